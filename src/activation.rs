@@ -1,0 +1,296 @@
+//! Table 1 of the paper, corrected: the activations ρ with their inverses and slopes.
+//!
+//! Each activation is the inverse ρ = (∇φ)⁻¹ of the gradient of a Legendre function φ (Prop. 4.2).
+//! One const here and one file in `shaders/activation/` define it; everything else iterates
+//! [`ALL`]. The f64 functions are the textbook's, for the reference; [`Twin`] is float32, from
+//! [`crate::math`], the same operations as the WGSL.
+
+use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
+
+use crate::cpu::Kernels;
+use crate::error::{Error, Result};
+use crate::math;
+
+/// Largest float32 below 1, and the clamp of every ρ⁻¹ whose range ends at ±1: 1 − 2⁻²⁴.
+const BELOW_ONE: f32 = 1.0 - f32::EPSILON / 2.0;
+/// Largest float32 whose tangent is still positive: π/2 rounded down.
+const BELOW_HALF_PI: f32 = 1.570_796_2;
+/// |z| up to which sinh z and cosh z are finite in float32, with room for 1/h.
+const ARCSINH_CLAMP: f32 = 88.0;
+
+/// An activation: one row of Table 1.
+pub struct Activation {
+    /// The name on the command line and in checkpoints.
+    pub name: &'static str,
+    /// The closure of the range of ρ, which is dom φ.
+    pub range: [f64; 2],
+    /// What every argument of ρ⁻¹ is clamped to in float32, so that ρ⁻¹ and 1/h stay finite.
+    pub clamp: [f32; 2],
+    /// Where inputs are mapped to unless told otherwise.
+    pub input_range: [f32; 2],
+    /// The dual variable a is kept within ±dual_max: π/2 for sin, whose φ is not Legendre.
+    pub dual_max: f32,
+    /// The strong-convexity modulus σ of φ; ρ is 1/σ-Lipschitz.
+    pub sigma: f64,
+    /// ρ(a) in f64.
+    pub rho: fn(f64) -> f64,
+    /// ρ⁻¹(z) in f64.
+    pub rho_inv: fn(f64) -> f64,
+    /// h(z) = ρ′(ρ⁻¹(z)), the slope of ρ from its output, in f64.
+    pub rho_slope: fn(f64) -> f64,
+    /// The float32 loops over slices that the CPU executor runs.
+    pub kernels: Kernels,
+    /// The WGSL of `rho`, `rho_inv`, `rho_slope` and `DUAL_MAX`.
+    pub wgsl: &'static str,
+}
+
+/// The float32 functions of an activation, operation by operation the same as its WGSL.
+pub trait Twin {
+    /// See [`Activation::dual_max`].
+    const DUAL_MAX: f32 = f32::MAX;
+    /// ρ(a).
+    fn rho(a: f32) -> f32;
+    /// ρ⁻¹(z).
+    fn rho_inv(z: f32) -> f32;
+    /// h(z).
+    fn rho_slope(z: f32) -> f32;
+}
+
+macro_rules! twin {
+    ($name:ident, $rho:path, $rho_inv:path, $rho_slope:path $(, $dual_max:expr)?) => {
+        struct $name;
+        impl Twin for $name {
+            $(const DUAL_MAX: f32 = $dual_max;)?
+            #[inline(always)]
+            fn rho(a: f32) -> f32 {
+                $rho(a)
+            }
+            #[inline(always)]
+            fn rho_inv(z: f32) -> f32 {
+                $rho_inv(z)
+            }
+            #[inline(always)]
+            fn rho_slope(z: f32) -> f32 {
+                $rho_slope(z)
+            }
+        }
+    };
+}
+
+twin!(Isru, math::isru_f32, math::isru_inv_f32, math::isru_slope);
+twin!(
+    Sigmoid,
+    math::sigmoid_f32,
+    math::logit_f32,
+    math::sigmoid_slope
+);
+twin!(
+    Softplus,
+    math::softplus_f32,
+    math::softplus_inv_f32,
+    math::softplus_slope
+);
+twin!(Arctan, math::atan_f32, math::tan_f32, math::arctan_slope);
+twin!(
+    ScaledArctan,
+    math::scaled_arctan_f32,
+    math::scaled_arctan_inv_f32,
+    math::scaled_arctan_slope
+);
+twin!(Tanh, math::tanh_f32, math::artanh_f32, math::tanh_slope);
+twin!(
+    Sin,
+    math::sin_f32,
+    math::asin_f32,
+    math::sin_slope,
+    std::f32::consts::FRAC_PI_2
+);
+twin!(
+    Arcsinh,
+    math::asinh_f32,
+    math::sinh_f32,
+    math::arcsinh_slope
+);
+twin!(
+    Identity,
+    std::convert::identity,
+    std::convert::identity,
+    one
+);
+
+#[inline(always)]
+fn one(_: f32) -> f32 {
+    1.0
+}
+
+/// φ(t) = −√(1 − t²).
+pub const ISRU: Activation = Activation {
+    name: "isru",
+    range: [-1.0, 1.0],
+    clamp: [-BELOW_ONE, BELOW_ONE],
+    input_range: [0.0, 1.0 - 1e-6],
+    dual_max: Isru::DUAL_MAX,
+    sigma: 1.0,
+    rho: |a| a / 1.0f64.hypot(a),
+    rho_inv: |z| z / ((1.0 - z) * (1.0 + z)).sqrt(),
+    rho_slope: |z| ((1.0 - z) * (1.0 + z)).powf(1.5),
+    kernels: Kernels::of::<Isru>(),
+    wgsl: include_str!("../shaders/activation/isru.wgsl"),
+};
+
+/// φ(t) = t log t + (1 − t) log(1 − t).
+pub const SIGMOID: Activation = Activation {
+    name: "sigmoid",
+    range: [0.0, 1.0],
+    clamp: [f32::MIN_POSITIVE, BELOW_ONE],
+    input_range: [0.05, 0.95],
+    dual_max: Sigmoid::DUAL_MAX,
+    sigma: 4.0,
+    rho: |a| {
+        let e = (-a.abs()).exp();
+        (if a < 0.0 { e } else { 1.0 }) / (1.0 + e)
+    },
+    rho_inv: |z| (z / (1.0 - z)).ln(),
+    rho_slope: |z| z * (1.0 - z),
+    kernels: Kernels::of::<Sigmoid>(),
+    wgsl: include_str!("../shaders/activation/sigmoid.wgsl"),
+};
+
+/// φ(t) = t²/2 + Li₂(e⁻ᵗ), β = 1.
+pub const SOFTPLUS: Activation = Activation {
+    name: "softplus",
+    range: [0.0, f64::INFINITY],
+    clamp: [f32::MIN_POSITIVE, f32::MAX],
+    input_range: [0.05, 1.0],
+    dual_max: Softplus::DUAL_MAX,
+    sigma: 1.0,
+    rho: |a| a.max(0.0) + (-a.abs()).exp().ln_1p(),
+    rho_inv: |z| z + (-(-z).exp_m1()).ln(),
+    rho_slope: |z| -(-z).exp_m1(),
+    kernels: Kernels::of::<Softplus>(),
+    wgsl: include_str!("../shaders/activation/softplus.wgsl"),
+};
+
+/// φ(t) = −log cos t.
+pub const ARCTAN: Activation = Activation {
+    name: "arctan",
+    range: [-FRAC_PI_2, FRAC_PI_2],
+    clamp: [-BELOW_HALF_PI, BELOW_HALF_PI],
+    input_range: [0.0, 1.0 - 1e-6],
+    dual_max: Arctan::DUAL_MAX,
+    sigma: 1.0,
+    rho: f64::atan,
+    rho_inv: f64::tan,
+    rho_slope: |z| z.cos().powi(2),
+    kernels: Kernels::of::<Arctan>(),
+    wgsl: include_str!("../shaders/activation/arctan.wgsl"),
+};
+
+/// φ(t) = −(2/π) log cos(πt/2).
+pub const SCALED_ARCTAN: Activation = Activation {
+    name: "scaled-arctan",
+    range: [-1.0, 1.0],
+    clamp: [-BELOW_ONE, BELOW_ONE],
+    input_range: [0.0, 1.0 - 1e-6],
+    dual_max: ScaledArctan::DUAL_MAX,
+    sigma: FRAC_PI_2,
+    rho: |a| FRAC_2_PI * a.atan(),
+    rho_inv: |z| (FRAC_PI_2 * z).tan(),
+    // cos(πz/2), written so that it is 0 at ±1.
+    rho_slope: |z| FRAC_2_PI * (FRAC_PI_2 * (1.0 - z.abs())).sin().powi(2),
+    kernels: Kernels::of::<ScaledArctan>(),
+    wgsl: include_str!("../shaders/activation/scaled_arctan.wgsl"),
+};
+
+/// φ(t) = ½ log(1 − t²) + t artanh t.
+pub const TANH: Activation = Activation {
+    name: "tanh",
+    range: [-1.0, 1.0],
+    clamp: [-BELOW_ONE, BELOW_ONE],
+    input_range: [0.0, 1.0 - 1e-6],
+    dual_max: Tanh::DUAL_MAX,
+    sigma: 1.0,
+    rho: f64::tanh,
+    rho_inv: f64::atanh,
+    rho_slope: |z| (1.0 - z) * (1.0 + z),
+    kernels: Kernels::of::<Tanh>(),
+    wgsl: include_str!("../shaders/activation/tanh.wgsl"),
+};
+
+/// φ(t) = √(1 − t²) + t asin t; its Bregman prox is the sine clamped to ±π/2.
+pub const SIN: Activation = Activation {
+    name: "sin",
+    range: [-1.0, 1.0],
+    clamp: [-BELOW_ONE, BELOW_ONE],
+    input_range: [0.0, 1.0 - 1e-6],
+    dual_max: Sin::DUAL_MAX,
+    sigma: 1.0,
+    rho: |a| a.clamp(-FRAC_PI_2, FRAC_PI_2).sin(),
+    rho_inv: f64::asin,
+    rho_slope: |z| ((1.0 - z) * (1.0 + z)).sqrt(),
+    kernels: Kernels::of::<Sin>(),
+    wgsl: include_str!("../shaders/activation/sin.wgsl"),
+};
+
+/// φ(t) = cosh t.
+pub const ARCSINH: Activation = Activation {
+    name: "arcsinh",
+    range: [f64::NEG_INFINITY, f64::INFINITY],
+    clamp: [-ARCSINH_CLAMP, ARCSINH_CLAMP],
+    input_range: [0.0, 1.0 - 1e-6],
+    dual_max: Arcsinh::DUAL_MAX,
+    sigma: 1.0,
+    rho: f64::asinh,
+    rho_inv: f64::sinh,
+    rho_slope: |z| 1.0 / z.cosh(),
+    kernels: Kernels::of::<Arcsinh>(),
+    wgsl: include_str!("../shaders/activation/arcsinh.wgsl"),
+};
+
+/// φ(t) = t²/2.
+pub const IDENTITY: Activation = Activation {
+    name: "identity",
+    range: [f64::NEG_INFINITY, f64::INFINITY],
+    clamp: [-f32::MAX, f32::MAX],
+    input_range: [0.0, 1.0 - 1e-6],
+    dual_max: Identity::DUAL_MAX,
+    sigma: 1.0,
+    rho: |a| a,
+    rho_inv: |z| z,
+    rho_slope: |_| 1.0,
+    kernels: Kernels::of::<Identity>(),
+    wgsl: include_str!("../shaders/activation/identity.wgsl"),
+};
+
+/// Every activation, in the order of Table 1.
+pub static ALL: [Activation; 9] = [
+    ISRU,
+    SIGMOID,
+    SOFTPLUS,
+    ARCTAN,
+    SCALED_ARCTAN,
+    TANH,
+    SIN,
+    ARCSINH,
+    IDENTITY,
+];
+
+/// The activation called `name`.
+///
+/// # Errors
+/// [`Error::UnknownName`] with the names that exist.
+pub fn by_name(name: &str) -> Result<&'static Activation> {
+    ALL.iter()
+        .find(|a| a.name == name)
+        .ok_or_else(|| Error::UnknownName {
+            kind: "activation",
+            name: name.to_owned(),
+            known: ALL.each_ref().map(|a| a.name).join(", "),
+        })
+}
+
+impl std::fmt::Debug for Activation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}

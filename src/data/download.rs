@@ -1,0 +1,122 @@
+//! Downloads: from the first mirror that works, whole, checked, or not at all.
+
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+use std::time::Duration;
+
+use ureq::Agent;
+
+use super::fault::{DownloadFault, MirrorFailure};
+use super::idx::Hashed;
+use super::source::DataFile;
+use crate::atomic_file::AtomicFile;
+use crate::error::Result;
+
+/// How far the download of a file has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DownloadProgress<'a> {
+    /// The file's address.
+    pub url: &'a str,
+    /// Bytes that are there.
+    pub bytes: u64,
+    /// Bytes of the whole file.
+    pub total: u64,
+}
+
+/// Downloads the compressed form of `files` to `folder`, which is made if it does not exist. The
+/// mirrors are tried in order; one that fails is given up for all files, those that it has sent are
+/// kept. A file gets its name when its size and its sha256 are right and it is safe on the disk.
+///
+/// # Errors
+/// The outer result is [`Error::Io`](crate::error::Error::Io) of the file system (no mirror helps a
+/// full disk), the inner one tells why each mirror was given up.
+pub fn download(
+    mirrors: &[String],
+    patience: Duration,
+    folder: &Path,
+    files: &[&DataFile],
+    progress: &mut dyn FnMut(&DownloadProgress),
+) -> Result<Result<(), Vec<MirrorFailure>>> {
+    let limit = Some(patience);
+    let agent: Agent = Agent::config_builder()
+        .timeout_resolve(limit)
+        .timeout_connect(limit)
+        .timeout_recv_response(limit)
+        .timeout_per_read(limit)
+        .build()
+        .into();
+    let mut failures = Vec::new();
+    let mut files = files.iter();
+    let mut next = files.next();
+    for mirror in mirrors {
+        while let Some(file) = next {
+            let url = format!("{mirror}{}.gz", file.name);
+            match fetch(&agent, &url, patience, folder, file, progress)? {
+                Ok(()) => next = files.next(),
+                Err(fault) => {
+                    failures.push(MirrorFailure { url, fault });
+                    break;
+                }
+            }
+        }
+    }
+    Ok(match next {
+        None => Ok(()),
+        Some(_) => Err(failures),
+    })
+}
+
+fn fetch(
+    agent: &Agent,
+    url: &str,
+    patience: Duration,
+    folder: &Path,
+    file: &DataFile,
+    progress: &mut dyn FnMut(&DownloadProgress),
+) -> Result<Result<(), DownloadFault>> {
+    let fault = |error| match error {
+        ureq::Error::StatusCode(status) => DownloadFault::Status { status },
+        ureq::Error::Timeout(_) => DownloadFault::TimedOut { patience },
+        error => DownloadFault::Connection {
+            reason: error.to_string(),
+        },
+    };
+    let body = match agent.get(url).call() {
+        Ok(response) => response.into_body().into_reader(),
+        Err(error) => return Ok(Err(fault(error))),
+    };
+
+    let total = file.gz_bytes;
+    let mut target = AtomicFile::create(&folder.join(format!("{}.gz", file.name)))?;
+    // One byte more than the file has is enough to know that it is too long.
+    let mut body = Hashed::new(body.take(total + 1));
+    let mut bytes = 0;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        progress(&DownloadProgress { url, bytes, total });
+        match body.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => {
+                target.write_all(&buffer[..count])?;
+                bytes += count as u64;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Ok(Err(fault(error.into()))),
+        }
+    }
+    if bytes != total {
+        return Ok(Err(DownloadFault::Size {
+            expected: total,
+            longer: bytes > total,
+        }));
+    }
+    let found = body.sha256();
+    if found != file.gz_sha256 {
+        return Ok(Err(DownloadFault::Checksum {
+            expected: file.gz_sha256,
+            found,
+        }));
+    }
+    target.commit()?;
+    Ok(Ok(()))
+}

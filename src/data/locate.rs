@@ -1,0 +1,105 @@
+//! Where the files of a data set are.
+//!
+//! MNIST's and Fashion-MNIST's files bear the same names. The folder tells them apart, if it is
+//! named as this program or torchvision names it; else the checksum does.
+
+use std::path::{Path, PathBuf};
+
+use super::idx;
+use super::source::{self, Source};
+use crate::error::Result;
+
+/// The folder of a data set, and which of its files are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The path of each of [`Source::files`], if it is there: compressed if it can be, because
+    /// that is checked against the released checksum.
+    pub files: Vec<Option<PathBuf>>,
+}
+
+impl Location {
+    /// What there is of `source` in `folder` itself.
+    pub fn of(folder: &Path, source: Source) -> Self {
+        let files = source.files().iter().map(|file| {
+            [format!("{}.gz", file.name), file.name.to_owned()]
+                .map(|name| folder.join(name))
+                .into_iter()
+                .find(|path| path.is_file())
+        });
+        Self {
+            folder: folder.to_owned(),
+            files: files.collect(),
+        }
+    }
+
+    /// How many files are there.
+    pub fn count(&self) -> usize {
+        self.files.iter().flatten().count()
+    }
+}
+
+/// Where `source` is in `data_dir`: below it, in a folder of the data set's own, or in `data_dir`
+/// itself, unless that is named for another data set. The first place that has all files, else
+/// the first that has any.
+pub fn find(data_dir: &Path, source: Source) -> Option<Location> {
+    let own = source
+        .folders()
+        .iter()
+        .map(|names| data_dir.join(names.iter().collect::<PathBuf>()));
+    let itself = named_for(data_dir)
+        .is_none_or(|owner| owner == source)
+        .then(|| data_dir.to_owned());
+    let locations: Vec<Location> = own
+        .chain(itself)
+        .map(|folder| Location::of(&folder, source))
+        .filter(|location| location.count() > 0)
+        .collect();
+    let complete = locations
+        .iter()
+        .find(|location| location.count() == source.files().len());
+    complete.or(locations.first()).cloned()
+}
+
+/// The data set whose files lie in `folder` itself: by its name, else by the checksum of a file.
+///
+/// # Errors
+/// [`crate::error::Error::Io`] for a file that cannot be read.
+pub fn owner(folder: &Path) -> Result<Option<Source>> {
+    // The names of the files are those of any data set that has files.
+    let location = Location::of(folder, Source::Mnist);
+    if location.count() == 0 {
+        return Ok(None);
+    }
+    if let Some(source) = named_for(folder) {
+        return Ok(Some(source));
+    }
+    for path in location.files.iter().flatten() {
+        if let Some(source) = source::owner(&idx::sha256_of(path)?) {
+            return Ok(Some(source));
+        }
+    }
+    Ok(None)
+}
+
+/// Where the files of `source` go in `data_dir`, if they are not there.
+pub fn target(data_dir: &Path, source: Source) -> PathBuf {
+    if named_for(data_dir) == Some(source) {
+        return data_dir.to_owned();
+    }
+    let names = source.folders().first().copied().unwrap_or_default();
+    data_dir.join(names.iter().collect::<PathBuf>())
+}
+
+/// The data set that `folder` is named for.
+fn named_for(folder: &Path) -> Option<Source> {
+    // So that `.` and `..` have a name, too.
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    Source::ALL.into_iter().find(|source| {
+        source
+            .folders()
+            .iter()
+            .any(|names| folder.ends_with(names.iter().collect::<PathBuf>()))
+    })
+}

@@ -1,0 +1,295 @@
+//! Data sets: labelled 8-bit images, read from disk, downloaded, or drawn.
+
+pub mod digits;
+pub mod download;
+mod fault;
+pub mod idx;
+pub mod locate;
+mod source;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use download::DownloadProgress;
+pub use fault::{DataFault, DownloadFault, MirrorFailure};
+pub use source::{DataFile, Part, Source, owner};
+
+use crate::error::{Error, Result};
+use locate::Location;
+
+/// Labelled images, or any samples of 8-bit features.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dataset {
+    /// What reports call it: "mnist", "fashion-mnist", "digits".
+    pub name: String,
+    /// Height and width of an image, in pixels.
+    pub image: [usize; 2],
+    /// Number of classes; labels are below it.
+    pub classes: usize,
+    /// (samples, height × width), row-major.
+    pub pixels: Vec<u8>,
+    /// (samples).
+    pub labels: Vec<u8>,
+}
+
+impl Dataset {
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Features of a sample: height × width.
+    pub fn features(&self) -> usize {
+        self.image[0] * self.image[1]
+    }
+
+    /// Keeps the first `samples`.
+    pub fn truncate(&mut self, samples: usize) {
+        self.pixels.truncate(samples * self.features());
+        self.labels.truncate(samples);
+    }
+
+    /// Splits the last `samples` off into a data set of their own.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn split_off(&mut self, samples: usize) -> Dataset {
+        let rest = self
+            .len()
+            .checked_sub(samples)
+            .expect("as many samples as are split off");
+        Dataset {
+            name: self.name.clone(),
+            image: self.image,
+            classes: self.classes,
+            pixels: self.pixels.split_off(rest * self.features()),
+            labels: self.labels.split_off(rest),
+        }
+    }
+}
+
+/// Which data are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// The name of a data set, see [`Source::by_name`].
+    pub dataset: Option<String>,
+    /// The folder that has the data, or gets them.
+    pub data_dir: Option<PathBuf>,
+    /// The largest number of training samples and of test samples; the first ones are taken.
+    pub limit: Option<(usize, usize)>,
+}
+
+/// A data set in its two parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// To train on.
+    pub train: Dataset,
+    /// To test on.
+    pub test: Dataset,
+    /// What a person should know about where the data come from; a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// What is around a request: the folders and the mirrors.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The folder named by the environment variable `BREGMAN_DATA_DIR`.
+    pub data_dir: Option<PathBuf>,
+    /// The folder for data if none is named: `bregman` in the user's cache folder.
+    pub cache: Option<PathBuf>,
+    /// Addresses to download from instead of [`Source::mirrors`], each with a slash at its end.
+    pub mirrors: Option<Vec<String>>,
+    /// How long a mirror may take to answer, and to go on after a pause.
+    pub patience: Duration,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub fn of_process() -> Self {
+        let variable = std::env::var_os("BREGMAN_DATA_DIR").filter(|folder| !folder.is_empty());
+        Self {
+            data_dir: variable.map(PathBuf::from),
+            cache: dirs::cache_dir().map(|folder| folder.join("bregman")),
+            mirrors: None,
+            patience: Duration::from_secs(4),
+        }
+    }
+}
+
+/// Loads the data that `request` asks for: from its folder, else from that of `BREGMAN_DATA_DIR`,
+/// else from the user's cache folder, downloading what is missing.
+///
+/// If neither a data set nor a folder was named, and MNIST is not there and cannot be downloaded,
+/// the data are generated digits, and a note says so. `progress` is told how downloads go.
+///
+/// # Errors
+/// [`Error::UnknownName`], [`Error::Io`], [`Error::Data`], [`Error::NoDataFolder`],
+/// [`Error::NoCacheFolder`], [`Error::Download`].
+pub fn load(request: &Request, progress: &mut dyn FnMut(&DownloadProgress)) -> Result<Loaded> {
+    load_in(&Surroundings::of_process(), request, progress)
+}
+
+/// [`load`], with `surroundings` instead of the process's.
+///
+/// # Errors
+/// See [`load`].
+pub fn load_in(
+    surroundings: &Surroundings,
+    request: &Request,
+    progress: &mut dyn FnMut(&DownloadProgress),
+) -> Result<Loaded> {
+    let named = request.dataset.as_deref();
+    let named = named.map(Source::by_name).transpose()?;
+    let (train, test) = request.limit.unwrap_or((usize::MAX, usize::MAX));
+    if named == Some(Source::Digits) {
+        return Ok(generated(train, test, Vec::new()));
+    }
+
+    let named_folder = request.data_dir.as_ref().or(surroundings.data_dir.as_ref());
+    let source = match (named, named_folder) {
+        (Some(source), _) => source,
+        // A folder of files says by itself what they are.
+        (None, Some(folder)) => locate::owner(folder)?.unwrap_or(Source::Mnist),
+        (None, None) => Source::Mnist,
+    };
+    let folder = match (named_folder, &surroundings.cache) {
+        (Some(folder), _) if !folder.is_dir() => Err(Error::NoDataFolder {
+            path: folder.clone(),
+            dataset: source.name(),
+            by_hand: by_hand(source, folder),
+        }),
+        (Some(folder), _) | (None, Some(folder)) => Ok(folder),
+        (None, None) => Err(Error::NoCacheFolder {
+            dataset: source.name(),
+        }),
+    };
+    let mut notes = Vec::new();
+    let location =
+        folder.and_then(|folder| complete(surroundings, folder, source, &mut notes, progress));
+    let location = match location {
+        Ok(location) => location,
+        // A fault of data that are there is never passed over.
+        Err(error @ Error::Data { .. }) => return Err(error),
+        Err(error) if named.is_none() && named_folder.is_none() => {
+            let note = format!(
+                "there is no MNIST here, so these are generated digits, drawn by the program \
+                 itself: accuracies on them are not MNIST's. {error}"
+            );
+            return Ok(generated(train, test, vec![note]));
+        }
+        Err(error) => return Err(error),
+    };
+    let mut loaded = read(&location, source)?;
+    loaded.train.truncate(train);
+    loaded.test.truncate(test);
+    loaded.notes = notes;
+    Ok(loaded)
+}
+
+/// Finds `source` in `data_dir` and downloads what is missing.
+fn complete(
+    surroundings: &Surroundings,
+    data_dir: &Path,
+    source: Source,
+    notes: &mut Vec<String>,
+    progress: &mut dyn FnMut(&DownloadProgress),
+) -> Result<Location> {
+    let location = match locate::find(data_dir, source) {
+        Some(location) => location,
+        None => {
+            if let Some(owner) = locate::owner(data_dir)?
+                && owner != source
+            {
+                return Err(Error::Data {
+                    path: data_dir.to_owned(),
+                    fault: DataFault::OtherDataset {
+                        wanted: source.name(),
+                        found: owner.name(),
+                    },
+                });
+            }
+            Location::of(&locate::target(data_dir, source), source)
+        }
+    };
+    if location.count() == source.files().len() {
+        return Ok(location);
+    }
+    let mirrors = match &surroundings.mirrors {
+        Some(mirrors) => mirrors.clone(),
+        None => source.mirrors().iter().map(|&url| url.into()).collect(),
+    };
+    let missing = source.files().iter().zip(&location.files);
+    let missing: Vec<&DataFile> = missing
+        .filter(|(_, path)| path.is_none())
+        .map(|(file, _)| file)
+        .collect();
+    download::download(
+        &mirrors,
+        surroundings.patience,
+        &location.folder,
+        &missing,
+        progress,
+    )?
+    .map_err(|failures| Error::Download {
+        dataset: source.name(),
+        path: location.folder.clone(),
+        failures,
+        by_hand: by_hand(source, data_dir),
+    })?;
+    notes.push(format!(
+        "{} was downloaded to {}",
+        source.name(),
+        location.folder.display()
+    ));
+    Ok(Location::of(&location.folder, source))
+}
+
+/// Reads a data set whose files are all there.
+fn read(location: &Location, source: Source) -> Result<Loaded> {
+    let mut parts = Vec::with_capacity(location.files.len());
+    for (file, path) in source.files().iter().zip(&location.files) {
+        // A file deleted since it was found.
+        let path = path
+            .clone()
+            .unwrap_or_else(|| location.folder.join(file.name));
+        parts.push(idx::read_file(&path, source, file)?);
+    }
+    let mut parts = parts.into_iter();
+    let mut dataset = || Dataset {
+        name: source.name().to_owned(),
+        image: idx::IMAGE,
+        classes: usize::from(idx::CLASSES),
+        pixels: parts.next().unwrap_or_default(),
+        labels: parts.next().unwrap_or_default(),
+    };
+    Ok(Loaded {
+        train: dataset(),
+        test: dataset(),
+        notes: Vec::new(),
+    })
+}
+
+fn generated(train: usize, test: usize, notes: Vec<String>) -> Loaded {
+    let (train, test) = digits::generate(train, test);
+    Loaded { train, test, notes }
+}
+
+/// How to get `source` without this program, in a sentence.
+fn by_hand(source: Source, data_dir: &Path) -> String {
+    let names: Vec<String> = source
+        .files()
+        .iter()
+        .map(|file| format!("{}.gz", file.name))
+        .collect();
+    format!(
+        "by hand: put {} from {} into {}; or use --dataset digits, which needs no file",
+        names.join(", "),
+        source.mirrors().join(" or "),
+        locate::target(data_dir, source).display(),
+    )
+}

@@ -1,0 +1,89 @@
+//! What the three executors of a network have in common.
+
+use crate::data::Dataset;
+use crate::error::Result;
+use crate::nn::Parameters;
+
+/// One mini-batch, as training or evaluation saw it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BatchMetrics {
+    /// The mean loss over the batch, before the update.
+    pub loss: f64,
+    /// How many of its samples were classified correctly.
+    pub correct: u32,
+    /// How many samples it had; the last batch of an epoch may be short.
+    pub samples: u32,
+}
+
+/// How a network is trained.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sgd {
+    /// Samples in a mini-batch; the last one of an epoch is kept, short, and averaged over its size.
+    pub batch_size: usize,
+    /// The learning rate.
+    pub learning_rate: f32,
+}
+
+/// The samples that an executor holds.
+#[derive(Clone, Debug)]
+pub struct Splits {
+    /// Trained on.
+    pub train: Dataset,
+    /// Held out of the training set, if asked for.
+    pub validation: Option<Dataset>,
+    /// Only ever evaluated on.
+    pub test: Dataset,
+}
+
+/// Names one of the [`Splits`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// [`Splits::train`].
+    Train,
+    /// [`Splits::validation`].
+    Validation,
+    /// [`Splits::test`].
+    Test,
+}
+
+impl Splits {
+    /// The data set that `split` names.
+    ///
+    /// # Panics
+    /// If there is no validation set and `split` asks for it.
+    pub fn get(&self, split: Split) -> &Dataset {
+        match split {
+            Split::Train => &self.train,
+            Split::Validation => {
+                let validation = self.validation.as_ref();
+                validation.expect("a validation split was asked for without one")
+            }
+            Split::Test => &self.test,
+        }
+    }
+}
+
+/// Runs R realizations of a network: one description, R sets of parameters, one data set.
+///
+/// Futures are ready at once on processors; on an adapter they wait for its results.
+#[allow(
+    async_fn_in_trait,
+    reason = "training is generic over executors and never sends its future to another thread"
+)]
+pub trait Executor {
+    /// One epoch of plain mini-batch SGD. `orders[r]` is the order in which realization r sees the
+    /// training samples. `progress` is told the number of steps finished so far, now and then.
+    /// Returns the batches' metrics by realization and step.
+    async fn train_epoch(
+        &mut self,
+        orders: &[Vec<u32>],
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Vec<BatchMetrics>>>;
+
+    /// Loss and accuracy on a split, in order, in batches of the training's size; by realization
+    /// and batch.
+    async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>>;
+
+    /// The parameters of every realization.
+    async fn parameters(&mut self) -> Result<Vec<Parameters>>;
+}

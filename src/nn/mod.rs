@@ -1,0 +1,11 @@
+//! The description of a network: layers, shapes and parameters, and no device.
+
+mod init;
+mod model;
+mod parameters;
+mod simplex;
+
+pub use init::Init;
+pub use model::{Form, Layer, LayerKind, Loss, Model, Shape};
+pub use parameters::{LayerParameters, Parameters};
+pub use simplex::project_simplex;

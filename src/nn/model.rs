@@ -1,0 +1,336 @@
+//! Networks as data.
+
+use super::Parameters;
+use crate::activation::Activation;
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::executor::Splits;
+
+/// The hidden layers (eq. 20), `z` being (batch, in) and `W` (out, in).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayerKind {
+    /// z′ = ρ(Wz + b).
+    Standard,
+    /// z′ = ρ(z + Wz + b), with Mz for the first z where widths differ.
+    Euclidean,
+    /// z′ = ρ(ρ⁻¹(z) + Wz + b), with Mz for the first z where widths differ.
+    Bregman,
+}
+
+/// Which variable a Bregman network carries from layer to layer; the others have one form only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// a = ρ⁻¹(z): no inverse between layers of one width, and gradients that stay finite.
+    Dual,
+    /// z, clamped before every ρ⁻¹: eq. 20 to the letter.
+    Primal,
+}
+
+/// What training minimises; both are means (PyTorch's conventions).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Softmax cross-entropy, the mean over the batch. The class is the first largest logit.
+    CrossEntropy,
+    /// Squared error against one-hot targets, the mean over batch × outputs. With one output the
+    /// target is the label, 0 or 1, and the class is 1 above ½.
+    MeanSquaredError,
+}
+
+macro_rules! names {
+    ($type:ident, $kind:literal, $($variant:ident = $name:literal),+) => {
+        impl $type {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The name on the command line and in checkpoints.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// The value called `name`.
+            ///
+            /// # Errors
+            /// [`Error::UnknownName`] with the names that exist.
+            pub fn by_name(name: &str) -> Result<Self> {
+                Self::ALL.iter().copied().find(|v| v.name() == name).ok_or_else(|| {
+                    Error::UnknownName {
+                        kind: $kind,
+                        name: name.to_owned(),
+                        known: [$($name),+].join(", "),
+                    }
+                })
+            }
+        }
+    };
+}
+names!(
+    LayerKind,
+    "layer",
+    Standard = "standard",
+    Euclidean = "euclidean",
+    Bregman = "bregman"
+);
+names!(Form, "form", Dual = "dual", Primal = "primal");
+names!(
+    Loss,
+    "loss",
+    CrossEntropy = "cross-entropy",
+    MeanSquaredError = "mse"
+);
+
+/// A dense layer's shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Width of its input.
+    pub inputs: usize,
+    /// Width of its output.
+    pub outputs: usize,
+    /// Whether the skip goes through M, (outputs, inputs), each row on the probability simplex.
+    pub mix: bool,
+}
+
+/// A network: hidden layers of one kind, then a linear head.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The kind of the hidden layers.
+    pub kind: LayerKind,
+    /// The form of Bregman layers.
+    pub form: Form,
+    /// ρ.
+    pub activation: &'static Activation,
+    /// What training minimises.
+    pub loss: Loss,
+    /// What every argument of ρ⁻¹ is clamped to.
+    pub clamp: [f32; 2],
+    /// A pixel p of 0…255 enters as low + p/255 · (high − low).
+    pub input_range: [f32; 2],
+    /// The hidden layers, first to last; at least one.
+    pub layers: Vec<Layer>,
+    /// The linear layer after them, without skip.
+    pub head: Layer,
+}
+
+/// A tensor's name (PyTorch's) and shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// `layers.0.weight`, `head.bias`, ….
+    pub name: String,
+    /// Row-major dimensions.
+    pub dims: Vec<usize>,
+}
+
+impl Model {
+    /// A network with input width `widths[0]`, hidden widths `widths[1..]` and `outputs` outputs,
+    /// with the activation's own clamp and input range.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for a width of zero, no hidden layer, or cross-entropy over fewer
+    /// than two outputs.
+    pub fn new(
+        kind: LayerKind,
+        form: Form,
+        activation: &'static Activation,
+        loss: Loss,
+        widths: &[usize],
+        outputs: usize,
+    ) -> Result<Self> {
+        let invalid = |option, value: usize, reason: &str| Error::InvalidOption {
+            option,
+            value: value.to_string(),
+            reason: reason.to_owned(),
+        };
+        if widths.len() < 2 {
+            return Err(invalid(
+                "--hidden-layers",
+                0,
+                "a network has at least one hidden layer",
+            ));
+        }
+        if widths.contains(&0) {
+            return Err(invalid("--width", 0, "a layer has at least one neuron"));
+        }
+        let fewest = if loss == Loss::CrossEntropy { 2 } else { 1 };
+        if outputs < fewest {
+            return Err(invalid("outputs", outputs, "too few for this loss"));
+        }
+        let layers: Vec<Layer> = widths
+            .windows(2)
+            .map(|w| Layer {
+                inputs: w[0],
+                outputs: w[1],
+                mix: kind != LayerKind::Standard && w[0] != w[1],
+            })
+            .collect();
+        let head = Layer {
+            inputs: widths[widths.len() - 1],
+            outputs,
+            mix: false,
+        };
+        Ok(Self {
+            kind,
+            form,
+            activation,
+            loss,
+            clamp: activation.clamp,
+            input_range: activation.input_range,
+            layers,
+            head,
+        })
+    }
+
+    /// The same network with inputs mapped to [low, high].
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] unless low < high are finite and within the closed range of ρ.
+    pub fn with_input_range(mut self, low: f32, high: f32) -> Result<Self> {
+        let [min, max] = self.activation.range;
+        let inside = f64::from(low) >= min && f64::from(high) <= max;
+        if !(low.is_finite() && high.is_finite() && low < high && inside) {
+            return Err(Error::InvalidOption {
+                option: "--input-range",
+                value: format!("{low},{high}"),
+                reason: format!(
+                    "LOW < HIGH must be finite and within the range of {}, [{min}, {max}]",
+                    self.activation.name
+                ),
+            });
+        }
+        self.input_range = [low, high];
+        Ok(self)
+    }
+
+    /// Whether the network carries the dual variable a beside z.
+    pub fn is_dual(&self) -> bool {
+        self.kind == LayerKind::Bregman && self.form == Form::Dual
+    }
+
+    /// Width of the input.
+    pub fn inputs(&self) -> usize {
+        self.layers[0].inputs
+    }
+
+    /// The value that each pixel 0…255 enters as; every executor reads this table, so that inputs
+    /// are the same to the bit.
+    pub fn pixel_values(&self) -> [f32; 256] {
+        let [low, high] = self.input_range;
+        std::array::from_fn(|p| low + p as f32 / 255.0 * (high - low))
+    }
+
+    /// The tensors of the parameters, in canonical order: per layer weight (out, in), bias (out)
+    /// and, where there is one, mix (out, in); then the head's weight and bias.
+    pub fn tensors(&self) -> Vec<Shape> {
+        let mut tensors = Vec::new();
+        let mut push = |prefix: String, layer: &Layer| {
+            let matrix = vec![layer.outputs, layer.inputs];
+            tensors.push(Shape {
+                name: format!("{prefix}.weight"),
+                dims: matrix.clone(),
+            });
+            tensors.push(Shape {
+                name: format!("{prefix}.bias"),
+                dims: vec![layer.outputs],
+            });
+            if layer.mix {
+                tensors.push(Shape {
+                    name: format!("{prefix}.mix"),
+                    dims: matrix,
+                });
+            }
+        };
+        for (l, layer) in self.layers.iter().enumerate() {
+            push(format!("layers.{l}"), layer);
+        }
+        push("head".to_owned(), &self.head);
+        tensors
+    }
+
+    /// How many numbers one realization trains.
+    pub fn parameter_count(&self) -> usize {
+        self.tensors()
+            .iter()
+            .map(|t| t.dims.iter().product::<usize>())
+            .sum()
+    }
+
+    /// FLOPs of one training step on `batch` samples, matrix products alone: 2mnk each for the
+    /// forward, the weight gradient and (but for the first layer) the input gradient.
+    pub fn step_flops(&self, batch: usize) -> u64 {
+        let product = |layer: &Layer| 2 * (batch * layer.inputs * layer.outputs) as u64;
+        let layer_flops = |(l, layer): (usize, &Layer)| {
+            let products = if l == 0 { 2 } else { 3 };
+            product(layer) * products * if layer.mix { 2 } else { 1 }
+        };
+        self.layers.iter().enumerate().map(layer_flops).sum::<u64>() + 3 * product(&self.head)
+    }
+
+    /// Fails unless `data` can be fed to this network.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for another width or no samples, [`Error::Label`] for a label that is no
+    /// class.
+    pub fn check_dataset(&self, data: &Dataset) -> Result<()> {
+        if data.features() != self.inputs() || data.is_empty() {
+            return Err(Error::Shape {
+                operation: format!("samples of {}", data.name),
+                expected: vec![data.len().max(1), self.inputs()],
+                found: vec![data.len(), data.features()],
+            });
+        }
+        // One output tells two classes apart.
+        let classes = self.head.outputs.max(2);
+        let misfit = data
+            .labels
+            .iter()
+            .position(|&label| usize::from(label) >= classes);
+        misfit.map_or(Ok(()), |sample| {
+            Err(Error::Label {
+                dataset: data.name.clone(),
+                sample,
+                label: data.labels[sample],
+                classes,
+            })
+        })
+    }
+
+    /// Fails unless every split can be fed to this network; see [`Self::check_dataset`].
+    ///
+    /// # Errors
+    /// Those of [`Self::check_dataset`].
+    pub fn check_splits(&self, splits: &Splits) -> Result<()> {
+        let all = [
+            Some(&splits.train),
+            splits.validation.as_ref(),
+            Some(&splits.test),
+        ];
+        all.into_iter()
+            .flatten()
+            .try_for_each(|data| self.check_dataset(data))
+    }
+
+    /// Fails unless `parameters` have this network's shapes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] that names the first tensor that does not fit.
+    pub fn check_parameters(&self, parameters: &Parameters) -> Result<()> {
+        let shapes = self.tensors();
+        let lens: Vec<usize> = parameters.tensors().map(Vec::len).collect();
+        if lens.len() != shapes.len() {
+            return Err(Error::Shape {
+                operation: "number of tensors".to_owned(),
+                expected: vec![shapes.len()],
+                found: vec![lens.len()],
+            });
+        }
+        let misfit = shapes
+            .into_iter()
+            .zip(lens)
+            .find(|(s, len)| s.dims.iter().product::<usize>() != *len);
+        misfit.map_or(Ok(()), |(shape, len)| {
+            Err(Error::Shape {
+                operation: shape.name,
+                expected: shape.dims,
+                found: vec![len],
+            })
+        })
+    }
+}

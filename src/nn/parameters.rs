@@ -1,0 +1,82 @@
+//! Parameters of one realization.
+
+use super::{Layer, Model};
+
+/// Parameters of one layer, or gradients of the same shapes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerParameters<T> {
+    /// W, (out, in), row-major.
+    pub weight: Vec<T>,
+    /// b, (out).
+    pub bias: Vec<T>,
+    /// M, (out, in), each row on the probability simplex, where the skip changes width.
+    pub mix: Option<Vec<T>>,
+}
+
+/// Parameters of a network, one realization.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameters<T = f32> {
+    /// The hidden layers' parameters.
+    pub layers: Vec<LayerParameters<T>>,
+    /// The head's.
+    pub head: LayerParameters<T>,
+}
+
+impl<T: Copy + Default> LayerParameters<T> {
+    fn zeros(layer: &Layer) -> Self {
+        let matrix = vec![T::default(); layer.outputs * layer.inputs];
+        Self {
+            mix: layer.mix.then(|| matrix.clone()),
+            weight: matrix,
+            bias: vec![T::default(); layer.outputs],
+        }
+    }
+
+    fn map<U>(&self, f: &impl Fn(T) -> U) -> LayerParameters<U> {
+        let map = |tensor: &Vec<T>| tensor.iter().map(|&x| f(x)).collect();
+        LayerParameters {
+            weight: map(&self.weight),
+            bias: map(&self.bias),
+            mix: self.mix.as_ref().map(map),
+        }
+    }
+}
+
+impl<T: Copy + Default> Parameters<T> {
+    /// All zeros, in the shapes of `model`.
+    pub fn zeros(model: &Model) -> Self {
+        Self {
+            layers: model.layers.iter().map(LayerParameters::zeros).collect(),
+            head: LayerParameters::zeros(&model.head),
+        }
+    }
+
+    /// The same parameters in another number type.
+    pub fn map<U>(&self, f: impl Fn(T) -> U) -> Parameters<U> {
+        Parameters {
+            layers: self.layers.iter().map(|l| l.map(&f)).collect(),
+            head: self.head.map(&f),
+        }
+    }
+
+    /// The tensors in the canonical order of [`Model::tensors`].
+    pub fn tensors(&self) -> impl Iterator<Item = &Vec<T>> {
+        self.layers.iter().chain([&self.head]).flat_map(|l| {
+            [Some(&l.weight), Some(&l.bias), l.mix.as_ref()]
+                .into_iter()
+                .flatten()
+        })
+    }
+
+    /// The tensors, to be changed, in the canonical order of [`Model::tensors`].
+    pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Vec<T>> {
+        self.layers
+            .iter_mut()
+            .chain([&mut self.head])
+            .flat_map(|l| {
+                [Some(&mut l.weight), Some(&mut l.bias), l.mix.as_mut()]
+                    .into_iter()
+                    .flatten()
+            })
+    }
+}

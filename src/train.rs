@@ -1,0 +1,305 @@
+//! Training: epochs of SGD on an executor, and what is reported of them.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::executor::{BatchMetrics, Executor, Split};
+use crate::rng;
+
+/// A loss above this many times the realization's first is divergence.
+const DIVERGENCE: f64 = 1e6;
+
+/// The first loss counts as at least this. A network that was loaded may start with a loss near 0,
+/// and then meet a sample that it misjudges: a cross-entropy of about 100 in the worst case.
+const SMALLEST_FIRST_LOSS: f64 = 1e-3;
+
+/// How long to train, and on what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// Passes over the training set, at least 1.
+    pub epochs: u32,
+    /// Seed of the first realization; realization r has seed + r, wrapping.
+    pub seed: u64,
+    /// R, at least 1.
+    pub realizations: usize,
+    /// Samples of the training set, at least 1.
+    pub samples: usize,
+    /// Samples in a mini-batch, at least 1.
+    pub batch_size: usize,
+    /// Whether there is a validation split to evaluate.
+    pub validation: bool,
+}
+
+impl Schedule {
+    /// Steps of an epoch; the last may be on a short batch.
+    pub fn steps(&self) -> usize {
+        self.samples.div_ceil(self.batch_size)
+    }
+
+    /// The seed of realization `r`.
+    pub fn seed_of(&self, r: usize) -> u64 {
+        self.seed.wrapping_add(r as u64)
+    }
+}
+
+/// What an epoch did: a line of `metrics.jsonl`. Accuracies are fractions, and numbers without an
+/// index are means over the realizations.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EpochMetrics {
+    /// The epoch, from 1.
+    pub epoch: u32,
+    /// Running mean of the training loss over the epoch's samples, each before its step's update.
+    pub train_loss: f64,
+    /// The same of the training accuracy.
+    pub train_accuracy: f64,
+    /// Accuracy on the test set after the epoch.
+    pub test_accuracy: f64,
+    /// [`Self::train_loss`] of each realization.
+    pub train_losses: Vec<f64>,
+    /// [`Self::test_accuracy`] of each realization.
+    pub test_accuracies: Vec<f64>,
+    /// Accuracy on the validation split after the epoch, if one is held out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub val_accuracy: Option<f64>,
+    /// [`Self::val_accuracy`] of each realization.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub val_accuracies: Option<Vec<f64>>,
+    /// Seconds of training alone, without evaluation.
+    pub seconds: f64,
+    /// Training samples a second, summed over the realizations.
+    pub samples_per_second: f64,
+}
+
+/// A whole run: `summary.json`. Accuracies are fractions, the last epoch's and never the best.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary<O> {
+    /// The options as resolved.
+    pub options: O,
+    /// The data set's name.
+    pub dataset: String,
+    /// `gpu` or `cpu`.
+    pub device: &'static str,
+    /// The adapter; none on the processor.
+    pub adapter: Option<String>,
+    /// The lines of `metrics.jsonl`; empty if the network was only evaluated.
+    pub epochs: Vec<EpochMetrics>,
+    /// Mean test accuracy over the realizations.
+    pub test_accuracy: f64,
+    /// Test accuracy of each realization.
+    pub test_accuracies: Vec<f64>,
+    /// The last epoch's mean training loss; none if the network was only evaluated.
+    pub train_loss: Option<f64>,
+    /// Seconds of training alone, all epochs together.
+    pub seconds: f64,
+    /// Training samples a second over all epochs, summed over the realizations; none if the network
+    /// was only evaluated.
+    pub samples_per_second: Option<f64>,
+}
+
+impl<O> Summary<O> {
+    /// Sums the epochs of a run up. `test_accuracies`, one a realization, are the last epoch's, or
+    /// those of the evaluation where nothing was trained.
+    pub fn new(
+        options: O,
+        dataset: String,
+        device: &'static str,
+        adapter: Option<String>,
+        epochs: Vec<EpochMetrics>,
+        test_accuracies: Vec<f64>,
+    ) -> Self {
+        let seconds = epochs.iter().map(|e| e.seconds).sum();
+        let samples: f64 = epochs
+            .iter()
+            .map(|e| e.samples_per_second * e.seconds)
+            .sum();
+        Self {
+            options,
+            dataset,
+            device,
+            adapter,
+            test_accuracy: mean(&test_accuracies),
+            test_accuracies,
+            train_loss: epochs.last().map(|e| e.train_loss),
+            seconds,
+            samples_per_second: (!epochs.is_empty()).then(|| rate(samples, seconds)),
+            epochs,
+        }
+    }
+}
+
+/// Is told how training goes.
+pub trait Observer {
+    /// `steps` steps of `epoch` (from 1) are done; 0 at its start.
+    fn step(&mut self, epoch: u32, steps: usize);
+
+    /// An epoch is done, evaluation included.
+    fn epoch(&mut self, metrics: &EpochMetrics);
+}
+
+/// Trains `executor` by `schedule`, and evaluates it after each epoch.
+///
+/// # Errors
+/// [`Error::Diverged`] at the end of the epoch in which a loss is not finite or above 10⁶ × the
+/// realization's first; whatever the executor meets.
+pub async fn train(
+    executor: &mut impl Executor,
+    schedule: &Schedule,
+    observer: &mut impl Observer,
+) -> Result<Vec<EpochMetrics>> {
+    let mut epochs = Vec::with_capacity(schedule.epochs as usize);
+    let mut limits = Vec::new();
+    for index in 0..schedule.epochs {
+        let epoch = index + 1;
+        observer.step(epoch, 0);
+        let start = Instant::now();
+        let orders: Vec<_> = (0..schedule.realizations)
+            .map(|r| rng::sample_order(schedule.seed_of(r), index, schedule.samples))
+            .collect();
+        let mut progress = |steps| observer.step(epoch, steps);
+        let batches = executor.train_epoch(&orders, &mut progress).await?;
+        let seconds = start.elapsed().as_secs_f64();
+        if limits.is_empty() {
+            limits = batches.iter().map(|steps| limit(steps)).collect();
+        }
+        check(epoch, &batches, &limits)?;
+        let train_losses: Vec<f64> = batches.iter().map(|steps| mean_loss(steps)).collect();
+        let train_accuracies: Vec<f64> = batches.iter().map(|steps| accuracy(steps)).collect();
+        // The last step's update may be what blew up: only evaluation shows it.
+        let blew_up = |found| diverged(epoch, schedule.steps(), found, &limits);
+        let test_accuracies = evaluate_finite(executor, Split::Test)
+            .await?
+            .map_err(blew_up)?;
+        let val_accuracies = match schedule.validation {
+            true => {
+                let found = evaluate_finite(executor, Split::Validation).await?;
+                Some(found.map_err(blew_up)?)
+            }
+            false => None,
+        };
+        let metrics = EpochMetrics {
+            epoch,
+            train_loss: mean(&train_losses),
+            train_accuracy: mean(&train_accuracies),
+            test_accuracy: mean(&test_accuracies),
+            train_losses,
+            test_accuracies,
+            val_accuracy: val_accuracies.as_deref().map(mean),
+            val_accuracies,
+            seconds,
+            samples_per_second: rate((schedule.samples * schedule.realizations) as f64, seconds),
+        };
+        observer.epoch(&metrics);
+        epochs.push(metrics);
+    }
+    Ok(epochs)
+}
+
+/// The accuracy of each realization on `split`.
+///
+/// # Errors
+/// [`Error::NonFiniteLoss`] if a loss is not finite: no accuracy is reported of a network that
+/// computes infinities; whatever the executor meets.
+pub async fn evaluate(executor: &mut impl Executor, split: Split) -> Result<Vec<f64>> {
+    evaluate_finite(executor, split)
+        .await?
+        .map_err(|found| Error::NonFiniteLoss {
+            realization: found.realization,
+            loss: found.loss,
+        })
+}
+
+/// A loss that should not have been.
+struct BadLoss {
+    realization: usize,
+    loss: f64,
+}
+
+async fn evaluate_finite(
+    executor: &mut impl Executor,
+    split: Split,
+) -> Result<std::result::Result<Vec<f64>, BadLoss>> {
+    let batches = executor.evaluate(split).await?;
+    let realizations = batches.iter().enumerate();
+    Ok(realizations
+        .map(
+            |(realization, batches)| match batches.iter().find(|b| !b.loss.is_finite()) {
+                Some(&BatchMetrics { loss, .. }) => Err(BadLoss { realization, loss }),
+                None => Ok(accuracy(batches)),
+            },
+        )
+        .collect())
+}
+
+/// Finds the first step, and in it the first realization, with a loss that is not finite or is
+/// beyond the realization's limit.
+fn check(epoch: u32, batches: &[Vec<BatchMetrics>], limits: &[f64]) -> Result<()> {
+    let steps = batches.iter().map(Vec::len).max().unwrap_or(0);
+    for step in 0..steps {
+        for (realization, (batches, &limit)) in batches.iter().zip(limits).enumerate() {
+            match batches.get(step) {
+                Some(&BatchMetrics { loss, .. }) if !loss.is_finite() || loss > limit => {
+                    return Err(diverged(
+                        epoch,
+                        step + 1,
+                        BadLoss { realization, loss },
+                        limits,
+                    ));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn diverged(epoch: u32, step: usize, found: BadLoss, limits: &[f64]) -> Error {
+    let BadLoss { realization, loss } = found;
+    Error::Diverged {
+        epoch,
+        step,
+        realization,
+        loss,
+        limit: limits[realization],
+    }
+}
+
+/// The mean; 0 of nothing.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// The sample's standard deviation (n − 1); none of fewer than two values.
+pub fn standard_deviation(values: &[f64]) -> Option<f64> {
+    let degrees = values.len().checked_sub(1).filter(|&d| d > 0)?;
+    let mean = mean(values);
+    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+    Some((squares / degrees as f64).sqrt())
+}
+
+fn rate(samples: f64, seconds: f64) -> f64 {
+    samples / seconds.max(1e-9)
+}
+
+fn samples(batches: &[BatchMetrics]) -> f64 {
+    batches.iter().map(|b| f64::from(b.samples)).sum()
+}
+
+fn mean_loss(batches: &[BatchMetrics]) -> f64 {
+    batches
+        .iter()
+        .map(|b| b.loss * f64::from(b.samples))
+        .sum::<f64>()
+        / samples(batches)
+}
+
+fn accuracy(batches: &[BatchMetrics]) -> f64 {
+    batches.iter().map(|b| f64::from(b.correct)).sum::<f64>() / samples(batches)
+}
+
+/// What the losses of a realization must stay below, from those of its first epoch.
+fn limit(steps: &[BatchMetrics]) -> f64 {
+    let first = steps.first().map_or(0.0, |b| b.loss);
+    DIVERGENCE * first.max(SMALLEST_FIRST_LOSS)
+}

@@ -1,0 +1,328 @@
+//! What every activation promises, through its description and in both precisions: the f64
+//! functions of the reference and, through the loops that the CPU executor runs, the f32 ones.
+//!
+//! The bounds of the f32 functions over all their arguments are in `tests/math.rs`.
+
+use bregman::activation::{ALL, Activation, by_name};
+
+type Function = Box<dyn Fn(&[f64]) -> Vec<f64>>;
+
+/// One precision of an activation, elementwise on slices; f32 values are widened, exactly.
+struct Side {
+    name: String,
+    activation: &'static Activation,
+    rho: Function,
+    rho_inv: Function,
+    rho_slope: Function,
+    epsilon: f64,
+    /// The smallest normal number, and the largest.
+    least: f64,
+    max: f64,
+}
+
+fn wide(f: fn(f64) -> f64) -> Function {
+    Box::new(move |x| x.iter().map(|&x| f(x)).collect())
+}
+
+fn narrow(f: fn(&mut [f32], &[f32])) -> Function {
+    Box::new(move |x| {
+        let x: Vec<f32> = x.iter().map(|&x| x as f32).collect();
+        let mut y = vec![0.0; x.len()];
+        f(&mut y, &x);
+        y.into_iter().map(f64::from).collect()
+    })
+}
+
+fn sides() -> impl Iterator<Item = Side> {
+    ALL.iter().flat_map(|activation| {
+        let f64_side = Side {
+            name: format!("{} in f64", activation.name),
+            activation,
+            rho: wide(activation.rho),
+            rho_inv: wide(activation.rho_inv),
+            rho_slope: wide(activation.rho_slope),
+            epsilon: f64::EPSILON,
+            least: f64::MIN_POSITIVE,
+            max: f64::MAX,
+        };
+        let f32_side = Side {
+            name: format!("{} in f32", activation.name),
+            activation,
+            rho: narrow(activation.kernels.rho),
+            rho_inv: narrow(activation.kernels.rho_inv),
+            rho_slope: narrow(activation.kernels.rho_slope),
+            epsilon: f64::from(f32::EPSILON),
+            least: f64::from(f32::MIN_POSITIVE),
+            max: f64::from(f32::MAX),
+        };
+        [f64_side, f32_side]
+    })
+}
+
+impl Side {
+    /// The spacing of numbers around y.
+    fn spacing(&self, y: f64) -> f64 {
+        let power = f64::from_bits(y.abs().to_bits() >> 52 << 52);
+        power.max(self.least) * self.epsilon
+    }
+
+    /// Rising from −max to max: f32 numbers of every magnitude, subnormals and both zeros among them,
+    /// and more of them up to ±100.
+    fn grid(&self) -> Vec<f64> {
+        let magnitudes = (0..=0x7f7f_ffff_u32).step_by(0x1_7fff).map(f32::from_bits);
+        let usual = (0..20_000).map(|i| i as f32 * 0.005);
+        let special = [1.0, 1e-38, f32::MIN_POSITIVE, 3.4e38, f32::MAX];
+        let magnitudes = magnitudes.chain(usual).chain(special).map(f64::from);
+        let mut grid: Vec<f64> = magnitudes
+            .chain([self.max, self.least * self.epsilon])
+            .flat_map(|x| [x, -x])
+            .collect();
+        grid.sort_by(f64::total_cmp);
+        grid
+    }
+
+    /// The grid's part within the clamp, and what approaches the clamp's ends; f32 numbers.
+    fn domain(&self) -> Vec<f64> {
+        let [low, high] = self.activation.clamp;
+        let approach = (1..=24).map(|k| 1.0 - 2f32.powi(-k));
+        let ends = approach.chain([1.0]).flat_map(|f| [low * f, high * f]);
+        let grid = self.grid().into_iter().map(|x| x as f32);
+        grid.chain(ends)
+            .filter(|z| (low..=high).contains(z))
+            .map(f64::from)
+            .collect()
+    }
+
+    /// The range's ends, rounded into it.
+    fn ends(&self) -> [f64; 2] {
+        self.activation.range.map(|end| {
+            let rounded = (end as f32).abs();
+            if self.epsilon == f64::EPSILON {
+                end
+            } else if f64::from(rounded) > end.abs() {
+                f64::from(rounded.next_down()).copysign(end)
+            } else {
+                f64::from(rounded).copysign(end)
+            }
+        })
+    }
+
+    fn is_odd(&self) -> bool {
+        let [low, high] = self.activation.range;
+        low == -high
+    }
+}
+
+#[test]
+fn intervals_nest() {
+    for activation in &ALL {
+        let name = activation.name;
+        let [low, high] = activation.range;
+        let [clamp_low, clamp_high] = activation.clamp;
+        let [input_low, input_high] = activation.input_range;
+        assert!(
+            low <= f64::from(clamp_low) && f64::from(clamp_high) <= high,
+            "{name}"
+        );
+        assert!(clamp_low <= input_low && input_low < input_high, "{name}");
+        assert!(input_high <= clamp_high, "{name}");
+        assert_eq!(by_name(name).expect(name).name, name);
+    }
+}
+
+/// ρ(ρ⁻¹(z)) = z to 4 + (½ + u) κ ULP: 4 for ρ; u = 4 for ρ⁻¹ and ½ for its rounding, times its
+/// condition number κ = |a| h(z) / |z|.
+#[test]
+fn round_trip() {
+    for side in sides() {
+        let z = side.domain();
+        let a = (side.rho_inv)(&z);
+        let back = (side.rho)(&a);
+        for ((&z, &a), &back) in z.iter().zip(&a).zip(&back) {
+            let slope = (side.activation.rho_slope)(z);
+            let kappa = if a == 0.0 {
+                0.0
+            } else {
+                a.abs() * slope / z.abs()
+            };
+            let bound = (4.0 + (0.5 + 4.0) * kappa) * side.spacing(z);
+            // Where ρ is below the least normal number, f32 may flush it.
+            let flushed = back == 0.0 && (side.activation.rho)(a).abs() < side.least;
+            assert!(
+                (back - z).abs() <= bound || flushed,
+                "{}: ρ(ρ⁻¹({z:e})) = ρ({a:e}) = {back:e}, expected within {bound:e}",
+                side.name
+            );
+        }
+    }
+}
+
+/// Both precisions are one function: to 4 ULP of f32, and one for f64, which cancels near a = 0.
+#[test]
+fn twins_agree() {
+    let [wide, narrow]: [Vec<Side>; 2] = [f64::EPSILON, f64::from(f32::EPSILON)]
+        .map(|epsilon| sides().filter(|side| side.epsilon == epsilon).collect());
+    for (wide, narrow) in wide.iter().zip(&narrow) {
+        let compare = |what, x: &[f64], expected: &Function, found: &Function| {
+            for ((x, expected), found) in x.iter().zip(expected(x)).zip(found(x)) {
+                let flushed = found == 0.0 && expected.abs() < narrow.least;
+                let ulps = (found - expected).abs() / narrow.spacing(expected);
+                assert!(
+                    ulps <= 5.0 || flushed,
+                    "{}: {what}({x:e}) = {found:e}, expected {expected:e}, off by {ulps} ULP",
+                    narrow.name
+                );
+            }
+        };
+        compare("ρ", &narrow.grid(), &wide.rho, &narrow.rho);
+        let z = narrow.domain();
+        compare("ρ⁻¹", &z, &wide.rho_inv, &narrow.rho_inv);
+        compare("h", &z, &wide.rho_slope, &narrow.rho_slope);
+    }
+}
+
+/// h(ρ(a)) is the central difference of ρ with step e = ε^⅓, which is off by e²|ρ‴|/6, |ρ‴| ≤ 3, and by
+/// some roundings of ρ over e: together a few ε^⅔ (1 + |ρ|). And 1/σ is the largest slope.
+#[test]
+fn slope_is_the_derivative() {
+    let step = f64::EPSILON.cbrt();
+    for activation in &ALL {
+        let rho = activation.rho;
+        let mut steepest: f64 = 0.0;
+        for a in (-20_000..=20_000).map(|i| f64::from(i) * 1e-3) {
+            let slope = (activation.rho_slope)(rho(a));
+            steepest = steepest.max(slope);
+            // ρ has a kink where a is limited.
+            if (a.abs() - f64::from(activation.dual_max)).abs() < 2.0 * step {
+                continue;
+            }
+            let quotient = (rho(a + step) - rho(a - step)) / (2.0 * step);
+            let tolerance = 4.0 * step * step * (1.0 + rho(a).abs());
+            assert!(
+                (slope - quotient).abs() <= tolerance,
+                "{}: h(ρ({a})) = {slope:e}, the difference quotient is {quotient:e}, \
+                 expected within {tolerance:e}",
+                activation.name
+            );
+        }
+        // softplus only tends to it.
+        let distance = (steepest * activation.sigma - 1.0).abs();
+        assert!(
+            distance < 1e-8,
+            "{}: σ is not 1/{steepest}",
+            activation.name
+        );
+    }
+}
+
+/// ρ of any finite number is a number in the range, never falls, and far out reaches the range's ends.
+///
+/// What wavers is the last bit that the C library gives in f64, and isru in f32: near 1 each of its three
+/// roundings is worth up to 1 ULP, up here and down there.
+#[test]
+fn rho_rises_within_its_range_and_saturates() {
+    for side in sides() {
+        let [low, high] = side.ends();
+        let wavers = match side.name.as_str() {
+            "isru in f32" => 6.0,
+            _ if side.epsilon == f64::EPSILON => 1.0,
+            _ => 0.0,
+        };
+        let a = side.grid();
+        let z = (side.rho)(&a);
+        for (a, z) in a.iter().zip(&z) {
+            assert!((low..=high).contains(z), "{}: ρ({a:e}) = {z:e}", side.name);
+        }
+        for (a, z) in a.windows(2).zip(z.windows(2)) {
+            assert!(
+                z[0] - z[1] <= wavers * side.spacing(z[0]),
+                "{}: ρ falls from {:e} at {:e} to {:e} at {:e}",
+                side.name,
+                z[0],
+                a[0],
+                z[1],
+                a[1]
+            );
+        }
+        let reached = [z[0], z[z.len() - 1]];
+        for (end, reached) in [low, high].into_iter().zip(reached) {
+            if end.is_finite() {
+                assert_eq!(reached, end, "{}: far out", side.name);
+            } else {
+                assert!(reached.abs() > 88.0, "{}: {reached:e} far out", side.name);
+            }
+        }
+    }
+}
+
+/// In f32, as `bregman::math` has it, infinite arguments are far out too.
+#[test]
+fn infinities_saturate() {
+    for side in sides().filter(|side| side.epsilon != f64::EPSILON) {
+        let far = (side.rho)(&[-side.max, side.max]);
+        let beyond = (side.rho)(&[f64::NEG_INFINITY, f64::INFINITY]);
+        // The identity passes them on, as it does everything.
+        if side.activation.name == "identity" {
+            assert_eq!(beyond, [f64::NEG_INFINITY, f64::INFINITY]);
+        } else {
+            assert_eq!(beyond, far, "{}", side.name);
+        }
+    }
+}
+
+/// What the clamp is for: within it ρ⁻¹ and 1/h are finite.
+#[test]
+fn inverse_is_finite_within_the_clamp() {
+    for side in sides() {
+        let z = side.domain();
+        let a = (side.rho_inv)(&z);
+        let h = (side.rho_slope)(&z);
+        for ((z, a), h) in z.iter().zip(a).zip(h) {
+            assert!(a.abs() <= side.max, "{}: ρ⁻¹({z:e}) = {a:e}", side.name);
+            assert!(
+                h > 0.0 && h.recip() <= side.max,
+                "{}: h({z:e}) = {h:e}",
+                side.name
+            );
+        }
+    }
+}
+
+/// NaN is passed on, so that a diverged run stays visible.
+#[test]
+fn nan_stays_nan() {
+    for side in sides() {
+        assert!((side.rho)(&[f64::NAN])[0].is_nan(), "{}", side.name);
+        assert!((side.rho_inv)(&[f64::NAN])[0].is_nan(), "{}", side.name);
+        // The identity's slope is 1 everywhere.
+        let slope = (side.rho_slope)(&[f64::NAN])[0];
+        assert!(
+            slope.is_nan() || side.activation.name == "identity",
+            "{}",
+            side.name
+        );
+    }
+}
+
+/// With a symmetric range ρ and ρ⁻¹ are odd and h is even, to the bit, signed zeros included.
+#[test]
+fn odd_functions_are_exactly_odd() {
+    let odd: Vec<Side> = sides().filter(Side::is_odd).collect();
+    assert_eq!(odd.len(), 14, "all but sigmoid and softplus");
+    let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits);
+    for side in odd {
+        let check = |what, x: &[f64], f: &Function, sign: f64| {
+            let negated: Vec<f64> = x.iter().map(|x| -x).collect();
+            let mirrored = f(&negated).into_iter().map(|y| sign * y).collect();
+            for ((x, a), b) in x.iter().zip(bits(f(x))).zip(bits(mirrored)) {
+                assert_eq!(a, b, "{}: {what}(±{x:e})", side.name);
+            }
+        };
+        check("ρ", &side.grid(), &side.rho, -1.0);
+        // f64::atanh is not odd to the bit.
+        if side.name != "tanh in f64" {
+            check("ρ⁻¹", &side.domain(), &side.rho_inv, -1.0);
+        }
+        check("h", &side.domain(), &side.rho_slope, 1.0);
+    }
+}

@@ -1,0 +1,291 @@
+//! Checkpoints: what is saved is what is loaded, to the bit, and nothing else is loaded.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use bregman::activation;
+use bregman::checkpoint::{self, CheckpointFault};
+use bregman::error::Error;
+use bregman::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
+use safetensors::SafeTensors;
+use safetensors::tensor::Dtype;
+
+/// 5 → 3 → 3 → 2: the first skip changes width, the second does not.
+fn model(kind: LayerKind, form: Form, activation: &str) -> Model {
+    let activation = activation::by_name(activation).expect("known");
+    Model::new(kind, form, activation, Loss::CrossEntropy, &[5, 3, 3], 2).expect("valid")
+}
+
+fn bregman() -> (Model, Parameters) {
+    let model = model(LayerKind::Bregman, Form::Dual, "tanh");
+    let parameters = Init::Random.parameters(&model, 11);
+    (model, parameters)
+}
+
+fn metadata(path: &Path) -> HashMap<String, String> {
+    let bytes = fs::read(path).expect("read");
+    let (_, header) = SafeTensors::read_metadata(&bytes).expect("safetensors");
+    header.metadata().clone().expect("metadata")
+}
+
+fn entries(folder: &Path) -> usize {
+    fs::read_dir(folder).expect("read folder").count()
+}
+
+#[test]
+fn every_network_comes_back_to_the_bit() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("x.safetensors");
+    for activation in &activation::ALL {
+        for &kind in LayerKind::ALL {
+            for &form in Form::ALL {
+                for &loss in Loss::ALL {
+                    let model = Model::new(kind, form, activation, loss, &[5, 3, 3], 2)
+                        .expect("valid")
+                        .with_input_range(0.1, 1.0 / 3.0)
+                        .expect("valid");
+                    let parameters = Init::Random.parameters(&model, 3);
+                    let saved = std::slice::from_ref(&parameters);
+                    checkpoint::save(&path, &model, "fashion-mnist", saved).expect("save");
+                    let loaded = checkpoint::load(&path).expect("load");
+                    assert_eq!(loaded.parameters, parameters);
+                    assert_eq!(format!("{:?}", loaded.model), format!("{model:?}"));
+                    assert_eq!(loaded.dataset, "fashion-mnist");
+                }
+            }
+        }
+    }
+    assert_eq!(entries(folder.path()), 1, "nothing is left beside the file");
+}
+
+#[test]
+fn names_shapes_and_metadata_are_the_documented_ones() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("x.safetensors");
+    let (model, parameters) = bregman();
+    checkpoint::save(&path, &model, "mnist", std::slice::from_ref(&parameters)).expect("save");
+    let bytes = fs::read(&path).expect("read");
+    let file = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let tensors = file.tensors();
+    let mut found: Vec<_> = tensors
+        .iter()
+        .map(|(name, v)| (name.as_str(), v.dtype(), v.shape()))
+        .collect();
+    found.sort();
+    let expected: [(&str, Dtype, &[usize]); 7] = [
+        ("head.bias", Dtype::F32, &[2]),
+        ("head.weight", Dtype::F32, &[2, 3]),
+        ("layers.0.bias", Dtype::F32, &[3]),
+        ("layers.0.mix", Dtype::F32, &[3, 5]),
+        ("layers.0.weight", Dtype::F32, &[3, 5]),
+        ("layers.1.bias", Dtype::F32, &[3]),
+        ("layers.1.weight", Dtype::F32, &[3, 3]),
+    ];
+    assert_eq!(found, expected);
+    // Output 1, input 4, row-major.
+    let weight = file.tensor("layers.0.weight").expect("there");
+    assert_eq!(
+        weight.data()[4 * (5 + 4)..][..4],
+        parameters.layers[0].weight[9].to_le_bytes()
+    );
+
+    let metadata = metadata(&path);
+    let text = |key: &str| metadata[key].as_str();
+    assert_eq!(text("layer"), "bregman");
+    assert_eq!(text("form"), "dual");
+    assert_eq!(text("activation"), "tanh");
+    assert_eq!(text("loss"), "cross-entropy");
+    assert_eq!(text("dataset"), "mnist");
+    assert_eq!(text("bregman_version"), env!("CARGO_PKG_VERSION"));
+}
+
+/// The decimals give the very number to readers in float32 and in float64 (Python's `float`).
+#[test]
+fn numbers_of_the_metadata_are_exact() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("x.safetensors");
+    for activation in &activation::ALL {
+        let model = model(LayerKind::Bregman, Form::Primal, activation.name);
+        let parameters = Init::Deterministic.parameters(&model, 0);
+        checkpoint::save(&path, &model, "mnist", &[parameters]).expect("save");
+        let metadata = metadata(&path);
+        let numbers = [
+            ("clamp_low", model.clamp[0]),
+            ("clamp_high", model.clamp[1]),
+            ("input_low", model.input_range[0]),
+            ("input_high", model.input_range[1]),
+        ];
+        for (key, number) in numbers {
+            let text = &metadata[key];
+            assert_eq!(text.parse::<f64>(), Ok(f64::from(number)), "{key} {text}");
+            assert_eq!(text.parse::<f32>(), Ok(number), "{key} {text}");
+        }
+    }
+}
+
+#[test]
+fn one_network_gives_one_file() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("x.safetensors");
+    let (model, parameters) = bregman();
+    let save = || {
+        let saved = std::slice::from_ref(&parameters);
+        checkpoint::save(&path, &model, "mnist", saved).expect("save");
+        fs::read(&path).expect("read")
+    };
+    let first = save();
+    // The library underneath orders metadata by a hash that differs from map to map.
+    assert!((0..20).all(|_| save() == first));
+}
+
+#[test]
+fn realizations_go_to_numbered_files() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("a.b/x.y.safetensors");
+    let (model, _) = bregman();
+    let parameters = [4, 5].map(|seed| Init::Random.parameters(&model, seed));
+    let saved = checkpoint::save(&path, &model, "mnist", &parameters).expect("save");
+    let names: Vec<_> = saved
+        .iter()
+        .map(|p| p.file_name().expect("a file"))
+        .collect();
+    assert_eq!(names, ["x.y-0.safetensors", "x.y-1.safetensors"]);
+    assert!(!path.exists());
+    let loaded = checkpoint::load_all(&path, 2).expect("load");
+    assert!(loaded.iter().map(|c| &c.parameters).eq(&parameters));
+    assert!(
+        matches!(checkpoint::load_all(&path, 3), Err(Error::Io { path, .. })
+        if path.ends_with("x.y-2.safetensors"))
+    );
+    assert_eq!(
+        checkpoint::paths(Path::new("x"), 2),
+        ["x-0", "x-1"].map(Path::new)
+    );
+}
+
+#[test]
+fn realizations_of_different_networks_are_refused() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("x.safetensors");
+    let (first, parameters) = bregman();
+    checkpoint::save(
+        &folder.path().join("x-0.safetensors"),
+        &first,
+        "mnist",
+        &[parameters],
+    )
+    .expect("save");
+    let save_second = |model: &Model| {
+        let parameters = Init::Random.parameters(model, 0);
+        let path = folder.path().join("x-1.safetensors");
+        checkpoint::save(&path, model, "mnist", &[parameters]).expect("save");
+    };
+    save_second(&model(LayerKind::Bregman, Form::Dual, "isru"));
+    let error = checkpoint::load_all(&path, 2).expect_err("other activation");
+    assert!(matches!(
+        error,
+        Error::Checkpoint {
+            fault: CheckpointFault::Disagrees {
+                key: "activation",
+                ..
+            },
+            ..
+        }
+    ));
+    let wider = Model::new(
+        first.kind,
+        first.form,
+        first.activation,
+        first.loss,
+        &[5, 4, 3],
+        2,
+    );
+    save_second(&wider.expect("valid"));
+    let error = checkpoint::load_all(&path, 2).expect_err("other width");
+    assert!(matches!(
+        error,
+        Error::Checkpoint {
+            fault: CheckpointFault::Shape { .. },
+            ..
+        }
+    ));
+}
+
+#[test]
+fn a_save_that_fails_touches_nothing() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("x.safetensors");
+    let (model, parameters) = bregman();
+    let good = [parameters.clone(), parameters.clone()];
+    checkpoint::save(&path, &model, "mnist", &good).expect("save");
+    let earlier = fs::read(folder.path().join("x-0.safetensors")).expect("read");
+
+    // The first realization is fine, and must not be replaced when the second is not.
+    let mut bad = [Init::Random.parameters(&model, 99), parameters];
+    bad[1].head.bias[1] = f32::NAN;
+    let error = checkpoint::save(&path, &model, "mnist", &bad).expect_err("not finite");
+    assert!(matches!(
+        error,
+        Error::Checkpoint {
+            fault: CheckpointFault::NonFinite { .. },
+            ..
+        }
+    ));
+    assert_eq!(
+        fs::read(folder.path().join("x-0.safetensors")).expect("read"),
+        earlier
+    );
+    assert_eq!(
+        entries(folder.path()),
+        2,
+        "nothing is left beside the files"
+    );
+}
+
+#[test]
+fn targets_that_cannot_be_written_are_refused() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (model, parameters) = bregman();
+    let file = folder.path().join("file");
+    fs::write(&file, "text").expect("write");
+    for target in [
+        folder.path().to_owned(),
+        file.join("x.safetensors"),
+        "".into(),
+    ] {
+        let saved = std::slice::from_ref(&parameters);
+        for result in [
+            checkpoint::check_writable(&target, 1),
+            checkpoint::save(&target, &model, "mnist", saved).map(drop),
+        ] {
+            assert!(
+                matches!(result, Err(Error::Io { .. })),
+                "{}",
+                target.display()
+            );
+        }
+    }
+    checkpoint::check_writable(&folder.path().join("new/x.safetensors"), 3).expect("writable");
+    assert_eq!(
+        entries(&folder.path().join("new")),
+        0,
+        "a check leaves nothing behind"
+    );
+    assert_eq!(fs::read(&file).expect("read"), b"text");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_devices_left_alone() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (model, parameters) = bregman();
+    let (target, link) = (folder.path().join("there"), folder.path().join("link"));
+    fs::write(&target, "earlier").expect("write");
+    std::os::unix::fs::symlink(&target, &link).expect("link");
+    checkpoint::save(&link, &model, "mnist", &[parameters]).expect("save");
+    assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
+    checkpoint::load(&target).expect("the file behind the link was written");
+    assert!(checkpoint::check_writable(Path::new("/dev/null"), 1).is_err());
+    assert!(checkpoint::load(Path::new("/dev/null")).is_err());
+}

@@ -1,0 +1,108 @@
+//! The CPU executor against the reference: ten steps of SGD, every loss and every parameter.
+
+mod common;
+
+use std::sync::Arc;
+
+use bregman::cpu::CpuExecutor;
+use bregman::error::Error;
+use bregman::executor::{Executor, Split};
+use bregman::nn::{LayerKind, Model, Parameters};
+use common::{Expected, REALIZATIONS, Record, SEED, SGD, cases, initial, run, splits};
+
+fn cpu(model: &Model, parameters: Vec<Parameters>) -> CpuExecutor {
+    CpuExecutor::new(model, Arc::new(splits(model)), parameters, SGD).expect("an executor")
+}
+
+fn cpu_run(model: &Model) -> Record {
+    run(
+        &mut cpu(model, initial(model, REALIZATIONS)),
+        SEED,
+        REALIZATIONS,
+    )
+}
+
+#[test]
+fn cpu_agrees_with_the_reference() {
+    for case in cases() {
+        Expected::of(&case.model).check(&case.model, &case.name, &cpu_run(&case.model));
+    }
+}
+
+#[test]
+fn a_run_repeats_to_the_bit() {
+    for case in cases() {
+        assert_eq!(cpu_run(&case.model), cpu_run(&case.model), "{}", case.name);
+    }
+}
+
+/// Realization r under seed s is the only realization under seed s + r.
+#[test]
+fn realizations_are_independent_runs() {
+    for case in cases() {
+        let together = cpu_run(&case.model);
+        for r in 0..REALIZATIONS {
+            let parameters = vec![initial(&case.model, REALIZATIONS).swap_remove(r)];
+            let alone = run(&mut cpu(&case.model, parameters), SEED + r as u64, 1);
+            assert_eq!(
+                alone.parameters[0], together.parameters[r],
+                "{} {r}",
+                case.name
+            );
+            for (alone, together) in alone.batches.iter().zip(&together.batches) {
+                assert_eq!(alone[0], together[r], "{} {r}", case.name);
+            }
+            for (alone, together) in alone.evaluations.iter().zip(&together.evaluations) {
+                assert_eq!(alone[0], together[r], "{} {r}", case.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn one_batch_is_overfitted() {
+    for &kind in LayerKind::ALL {
+        let (model, splits, sgd) = common::overfit_case(kind);
+        let samples = splits.train.len();
+        let executor = CpuExecutor::new(&model, Arc::new(splits), initial(&model, 1), sgd);
+        common::overfits(executor.expect("an executor"), samples, kind.name());
+    }
+}
+
+/// Evaluation visits each sample once, in batches, and the last one is short.
+#[test]
+fn evaluation_covers_the_split() {
+    let case = &cases()[0];
+    let mut executor = cpu(&case.model, initial(&case.model, 1));
+    let batches = pollster::block_on(executor.evaluate(Split::Test)).expect("an evaluation");
+    let samples: Vec<u32> = batches[0].iter().map(|b| b.samples).collect();
+    assert_eq!(samples, [8, 8, 7]);
+}
+
+#[test]
+fn data_that_does_not_fit_is_refused() {
+    let case = &cases()[0];
+    let model = &case.model;
+    let mut label = splits(model);
+    label.test.labels[3] = 5;
+    let mut width = splits(model);
+    width.train.image = [1, 12];
+    width.train.pixels.truncate(12 * width.train.len());
+    let new = |splits| CpuExecutor::new(model, Arc::new(splits), initial(model, 1), SGD).err();
+    assert!(
+        matches!(
+            new(label),
+            Some(Error::Label {
+                sample: 3,
+                label: 5,
+                classes: 5,
+                ..
+            })
+        ),
+        "a label out of range"
+    );
+    assert!(
+        matches!(new(width), Some(Error::Shape { .. })),
+        "samples of another width"
+    );
+}

@@ -1,0 +1,286 @@
+//! The gradients of the f64 reference against central differences, tensor by tensor; its two forms
+//! against each other, and its standard layer against its Euclidean one where they are the same.
+
+use bregman::activation::{self, Activation};
+use bregman::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
+use bregman::reference::{Trace, forward, gradients, loss_and_gradient};
+use bregman::rng::{Purpose, Stream};
+
+/// Every kind of layer; only the Bregman layer has two forms.
+const KINDS: [(LayerKind, Form); 4] = [
+    (LayerKind::Standard, Form::Dual),
+    (LayerKind::Euclidean, Form::Dual),
+    (LayerKind::Bregman, Form::Dual),
+    (LayerKind::Bregman, Form::Primal),
+];
+
+/// Without M; and with M first, then a layer that carries a, then M again.
+const SQUARE: &[usize] = &[4, 4, 4];
+const MIXED: &[usize] = &[5, 3, 3, 4];
+
+const LOSSES: [(Loss, usize); 3] = [
+    (Loss::CrossEntropy, 3),
+    (Loss::MeanSquaredError, 3),
+    (Loss::MeanSquaredError, 1),
+];
+
+const BATCH: usize = 3;
+
+/// A network with parameters and one batch.
+struct Case {
+    name: String,
+    model: Model,
+    parameters: Parameters<f64>,
+    /// (batch, in), within the range of every activation.
+    x: Vec<f64>,
+    labels: Vec<u8>,
+}
+
+impl Case {
+    fn new(
+        (kind, form): (LayerKind, Form),
+        activation: &'static Activation,
+        widths: &[usize],
+        (loss, outputs): (Loss, usize),
+    ) -> Self {
+        let model =
+            Model::new(kind, form, activation, loss, widths, outputs).expect("a valid network");
+        let mut parameters = Init::Random.parameters(&model, 5).map(f64::from);
+        // Halved, so that no unit comes near the ends of its range.
+        for layer in &mut parameters.layers {
+            let values = layer.weight.iter_mut().chain(&mut layer.bias);
+            values.for_each(|value| *value *= 0.5);
+        }
+        let stream = Stream::new(3, Purpose::Digits, 0);
+        let inputs = (BATCH * widths[0]) as u64;
+        let form = if kind == LayerKind::Bregman {
+            form.name()
+        } else {
+            "-"
+        };
+        Self {
+            name: format!(
+                "{} layers, {}, form {form}, widths {widths:?}, {} of {outputs}",
+                kind.name(),
+                activation.name,
+                loss.name(),
+            ),
+            parameters,
+            x: (0..inputs)
+                .map(|i| 0.15 + 0.5 * f64::from(stream.uniform(i)))
+                .collect(),
+            labels: (0..BATCH).map(|i| (i % outputs.max(2)) as u8).collect(),
+            model,
+        }
+    }
+
+    fn trace(&self) -> Trace {
+        forward(&self.model, &self.parameters, &self.x)
+    }
+
+    fn gradients(&self) -> Parameters<f64> {
+        gradients(&self.model, &self.parameters, &self.x, &self.labels).1
+    }
+
+    fn loss(&self, parameters: &Parameters<f64>) -> f64 {
+        let logits = forward(&self.model, parameters, &self.x).logits;
+        loss_and_gradient(&self.model, &logits, &self.labels).loss
+    }
+
+    /// No z and no u is near an end of the clamp. Nor is then a of sin near ±π/2, where z is ±1.
+    fn assert_no_clamp_is_near(&self) {
+        let [low, high] = self.model.clamp.map(f64::from);
+        let trace = self.trace();
+        for &z in trace.z.iter().chain(&trace.u).flatten() {
+            let inside = low + 0.01 < z && z < high - 0.01;
+            assert!(inside, "{}: {z} is near a clamp", self.name);
+        }
+    }
+
+    /// Every element of every tensor against (L(p + e) − L(p − e)) / 2e.
+    ///
+    /// That quotient is off by e²|L‴|/6 and by the roundings of L over e. With e = ε^⅓ both are of the
+    /// order ε^⅔ times the scale, the larger of L and the tensor's gradient: 20 for some twenty
+    /// roundings on the way to L, or for |L‴| up to 120 scales.
+    fn check_gradients(&self) {
+        let step = f64::EPSILON.cbrt();
+        let loss = self.loss(&self.parameters);
+        let gradients = self.gradients();
+        let mut moved = self.parameters.clone();
+        for (t, (gradient, shape)) in gradients.tensors().zip(self.model.tensors()).enumerate() {
+            let tolerance = 20.0 * step * step * loss.max(largest(gradient));
+            // Otherwise the comparison would be empty.
+            assert!(
+                largest(gradient) > 1e4 * tolerance,
+                "{}: the gradient of {} is too small to check: {gradient:?}",
+                self.name,
+                shape.name
+            );
+            for (i, &found) in gradient.iter().enumerate() {
+                let original = *element(&mut moved, t, i);
+                let mut loss_at = |value| {
+                    *element(&mut moved, t, i) = value;
+                    self.loss(&moved)
+                };
+                let expected = (loss_at(original + step) - loss_at(original - step)) / (2.0 * step);
+                loss_at(original);
+                let distance = (found - expected).abs();
+                assert!(
+                    distance <= tolerance,
+                    "{}: d loss / d {}[{i}] is {found:e}, the difference quotient {expected:e}, \
+                     off by {distance:e}, expected {tolerance:e} at most",
+                    self.name,
+                    shape.name
+                );
+            }
+        }
+    }
+}
+
+/// Element i of tensor t.
+fn element(parameters: &mut Parameters<f64>, t: usize, i: usize) -> &mut f64 {
+    let mut tensors = parameters.tensors_mut();
+    &mut tensors.nth(t).expect("a tensor")[i]
+}
+
+fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |m, x| m.max(x.abs()))
+}
+
+/// Fails with the first element of the logits or gradients that differs by more than `tolerance`,
+/// relative to its tensor's largest.
+fn assert_same(left: &Case, right: &Case, tolerance: f64) {
+    let compare = |tensor: &str, a: &[f64], b: &[f64]| {
+        assert_eq!(a.len(), b.len(), "{tensor}");
+        let tolerance = tolerance * largest(b).max(largest(a));
+        for (i, (a, b)) in a.iter().zip(b).enumerate() {
+            assert!(
+                (a - b).abs() <= tolerance,
+                "{tensor}[{i}]: {a:e} with {}, {b:e} with {}, expected within {tolerance:e}",
+                left.name,
+                right.name
+            );
+        }
+    };
+    compare("logits", &left.trace().logits, &right.trace().logits);
+    let (a, b) = (left.gradients(), right.gradients());
+    for ((a, b), shape) in a.tensors().zip(b.tensors()).zip(left.model.tensors()) {
+        compare(&shape.name, a, b);
+    }
+}
+
+/// How many of `values` are true, and how many are not.
+fn count(values: impl Iterator<Item = bool>) -> [usize; 2] {
+    values.fold(
+        [0, 0],
+        |[yes, no], value| {
+            if value { [yes + 1, no] } else { [yes, no + 1] }
+        },
+    )
+}
+
+#[test]
+fn gradients_are_difference_quotients() {
+    for kind in KINDS {
+        for activation in &activation::ALL {
+            for widths in [SQUARE, MIXED] {
+                for loss in LOSSES {
+                    let case = Case::new(kind, activation, widths, loss);
+                    case.assert_no_clamp_is_near();
+                    case.check_gradients();
+                }
+            }
+        }
+    }
+}
+
+/// A clamped u is constant: nothing flows back through ρ⁻¹, neither to M nor to the layer below.
+#[test]
+fn no_gradient_passes_an_active_clamp() {
+    for form in [Form::Dual, Form::Primal] {
+        for activation in &activation::ALL {
+            for widths in [SQUARE, MIXED] {
+                let kind = (LayerKind::Bregman, form);
+                let mut case = Case::new(kind, activation, widths, LOSSES[0]);
+                // Within what u spreads over.
+                case.model.clamp = [0.38, 0.52];
+                let [low, high] = case.model.clamp.map(f64::from);
+                let trace = case.trace();
+                for (l, u) in trace.u.iter().enumerate() {
+                    let [clamped, free] = count(u.iter().map(|&u| u < low || u > high));
+                    assert!(clamped > 0 && free > 0, "{}: layer {l}, {u:?}", case.name);
+                    // No end lies within a difference step.
+                    let near = |end: f64| u.iter().any(|u| (u - end).abs() < 1e-4);
+                    assert!(!near(low) && !near(high), "{}: {u:?}", case.name);
+                }
+                case.check_gradients();
+            }
+        }
+    }
+}
+
+/// Where sin's a is limited to ±π/2 it is constant, for ρ and, in dual form, for the skip.
+#[test]
+fn no_gradient_passes_where_sin_is_limited() {
+    for kind in KINDS {
+        for widths in [SQUARE, MIXED] {
+            let mut case = Case::new(kind, &activation::SIN, widths, LOSSES[0]);
+            for layer in &mut case.parameters.layers {
+                for (i, bias) in layer.bias.iter_mut().enumerate() {
+                    *bias += [1.1, -2.3, 0.2][i % 3];
+                }
+            }
+            for (l, z) in case.trace().z.iter().enumerate().skip(1) {
+                let [limited, free] = count(z.iter().map(|z| z.abs() == 1.0));
+                assert!(limited > 0 && free > 0, "{}: layer {l}, {z:?}", case.name);
+            }
+            case.check_gradients();
+        }
+    }
+}
+
+/// Both forms are one function where no clamp is active.
+///
+/// They differ by ρ⁻¹(ρ(a)) − a, some ε (|a| + |z| / h(z)) for each unit on the way; the factor counts
+/// the roundings of three layers, (width + 8) each.
+#[test]
+fn dual_form_is_primal_form() {
+    for activation in &activation::ALL {
+        for widths in [SQUARE, MIXED] {
+            for loss in LOSSES {
+                let [dual, primal] = [Form::Dual, Form::Primal]
+                    .map(|form| Case::new((LayerKind::Bregman, form), activation, widths, loss));
+                dual.assert_no_clamp_is_near();
+                let trace = dual.trace();
+                let condition =
+                    |&z: &f64| (activation.rho_inv)(z).abs() + z.abs() / (activation.rho_slope)(z);
+                let units = trace.z.iter().skip(1).flatten();
+                let amplification = units.map(condition).fold(1.0, f64::max);
+                assert_same(&dual, &primal, 39.0 * f64::EPSILON * amplification);
+            }
+        }
+    }
+}
+
+/// ρ(z + W′z + b) is ρ(Wz + b) with W = I + W′, up to roundings: two layers and the head, (width + 8)
+/// each.
+#[test]
+fn standard_layer_with_identity_added_is_euclidean_layer() {
+    for activation in &activation::ALL {
+        for loss in LOSSES {
+            let [mut standard, euclidean] = [LayerKind::Standard, LayerKind::Euclidean]
+                .map(|kind| Case::new((kind, Form::Dual), activation, SQUARE, loss));
+            for (layer, shape) in standard
+                .parameters
+                .layers
+                .iter_mut()
+                .zip(&standard.model.layers)
+            {
+                for i in 0..shape.inputs {
+                    layer.weight[i * shape.inputs + i] += 1.0;
+                }
+            }
+            assert_same(&standard, &euclidean, 36.0 * f64::EPSILON);
+        }
+    }
+}
