@@ -46,6 +46,7 @@ pub mod cpu;
 pub mod data;
 pub mod error;
 pub mod executor;
+pub mod gpu;
 pub mod math;
 pub mod nn;
 pub mod reference;

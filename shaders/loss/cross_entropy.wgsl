@@ -1,0 +1,24 @@
+// Softmax cross-entropy, the mean over the samples; the class is the first largest logit.
+
+fn loss_terms() -> f32 {
+    return f32(step.count);
+}
+
+fn sample_loss(base: u32, label: u32) -> SampleLoss {
+    var best = 0u;
+    for (var j = 1u; j < params.outputs; j++) {
+        if (logits[base + j] > logits[base + best]) {
+            best = j;
+        }
+    }
+    let largest = logits[base + best];
+    var sum = 0.0;
+    for (var j = 0u; j < params.outputs; j++) {
+        sum += exp_f32(logits[base + j] - largest);
+    }
+    for (var j = 0u; j < params.outputs; j++) {
+        let probability = exp_f32(logits[base + j] - largest) / sum;
+        delta[base + j] = (probability - select(0.0, 1.0, j == label)) / loss_terms();
+    }
+    return SampleLoss(log_f32(sum) + (largest - logits[base + label]), best == label);
+}

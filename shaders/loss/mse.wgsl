@@ -1,0 +1,23 @@
+// Squared error, the mean over samples × outputs. Targets are one-hot and the class is the first
+// largest output; with one output the target is the label, 0 or 1, and the class is 1 above ½.
+
+fn loss_terms() -> f32 {
+    return f32(step.count * params.outputs);
+}
+
+fn sample_loss(base: u32, label: u32) -> SampleLoss {
+    let single = params.outputs == 1u;
+    var best = 0u;
+    var loss = 0.0;
+    for (var j = 0u; j < params.outputs; j++) {
+        if (logits[base + j] > logits[base + best]) {
+            best = j;
+        }
+        let hit = select(j, 1u, single) == label;
+        let difference = logits[base + j] - select(0.0, 1.0, hit);
+        loss += difference * difference;
+        delta[base + j] = 2.0 * difference / loss_terms();
+    }
+    let predicted = select(best, u32(logits[base] > 0.5), single);
+    return SampleLoss(loss, predicted == label);
+}

@@ -1,0 +1,24 @@
+// output (R, m, n) = lhs · rhs for each realization, the operands in the order of a layout file.
+
+struct Params {
+    m: u32,
+    n: u32,
+    k: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> lhs: array<f32>;
+@group(0) @binding(2) var<storage, read> rhs: array<f32>;
+@group(0) @binding(3) var<storage, read_write> output: array<f32>;
+
+fn store_element(realization: u32, row: u32, col: u32, acc: f32) {
+    output[(realization * params.m + row) * params.n + col] = acc;
+}
+
+@compute @workgroup_size(THREADS)
+fn matmul(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    tile_matmul(params.m, params.n, params.k, group, thread);
+}

@@ -1,0 +1,6 @@
+// 64 × 64 outputs a workgroup of 256 invocations, 4 × 4 each.
+const TILE_M: u32 = 64u;
+const TILE_N: u32 = 64u;
+const TILE_K: u32 = 16u;
+const THREAD_M: u32 = 4u;
+const THREAD_N: u32 = 4u;

@@ -1,0 +1,113 @@
+//! Finding an adapter.
+
+use crate::error::{Error, Result};
+
+/// What is known of an adapter before a device is asked of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdapterSummary {
+    /// The adapter's own name, "NVIDIA H200", "llvmpipe (LLVM 15.0.6, 256 bits)".
+    pub name: String,
+    /// The graphics interface: "vulkan", "metal", "dx12".
+    pub backend: String,
+    /// Driver name and version.
+    pub driver: String,
+    /// Whether it runs on the processor: llvmpipe, SwiftShader, WARP.
+    pub software: bool,
+}
+
+impl AdapterSummary {
+    fn new(info: &wgpu::AdapterInfo) -> Self {
+        Self {
+            name: info.name.clone(),
+            backend: info.backend.to_string(),
+            driver: format!("{} {}", info.driver, info.driver_info)
+                .trim()
+                .to_owned(),
+            software: info.device_type == wgpu::DeviceType::Cpu,
+        }
+    }
+}
+
+impl std::fmt::Display for AdapterSummary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({}", self.name, self.backend)?;
+        if !self.driver.is_empty() {
+            write!(f, ", {}", self.driver)?;
+        }
+        write!(f, "{})", if self.software { ", software" } else { "" })
+    }
+}
+
+/// Which adapter is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Part of the adapter's name, in any case; the first match is taken. `None` takes the first
+    /// hardware adapter, discrete ones before others.
+    pub name: Option<String>,
+    /// Whether a software adapter will do where there is no hardware. A named one always does.
+    pub allow_software: bool,
+}
+
+/// The adapters of the backends that `WGPU_BACKEND` allows (all, if unset).
+pub async fn adapters() -> Vec<AdapterSummary> {
+    enumerate()
+        .await
+        .iter()
+        .map(|a| AdapterSummary::new(&a.get_info()))
+        .collect()
+}
+
+async fn enumerate() -> Vec<wgpu::Adapter> {
+    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    let backends = descriptor.backends;
+    wgpu::Instance::new(descriptor)
+        .enumerate_adapters(backends)
+        .await
+}
+
+/// The adapter that `selection` asks for.
+///
+/// # Errors
+/// [`Error::UnknownName`] if a name matches nothing; [`Error::NoAdapter`] if there is none of the
+/// kind allowed. Both list what there is.
+pub(super) async fn select(selection: &Selection) -> Result<(wgpu::Adapter, AdapterSummary)> {
+    let mut found: Vec<_> = enumerate()
+        .await
+        .into_iter()
+        .map(|adapter| {
+            let info = adapter.get_info();
+            let rank = match info.device_type {
+                wgpu::DeviceType::DiscreteGpu => 0,
+                wgpu::DeviceType::IntegratedGpu => 1,
+                wgpu::DeviceType::VirtualGpu => 2,
+                wgpu::DeviceType::Other => 3,
+                wgpu::DeviceType::Cpu => 4,
+            };
+            (rank, adapter, AdapterSummary::new(&info))
+        })
+        .collect();
+    found.sort_by_key(|(rank, ..)| *rank);
+    let known = match found.len() {
+        0 => "none".to_owned(),
+        _ => found
+            .iter()
+            .map(|(.., summary)| summary.to_string())
+            .collect::<Vec<_>>()
+            .join("; "),
+    };
+    let wanted = |summary: &AdapterSummary| match &selection.name {
+        Some(name) => summary.name.to_lowercase().contains(&name.to_lowercase()),
+        None => selection.allow_software || !summary.software,
+    };
+    match found.into_iter().find(|(.., summary)| wanted(summary)) {
+        Some((_, adapter, summary)) => Ok((adapter, summary)),
+        None => Err(match &selection.name {
+            Some(name) => Error::UnknownName {
+                kind: "adapter",
+                name: name.clone(),
+                known,
+            },
+            None => Error::NoAdapter { known },
+        }),
+    }
+}

@@ -1,0 +1,256 @@
+//! A device with its queue, and every way in which it can fail turned into an [`Error`].
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::adapter::{self, AdapterSummary, Selection};
+use super::program::Kernel;
+use super::shader::Shader;
+use crate::error::{Error, Result};
+
+/// How long one submission may take before it counts as hung. Software adapters run a large step in
+/// seconds; hardware drivers give up by themselves long before.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How many submissions may be under way at once.
+const IN_FLIGHT: usize = 3;
+
+/// A device, ready to run programs.
+pub struct Gpu {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    summary: AdapterSummary,
+    /// The first error that no scope caught, or the loss of the device: it poisons all that follows.
+    fault: Arc<Mutex<Option<Error>>>,
+    kernels: Mutex<HashMap<String, Arc<Kernel>>>,
+    in_flight: VecDeque<wgpu::SubmissionIndex>,
+}
+
+impl Gpu {
+    /// Opens the adapter that `selection` asks for, with all of its limits.
+    ///
+    /// # Errors
+    /// No such adapter (see [`Selection`]), or [`Error::Gpu`] if it gives no device.
+    pub async fn request(selection: &Selection) -> Result<Self> {
+        let (adapter, summary) = adapter::select(selection).await?;
+        let (device, queue) = adapter
+            .request_device(&wgpu::DeviceDescriptor {
+                label: Some("bregman"),
+                required_limits: adapter.limits(),
+                ..Default::default()
+            })
+            .await
+            .map_err(|e| Error::Gpu {
+                operation: format!("opening {summary}"),
+                message: e.to_string(),
+            })?;
+        let fault = Arc::new(Mutex::new(None));
+        device.on_uncaptured_error(Arc::new({
+            let fault = Arc::clone(&fault);
+            move |e: wgpu::Error| {
+                lock(&fault).get_or_insert(gpu_error("running a program", e));
+            }
+        }));
+        device.set_device_lost_callback({
+            let fault = Arc::clone(&fault);
+            let adapter = summary.name.clone();
+            move |reason, message| {
+                let message = format!("{reason:?}: {message}");
+                // The cause of whatever was recorded before.
+                *lock(&fault) = Some(Error::DeviceLost {
+                    adapter: adapter.clone(),
+                    message,
+                });
+            }
+        });
+        Ok(Self {
+            device,
+            queue,
+            summary,
+            fault,
+            kernels: Mutex::default(),
+            in_flight: VecDeque::new(),
+        })
+    }
+
+    /// The adapter.
+    pub fn summary(&self) -> &AdapterSummary {
+        &self.summary
+    }
+
+    /// The device's limits.
+    pub fn limits(&self) -> wgpu::Limits {
+        self.device.limits()
+    }
+
+    /// Gives the device up, as a driver reset would; all that follows is [`Error::DeviceLost`].
+    pub fn destroy(&self) {
+        self.device.destroy();
+    }
+
+    /// Fails if the device has been lost or has met an error that nothing else reported.
+    pub(super) fn check(&self) -> Result<()> {
+        let message = match &*lock(&self.fault) {
+            None => return Ok(()),
+            Some(fault) => fault.to_string(),
+        };
+        Err(self.blame(Error::Gpu {
+            operation: "running a program".to_owned(),
+            message,
+        }))
+    }
+
+    /// The loss of the device, if that is what is behind `error`.
+    fn blame(&self, error: Error) -> Error {
+        // A loss is only told of when the device is polled, which may fail for the same reason.
+        let _ = self.device.poll(wgpu::PollType::Poll);
+        match &*lock(&self.fault) {
+            Some(Error::DeviceLost { adapter, message }) => Error::DeviceLost {
+                adapter: adapter.clone(),
+                message: message.clone(),
+            },
+            _ => error,
+        }
+    }
+
+    /// Runs `f` and turns what it made the device report into an error that names `operation`.
+    pub(super) async fn scoped<T>(&self, operation: &str, f: impl FnOnce() -> T) -> Result<T> {
+        self.check()?;
+        let filters = [
+            wgpu::ErrorFilter::OutOfMemory,
+            wgpu::ErrorFilter::Internal,
+            wgpu::ErrorFilter::Validation,
+        ];
+        let scopes = filters.map(|filter| self.device.push_error_scope(filter));
+        let value = f();
+        let mut first = None;
+        for scope in scopes.into_iter().rev() {
+            let error = scope.pop().await;
+            first = first.or(error);
+        }
+        match first {
+            None => self.check().map(|()| value),
+            Some(e) => Err(self.blame(gpu_error(operation, e))),
+        }
+    }
+
+    /// The compiled kernel of `shader`; each is built once.
+    pub(super) async fn kernel(&self, shader: &Shader) -> Result<Arc<Kernel>> {
+        let label = shader.label();
+        let cached = lock(&self.kernels).get(&label).cloned();
+        if let Some(kernel) = cached {
+            return Ok(kernel);
+        }
+        let kernel = Arc::new(Kernel::new(self, shader).await?);
+        let mut kernels = lock(&self.kernels);
+        kernels.insert(label, Arc::clone(&kernel));
+        Ok(kernel)
+    }
+
+    /// Submits, then waits until at most [`IN_FLIGHT`] submissions are under way. Returns how many
+    /// were found finished.
+    pub(super) fn submit(&mut self, encoder: wgpu::CommandEncoder) -> Result<usize> {
+        self.in_flight
+            .push_back(self.queue.submit([encoder.finish()]));
+        let mut finished = 0;
+        while self.in_flight.len() > IN_FLIGHT {
+            finished += self.wait_oldest()?;
+        }
+        self.check()?;
+        Ok(finished)
+    }
+
+    /// Waits for the oldest submission under way; returns 1, or 0 if there is none.
+    pub(super) fn wait_oldest(&mut self) -> Result<usize> {
+        match self.in_flight.pop_front() {
+            None => Ok(0),
+            Some(index) => self.wait(Some(index)).map(|()| 1),
+        }
+    }
+
+    fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        let poll = wgpu::PollType::Wait {
+            submission_index,
+            timeout: Some(TIMEOUT),
+        };
+        let polled = self.device.poll(poll);
+        self.check()?;
+        polled.map(drop).map_err(|e| {
+            let operation = format!("waiting for {}", self.summary.name);
+            self.blame(Error::Gpu {
+                operation,
+                message: e.to_string(),
+            })
+        })
+    }
+
+    /// The contents of `buffers`, once all that was submitted has run.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
+    pub(super) async fn read(&mut self, buffers: &[&wgpu::Buffer]) -> Result<Vec<Vec<u8>>> {
+        let total = buffers.iter().map(|b| b.size()).sum();
+        let staging = self
+            .scoped("allocating a read-back buffer", || {
+                let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some("readback"),
+                    size: total,
+                    usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                    mapped_at_creation: false,
+                });
+                let mut encoder = self.device.create_command_encoder(&Default::default());
+                let mut offset = 0;
+                for buffer in buffers {
+                    encoder.copy_buffer_to_buffer(buffer, 0, &staging, offset, buffer.size());
+                    offset += buffer.size();
+                }
+                self.queue.submit([encoder.finish()]);
+                staging
+            })
+            .await?;
+        let mapped = Arc::new(Mutex::new(None));
+        staging.map_async(wgpu::MapMode::Read, .., {
+            let mapped = Arc::clone(&mapped);
+            move |result| *lock(&mapped) = Some(result)
+        });
+        self.in_flight.clear();
+        self.wait(None)?;
+        let failed = |message: String| {
+            self.blame(Error::Gpu {
+                operation: "reading back".to_owned(),
+                message,
+            })
+        };
+        match lock(&mapped).take() {
+            Some(Ok(())) => {}
+            Some(Err(e)) => return Err(failed(e.to_string())),
+            None => return Err(failed("the buffer was not mapped in time".to_owned())),
+        }
+        let view = staging
+            .get_mapped_range(..)
+            .map_err(|e| failed(e.to_string()))?;
+        let mut rest = &view[..];
+        let parts = buffers.iter().map(|buffer| {
+            let (part, tail) = rest.split_at(buffer.size() as usize);
+            rest = tail;
+            part.to_vec()
+        });
+        Ok(parts.collect())
+    }
+}
+
+/// A lock whose holder panicked still guards whole values here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn gpu_error(operation: &str, error: wgpu::Error) -> Error {
+    Error::Gpu {
+        operation: operation.to_owned(),
+        message: match &error {
+            wgpu::Error::OutOfMemory { .. } => "the device is out of memory".to_owned(),
+            _ => error.to_string(),
+        },
+    }
+}

@@ -1,0 +1,226 @@
+//! Training and evaluation on an adapter.
+
+use super::device::Gpu;
+use super::plan::{BufferId, Plan, PlanOptions, SplitPlan};
+use super::program::{Buffers, Program};
+use crate::error::{Error, Result};
+use crate::executor::{BatchMetrics, Executor, Split, Splits};
+use crate::nn::{Model, Parameters};
+
+/// FLOPs of one submission, at most: a tenth of a second on a slow card, so that no driver takes it
+/// for hung, and a step or two on a software adapter.
+const SUBMISSION_FLOPS: u64 = 10_000_000_000;
+
+/// Steps of one submission, at most.
+const SUBMISSION_STEPS: u64 = 64;
+
+/// R realizations of a network on an adapter.
+pub struct GpuExecutor {
+    gpu: Gpu,
+    model: Model,
+    options: PlanOptions,
+    buffers: Buffers,
+    train_step: Program,
+    epoch_end: Program,
+    tensors: Vec<BufferId>,
+    flags: BufferId,
+    splits: Vec<SplitPrograms>,
+}
+
+struct SplitPrograms {
+    split: Split,
+    samples: usize,
+    order: BufferId,
+    metrics: BufferId,
+    evaluate: Program,
+}
+
+impl GpuExecutor {
+    /// Lays the network and the data out on `gpu`, with one set of parameters a realization.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for data or parameters that do not fit the model, [`Error::TooLarge`] for a
+    /// buffer beyond the adapter's limits, [`Error::Gpu`] for what the driver refuses.
+    pub async fn new(
+        gpu: Gpu,
+        model: &Model,
+        splits: &Splits,
+        parameters: &[Parameters],
+        options: PlanOptions,
+    ) -> Result<Self> {
+        let plan = Plan::new(model, splits, options)?;
+        Self::from_plan(gpu, model, plan, parameters).await
+    }
+
+    /// Lays `plan` out, which was made for `model`.
+    ///
+    /// # Errors
+    /// Those of [`Self::new`].
+    pub async fn from_plan(
+        gpu: Gpu,
+        model: &Model,
+        plan: Plan,
+        parameters: &[Parameters],
+    ) -> Result<Self> {
+        let options = plan.options;
+        for p in parameters {
+            model.check_parameters(p)?;
+        }
+        if parameters.len() != options.realizations {
+            return Err(Error::Shape {
+                operation: "sets of parameters".to_owned(),
+                expected: vec![options.realizations],
+                found: vec![parameters.len()],
+            });
+        }
+        plan.check_limits(&gpu.limits())?;
+        let buffers = Buffers::new(&gpu, &plan.buffers).await?;
+        let steps = |split: &SplitPlan| Some(split.steps);
+        let train = plan
+            .splits
+            .iter()
+            .find(|s| s.split == Split::Train)
+            .and_then(steps);
+        let train_step = Program::new(&gpu, &buffers, &plan.train_step, train).await?;
+        let epoch_end = Program::new(&gpu, &buffers, &plan.epoch_end, None).await?;
+        let mut split_programs = Vec::new();
+        for split in &plan.splits {
+            let evaluate = Program::new(&gpu, &buffers, &split.evaluate, steps(split)).await?;
+            split_programs.push(SplitPrograms {
+                split: split.split,
+                samples: split.samples,
+                order: split.order,
+                metrics: split.metrics,
+                evaluate,
+            });
+        }
+        for (t, &tensor) in plan.tensors.iter().enumerate() {
+            let values: Vec<f32> = parameters
+                .iter()
+                .flat_map(|p| p.tensors().nth(t).into_iter().flatten().copied())
+                .collect();
+            buffers.write(&gpu, tensor, bytemuck::cast_slice(&values));
+        }
+        Ok(Self {
+            gpu,
+            model: model.clone(),
+            options,
+            buffers,
+            train_step,
+            epoch_end,
+            tensors: plan.tensors,
+            flags: plan.flags,
+            splits: split_programs,
+        })
+    }
+
+    /// The device it runs on.
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
+    /// Dispatches of one training step.
+    pub fn dispatches_per_step(&self) -> usize {
+        self.train_step.len()
+    }
+
+    fn split_index(&self, split: Split) -> usize {
+        let index = self.splits.iter().position(|s| s.split == split);
+        index.expect("a validation split was asked for without one")
+    }
+
+    fn steps_per_submission(&self) -> usize {
+        let batch = self.options.sgd.batch_size;
+        let flops = self.options.realizations as u64 * self.model.step_flops(batch);
+        (SUBMISSION_FLOPS / flops.max(1)).clamp(1, SUBMISSION_STEPS) as usize
+    }
+
+    /// The metrics buffer of a split, by realization and batch.
+    fn metrics(&self, bytes: &[u8], samples: usize) -> Vec<Vec<BatchMetrics>> {
+        let words: &[u32] = &bytemuck::pod_collect_to_vec(bytes);
+        let batch = self.options.sgd.batch_size;
+        let r = self.options.realizations;
+        let of = |realization: usize| {
+            let slots = words.chunks_exact(2 * r).enumerate();
+            slots
+                .map(|(slot, pairs)| BatchMetrics {
+                    loss: f64::from(f32::from_bits(pairs[2 * realization])),
+                    correct: pairs[2 * realization + 1],
+                    samples: batch.min(samples - slot * batch) as u32,
+                })
+                .collect()
+        };
+        (0..r).map(of).collect()
+    }
+}
+
+impl Executor for GpuExecutor {
+    async fn train_epoch(
+        &mut self,
+        orders: &[Vec<u32>],
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Vec<BatchMetrics>>> {
+        let train = &self.splits[self.split_index(Split::Train)];
+        let (samples, metrics) = (train.samples, train.metrics);
+        self.buffers.write(
+            &self.gpu,
+            train.order,
+            bytemuck::cast_slice(&orders.concat()),
+        );
+        let steps = samples.div_ceil(self.options.sgd.batch_size);
+        let each = self.steps_per_submission();
+        let mut finished = 0;
+        for first in (0..steps).step_by(each) {
+            let slots = first..steps.min(first + each);
+            finished += self.train_step.run(&mut self.gpu, slots)?;
+            progress((finished * each).min(steps));
+        }
+        self.epoch_end.run(&mut self.gpu, 0..1)?;
+        let read = self
+            .buffers
+            .read(&mut self.gpu, &[metrics, self.flags])
+            .await?;
+        progress(steps);
+        let mut batches = self.metrics(&read[0], samples);
+        // A parameter may overflow without a trace in the loss; the epoch's last step then owns up.
+        let flags: Vec<u32> = bytemuck::pod_collect_to_vec(&read[1]);
+        for (batches, _) in batches.iter_mut().zip(flags).filter(|(_, flag)| *flag != 0) {
+            if let Some(last) = batches.last_mut() {
+                last.loss = f64::NAN;
+            }
+        }
+        Ok(batches)
+    }
+
+    async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>> {
+        let index = self.split_index(split);
+        let SplitPrograms {
+            samples, metrics, ..
+        } = self.splits[index];
+        let steps = samples.div_ceil(self.options.sgd.batch_size);
+        let each = self.steps_per_submission();
+        for first in (0..steps).step_by(each) {
+            let slots = first..steps.min(first + each);
+            self.splits[index].evaluate.run(&mut self.gpu, slots)?;
+        }
+        let read = self.buffers.read(&mut self.gpu, &[metrics]).await?;
+        Ok(self.metrics(&read[0], samples))
+    }
+
+    async fn parameters(&mut self) -> Result<Vec<Parameters>> {
+        let read = self.buffers.read(&mut self.gpu, &self.tensors).await?;
+        let mut all = vec![Parameters::zeros(&self.model); self.options.realizations];
+        for (t, bytes) in read.iter().enumerate() {
+            let values: Vec<f32> = bytemuck::pod_collect_to_vec(bytes);
+            let mut rest = &values[..];
+            for parameters in &mut all {
+                if let Some(tensor) = parameters.tensors_mut().nth(t) {
+                    let (own, others) = rest.split_at(tensor.len());
+                    tensor.copy_from_slice(own);
+                    rest = others;
+                }
+            }
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,19 @@
+//! The WGSL executor: a [`Model`](crate::nn::Model) becomes a [`Plan`] of dispatches, which a
+//! [`Gpu`] lays out once and replays for every step.
+//!
+//! Nothing here reads a clock, a file or a thread pool; asking for an adapter and reading back are
+//! `async`, and waiting is left to the caller.
+
+mod adapter;
+mod device;
+mod executor;
+pub mod ops;
+mod plan;
+mod program;
+pub mod shader;
+
+pub use adapter::{AdapterSummary, Selection, adapters};
+pub use device::Gpu;
+pub use executor::GpuExecutor;
+pub use plan::{BufferId, BufferSpec, Contents, Grid, Op, Plan, PlanOptions};
+pub use program::{Buffers, Program};

@@ -1,0 +1,25 @@
+//! output (R, rows, cols) += bias (R, cols).
+
+use super::params;
+use crate::gpu::plan::{BufferId, Grid, Op};
+use crate::gpu::shader::{GRID, Shader, wgsl};
+
+params! { len: u32, rows: u32, cols: u32 }
+
+/// The kernel.
+pub fn shader() -> Shader {
+    Shader::new(wgsl!("add_bias"), [GRID])
+}
+
+/// output (R, rows, cols) += bias (R, cols).
+pub fn add_bias([realizations, rows, cols]: [usize; 3], bias: BufferId, output: BufferId) -> Op {
+    let len = realizations * rows * cols;
+    let params = Params {
+        len: len as u32,
+        rows: rows as u32,
+        cols: cols as u32,
+    };
+    Op::new(shader(), &params, Grid::Elements(len))
+        .bind("bias", bias)
+        .bind("output", output)
+}

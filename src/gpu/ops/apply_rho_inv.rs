@@ -1,0 +1,31 @@
+//! a = ρ⁻¹(clamp(u)).
+
+use super::params;
+use crate::activation::Activation;
+use crate::gpu::plan::{BufferId, Grid, Op};
+use crate::gpu::shader::{GRID, NUMBERS, Shader, wgsl};
+
+params! { len: u32, clamp_low: f32, clamp_high: f32 }
+
+/// The kernel for one activation.
+pub fn shader(activation: &Activation) -> Shader {
+    Shader::new(wgsl!("apply_rho_inv"), [GRID, NUMBERS]).with_activation(activation)
+}
+
+/// a = ρ⁻¹(clamp(u)).
+pub fn apply_rho_inv(
+    activation: &Activation,
+    len: usize,
+    [clamp_low, clamp_high]: [f32; 2],
+    u: BufferId,
+    a: BufferId,
+) -> Op {
+    let params = Params {
+        len: len as u32,
+        clamp_low,
+        clamp_high,
+    };
+    Op::new(shader(activation), &params, Grid::Elements(len))
+        .bind("u", u)
+        .bind("a", a)
+}

@@ -1,0 +1,29 @@
+//! gradient (R, cols) = Σ over the rows of delta (R, rows, cols).
+
+use super::params;
+use crate::gpu::plan::{BufferId, Grid, Op};
+use crate::gpu::shader::{GRID, Shader, wgsl};
+
+params! { len: u32, rows: u32, cols: u32 }
+
+/// The kernel.
+pub fn shader() -> Shader {
+    Shader::new(wgsl!("bias_gradient"), [GRID])
+}
+
+/// gradient (R, cols) = Σ over the rows of delta (R, rows, cols).
+pub fn bias_gradient(
+    [realizations, rows, cols]: [usize; 3],
+    delta: BufferId,
+    gradient: BufferId,
+) -> Op {
+    let len = realizations * cols;
+    let params = Params {
+        len: len as u32,
+        rows: rows as u32,
+        cols: cols as u32,
+    };
+    Op::new(shader(), &params, Grid::Elements(len))
+        .bind("delta", delta)
+        .bind("gradient", gradient)
+}

@@ -1,0 +1,23 @@
+//! Marks the realizations whose numbers are not all finite.
+
+use super::params;
+use crate::gpu::plan::{BufferId, Grid, Op};
+use crate::gpu::shader::{GRID, NUMBERS, Shader, wgsl};
+
+params! { len: u32, realizations: u32 }
+
+/// The kernel.
+pub fn shader() -> Shader {
+    Shader::new(wgsl!("check_finite"), [GRID, NUMBERS])
+}
+
+/// flags (R) |= whether values (R, len / R) holds a number that is infinite or NaN.
+pub fn check_finite(realizations: usize, len: usize, values: BufferId, flags: BufferId) -> Op {
+    let params = Params {
+        len: len as u32,
+        realizations: realizations as u32,
+    };
+    Op::new(shader(), &params, Grid::Elements(len))
+        .bind("values", values)
+        .bind("flags", flags)
+}

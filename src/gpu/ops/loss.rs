@@ -1,0 +1,58 @@
+//! The loss of a step with its gradient in the logits and the count of correct classes.
+
+use super::params;
+use crate::gpu::plan::{BufferId, Grid, Op};
+use crate::gpu::shader::{MATH, NUMBERS, STEP, Shader, wgsl};
+use crate::nn::Loss;
+
+params! { batch: u32, outputs: u32, order_stride: u32, realizations: u32 }
+
+/// The kernel for one loss.
+pub fn shader(loss: Loss) -> Shader {
+    let file = match loss {
+        Loss::CrossEntropy => wgsl!("loss/cross_entropy"),
+        Loss::MeanSquaredError => wgsl!("loss/mse"),
+    };
+    Shader::new(wgsl!("loss"), [file, STEP, NUMBERS, MATH])
+}
+
+/// Every permutation.
+pub fn shaders() -> impl Iterator<Item = Shader> {
+    Loss::ALL.iter().map(|&loss| shader(loss))
+}
+
+/// Buffers of a loss.
+#[derive(Clone, Copy, Debug)]
+pub struct Operands {
+    /// (R, batch, outputs).
+    pub logits: BufferId,
+    /// Bytes (samples), four to a word.
+    pub labels: BufferId,
+    /// Sample indices, as for the gather.
+    pub order: BufferId,
+    /// dL/dlogits, (R, batch, outputs).
+    pub delta: BufferId,
+    /// (steps, R) pairs: the bits of the mean loss, and the count of correct classes.
+    pub metrics: BufferId,
+}
+
+/// Loss, gradient and metrics of a batch.
+pub fn loss(
+    loss: Loss,
+    [realizations, batch, outputs]: [usize; 3],
+    order_stride: usize,
+    operands: Operands,
+) -> Op {
+    let params = Params {
+        batch: batch as u32,
+        outputs: outputs as u32,
+        order_stride: order_stride as u32,
+        realizations: realizations as u32,
+    };
+    Op::new(shader(loss), &params, Grid::Workgroups(realizations))
+        .bind("logits", operands.logits)
+        .bind("labels", operands.labels)
+        .bind("order", operands.order)
+        .bind("delta", operands.delta)
+        .bind("metrics", operands.metrics)
+}

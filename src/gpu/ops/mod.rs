@@ -1,0 +1,96 @@
+//! One file a kernel: its `Params`, its shader permutations and its dispatch, the twin of the WGSL
+//! file of the same name.
+
+pub mod add;
+pub mod add_bias;
+pub mod apply_gate;
+pub mod apply_rho;
+pub mod apply_rho_inv;
+pub mod apply_rho_slope;
+pub mod bias_gradient;
+pub mod check_finite;
+pub mod gather;
+pub mod layer_backward_input;
+pub mod layer_backward_weight;
+pub mod layer_forward;
+pub mod limit_dual;
+pub mod loss;
+pub mod matmul;
+pub mod mix_backward;
+pub mod project_simplex;
+pub mod sgd;
+
+use super::shader::Shader;
+use crate::activation;
+
+/// Declares a kernel's `Params`: 4-byte scalars, in the order of the WGSL.
+macro_rules! params {
+    ($($field:ident: $type:ident),+ $(,)?) => {
+        /// The kernel's `Params`.
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct Params {
+            $(
+                #[allow(missing_docs, reason = "the field is documented where WGSL uses it")]
+                pub $field: $type,
+            )+
+        }
+
+        impl Params {
+            /// Names and types of the fields, in order.
+            pub const FIELDS: &[(&str, &str)] = &[$((stringify!($field), stringify!($type))),+];
+        }
+    };
+}
+pub(super) use params;
+
+/// Extents of a matrix product (m, k) · (k, n).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Product {
+    /// Rows of the output.
+    pub m: usize,
+    /// Columns of the output.
+    pub n: usize,
+    /// Depth of the sum.
+    pub k: usize,
+}
+
+/// Every shader permutation that ships, with the fields of the `Params` that its op writes.
+pub fn permutations() -> Vec<(Shader, &'static [(&'static str, &'static str)])> {
+    let mut all: Vec<(Shader, &[(&str, &str)])> = vec![
+        (add::shader(), add::Params::FIELDS),
+        (add_bias::shader(), add_bias::Params::FIELDS),
+        (apply_gate::shader(), apply_gate::Params::FIELDS),
+        (bias_gradient::shader(), bias_gradient::Params::FIELDS),
+        (check_finite::shader(), check_finite::Params::FIELDS),
+        (gather::shader(), gather::Params::FIELDS),
+        (project_simplex::shader(), project_simplex::Params::FIELDS),
+        (sgd::shader(), sgd::Params::FIELDS),
+    ];
+    for activation in &activation::ALL {
+        all.extend([
+            (apply_rho::shader(activation), apply_rho::Params::FIELDS),
+            (
+                apply_rho_inv::shader(activation),
+                apply_rho_inv::Params::FIELDS,
+            ),
+            (
+                apply_rho_slope::shader(activation),
+                apply_rho_slope::Params::FIELDS,
+            ),
+            (limit_dual::shader(activation), limit_dual::Params::FIELDS),
+            (
+                mix_backward::shader(activation),
+                mix_backward::Params::FIELDS,
+            ),
+        ]);
+    }
+    all.extend(loss::shaders().map(|s| (s, loss::Params::FIELDS)));
+    all.extend(matmul::shaders().map(|s| (s, matmul::Params::FIELDS)));
+    all.extend(layer_forward::shaders().map(|s| (s, layer_forward::Params::FIELDS)));
+    all.extend(layer_backward_input::shaders().map(|s| (s, layer_backward_input::Params::FIELDS)));
+    all.extend(
+        layer_backward_weight::shaders().map(|s| (s, layer_backward_weight::Params::FIELDS)),
+    );
+    all
+}

@@ -1,0 +1,21 @@
+//! Each row of a matrix to its projection onto the probability simplex.
+
+use super::params;
+use crate::gpu::plan::{BufferId, Grid, Op};
+use crate::gpu::shader::{Shader, wgsl};
+
+params! { rows: u32, cols: u32 }
+
+/// The kernel.
+pub fn shader() -> Shader {
+    Shader::new(wgsl!("project_simplex"), [])
+}
+
+/// Projects the rows of `matrix` (rows, cols), in place.
+pub fn project_simplex(rows: usize, cols: usize, matrix: BufferId) -> Op {
+    let params = Params {
+        rows: rows as u32,
+        cols: cols as u32,
+    };
+    Op::new(shader(), &params, Grid::Workgroups(rows)).bind("matrix", matrix)
+}

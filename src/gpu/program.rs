@@ -1,0 +1,331 @@
+//! How to run it: kernels, buffers and bind groups, made once, and replayed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::device::Gpu;
+use super::plan::{BufferId, BufferSpec, Contents, Grid, Op, STEP_STRIDE};
+use super::shader::{self, Access, Reflection, Shader};
+use crate::error::{Error, Result};
+
+/// Bytes of the `Step` uniform.
+const STEP_BYTES: u64 = 12;
+
+/// A compiled kernel.
+pub(super) struct Kernel {
+    label: String,
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+    /// The layout of group 1, where the kernel reads the step.
+    step_layout: Option<wgpu::BindGroupLayout>,
+    reflection: Reflection,
+}
+
+impl Kernel {
+    pub(super) async fn new(gpu: &Gpu, shader: &Shader) -> Result<Self> {
+        let reflection = shader::reflect(shader)?;
+        let label = shader.label();
+        let operation = format!("compiling {label}");
+        let device = &gpu.device;
+        gpu.scoped(&operation, || {
+            let layout = bind_group_layout(device, &reflection, 0);
+            let reads_step = reflection.bindings.iter().any(|b| b.group == 1);
+            let step_layout = reads_step.then(|| bind_group_layout(device, &reflection, 1));
+            let descriptor = wgpu::ShaderModuleDescriptor {
+                label: Some(&label),
+                source: wgpu::ShaderSource::Wgsl(shader.link().into()),
+            };
+            let mut checks = wgpu::ShaderRuntimeChecks::checked();
+            checks.force_loop_bounding = false;
+            // SAFETY: every loop in `shaders/` counts to a bound taken from `Params` or a constant,
+            // so none can run for ever, which is all that the check left out guards against;
+            // bounds checks stay on.
+            let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
+            let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(&label),
+                bind_group_layouts: &match &step_layout {
+                    None => vec![Some(&layout)],
+                    Some(step) => vec![Some(&layout), Some(step)],
+                },
+                immediate_size: 0,
+            });
+            let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(&label),
+                layout: Some(&pipeline_layout),
+                module: &module,
+                entry_point: Some(shader.kernel()),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    // Every workgroup writes its tiles before it reads them.
+                    zero_initialize_workgroup_memory: false,
+                    ..Default::default()
+                },
+                cache: None,
+            });
+            Self {
+                label: label.clone(),
+                pipeline,
+                layout,
+                step_layout,
+                reflection,
+            }
+        })
+        .await
+    }
+
+    /// Workgroups along x, y, z. Elements, rows and the like fold over x and y.
+    fn workgroups(&self, grid: Grid, limits: &wgpu::Limits) -> Result<[u32; 3]> {
+        let most = limits.max_compute_workgroups_per_dimension as usize;
+        let fold = |count: usize| {
+            let y = count.div_ceil(most);
+            [count.div_ceil(y.max(1)), y, 1]
+        };
+        let counts = match grid {
+            Grid::Elements(len) => fold(len.div_ceil(self.reflection.workgroup_size[0] as usize)),
+            Grid::Workgroups(count) => fold(count),
+            Grid::Tiles {
+                tile,
+                m,
+                n,
+                realizations,
+            } => {
+                let sizes = tile.sizes();
+                [
+                    n.div_ceil(sizes.n as usize),
+                    m.div_ceil(sizes.m as usize),
+                    realizations,
+                ]
+            }
+        };
+        if counts.iter().any(|&count| count > most) {
+            return Err(Error::Gpu {
+                operation: self.label.clone(),
+                message: format!(
+                    "{counts:?} workgroups, but the adapter allows {most} a dimension"
+                ),
+            });
+        }
+        Ok(counts.map(|count| count as u32))
+    }
+}
+
+fn bind_group_layout(
+    device: &wgpu::Device,
+    reflection: &Reflection,
+    group: u32,
+) -> wgpu::BindGroupLayout {
+    let entry = |binding: &shader::Binding| wgpu::BindGroupLayoutEntry {
+        binding: binding.index,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer {
+            ty: match binding.access {
+                Access::Uniform => wgpu::BufferBindingType::Uniform,
+                Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
+                Access::Write => wgpu::BufferBindingType::Storage { read_only: false },
+            },
+            has_dynamic_offset: group == 1,
+            min_binding_size: None,
+        },
+        count: None,
+    };
+    let of_group = reflection.bindings.iter().filter(|b| b.group == group);
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: None,
+        entries: &of_group.map(entry).collect::<Vec<_>>(),
+    })
+}
+
+/// Buffers on a device, by [`BufferId`].
+pub struct Buffers(Vec<wgpu::Buffer>);
+
+impl Buffers {
+    /// Allocates `specs` and uploads what they start with.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] if the device has no room.
+    pub async fn new(gpu: &Gpu, specs: &[BufferSpec]) -> Result<Self> {
+        gpu.scoped("allocating buffers", || {
+            Self(specs.iter().map(|spec| buffer(gpu, spec)).collect())
+        })
+        .await
+    }
+
+    pub(super) fn get(&self, id: BufferId) -> &wgpu::Buffer {
+        &self.0[id.0]
+    }
+
+    /// Replaces the first bytes of a buffer.
+    pub fn write(&self, gpu: &Gpu, id: BufferId, bytes: &[u8]) {
+        gpu.queue.write_buffer(self.get(id), 0, bytes);
+    }
+
+    /// The contents of `ids`, once all that was submitted has run.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
+    pub async fn read(&self, gpu: &mut Gpu, ids: &[BufferId]) -> Result<Vec<Vec<u8>>> {
+        gpu.read(&ids.iter().map(|&id| self.get(id)).collect::<Vec<_>>())
+            .await
+    }
+}
+
+fn buffer(gpu: &Gpu, spec: &BufferSpec) -> wgpu::Buffer {
+    let kind = match spec.contents {
+        Contents::Steps(_) => wgpu::BufferUsages::UNIFORM,
+        _ => wgpu::BufferUsages::STORAGE,
+    };
+    let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(&spec.name),
+        size: spec.bytes,
+        usage: kind | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    match &spec.contents {
+        Contents::Zeros => {}
+        Contents::Bytes(bytes) | Contents::Steps(bytes) => {
+            gpu.queue.write_buffer(&buffer, 0, bytes);
+        }
+    }
+    buffer
+}
+
+struct Dispatch {
+    kernel: Arc<Kernel>,
+    bind_group: wgpu::BindGroup,
+    step_group: Option<wgpu::BindGroup>,
+    workgroups: [u32; 3],
+}
+
+/// Dispatches, ready to be replayed.
+pub struct Program(Vec<Dispatch>);
+
+impl Program {
+    /// Compiles the kernels of `ops` and binds their buffers; `steps` is the uniform that the ops
+    /// read their step from.
+    ///
+    /// # Errors
+    /// [`Error::Shader`] or [`Error::Gpu`] if a kernel does not compile or bind.
+    pub async fn new(
+        gpu: &Gpu,
+        buffers: &Buffers,
+        ops: &[Op],
+        steps: Option<BufferId>,
+    ) -> Result<Self> {
+        let limits = gpu.limits();
+        let mut dispatches = Vec::with_capacity(ops.len());
+        for op in ops {
+            let kernel = gpu.kernel(&op.shader).await?;
+            let workgroups = kernel.workgroups(op.grid, &limits)?;
+            let operation = format!("binding {}", kernel.label);
+            let dispatch = gpu
+                .scoped(&operation, || {
+                    let bind_group = bind_group(gpu, buffers, &kernel, op);
+                    let step_group =
+                        kernel
+                            .step_layout
+                            .as_ref()
+                            .zip(steps)
+                            .map(|(layout, steps)| {
+                                let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                                    buffer: buffers.get(steps),
+                                    offset: 0,
+                                    size: wgpu::BufferSize::new(STEP_BYTES),
+                                });
+                                gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                                    label: Some("step"),
+                                    layout,
+                                    entries: &[wgpu::BindGroupEntry {
+                                        binding: 0,
+                                        resource,
+                                    }],
+                                })
+                            });
+                    Dispatch {
+                        bind_group,
+                        step_group,
+                        workgroups,
+                        kernel: Arc::clone(&kernel),
+                    }
+                })
+                .await?;
+            dispatches.push(dispatch);
+        }
+        Ok(Self(dispatches))
+    }
+
+    /// How many dispatches it is.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it does nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Records step `slot` into a pass.
+    pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>, slot: usize) {
+        for dispatch in &self.0 {
+            pass.set_pipeline(&dispatch.kernel.pipeline);
+            pass.set_bind_group(0, &dispatch.bind_group, &[]);
+            if let Some(group) = &dispatch.step_group {
+                pass.set_bind_group(1, group, &[(slot * STEP_STRIDE) as u32]);
+            }
+            let [x, y, z] = dispatch.workgroups;
+            pass.dispatch_workgroups(x, y, z);
+        }
+    }
+
+    /// Runs the program for the steps `slots`, in one pass and one submission. Returns how many
+    /// earlier submissions were found finished.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
+    pub fn run(&self, gpu: &mut Gpu, slots: std::ops::Range<usize>) -> Result<usize> {
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        for slot in slots {
+            self.record(&mut pass, slot);
+        }
+        drop(pass);
+        gpu.submit(encoder)
+    }
+}
+
+fn bind_group(gpu: &Gpu, buffers: &Buffers, kernel: &Kernel, op: &Op) -> wgpu::BindGroup {
+    let params = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some("params"),
+        size: op.params.len() as u64,
+        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    gpu.queue.write_buffer(&params, 0, &op.params);
+    let bound: HashMap<&str, BufferId> = op.buffers.iter().copied().collect();
+    let declared: Vec<_> = kernel
+        .reflection
+        .bindings
+        .iter()
+        .filter(|b| b.group == 0)
+        .collect();
+    assert_eq!(
+        declared.len(),
+        bound.len() + 1,
+        "{}: as many buffers as bindings",
+        kernel.label
+    );
+    let entry = |binding: &&shader::Binding| wgpu::BindGroupEntry {
+        binding: binding.index,
+        resource: match binding.name.as_str() {
+            "params" => params.as_entire_binding(),
+            name => {
+                let id = bound.get(name);
+                let id = id.unwrap_or_else(|| panic!("{}: `{name}` is not bound", kernel.label));
+                buffers.get(*id).as_entire_binding()
+            }
+        },
+    };
+    gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some(&kernel.label),
+        layout: &kernel.layout,
+        entries: &declared.iter().map(entry).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,332 @@
+//! WGSL modules: linking files into them and reading them back through naga.
+//!
+//! A module is a kernel file followed by the library files that it needs; module scope is
+//! independent of order. Bindings, workgroup sizes, tile sizes and the layout of `Params` are stated
+//! in WGSL alone and read here.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use naga::{AddressSpace, Literal, ScalarKind, StorageAccess, TypeInner};
+
+use crate::activation::Activation;
+use crate::error::{Error, Result};
+
+/// A WGSL file.
+#[derive(Clone, Copy, Debug)]
+pub struct File {
+    /// Its path below `shaders/`, without extension.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// The WGSL file with this path below `shaders/`.
+macro_rules! wgsl {
+    ($name:literal) => {
+        $crate::gpu::shader::File {
+            name: $name,
+            text: include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/shaders/",
+                $name,
+                ".wgsl"
+            )),
+        }
+    };
+}
+pub(super) use wgsl;
+
+/// Elementary functions.
+pub const MATH: File = wgsl!("math");
+/// Indexing of elementwise kernels.
+pub const GRID: File = wgsl!("grid");
+/// Non-finite tests and limits.
+pub const NUMBERS: File = wgsl!("numbers");
+/// The samples of a step.
+pub const STEP: File = wgsl!("step");
+/// The tiled product.
+pub const TILE_MATMUL: File = wgsl!("tile_matmul");
+
+/// A module: the kernel first, so that its diagnostics keep their line numbers.
+#[derive(Clone, Debug)]
+pub struct Shader {
+    /// The kernel and its library files.
+    pub files: Vec<File>,
+}
+
+impl Shader {
+    /// Links `kernel` with library `files`.
+    pub fn new(kernel: File, files: impl IntoIterator<Item = File>) -> Self {
+        Self {
+            files: std::iter::once(kernel).chain(files).collect(),
+        }
+    }
+
+    /// Links an activation too, with the elementary functions under it.
+    pub fn with_activation(mut self, activation: &Activation) -> Self {
+        let file = File {
+            name: activation.name,
+            text: activation.wgsl,
+        };
+        self.files.extend([file, MATH]);
+        self
+    }
+
+    /// The kernel's name, which is its entry point's.
+    pub fn kernel(&self) -> &'static str {
+        self.files[0].name
+    }
+
+    /// The names of the files, kernel first; unique to the module.
+    pub fn label(&self) -> String {
+        self.files
+            .iter()
+            .map(|f| f.name)
+            .collect::<Vec<_>>()
+            .join("+")
+    }
+
+    /// The module's text. `enable` directives must precede all else, so they are moved to the front.
+    pub fn link(&self) -> String {
+        let lines = || self.files.iter().flat_map(|f| f.text.lines());
+        let is_enable = |line: &&str| line.starts_with("enable ");
+        let enables = lines().filter(is_enable);
+        let rest = lines().filter(|line| !is_enable(line));
+        enables.chain(rest).flat_map(|line| [line, "\n"]).collect()
+    }
+}
+
+/// The sizes of a workgroup's tile of a matrix product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TileSizes {
+    /// Rows of the output.
+    pub m: u32,
+    /// Columns of the output.
+    pub n: u32,
+    /// Depth of one load.
+    pub k: u32,
+    /// Rows of one invocation.
+    pub thread_m: u32,
+    /// Columns of one invocation.
+    pub thread_n: u32,
+}
+
+/// The tile files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tile {
+    /// 32 × 32.
+    Small,
+    /// 64 × 64.
+    Medium,
+    /// 128 × 128.
+    Large,
+}
+
+impl Tile {
+    /// Every tile.
+    pub const ALL: [Self; 3] = [Self::Small, Self::Medium, Self::Large];
+
+    /// Its file.
+    pub fn file(self) -> File {
+        match self {
+            Self::Small => wgsl!("tile/small"),
+            Self::Medium => wgsl!("tile/medium"),
+            Self::Large => wgsl!("tile/large"),
+        }
+    }
+
+    /// Its sizes, as the file states them.
+    pub fn sizes(self) -> TileSizes {
+        static SIZES: LazyLock<[TileSizes; 3]> = LazyLock::new(|| {
+            Tile::ALL.map(|tile| {
+                let module = naga::front::wgsl::parse_str(tile.file().text)
+                    .expect("tile files are checked by a test");
+                let constants = constants(&module);
+                let get = |name| constants[name];
+                TileSizes {
+                    m: get("TILE_M"),
+                    n: get("TILE_N"),
+                    k: get("TILE_K"),
+                    thread_m: get("THREAD_M"),
+                    thread_n: get("THREAD_N"),
+                }
+            })
+        });
+        SIZES[self as usize]
+    }
+
+    /// The tile for an (m, n) output: the largest that still gives a big card a workgroup for most
+    /// of its processors. A function of the shape alone, so that results do not depend on the
+    /// adapter or on R.
+    pub fn for_output(m: usize, n: usize) -> Self {
+        const ENOUGH_WORKGROUPS: usize = 96;
+        let workgroups = |tile: &Self| {
+            let sizes = tile.sizes();
+            m.div_ceil(sizes.m as usize) * n.div_ceil(sizes.n as usize)
+        };
+        let large_enough = |tile: &Self| workgroups(tile) >= ENOUGH_WORKGROUPS;
+        Self::ALL
+            .into_iter()
+            .rev()
+            .find(large_enough)
+            .unwrap_or(Self::Small)
+    }
+}
+
+/// The order of a product's operands in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// lhs (m, k), rhs (n, k).
+    Nt,
+    /// lhs (m, k), rhs (k, n).
+    Nn,
+    /// lhs (k, m), rhs (k, n).
+    Tn,
+}
+
+impl Layout {
+    /// Every layout.
+    pub const ALL: [Self; 3] = [Self::Nt, Self::Nn, Self::Tn];
+
+    /// Its file.
+    pub fn file(self) -> File {
+        match self {
+            Self::Nt => wgsl!("layout/nt"),
+            Self::Nn => wgsl!("layout/nn"),
+            Self::Tn => wgsl!("layout/tn"),
+        }
+    }
+}
+
+/// How a kernel uses a binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// A uniform buffer.
+    Uniform,
+    /// A storage buffer that is only read.
+    Read,
+    /// A storage buffer that is written.
+    Write,
+}
+
+/// A resource that a kernel declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// Its `@group`.
+    pub group: u32,
+    /// Its `@binding`.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// How it is used.
+    pub access: Access,
+}
+
+/// A field of a kernel's `Params`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Its type, "u32" or "f32".
+    pub scalar: &'static str,
+    /// Its offset in bytes.
+    pub offset: u32,
+}
+
+/// What a linked module says of itself.
+#[derive(Clone, Debug)]
+pub struct Reflection {
+    /// Invocations of a workgroup.
+    pub workgroup_size: [u32; 3],
+    /// Resources, by group and index.
+    pub bindings: Vec<Binding>,
+    /// The fields of `Params`.
+    pub params: Vec<Field>,
+    /// The module's u32 constants.
+    pub constants: HashMap<String, u32>,
+}
+
+/// Parses, validates and reads a linked module.
+///
+/// # Errors
+/// [`Error::Shader`] with naga's diagnostic.
+pub fn reflect(shader: &Shader) -> Result<Reflection> {
+    let text = shader.link();
+    let failed = |message: String| Error::Shader {
+        label: shader.label(),
+        message,
+    };
+    let module =
+        naga::front::wgsl::parse_str(&text).map_err(|e| failed(e.emit_to_string(&text)))?;
+    naga::valid::Validator::new(
+        naga::valid::ValidationFlags::all(),
+        naga::valid::Capabilities::empty(),
+    )
+    .validate(&module)
+    .map_err(|e| failed(e.emit_to_string(&text)))?;
+
+    let entry = module
+        .entry_points
+        .iter()
+        .find(|e| e.name == shader.kernel())
+        .ok_or_else(|| failed("no entry point is named after the kernel's file".to_owned()))?;
+    let mut bindings = Vec::new();
+    let mut params = Vec::new();
+    for (_, variable) in module.global_variables.iter() {
+        let (Some(binding), Some(name)) = (&variable.binding, &variable.name) else {
+            continue;
+        };
+        let access = match variable.space {
+            AddressSpace::Uniform => Access::Uniform,
+            AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => {
+                Access::Write
+            }
+            _ => Access::Read,
+        };
+        if name == "params" {
+            params = fields(&module, &module.types[variable.ty].inner)
+                .ok_or_else(|| failed("Params holds u32 and f32 alone".to_owned()))?;
+        }
+        bindings.push(Binding {
+            group: binding.group,
+            index: binding.binding,
+            name: name.clone(),
+            access,
+        });
+    }
+    bindings.sort_by_key(|b| (b.group, b.index));
+    Ok(Reflection {
+        workgroup_size: entry.workgroup_size,
+        bindings,
+        params,
+        constants: constants(&module),
+    })
+}
+
+fn fields(module: &naga::Module, inner: &TypeInner) -> Option<Vec<Field>> {
+    let TypeInner::Struct { members, .. } = inner else {
+        return None;
+    };
+    let field = |member: &naga::StructMember| match module.types[member.ty].inner {
+        TypeInner::Scalar(naga::Scalar { kind, width: 4 }) => Some(Field {
+            name: member.name.clone()?,
+            scalar: match kind {
+                ScalarKind::Uint => "u32",
+                ScalarKind::Float => "f32",
+                _ => return None,
+            },
+            offset: member.offset,
+        }),
+        _ => None,
+    };
+    members.iter().map(field).collect()
+}
+
+fn constants(module: &naga::Module) -> HashMap<String, u32> {
+    let constant = |(_, c): (_, &naga::Constant)| match module.global_expressions[c.init] {
+        naga::Expression::Literal(Literal::U32(value)) => Some((c.name.clone()?, value)),
+        _ => None,
+    };
+    module.constants.iter().filter_map(constant).collect()
+}

@@ -1,0 +1,107 @@
+//! The contracts of the activations, on the adapter.
+
+use bregman::activation::{self, Activation};
+use bregman::gpu::Gpu;
+use bregman::gpu::ops;
+
+use crate::harness::{Run, random};
+use crate::{Test, gpu};
+
+pub fn tests() -> Vec<Test> {
+    vec![
+        ("functions::saturation", saturation),
+        ("functions::round_trip", round_trip),
+        ("functions::odd", odd),
+    ]
+}
+
+fn rho(gpu: &mut Gpu, activation: &Activation, a: &[f32]) -> Vec<f32> {
+    let mut run = Run::default();
+    let input = run.input(a);
+    let output = run.output(a.len());
+    run.op(ops::apply_rho::apply_rho(
+        activation,
+        a.len(),
+        input,
+        output,
+    ));
+    run.read(gpu, &[output]).remove(0)
+}
+
+fn rho_inv(gpu: &mut Gpu, activation: &Activation, z: &[f32]) -> Vec<f32> {
+    let mut run = Run::default();
+    let input = run.input(z);
+    let output = run.output(z.len());
+    let clamp = activation.clamp;
+    run.op(ops::apply_rho_inv::apply_rho_inv(
+        activation,
+        z.len(),
+        clamp,
+        input,
+        output,
+    ));
+    run.read(gpu, &[output]).remove(0)
+}
+
+/// Far out, ρ stays in its range and ρ⁻¹ stays finite.
+fn saturation() {
+    let gpu = &mut gpu();
+    let far: Vec<f32> = [0.0, f32::MIN_POSITIVE, 1.0, 88.0, 89.0, 1e3, 1e8, 3.4e38]
+        .into_iter()
+        .flat_map(|x| [x, -x])
+        .collect();
+    for activation in &activation::ALL {
+        let [low, high] = activation.range.map(|x| x as f32);
+        for (a, z) in far.iter().zip(rho(gpu, activation, &far)) {
+            assert!(
+                z.is_finite() && low <= z && z <= high,
+                "{}: ρ({a}) = {z}",
+                activation.name
+            );
+        }
+        for (z, a) in far.iter().zip(rho_inv(gpu, activation, &far)) {
+            assert!(a.is_finite(), "{}: ρ⁻¹(clamp({z})) = {a}", activation.name);
+        }
+    }
+}
+
+/// ρ(ρ⁻¹(z)) is z to within ρ's error and the condition κ = |a| h(z) / |z| of the way.
+fn round_trip() {
+    let gpu = &mut gpu();
+    for activation in &activation::ALL {
+        let [low, high] = activation.clamp.map(|c| c.clamp(-20.0, 20.0));
+        let mut z = random(1, 4000, low, high);
+        z.extend([low, high]);
+        let a = rho_inv(gpu, activation, &z);
+        let back = rho(gpu, activation, &a);
+        for ((z, a), back) in z.iter().zip(&a).zip(&back) {
+            let [z64, a64] = [z, a].map(|&x| f64::from(x));
+            let kappa = (a64 * (activation.rho_slope)(z64) / z64).abs();
+            // 12 ULP a function, 4 of our own and what WGSL allows its divisions and roots.
+            let ulps = 12.0 + (0.5 + 12.0) * kappa;
+            let error = ulps * z64.abs() / f64::from(1 << 23) + f64::from(f32::MIN_POSITIVE);
+            let distance = (f64::from(*back) - z64).abs();
+            assert!(
+                distance <= error,
+                "{}: ρ(ρ⁻¹({z})) = {back}",
+                activation.name
+            );
+        }
+    }
+}
+
+fn odd() {
+    let gpu = &mut gpu();
+    let a = random(1, 2000, 0.0, 30.0);
+    let negated: Vec<f32> = a.iter().map(|a| -a).collect();
+    for activation in &activation::ALL {
+        if activation.range[0] != -activation.range[1] {
+            continue;
+        }
+        let positive = rho(gpu, activation, &a);
+        let negative = rho(gpu, activation, &negated);
+        for ((a, p), n) in a.iter().zip(positive).zip(negative) {
+            assert_eq!(p.to_bits(), (-n).to_bits(), "{}: ρ(±{a})", activation.name);
+        }
+    }
+}

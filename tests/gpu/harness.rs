@@ -1,0 +1,79 @@
+//! Runs a few ops on buffers of their own.
+
+use bregman::gpu::{BufferId, BufferSpec, Buffers, Contents, Gpu, Op, Program};
+use bregman::rng::{Purpose, Stream};
+
+/// Buffers and ops of a test.
+#[derive(Default)]
+pub struct Run {
+    specs: Vec<BufferSpec>,
+    ops: Vec<Op>,
+    steps: Option<BufferId>,
+}
+
+impl Run {
+    pub fn bytes(&mut self, bytes: &[u8]) -> BufferId {
+        let mut bytes = bytes.to_vec();
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        self.push(bytes.len(), Contents::Bytes(bytes))
+    }
+
+    pub fn input(&mut self, values: &[f32]) -> BufferId {
+        self.bytes(bytemuck::cast_slice(values))
+    }
+
+    /// A buffer that the ops are expected to fill; it starts with what no test expects.
+    pub fn output(&mut self, len: usize) -> BufferId {
+        self.input(&vec![-777.0; len])
+    }
+
+    /// The step that gather and loss read: samples first .. first + count, place `slot`.
+    pub fn step(&mut self, first: u32, count: u32, slot: u32) {
+        let mut bytes = vec![0; 256];
+        bytes[..12].copy_from_slice(bytemuck::cast_slice(&[first, count, slot]));
+        self.steps = Some(self.push(256, Contents::Steps(bytes)));
+    }
+
+    pub fn op(&mut self, op: Op) {
+        self.ops.push(op);
+    }
+
+    pub fn read_words(self, gpu: &mut Gpu, ids: &[BufferId]) -> Vec<Vec<u32>> {
+        let read = pollster::block_on(async {
+            let buffers = Buffers::new(gpu, &self.specs).await?;
+            let program = Program::new(gpu, &buffers, &self.ops, self.steps).await?;
+            program.run(gpu, 0..1)?;
+            buffers.read(gpu, ids).await
+        });
+        let read = read.unwrap_or_else(|e| panic!("{e}"));
+        read.iter()
+            .map(|bytes| bytemuck::pod_collect_to_vec(bytes))
+            .collect()
+    }
+
+    pub fn read(self, gpu: &mut Gpu, ids: &[BufferId]) -> Vec<Vec<f32>> {
+        let words = self.read_words(gpu, ids);
+        words
+            .into_iter()
+            .map(|w| w.into_iter().map(f32::from_bits).collect())
+            .collect()
+    }
+
+    fn push(&mut self, bytes: usize, contents: Contents) -> BufferId {
+        let name = format!("test {}", self.specs.len());
+        self.specs.push(BufferSpec {
+            name,
+            bytes: bytes as u64,
+            contents,
+        });
+        BufferId(self.specs.len() - 1)
+    }
+}
+
+/// `len` numbers on [low, high), different for each `stream`.
+pub fn random(stream: u32, len: usize, low: f32, high: f32) -> Vec<f32> {
+    let stream = Stream::new(20_211, Purpose::Init, stream);
+    (0..len as u64)
+        .map(|i| low + (high - low) * stream.uniform(i))
+        .collect()
+}

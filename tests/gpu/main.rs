@@ -1,0 +1,66 @@
+//! Tests that need an adapter; a software one is enough. Where there is none they are ignored and
+//! counted, unless `BREGMAN_REQUIRE_GPU=1` makes that a failure. `WGPU_ADAPTER_NAME` picks one.
+
+#![expect(
+    clippy::print_stderr,
+    reason = "which adapter was tested belongs to the result"
+)]
+
+mod bounded;
+#[path = "../common/mod.rs"]
+mod common;
+mod device;
+mod functions;
+mod harness;
+mod kernels;
+mod mutations;
+mod networks;
+
+use bregman::gpu::{Gpu, Selection};
+use libtest_mimic::{Arguments, Trial};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let required = std::env::var_os("BREGMAN_REQUIRE_GPU").is_some_and(|v| v == "1");
+    let adapter = pollster::block_on(Gpu::request(&selection()));
+    match &adapter {
+        Ok(gpu) => eprintln!("adapter: {}", gpu.summary()),
+        Err(e) => eprintln!("{e}"),
+    }
+    let ignored = adapter.is_err() && !required;
+    let tests = [
+        kernels::tests(),
+        functions::tests(),
+        device::tests(),
+        networks::tests(),
+        mutations::tests(),
+    ]
+    .concat();
+    let trials = tests
+        .into_iter()
+        .map(|(name, test)| {
+            Trial::test(name, move || {
+                test();
+                Ok(())
+            })
+            .with_ignored_flag(ignored)
+        })
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// The adapter that the environment asks for, hardware before software.
+pub fn selection() -> Selection {
+    Selection {
+        name: std::env::var("WGPU_ADAPTER_NAME").ok(),
+        allow_software: true,
+    }
+}
+
+/// A device of that adapter.
+pub fn gpu() -> Gpu {
+    pollster::block_on(Gpu::request(&selection())).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// A named test.
+pub type Test = (&'static str, fn());

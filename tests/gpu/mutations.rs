@@ -1,0 +1,285 @@
+//! Faults planted in the WGSL or in the plan, one at a time: the comparison with the reference must
+//! catch each.
+
+use bregman::gpu::shader::File;
+use bregman::gpu::{BufferId, GpuExecutor, Plan, PlanOptions};
+use bregman::nn::Model;
+
+use crate::common::{Expected, REALIZATIONS, Record, SEED, SGD, cases, initial, run, splits};
+use crate::{Test, gpu};
+
+pub fn tests() -> Vec<Test> {
+    vec![(
+        "mutations::every_planted_fault_is_caught",
+        every_planted_fault_is_caught,
+    )]
+}
+
+/// Something wrong.
+enum Fault {
+    /// In a WGSL file, `find` becomes `replace`.
+    Wgsl {
+        file: &'static str,
+        find: &'static str,
+        replace: &'static str,
+    },
+    /// In a kernel's bindings, one buffer of the plan stands for another.
+    Buffer {
+        kernel: &'static str,
+        binding: &'static str,
+        instead: &'static str,
+    },
+}
+
+/// The fault, a network that has it on its path (by the start of its name), and whether unfused.
+const FAULTS: &[(&str, &str, bool, Fault)] = &[
+    (
+        "a transposed operand",
+        "bregman dual tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "layout/nt",
+            find: "return col * k + kk;",
+            replace: "return kk * n + col;",
+        },
+    ),
+    (
+        "a missing bias",
+        "bregman dual tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "layer_forward",
+            find: "acc + bias[realization * params.outputs + col]",
+            replace: "acc",
+        },
+    ),
+    (
+        "a wrong slope",
+        "bregman dual sigmoid [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "epilogue/bregman_backward",
+            find: "rho_slope(z[index]) * acc",
+            replace: "rho_slope(1.0 - 0.5 * z[index]) * acc",
+        },
+    ),
+    (
+        "a dropped skip, forward",
+        "bregman dual tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "epilogue/bregman_dual",
+            find: "skip[index] + pre_activation",
+            replace: "pre_activation",
+        },
+    ),
+    (
+        "a dropped skip, backward",
+        "euclidean  tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "epilogue/euclidean_backward",
+            find: "(acc + skip[index])",
+            replace: "acc",
+        },
+    ),
+    (
+        "an off-by-one at the tile's edge",
+        "standard  tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "tile_matmul",
+            find: "kk < k && col < n",
+            replace: "kk + 1u < k && col < n",
+        },
+    ),
+    (
+        "a stale residual",
+        "bregman dual tanh [13, 13, 13]",
+        false,
+        Fault::Buffer {
+            kernel: "layer_backward_weight",
+            binding: "rhs",
+            instead: "layers.1.z",
+        },
+    ),
+    (
+        "the sign of the update",
+        "standard  tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "layer_backward_weight",
+            find: "-= params",
+            replace: "+= params",
+        },
+    ),
+    (
+        "the bias not averaged over the whole batch",
+        "standard  tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "epilogue/bias_update",
+            find: "kk = 0u; kk < params.batch",
+            replace: "kk = 1u; kk < params.batch",
+        },
+    ),
+    (
+        "a wrong projection of M",
+        "bregman dual tanh [13, 7, 7, 11]",
+        false,
+        Fault::Wgsl {
+            file: "project_simplex",
+            find: "(total - 1.0)",
+            replace: "(total - 0.99)",
+        },
+    ),
+    (
+        "a swapped realization stride",
+        "bregman dual tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "tile_matmul",
+            find: "rhs[realization * k * n + index]",
+            replace: "rhs[realization * k + index]",
+        },
+    ),
+    (
+        "ρ for ρ⁻¹",
+        "bregman dual tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "epilogue/bregman_lift",
+            find: "rho_inv(u)",
+            replace: "rho(u)",
+        },
+    ),
+    (
+        "the slope of u in M's gradient",
+        "bregman dual tanh [13, 7, 7, 11]",
+        false,
+        Fault::Wgsl {
+            file: "mix_backward",
+            find: "delta[index] / slope",
+            replace: "delta[index]",
+        },
+    ),
+    (
+        "a loss that is not a mean",
+        "bregman dual tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "loss/cross_entropy",
+            find: "return f32(step.count);",
+            replace: "return f32(params.batch);",
+        },
+    ),
+    (
+        "a sample out of order",
+        "bregman dual tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "gather",
+            find: "step.first + row",
+            replace: "step.first + row / 2u * 2u",
+        },
+    ),
+    (
+        "an unfused slope left out",
+        "bregman dual tanh [13, 13, 13]",
+        true,
+        Fault::Wgsl {
+            file: "apply_rho_slope",
+            find: "delta[index] *= rho_slope(z[index]);",
+            replace: "delta[index] *= 1.0;",
+        },
+    ),
+    (
+        "an unfused update with the wrong gradient",
+        "bregman dual tanh [13, 13, 13]",
+        true,
+        Fault::Buffer {
+            kernel: "sgd",
+            binding: "gradient",
+            instead: "unfused skip",
+        },
+    ),
+];
+
+impl Fault {
+    /// Plants this in every op of `plan` that it concerns.
+    fn plant(&self, plan: &mut Plan) {
+        let mut planted = 0;
+        match self {
+            Self::Wgsl {
+                file,
+                find,
+                replace,
+            } => {
+                let files = plan
+                    .train_step
+                    .iter_mut()
+                    .flat_map(|op| &mut op.shader.files);
+                for target in files.filter(|f| f.name == *file) {
+                    assert!(
+                        target.text.contains(find),
+                        "{file} has changed: no `{find}`"
+                    );
+                    let text = target.text.replace(find, replace);
+                    *target = File {
+                        name: target.name,
+                        text: text.leak(),
+                    };
+                    planted += 1;
+                }
+            }
+            Self::Buffer {
+                kernel,
+                binding,
+                instead,
+            } => {
+                let position = plan.buffers.iter().position(|b| b.name == *instead);
+                let instead = BufferId(position.expect("a buffer of that name"));
+                for op in plan
+                    .train_step
+                    .iter_mut()
+                    .filter(|op| op.shader.kernel() == *kernel)
+                {
+                    for (_, id) in op.buffers.iter_mut().filter(|(name, _)| name == binding) {
+                        planted += 1;
+                        *id = instead;
+                    }
+                }
+            }
+        }
+        assert!(planted > 0, "the fault is on no path of this network");
+    }
+}
+
+fn run_with(model: &Model, fused: bool, fault: Option<&Fault>) -> Record {
+    let options = PlanOptions {
+        realizations: REALIZATIONS,
+        sgd: SGD,
+        fused,
+    };
+    let mut plan = Plan::new(model, &splits(model), options).expect("a plan");
+    if let Some(fault) = fault {
+        fault.plant(&mut plan);
+    }
+    let parameters = initial(model, REALIZATIONS);
+    let executor = GpuExecutor::from_plan(gpu(), model, plan, &parameters);
+    let mut executor = pollster::block_on(executor).unwrap_or_else(|e| panic!("{e}"));
+    run(&mut executor, SEED, REALIZATIONS)
+}
+
+fn every_planted_fault_is_caught() {
+    let cases = cases();
+    for (name, network, unfused, fault) in FAULTS {
+        let case = cases.iter().find(|case| case.name == *network);
+        let case = case.unwrap_or_else(|| panic!("no network `{network}`"));
+        let expected = Expected::of(&case.model);
+        expected.check(&case.model, name, &run_with(&case.model, !unfused, None));
+        let faulty = run_with(&case.model, !unfused, Some(fault));
+        let caught = expected.compare(&case.model, &faulty).is_err();
+        assert!(caught, "{name} was not caught");
+    }
+}

@@ -1,0 +1,179 @@
+//! The GPU executor, fused and unfused, against the reference: ten steps of SGD, every loss and
+//! every parameter.
+
+use bregman::error::Error;
+use bregman::executor::{Executor, Sgd, Split, Splits};
+use bregman::gpu::{GpuExecutor, Plan, PlanOptions};
+use bregman::nn::{LayerKind, Model, Parameters};
+
+use crate::common::{
+    self, Case, Expected, REALIZATIONS, Record, SEED, SGD, cases, initial, run, splits,
+};
+use crate::{Test, gpu};
+
+pub fn tests() -> Vec<Test> {
+    vec![
+        ("networks::fused_agrees_with_the_reference", || agrees(true)),
+        ("networks::unfused_agrees_with_the_reference", || {
+            agrees(false)
+        }),
+        ("networks::a_run_repeats_to_the_bit", repeats),
+        ("networks::realizations_are_independent_runs", realizations),
+        ("networks::one_batch_is_overfitted", overfits),
+        ("networks::non_finite_parameters_are_reported", non_finite),
+        ("networks::a_network_too_large_is_refused", too_large),
+        ("networks::a_lost_device_is_a_typed_error", lost_device),
+    ]
+}
+
+fn options(realizations: usize, sgd: Sgd, fused: bool) -> PlanOptions {
+    PlanOptions {
+        realizations,
+        sgd,
+        fused,
+    }
+}
+
+fn executor(
+    model: &Model,
+    splits: &Splits,
+    parameters: &[Parameters],
+    options: PlanOptions,
+) -> GpuExecutor {
+    let executor = GpuExecutor::new(gpu(), model, splits, parameters, options);
+    pollster::block_on(executor).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn gpu_run(model: &Model, fused: bool) -> Record {
+    let options = options(REALIZATIONS, SGD, fused);
+    let parameters = initial(model, REALIZATIONS);
+    run(
+        &mut executor(model, &splits(model), &parameters, options),
+        SEED,
+        REALIZATIONS,
+    )
+}
+
+fn agrees(fused: bool) {
+    for Case { name, model } in cases() {
+        Expected::of(&model).check(&model, &name, &gpu_run(&model, fused));
+    }
+}
+
+/// A few cases that between them have every kernel.
+fn some_cases() -> impl Iterator<Item = Case> {
+    cases().into_iter().filter(|case| {
+        let squared_error = case.name.starts_with("squared");
+        squared_error || ["sin", "tanh"].contains(&case.model.activation.name)
+    })
+}
+
+fn repeats() {
+    for Case { name, model } in some_cases() {
+        for fused in [true, false] {
+            assert_eq!(
+                gpu_run(&model, fused),
+                gpu_run(&model, fused),
+                "{name}, fused {fused}"
+            );
+        }
+    }
+}
+
+/// Realization r under seed s is the only realization under seed s + r, to the bit.
+fn realizations() {
+    for Case { name, model } in some_cases() {
+        let together = gpu_run(&model, true);
+        for r in 0..REALIZATIONS {
+            let parameters = initial(&model, REALIZATIONS).swap_remove(r);
+            let mut alone = executor(
+                &model,
+                &splits(&model),
+                &[parameters],
+                options(1, SGD, true),
+            );
+            let alone = run(&mut alone, SEED + r as u64, 1);
+            assert_eq!(alone.parameters[0], together.parameters[r], "{name} {r}");
+            for (alone, together) in alone.batches.iter().zip(&together.batches) {
+                assert_eq!(alone[0], together[r], "{name} {r}");
+            }
+            for (alone, together) in alone.evaluations.iter().zip(&together.evaluations) {
+                assert_eq!(alone[0], together[r], "{name} {r}");
+            }
+        }
+    }
+}
+
+fn overfits() {
+    for &kind in LayerKind::ALL {
+        let (model, splits, sgd) = common::overfit_case(kind);
+        let executor = executor(&model, &splits, &initial(&model, 1), options(1, sgd, true));
+        common::overfits(executor, splits.train.len(), kind.name());
+    }
+}
+
+/// An infinite weight that saturates its neuron leaves the loss finite; it is found all the same.
+fn non_finite() {
+    let model = &cases()[0].model;
+    for bad in [f32::INFINITY, f32::NAN] {
+        let mut parameters = initial(model, REALIZATIONS);
+        parameters[1].layers[1].weight[5] = bad;
+        let options = options(REALIZATIONS, SGD, true);
+        let mut executor = executor(model, &splits(model), &parameters, options);
+        let record = run(&mut executor, SEED, REALIZATIONS);
+        let last = |r: usize| record.batches[0][r].last().map(|b| b.loss);
+        assert!(last(0).is_some_and(f64::is_finite), "{bad}: {:?}", last(0));
+        assert!(last(1).is_some_and(f64::is_nan), "{bad}: {:?}", last(1));
+    }
+}
+
+/// Found from the description alone, in MiB, before anything is allocated.
+fn too_large() {
+    let tanh = &bregman::activation::TANH;
+    let loss = bregman::nn::Loss::CrossEntropy;
+    let form = bregman::nn::Form::Dual;
+    let widths = [13, 40_000, 40_000];
+    let model = Model::new(LayerKind::Standard, form, tanh, loss, &widths, 5).expect("a network");
+    let plan = Plan::new(&model, &splits(&model), options(1, SGD, true)).expect("a plan");
+    let mut limits = gpu().limits();
+    limits.max_buffer_size = 1 << 30;
+    limits.max_storage_buffer_binding_size = 1 << 31;
+    match plan.check_limits(&limits) {
+        Err(Error::TooLarge {
+            name,
+            mib,
+            limit_mib,
+            ..
+        }) => {
+            assert_eq!(name, "layers.1.weight");
+            assert_eq!(mib, (4u64 * 40_000 * 40_000).div_ceil(1 << 20));
+            assert_eq!(limit_mib, 1024);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The device goes in the middle of a run: the next epoch, evaluation and read-back all say so.
+fn lost_device() {
+    let model = &cases()[0].model;
+    let mut executor = executor(
+        model,
+        &splits(model),
+        &initial(model, 1),
+        options(1, SGD, true),
+    );
+    let samples = splits(model).train.len();
+    let orders = vec![(0..samples as u32).collect::<Vec<_>>()];
+    let epoch = |executor: &mut GpuExecutor| {
+        pollster::block_on(executor.train_epoch(&orders, &mut |_| {})).map(drop)
+    };
+    epoch(&mut executor).expect("an epoch on a live device");
+    executor.gpu().destroy();
+    let lost = |result: Result<(), Error>| match result {
+        Err(Error::DeviceLost { .. }) => {}
+        other => panic!("{other:?}"),
+    };
+    lost(epoch(&mut executor));
+    lost(pollster::block_on(executor.evaluate(Split::Test)).map(drop));
+    lost(pollster::block_on(executor.parameters()).map(drop));
+}

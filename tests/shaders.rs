@@ -1,0 +1,88 @@
+//! The WGSL, checked without an adapter: every permutation that ships parses, validates and agrees
+//! with the host on the layout of its `Params`.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use bregman::gpu::ops;
+use bregman::gpu::shader::{self, Access, Tile};
+
+#[test]
+fn every_permutation_validates_and_agrees_with_the_host() {
+    let permutations = ops::permutations();
+    let labels: HashSet<String> = permutations.iter().map(|(s, _)| s.label()).collect();
+    assert_eq!(
+        labels.len(),
+        permutations.len(),
+        "a permutation is listed twice"
+    );
+    for (shader, host_fields) in permutations {
+        let label = shader.label();
+        let reflection = shader::reflect(&shader).unwrap_or_else(|e| panic!("{e}"));
+        let wgsl_fields: Vec<_> = reflection
+            .params
+            .iter()
+            .map(|f| (f.name.as_str(), f.scalar, f.offset))
+            .collect();
+        let host_fields: Vec<_> = (0u32..)
+            .zip(host_fields)
+            .map(|(i, &(name, scalar))| (name, scalar, 4 * i))
+            .collect();
+        assert_eq!(wgsl_fields, host_fields, "Params of {label}");
+        let invocations: u32 = reflection.workgroup_size.iter().product();
+        assert!(
+            invocations <= 256,
+            "{label}: WebGPU promises 256 invocations, not {invocations}"
+        );
+        let storage = reflection
+            .bindings
+            .iter()
+            .filter(|b| b.access != Access::Uniform)
+            .count();
+        assert!(
+            storage <= 8,
+            "{label}: WebGPU promises 8 storage buffers, not {storage}"
+        );
+    }
+}
+
+/// Sizes that do not divide would leave elements of a tile unloaded or outputs unwritten.
+#[test]
+fn tiles_divide_evenly() {
+    for tile in Tile::ALL {
+        let s = tile.sizes();
+        assert_eq!((s.m % s.thread_m, s.n % s.thread_n), (0, 0), "{tile:?}");
+        assert_eq!((s.thread_m % 4, s.thread_n % 4), (0, 0), "{tile:?}: quads");
+        let workgroup_bytes = 4 * s.k * (s.m + s.n);
+        assert!(
+            workgroup_bytes <= 16384,
+            "{tile:?}: WebGPU promises 16 KiB, not {workgroup_bytes}"
+        );
+    }
+}
+
+#[test]
+fn every_file_is_part_of_a_permutation() {
+    fn wgsl_files(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).expect("shaders/ is readable") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                wgsl_files(&path, files);
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
+    let mut files = Vec::new();
+    wgsl_files(&root, &mut files);
+    let linked: String = ops::permutations().iter().map(|(s, _)| s.link()).collect();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a WGSL file");
+        assert!(
+            linked.contains(text.trim_end()),
+            "{} is in no permutation",
+            file.display()
+        );
+    }
+}
