@@ -1,0 +1,211 @@
+//! The network that the options and a checkpoint describe.
+
+use std::fs;
+
+use bregman::checkpoint::{self, Checkpoint, CheckpointFault};
+use bregman::error::{Error, Result};
+use bregman::nn::{Form, LayerKind, Loss, Model, Parameters};
+
+use crate::options::Options;
+
+/// A network and its initial parameters, one set a realization.
+pub struct Network {
+    pub model: Model,
+    pub parameters: Vec<Parameters>,
+}
+
+/// Loads the checkpoints that `options` ask for, and checks that they agree with what else was
+/// given.
+///
+/// # Errors
+/// [`Error::Checkpoint`].
+pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
+    let Some(path) = &options.load else {
+        return Ok(None);
+    };
+    let checkpoints = checkpoint::load_all(path, options.realizations)?;
+    let checkpoint = &checkpoints[0];
+    let saved = &checkpoint.model;
+    let range = |[low, high]: [f32; 2]| format!("{low},{high}");
+    let mut agree = vec![
+        (
+            "layer",
+            "--layer",
+            saved.kind.name().to_owned(),
+            options.layer.name().to_owned(),
+        ),
+        (
+            "activation",
+            "--activation",
+            saved.activation.name.to_owned(),
+            options.activation.name.to_owned(),
+        ),
+        (
+            "loss",
+            "--loss",
+            saved.loss.name().to_owned(),
+            options.loss.name().to_owned(),
+        ),
+    ];
+    if saved.kind == LayerKind::Bregman {
+        agree.push((
+            "form",
+            "--form",
+            saved.form.name().to_owned(),
+            options.form.name().to_owned(),
+        ));
+    }
+    if let Some(given) = options.input_range {
+        agree.push((
+            "input_range",
+            "--input-range",
+            range(saved.input_range),
+            range(given),
+        ));
+    }
+    for (name, option, found, given) in agree {
+        if options.given(name) && found != given {
+            return Err(checkpoint.error(CheckpointFault::Option {
+                option,
+                found,
+                given,
+            }));
+        }
+    }
+    Ok(Some(checkpoints))
+}
+
+/// The network for samples of `features` in `classes`, and its initial parameters.
+///
+/// # Errors
+/// [`Error::InvalidOption`] for an input range outside the range of ρ, [`Error::OutOfMemory`] for a
+/// network beyond this machine, [`Error::Checkpoint`] for one that does not fit the options or the
+/// data.
+pub fn build(
+    options: &Options,
+    checkpoints: Option<Vec<Checkpoint>>,
+    features: usize,
+    classes: usize,
+) -> Result<Network> {
+    let Some(checkpoints) = checkpoints else {
+        let (hidden_layers, width) = (options.hidden_layers, options.width);
+        check_memory(options, features, hidden_layers, width, classes)?;
+        let mut widths = vec![width; hidden_layers + 1];
+        widths[0] = features;
+        let (kind, form, activation) = (options.layer, options.form, options.activation);
+        let mut model = Model::new(kind, form, activation, options.loss, &widths, classes)?;
+        if let Some([low, high]) = options.input_range {
+            model = model.with_input_range(low, high)?;
+        }
+        let seeds = (0..options.realizations).map(|r| options.seed.wrapping_add(r as u64));
+        let parameters = seeds
+            .map(|seed| options.init.parameters(&model, seed))
+            .collect();
+        return Ok(Network { model, parameters });
+    };
+    let model = checkpoints[0].model.clone();
+    let mut widths: Vec<usize> = model.layers.iter().map(|layer| layer.outputs).collect();
+    if options.given("hidden_layers") {
+        check_memory(
+            options,
+            features,
+            options.hidden_layers,
+            options.width,
+            classes,
+        )?;
+        widths.resize(options.hidden_layers, widths[0]);
+    }
+    if options.given("width") {
+        widths.fill(options.width);
+    }
+    widths.insert(0, features);
+    let outputs = match (model.loss, model.head.outputs, classes) {
+        (Loss::MeanSquaredError, 1, 2) => 1,
+        _ => classes,
+    };
+    let needed = Model::new(
+        model.kind,
+        model.form,
+        model.activation,
+        model.loss,
+        &widths,
+        outputs,
+    )?;
+    checkpoints[0].check_tensors(&needed)?;
+    let parameters = checkpoints
+        .into_iter()
+        .map(|checkpoint| checkpoint.parameters)
+        .collect();
+    Ok(Network { model, parameters })
+}
+
+/// One line on a network.
+pub fn describe(model: &Model) -> String {
+    let mut widths: Vec<String> = vec![model.inputs().to_string()];
+    widths.extend(model.layers.iter().map(|layer| layer.outputs.to_string()));
+    // A hundred layers of one width are not to be read one by one.
+    let hidden = match model.layers.len() {
+        layers @ 5.. if widths[1..].iter().all(|w| *w == widths[1]) => {
+            format!("{} → {} × {layers}", widths[0], widths[1])
+        }
+        _ => widths.join(" → "),
+    };
+    let form = match (model.kind, model.form) {
+        (LayerKind::Bregman, Form::Dual) => ", dual form",
+        (LayerKind::Bregman, Form::Primal) => ", primal form",
+        _ => "",
+    };
+    let [low, high] = model.input_range;
+    format!(
+        "{hidden} → {}, {}{form}, {}, inputs in [{low}, {high}], {} parameters",
+        model.head.outputs,
+        model.kind.name(),
+        model.activation.name,
+        model.parameter_count(),
+    )
+}
+
+/// Refuses, before anything is allocated, what cannot fit into this machine's memory: parameters,
+/// gradients and a batch's activations of all realizations.
+fn check_memory(
+    options: &Options,
+    features: usize,
+    hidden_layers: usize,
+    width: usize,
+    outputs: usize,
+) -> Result<()> {
+    let [features, layers, width, outputs] =
+        [features, hidden_layers, width, outputs].map(|n| n as u128);
+    let matrices = (features * width)
+        .saturating_add((layers - 1).saturating_mul(width * width))
+        .saturating_add(width * outputs);
+    let activations = layers.saturating_mul(width) + features + outputs;
+    let batch = options.batch_size.min(MAX_SAMPLES) as u128;
+    let numbers = matrices
+        .saturating_mul(2)
+        .saturating_add(activations.saturating_mul(batch));
+    let bytes = numbers.saturating_mul(4 * options.realizations as u128);
+    let available = available_memory();
+    if bytes <= u128::from(available) {
+        return Ok(());
+    }
+    Err(Error::OutOfMemory {
+        needed_mib: bytes >> 20,
+        available_mib: available >> 20,
+    })
+}
+
+/// No batch is larger than the data set, and none of ours is larger than this.
+const MAX_SAMPLES: usize = 60_000;
+
+/// Bytes of memory that can be had: Linux says; elsewhere 1 TiB, beyond which no machine of today's
+/// needs asking.
+fn available_memory() -> u64 {
+    let kib = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+    });
+    kib.map_or(1 << 40, |kib| kib << 10)
+}

@@ -1,0 +1,293 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use bregman::activation::{self, Activation};
+use bregman::error::{Error, Result};
+use bregman::nn::{Form, Init, LayerKind, Loss, Model};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+use serde::Serialize;
+
+/// Train a standard, Euclidean or Bregman network on MNIST, Fashion-MNIST or generated digits.
+///
+/// Hidden layers map z to ρ(Wz + b) (standard), ρ(z + Wz + b) (Euclidean) or
+/// ρ(ρ⁻¹(z) + Wz + b) (Bregman); a linear layer follows. Training is plain mini-batch SGD. Of an
+/// option given twice the last counts.
+#[derive(Clone, Debug, Parser)]
+#[command(version, args_override_self = true, allow_negative_numbers = true)]
+pub struct Options {
+    /// Data set; by default that of the checkpoint or the data folder, else MNIST, else (with
+    /// neither data nor network) digits that the program draws itself
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(["mnist", "fashion-mnist", "digits"]))]
+    pub dataset: Option<String>,
+    /// Folder with the IDX files, plain or .gz; else BREGMAN_DATA_DIR, else the user's cache folder,
+    /// to which missing files are downloaded
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Where to train; auto takes a hardware adapter if there is one, else the processor
+    #[arg(long, value_enum, default_value_t = DeviceKind::Auto)]
+    pub device: DeviceKind,
+    /// Adapter to train on, by any part of its name (implies --device gpu); WGPU_ADAPTER_NAME does
+    /// the same, and WGPU_BACKEND limits the choice
+    #[arg(long, value_name = "NAME")]
+    pub adapter: Option<String>,
+    /// List the adapters and exit
+    #[arg(long)]
+    pub list_adapters: bool,
+    /// Kind of the hidden layers
+    #[arg(long, value_name = "KIND", default_value = "bregman", value_parser = layer_parser())]
+    pub layer: LayerKind,
+    /// Form of Bregman layers: dual carries a = ρ⁻¹(z) from layer to layer, primal carries z and
+    /// clamps it before every ρ⁻¹
+    #[arg(long, default_value = "dual", value_parser = form_parser())]
+    pub form: Form,
+    /// Activation ρ
+    #[arg(long, value_name = "NAME", default_value = "tanh", value_parser = activation_parser())]
+    pub activation: &'static Activation,
+    /// Number of hidden layers
+    #[arg(long, value_name = "L", default_value_t = 1)]
+    pub hidden_layers: usize,
+    /// Neurons of each hidden layer; the skip of a layer that changes width goes through a trained
+    /// matrix M whose rows lie on the probability simplex
+    #[arg(long, value_name = "D", default_value_t = 784)]
+    pub width: usize,
+    /// Loss: softmax cross-entropy, or mean squared error against one-hot targets
+    #[arg(long, default_value = "cross-entropy", value_parser = loss_parser())]
+    pub loss: Loss,
+    /// Interval that pixels are mapped to, within the range of ρ [default: 0,0.999999 for odd
+    /// activations and identity, 0.05,0.95 for sigmoid, 0.05,1 for softplus]
+    #[arg(long, value_name = "LOW,HIGH", allow_hyphen_values = true, value_parser = parse_range)]
+    pub input_range: Option<[f32; 2]>,
+    /// Hold the last N training samples out and report the accuracy on them
+    #[arg(long, value_name = "N")]
+    pub validation: Option<usize>,
+    /// Passes over the training set
+    #[arg(long, default_value_t = 20)]
+    pub epochs: u32,
+    /// Samples in a mini-batch; the last of an epoch is kept, short
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    pub batch_size: usize,
+    /// Learning rate
+    #[arg(long, value_name = "RATE", default_value_t = 0.2)]
+    pub lr: f32,
+    /// Seed of initial weights and order of samples
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Initial weights: random is U(±1/√in); deterministic is W = I (standard) or 0, b = 0
+    #[arg(long, default_value = "random", value_parser = init_parser())]
+    pub init: Init,
+    /// Independent networks trained side by side, with seeds SEED, SEED + 1, …; results are given
+    /// as mean ± sample standard deviation
+    #[arg(long, value_name = "R", default_value_t = 1)]
+    pub realizations: usize,
+    /// On an adapter, run each operation as a dispatch of its own (no effect on the processor)
+    #[arg(long)]
+    pub unfused: bool,
+    /// Folder for metrics.jsonl (a line an epoch) and summary.json
+    #[arg(long, value_name = "DIR")]
+    pub out_dir: Option<PathBuf>,
+    /// Save the trained network as safetensors; with R > 1, x.safetensors becomes x-0.safetensors,
+    /// x-1.safetensors, …
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Start from a saved network, which sets layer, form, activation, loss, widths and input range;
+    /// with R > 1 from x-0.safetensors, x-1.safetensors, …
+    #[arg(long, value_name = "FILE")]
+    pub load: Option<PathBuf>,
+    /// Do not train: report the test accuracy of the network loaded
+    #[arg(long, requires = "load", conflicts_with_all = ["save", "validation"])]
+    pub eval_only: bool,
+    /// Use the first N training samples alone
+    #[arg(long, value_name = "N")]
+    pub limit_train: Option<usize>,
+    /// Use the first N test samples alone
+    #[arg(long, value_name = "N")]
+    pub limit_test: Option<usize>,
+    /// Print the summary as JSON on standard output, and nothing else there
+    #[arg(long)]
+    pub json: bool,
+    /// The options that were given, as opposed to their defaults.
+    #[arg(skip)]
+    given: Vec<String>,
+}
+
+/// Where to train.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeviceKind {
+    /// Hardware adapter, else processor.
+    Auto,
+    /// Processor.
+    Cpu,
+    /// Adapter, a software one if need be.
+    Gpu,
+}
+
+impl Options {
+    /// Reads the command line; ends the program, as clap does, on one that it does not understand.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for counts of zero and other values that cannot work.
+    pub fn parse() -> Result<Self> {
+        let matches = Self::command().get_matches();
+        let mut options = Self::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+        options.given = matches
+            .ids()
+            .map(|id| id.as_str())
+            .filter(|id| matches.value_source(id) == Some(ValueSource::CommandLine))
+            .map(str::to_owned)
+            .collect();
+        options.check()?;
+        Ok(options)
+    }
+
+    /// Whether the option with this field name was given on the command line.
+    pub fn given(&self, name: &str) -> bool {
+        self.given.iter().any(|given| given == name)
+    }
+
+    fn check(&self) -> Result<()> {
+        let counts = [
+            ("--hidden-layers", Some(self.hidden_layers)),
+            ("--width", Some(self.width)),
+            ("--validation", self.validation),
+            ("--epochs", Some(self.epochs as usize)),
+            ("--batch-size", Some(self.batch_size)),
+            ("--realizations", Some(self.realizations)),
+            ("--limit-train", self.limit_train),
+            ("--limit-test", self.limit_test),
+        ];
+        if let Some((option, _)) = counts.into_iter().find(|(_, count)| *count == Some(0)) {
+            return Err(invalid(option, 0, "must be at least 1"));
+        }
+        if !(self.lr.is_finite() && self.lr > 0.0) {
+            return Err(invalid(
+                "--lr",
+                self.lr,
+                "a learning rate must be finite and positive",
+            ));
+        }
+        if self.device == DeviceKind::Cpu
+            && let Some(adapter) = &self.adapter
+        {
+            let reason = "an adapter is no use with --device cpu; leave one of the two out";
+            return Err(invalid("--adapter", adapter, reason));
+        }
+        Ok(())
+    }
+}
+
+/// An [`Error::InvalidOption`].
+pub fn invalid(option: &'static str, value: impl ToString, reason: impl Into<String>) -> Error {
+    Error::InvalidOption {
+        option,
+        value: value.to_string(),
+        reason: reason.into(),
+    }
+}
+
+/// The options as resolved, for `summary.json`: the names are the command line's.
+#[derive(Clone, Debug, Serialize)]
+pub struct Resolved {
+    dataset: String,
+    data_dir: Option<PathBuf>,
+    device: &'static str,
+    adapter: Option<String>,
+    layer: &'static str,
+    form: &'static str,
+    activation: &'static str,
+    hidden_layers: usize,
+    /// Of the first hidden layer; all are alike unless another program made the checkpoint.
+    width: usize,
+    loss: &'static str,
+    input_range: [f32; 2],
+    validation: Option<usize>,
+    epochs: u32,
+    batch_size: usize,
+    lr: f32,
+    seed: u64,
+    init: &'static str,
+    realizations: usize,
+    unfused: bool,
+    out_dir: Option<PathBuf>,
+    save: Option<PathBuf>,
+    load: Option<PathBuf>,
+    eval_only: bool,
+    limit_train: Option<usize>,
+    limit_test: Option<usize>,
+}
+
+impl Resolved {
+    /// What `options` came to with this network, data set and device.
+    pub fn new(
+        options: &Options,
+        model: &Model,
+        dataset: &str,
+        device: &'static str,
+        adapter: Option<String>,
+    ) -> Self {
+        let options = options.clone();
+        Self {
+            dataset: dataset.to_owned(),
+            data_dir: options.data_dir,
+            device,
+            adapter,
+            layer: model.kind.name(),
+            form: model.form.name(),
+            activation: model.activation.name,
+            hidden_layers: model.layers.len(),
+            width: model.layers[0].outputs,
+            loss: model.loss.name(),
+            input_range: model.input_range,
+            validation: options.validation,
+            epochs: options.epochs,
+            batch_size: options.batch_size,
+            lr: options.lr,
+            seed: options.seed,
+            init: options.init.name(),
+            realizations: options.realizations,
+            unfused: options.unfused,
+            out_dir: options.out_dir,
+            save: options.save,
+            load: options.load,
+            eval_only: options.eval_only,
+            limit_train: options.limit_train,
+            limit_test: options.limit_test,
+        }
+    }
+}
+
+fn layer_parser() -> impl TypedValueParser<Value = LayerKind> {
+    let names = LayerKind::ALL.iter().map(|kind| kind.name());
+    PossibleValuesParser::new(names).try_map(|name| LayerKind::by_name(&name))
+}
+
+fn form_parser() -> impl TypedValueParser<Value = Form> {
+    let names = Form::ALL.iter().map(|form| form.name());
+    PossibleValuesParser::new(names).try_map(|name| Form::by_name(&name))
+}
+
+fn activation_parser() -> impl TypedValueParser<Value = &'static Activation> {
+    let names = activation::ALL.iter().map(|activation| activation.name);
+    PossibleValuesParser::new(names).try_map(|name| activation::by_name(&name))
+}
+
+fn loss_parser() -> impl TypedValueParser<Value = Loss> {
+    let names = Loss::ALL.iter().map(|loss| loss.name());
+    PossibleValuesParser::new(names).try_map(|name| Loss::by_name(&name))
+}
+
+fn init_parser() -> impl TypedValueParser<Value = Init> {
+    let names = Init::ALL.iter().map(|init| init.name());
+    PossibleValuesParser::new(names).try_map(|name| Init::by_name(&name))
+}
+
+fn parse_range(text: &str) -> std::result::Result<[f32; 2], String> {
+    let numbers = text
+        .split_once(',')
+        .and_then(|(low, high)| Some([low.trim().parse().ok()?, high.trim().parse().ok()?]));
+    numbers.ok_or_else(|| {
+        "two numbers with a comma between them are needed, as in 0.05,0.95".to_owned()
+    })
+}

@@ -1,0 +1,225 @@
+//! What a person reads, on standard error, and the files for programs.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bregman::atomic_file;
+use bregman::data::DownloadProgress;
+use bregman::error::{Error, Result};
+use bregman::train::{EpochMetrics, Observer, Schedule, Summary, standard_deviation};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+/// Writes a line to standard error. If that is closed there is nobody left to tell.
+pub fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Writes to standard output. A reader that has gone away is no error: it has what it wanted.
+///
+/// # Errors
+/// [`Error::Io`] for anything else, such as a full disk.
+pub fn print(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::io("write", "standard output")(e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Progress on standard error: a bar with a line an epoch above it on a terminal, else the lines.
+pub struct Progress {
+    schedule: Schedule,
+    bar: Option<ProgressBar>,
+    epoch_start: Instant,
+    loss: Option<f64>,
+}
+
+impl Progress {
+    /// Progress of a run.
+    pub fn new(schedule: Schedule) -> Self {
+        let bar = io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{prefix} {bar:30} step {pos}/{len}{msg}");
+            let bar = ProgressBar::new(schedule.steps() as u64);
+            bar.set_style(style.expect("the template is well-formed"));
+            bar
+        });
+        Self {
+            schedule,
+            bar,
+            epoch_start: Instant::now(),
+            loss: None,
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn step(&mut self, epoch: u32, steps: usize) {
+        let Some(bar) = &self.bar else {
+            return;
+        };
+        if steps == 0 {
+            self.epoch_start = Instant::now();
+            bar.set_prefix(format!("epoch {epoch}/{}", self.schedule.epochs));
+        }
+        // The losses of an epoch stay on the device until its end: the bar has the last epoch's.
+        let loss = self
+            .loss
+            .map_or(String::new(), |loss| format!(", loss {loss:.4}"));
+        let samples = (steps * self.schedule.batch_size).min(self.schedule.samples);
+        let seconds = self.epoch_start.elapsed().as_secs_f64();
+        let rate = match steps {
+            0 => String::new(),
+            _ => {
+                let rate = (samples * self.schedule.realizations) as f64 / seconds.max(1e-9);
+                format!(", {rate:.0} samples/s")
+            }
+        };
+        bar.set_message(format!("{loss}{rate}"));
+        bar.set_position(steps as u64);
+    }
+
+    fn epoch(&mut self, metrics: &EpochMetrics) {
+        self.loss = Some(metrics.train_loss);
+        let line = epoch_line(metrics, self.schedule.epochs);
+        match &self.bar {
+            Some(bar) if metrics.epoch == self.schedule.epochs => {
+                bar.finish_and_clear();
+                say(line);
+            }
+            Some(bar) => bar.suspend(|| say(line)),
+            None => say(line),
+        }
+    }
+}
+
+/// Progress of downloads on standard error: a bar a file on a terminal, else a line.
+#[derive(Default)]
+pub struct Downloads {
+    url: String,
+    bar: Option<ProgressBar>,
+}
+
+impl Downloads {
+    /// Shows where the present download is.
+    pub fn show(&mut self, progress: &DownloadProgress) {
+        if self.url != progress.url {
+            self.url = progress.url.to_owned();
+            if io::stderr().is_terminal() {
+                let style = ProgressStyle::with_template(
+                    "{bar:30} {bytes}/{total_bytes}, {bytes_per_sec} {msg}",
+                );
+                let bar = ProgressBar::new(progress.total).with_message(self.url.clone());
+                bar.set_style(style.expect("the template is well-formed"));
+                self.bar = Some(bar);
+            } else {
+                say(format_args!("downloading {}", self.url));
+            }
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(progress.bytes);
+        }
+    }
+}
+
+impl Drop for Downloads {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn epoch_line(metrics: &EpochMetrics, epochs: u32) -> String {
+    let validation = metrics
+        .val_accuracies
+        .as_deref()
+        .map_or(String::new(), |accuracies| {
+            format!(", validation accuracy {}", percent(accuracies))
+        });
+    format!(
+        "epoch {}/{epochs}: train loss {}, train accuracy {:.2} %{validation}, test accuracy {}, \
+         {:.1} s, {:.0} samples/s",
+        metrics.epoch,
+        with_deviation(&metrics.train_losses, |loss| format!("{loss:.6}")),
+        100.0 * metrics.train_accuracy,
+        percent(&metrics.test_accuracies),
+        metrics.seconds,
+        metrics.samples_per_second,
+    )
+}
+
+/// Fractions as a mean in percent, ± the sample standard deviation if there are several.
+pub fn percent(fractions: &[f64]) -> String {
+    let percents: Vec<f64> = fractions.iter().map(|f| 100.0 * f).collect();
+    format!(
+        "{} %",
+        with_deviation(&percents, |value| format!("{value:.2}"))
+    )
+}
+
+fn with_deviation(values: &[f64], format: impl Fn(f64) -> String) -> String {
+    let mean = format(bregman::train::mean(values));
+    match standard_deviation(values) {
+        Some(deviation) => format!("{mean} ± {}", format(deviation)),
+        None => mean,
+    }
+}
+
+/// A duration as a person says it.
+pub fn duration(seconds: f64) -> String {
+    let whole = Duration::from_secs_f64(seconds).as_secs();
+    match whole {
+        0..60 => format!("{seconds:.1} s"),
+        _ => format!("{} min {} s", whole / 60, whole % 60),
+    }
+}
+
+/// A number with its thousands apart.
+pub fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).unwrap_or_default())
+        .collect();
+    groups.join(",")
+}
+
+const METRICS: &str = "metrics.jsonl";
+const SUMMARY: &str = "summary.json";
+
+/// Finds out, before training, whether `folder` (made if need be) can take the results.
+///
+/// # Errors
+/// [`Error::Io`] if not.
+pub fn check_writable(folder: &Path) -> Result<()> {
+    atomic_file::check_writable(&folder.join(METRICS))?;
+    atomic_file::check_writable(&folder.join(SUMMARY))
+}
+
+/// Writes `metrics.jsonl`, if anything was trained, and `summary.json`.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_results(folder: &Path, summary: &Summary<impl Serialize>) -> Result<()> {
+    if !summary.epochs.is_empty() {
+        let lines: Vec<String> = summary.epochs.iter().map(json).collect();
+        atomic_file::write(&folder.join(METRICS), (lines.join("\n") + "\n").as_bytes())?;
+    }
+    let text = serde_json::to_string_pretty(summary).expect("numbers and strings serialize");
+    atomic_file::write(&folder.join(SUMMARY), (text + "\n").as_bytes())?;
+    Ok(())
+}
+
+/// One line of JSON.
+pub fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("numbers and strings serialize")
+}

@@ -1,0 +1,480 @@
+//! `train_mnist` as a user meets it: every flag, every mistake, and what it writes.
+//!
+//! Digits that the program draws itself stand for data, so that neither files nor network are
+//! needed.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// A small run on the processor: 2 epochs of 5 steps, the last on a short batch.
+const SMALL: &str = "--dataset digits --limit-train 300 --limit-test 101 --device cpu --width 13 \
+                     --epochs 2 --batch-size 64 --lr 0.1";
+
+fn command(args: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_train_mnist"));
+    for variable in ["BREGMAN_DATA_DIR", "WGPU_ADAPTER_NAME", "RUST_LOG"] {
+        command.env_remove(variable);
+    }
+    command.args(args.split_whitespace()).stdin(Stdio::null());
+    command
+}
+
+fn run(args: &str) -> Output {
+    command(args).output().expect("the program starts")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
+
+/// Runs with --json; the summary is all there is on standard output.
+fn summary(args: &str) -> Value {
+    let output = run(&format!("{args} --json"));
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(output.stdout.iter().filter(|&&b| b == b'\n').count(), 1);
+    serde_json::from_slice(&output.stdout).expect("one JSON object")
+}
+
+/// Runs into an error: one message, no panic, the given exit code.
+fn fails(args: &str, code: i32, says: &[&str]) {
+    let output = run(args);
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(code), "{args}: {message}");
+    assert!(output.stdout.is_empty(), "{args}");
+    assert_eq!(message.matches("error:").count(), 1, "{args}: {message}");
+    assert!(!message.contains("panicked"), "{args}: {message}");
+    for text in says {
+        assert!(message.contains(text), "{args}: no `{text}` in: {message}");
+    }
+}
+
+/// The numbers that training computes, without the seconds that it took.
+fn numbers(summary: &Value) -> Vec<[Value; 4]> {
+    let epochs = summary["epochs"].as_array().expect("array");
+    let keys = [
+        "train_loss",
+        "train_losses",
+        "train_accuracy",
+        "test_accuracies",
+    ];
+    epochs
+        .iter()
+        .map(|epoch| keys.map(|key| epoch[key].clone()))
+        .collect()
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("temporary folder")
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("read folder");
+    let mut names: Vec<String> = entries
+        .map(|entry| {
+            entry
+                .expect("entry")
+                .file_name()
+                .into_string()
+                .expect("UTF-8")
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_flag_is_known_and_explained() {
+    let help = run("--help");
+    assert!(help.status.success());
+    let help = String::from_utf8(help.stdout).expect("UTF-8");
+    let flags = "--dataset --data-dir --device --adapter --list-adapters --layer --form \
+                 --activation --hidden-layers --width --loss --input-range --validation --epochs \
+                 --batch-size --lr --seed --init --realizations --unfused --out-dir --save --load \
+                 --eval-only --limit-train --limit-test --json";
+    for flag in flags.split_whitespace() {
+        assert!(help.contains(&format!("      {flag}")), "{flag}");
+    }
+}
+
+#[test]
+fn every_value_of_a_choice_trains() {
+    for choice in [
+        "--layer standard",
+        "--layer euclidean",
+        "--layer bregman --form primal",
+        "--loss mse",
+        "--init deterministic",
+        "--hidden-layers 3 --unfused",
+        "--activation isru --input-range -0.5,0.5",
+        "--activation sigmoid",
+        "--activation softplus --input-range=0.1,2",
+        "--activation arctan",
+        "--activation scaled-arctan",
+        "--activation sin",
+        "--activation arcsinh",
+        "--activation identity --input-range -1,1 --lr 0.01",
+        "--batch-size 100000 --validation 299",
+    ] {
+        let summary = summary(&format!("{SMALL} {choice}"));
+        let loss = summary["train_loss"].as_f64().expect("a number");
+        // Ten classes at chance: ln 10, or 0.1 for squared errors of one-hot targets.
+        assert!(loss > 0.0 && loss < 2.5, "{choice}: {loss}");
+    }
+}
+
+#[test]
+fn the_files_have_the_documented_fields() {
+    let folder = folder();
+    let out = folder.path().join("new/out");
+    let args = format!(
+        "{SMALL} --realizations 3 --validation 20 --out-dir {}",
+        out.display()
+    );
+    let printed = summary(&args);
+    assert_eq!(names(&out), ["metrics.jsonl", "summary.json"]);
+
+    let text = fs::read_to_string(out.join("metrics.jsonl")).expect("read");
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(lines.len(), 2);
+    let fraction = |value: &Value| (0.0..=1.0).contains(&value.as_f64().expect("a number"));
+    for (line, epoch) in lines.iter().zip(1..) {
+        assert_eq!(line["epoch"].as_u64(), Some(epoch));
+        for key in ["train_accuracy", "test_accuracy", "val_accuracy"] {
+            assert!(fraction(&line[key]), "{key}");
+        }
+        for (mean, each) in [
+            ("train_loss", "train_losses"),
+            ("test_accuracy", "test_accuracies"),
+            ("val_accuracy", "val_accuracies"),
+        ] {
+            let each = line[each].as_array().expect("array");
+            assert_eq!(each.len(), 3, "one a realization");
+            let sum: f64 = each.iter().map(|v| v.as_f64().expect("a number")).sum();
+            // The mean of three, in float64: a few roundings.
+            assert!((sum / 3.0 - line[mean].as_f64().expect("a number")).abs() < 1e-14);
+        }
+        let seconds = line["seconds"].as_f64().expect("a number");
+        let rate = line["samples_per_second"].as_f64().expect("a number");
+        assert!(seconds > 0.0);
+        // 280 samples are left to train on, times three realizations.
+        assert!((rate * seconds - 840.0).abs() < 1e-6, "{rate} {seconds}");
+    }
+
+    let text = fs::read_to_string(out.join("summary.json")).expect("read");
+    let saved: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(saved, printed);
+    assert_eq!(saved["epochs"].as_array(), Some(&lines));
+    assert_eq!(saved["dataset"], "digits");
+    assert_eq!(saved["device"], "cpu");
+    assert_eq!(saved["adapter"], Value::Null);
+    for key in ["test_accuracy", "test_accuracies", "train_loss"] {
+        assert_eq!(saved[key], lines[1][key], "the last epoch's {key}");
+    }
+    let seconds: f64 = lines
+        .iter()
+        .filter_map(|line| line["seconds"].as_f64())
+        .sum();
+    // The test's JSON reader may be off by a rounding.
+    assert!(
+        saved["seconds"]
+            .as_f64()
+            .is_some_and(|sum| (sum - seconds).abs() < 1e-12)
+    );
+    assert!(
+        saved["samples_per_second"]
+            .as_f64()
+            .is_some_and(|rate| rate > 0.0)
+    );
+    let options = &saved["options"];
+    assert_eq!(options["layer"], "bregman");
+    assert_eq!(options["width"], 13);
+    assert_eq!(options["realizations"], 3);
+    assert_eq!(options["seed"], 0);
+    assert_eq!(options["input_range"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn training_learns() {
+    let summary = summary(&format!("{SMALL} --limit-train 2000 --epochs 8 --width 64"));
+    let accuracy = summary["test_accuracy"].as_f64().expect("a number");
+    // Chance is 0.1, with a standard deviation of 0.03 on 101 images.
+    assert!(accuracy > 0.5, "{accuracy}");
+}
+
+#[test]
+fn one_seed_gives_one_network_and_another_seed_another() {
+    let folder = folder();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let save = |name: &str, seed: u32| {
+        let path = file(name);
+        numbers(&summary(&format!("{SMALL} --seed {seed} --save {path}")))
+    };
+    assert_eq!(save("a", 7), save("b", 7));
+    assert_ne!(save("a", 7), save("c", 8));
+    let [a, b, c] = ["a", "b", "c"].map(|name| fs::read(file(name)).expect("saved"));
+    assert_eq!(a, b);
+    assert_ne!(a, c);
+}
+
+#[test]
+fn realizations_are_runs_of_their_own() {
+    let folder = folder();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let last = u64::MAX;
+    let both = summary(&format!(
+        "{SMALL} --realizations 2 --seed {last} --save {}",
+        file("x.safetensors")
+    ));
+    // Seeds wrap: the second realization's is 0.
+    for (r, seed) in [(0, last), (1, 0)] {
+        let one = summary(&format!(
+            "{SMALL} --seed {seed} --save {}",
+            file("one.safetensors")
+        ));
+        for (both, one) in numbers(&both).iter().zip(numbers(&one)) {
+            assert_eq!(both[1][r], one[1][0], "training losses");
+            assert_eq!(both[3][r], one[3][0], "test accuracies");
+        }
+        let bytes = |name: &str| fs::read(file(name)).expect("saved");
+        assert!(bytes(&format!("x-{r}.safetensors")) == bytes("one.safetensors"));
+    }
+}
+
+#[test]
+fn a_saved_network_is_evaluated_without_other_options() {
+    let folder = folder();
+    let file = folder.path().join("x.safetensors").display().to_string();
+    let network = "--activation sigmoid --form primal --hidden-layers 2 --input-range 0.2,0.7";
+    let trained = summary(&format!("{SMALL} {network} --save {file}"));
+    let args = format!("--load {file} --eval-only --device cpu --limit-test 101");
+    let evaluated = summary(&args);
+    assert_eq!(evaluated["test_accuracies"], trained["test_accuracies"]);
+    assert_eq!(evaluated["test_accuracy"], trained["test_accuracy"]);
+    assert_eq!(evaluated["dataset"], "digits");
+    assert_eq!(evaluated["epochs"], Value::Array(Vec::new()));
+    assert_eq!(evaluated["train_loss"], Value::Null);
+    for key in [
+        "layer",
+        "form",
+        "activation",
+        "hidden_layers",
+        "width",
+        "input_range",
+    ] {
+        assert_eq!(evaluated["options"][key], trained["options"][key], "{key}");
+    }
+
+    // Training goes on from where it was: the first loss is far below that of a new network.
+    let more = summary(&format!("{SMALL} --load {file}"));
+    assert!(more["epochs"][0]["train_loss"].as_f64() < trained["epochs"][0]["train_loss"].as_f64());
+
+    let misfits = [
+        (
+            "--width 11",
+            "`layers.0.weight` has shape [13, 784], where [11, 784] is needed",
+        ),
+        (
+            "--hidden-layers 3",
+            "no tensor `layers.2.weight`, where shape [13, 13]",
+        ),
+        ("--hidden-layers 1", "`layers.1.weight` of shape [13, 13]"),
+        ("--layer standard", "--layer bregman, but --layer standard"),
+        ("--form dual", "--form primal, but --form dual"),
+        (
+            "--activation tanh",
+            "--activation sigmoid, but --activation tanh",
+        ),
+        ("--loss mse", "--loss cross-entropy, but --loss mse"),
+        (
+            "--input-range 0,1",
+            "--input-range 0.2,0.7, but --input-range 0,1",
+        ),
+    ];
+    for (option, says) in misfits {
+        fails(&format!("{args} {option}"), 1, &[says, &file]);
+    }
+    let network = format!("{network} --layer bregman --width 13 --loss cross-entropy");
+    assert_eq!(
+        summary(&format!("{args} {network}"))["test_accuracies"],
+        trained["test_accuracies"]
+    );
+}
+
+#[test]
+fn values_that_cannot_work_are_refused() {
+    let counts = "--hidden-layers --width --validation --epochs --batch-size --realizations \
+                  --limit-train --limit-test";
+    for option in counts.split_whitespace() {
+        fails(&format!("{SMALL} {option} 0"), 2, &[option, "at least 1"]);
+        fails(&format!("{SMALL} {option} -3"), 2, &[option, "-3"]);
+    }
+    for rate in ["0", "-0.1", "nan", "inf", "1e39", "1e-60"] {
+        fails(
+            &format!("{SMALL} --lr {rate}"),
+            2,
+            &["--lr", "finite and positive"],
+        );
+    }
+    for (option, says) in [
+        ("--activation relu", "scaled-arctan"),
+        ("--layer conv", "euclidean"),
+        ("--form triple", "primal"),
+        ("--loss hinge", "mse"),
+        ("--init zeros", "deterministic"),
+        ("--device tpu", "auto"),
+        ("--dataset imagenet", "fashion-mnist"),
+        ("--input-range 0.5", "comma"),
+        ("--input-range a,b", "comma"),
+        ("--input-range 0.5,0.5", "LOW < HIGH"),
+        ("--input-range 0,nan", "LOW < HIGH"),
+        ("--input-range -2,1", "within the range of tanh"),
+        ("--seed -1", "--seed"),
+        ("--adapter llvmpipe", "--device cpu"),
+        ("--validation 300", "of 300 training samples"),
+        ("--eval-only", "--load"),
+        ("--no-such-flag", "--no-such-flag"),
+    ] {
+        fails(&format!("{SMALL} {option}"), 2, &[says]);
+    }
+}
+
+#[test]
+fn networks_beyond_memory_are_refused_before_anything_is_allocated() {
+    for size in [
+        "--width 18446744073709551615",
+        "--hidden-layers 18446744073709551615",
+        "--realizations 18446744073709551615",
+        "--width 1000000 --hidden-layers 2",
+    ] {
+        fails(&format!("{SMALL} {size}"), 1, &["MiB"]);
+    }
+}
+
+#[test]
+fn files_that_are_not_there_or_cannot_be_written_are_named() {
+    let folder = folder();
+    let file = folder.path().join("file");
+    fs::write(&file, "text").expect("write");
+    let file = file.display();
+    fails("--load /no/such/file --eval-only", 1, &["/no/such/file"]);
+    fails(
+        &format!("--load {file} --eval-only"),
+        1,
+        &["not a whole safetensors file"],
+    );
+    fails(&format!("{SMALL} --out-dir {file}"), 1, &["file"]);
+    fails(&format!("{SMALL} --out-dir {file}/out"), 1, &["file"]);
+    fails(
+        &format!("{SMALL} --save {file}/x.safetensors"),
+        1,
+        &["file"],
+    );
+    fails(
+        &format!("{SMALL} --save {}", folder.path().display()),
+        1,
+        &["regular file"],
+    );
+    fails(
+        &format!("{SMALL} --load {file} --eval-only --save y"),
+        2,
+        &["--save"],
+    );
+    assert_eq!(names(folder.path()), ["file"]);
+    assert_eq!(fs::read(folder.path().join("file")).expect("read"), b"text");
+}
+
+#[test]
+fn limits_beyond_the_data_are_noted() {
+    let folder = folder();
+    let file = folder.path().join("x.safetensors").display().to_string();
+    summary(&format!("{SMALL} --save {file}"));
+    let output = run(&format!(
+        "--load {file} --eval-only --device cpu --limit-test 10001"
+    ));
+    assert!(output.status.success());
+    let message = stderr(&output);
+    assert!(
+        message.contains("--limit-test") && message.contains("10000"),
+        "{message}"
+    );
+}
+
+#[test]
+fn divergence_stops_and_touches_nothing() {
+    let folder = folder();
+    let out = folder.path().join("out");
+    let args = format!(
+        "{SMALL} --save {} --out-dir {}",
+        folder.path().join("x.safetensors").display(),
+        out.display()
+    );
+    assert!(run(&args).status.success());
+    let files = ["x.safetensors", "out/metrics.jsonl", "out/summary.json"];
+    let read = || files.map(|file| fs::read(folder.path().join(file)).expect("read"));
+    let earlier = read();
+
+    let file = folder.path().join("y.safetensors");
+    let blow_up = "--lr 1e30 --activation identity --realizations 2 --json";
+    let args = format!("{args} {blow_up} --save {}", file.display());
+    fails(
+        &args,
+        1,
+        &["diverged in epoch 1, step 2, realization 0", "--lr"],
+    );
+    assert!(read() == earlier);
+    assert_eq!(names(folder.path()), ["out", "x.safetensors"]);
+    assert_eq!(names(&out), ["metrics.jsonl", "summary.json"]);
+}
+
+#[test]
+fn progress_is_one_line_an_epoch_where_there_is_no_terminal() {
+    let output = run(&format!("{SMALL} --realizations 2"));
+    let message = stderr(&output);
+    let epochs: Vec<&str> = message
+        .lines()
+        .filter(|line| line.starts_with("epoch "))
+        .collect();
+    assert_eq!(epochs.len(), 2, "{message}");
+    assert!(epochs[1].contains("epoch 2/2: train loss ") && epochs[1].contains(" ± "));
+    assert!(
+        message.contains("digits") && message.contains("device: cpu"),
+        "{message}"
+    );
+    assert!(!message.contains('\r'), "{message}");
+    let report = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(
+        report.contains("test accuracy ") && report.contains("digits"),
+        "{report}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn closed_outputs_are_no_panic() {
+    let program = env!("CARGO_BIN_EXE_train_mnist");
+    // The pipe's reader is gone before the summary is written.
+    let script = format!("{{ {program} {SMALL} --json; echo status $? >&2; }} | true");
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .output()
+        .expect("sh");
+    assert!(stderr(&output).contains("status 0"), "{}", stderr(&output));
+    for redirections in [">&-", "2>&-", ">&- 2>&-"] {
+        let script = format!("{program} {SMALL} {redirections}");
+        let output = Command::new("sh").args(["-c", &script]).output();
+        assert_eq!(output.expect("sh").status.code(), Some(0), "{redirections}");
+    }
+}
+
+#[test]
+fn adapters_are_listed_without_training() {
+    let output = run("--list-adapters");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("epoch"));
+}

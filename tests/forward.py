@@ -1,0 +1,72 @@
+"""A network trained by train_mnist, run by NumPy alone: its test accuracy from a checkpoint.
+
+    pip install numpy safetensors
+    python tests/forward.py CHECKPOINT.safetensors FOLDER_WITH_IDX_FILES
+
+Shapes: z and a are (batch, width); W and M are (out, in). All else is in the file's metadata.
+"""
+import gzip, struct, sys
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+
+# name: (rho, its inverse); rho maps the dual variable a to the primal z.
+HALF_PI = np.pi / 2
+ACTIVATIONS = {
+    "isru": (lambda a: a / np.hypot(1, a), lambda z: z / np.sqrt((1 - z) * (1 + z))),
+    "sigmoid": (lambda a: np.exp(-np.logaddexp(0, -a)), lambda z: np.log(z) - np.log1p(-z)),
+    "softplus": (lambda a: np.logaddexp(0, a), lambda z: z + np.log(-np.expm1(-z))),
+    "arctan": (np.arctan, np.tan),
+    "scaled-arctan": (lambda a: np.arctan(a) / HALF_PI, lambda z: np.tan(HALF_PI * z)),
+    "tanh": (np.tanh, np.arctanh),
+    "sin": (lambda a: np.sin(np.clip(a, -HALF_PI, HALF_PI)), np.arcsin),
+    "arcsinh": (np.arcsinh, np.sinh),
+    "identity": (lambda a: a, lambda z: z),
+}
+
+
+def read_idx(folder, name):
+    """An IDX file of bytes, plain or gzipped, as an array of its own shape."""
+    path = next(p for p in (folder / name, folder / f"{name}.gz") if p.exists())
+    data = (gzip.open if path.suffix == ".gz" else open)(path, "rb").read()
+    shape = struct.unpack(f">{data[3]}I", data[4 : 4 + 4 * data[3]])
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
+
+
+def logits(x, tensors, meta):
+    """The network's outputs for inputs x."""
+    rho, rho_inv = ACTIVATIONS[meta["activation"]]
+    low, high = float(meta["clamp_low"]), float(meta["clamp_high"])
+    dual = meta["layer"] == "bregman" and meta["form"] == "dual"
+    z, a, l = x, rho_inv(np.clip(x, low, high)), 0
+    while f"layers.{l}.weight" in tensors:
+        linear = z @ tensors[f"layers.{l}.weight"].T + tensors[f"layers.{l}.bias"]
+        mix = tensors.get(f"layers.{l}.mix")  # where the skip changes width
+        u = z if mix is None else z @ mix.T
+        if meta["layer"] == "standard":
+            z = rho(linear)
+        elif meta["layer"] == "euclidean":
+            z = rho(u + linear)
+        else:
+            # The dual form carries a from layer to layer, the primal form inverts rho anew.
+            a = (a if dual and mix is None else rho_inv(np.clip(u, low, high))) + linear
+            if meta["activation"] == "sin":
+                a = np.clip(a, -HALF_PI, HALF_PI)
+            z = rho(a)
+        l += 1
+    return z @ tensors["head.weight"].T + tensors["head.bias"]
+
+
+if __name__ == "__main__":
+    with safe_open(sys.argv[1], framework="numpy") as file:
+        meta = file.metadata()
+        tensors = {name: file.get_tensor(name).astype(np.float64) for name in file.keys()}
+    folder = Path(sys.argv[2])
+    images, labels = (read_idx(folder, f"t10k-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
+    low, high = float(meta["input_low"]), float(meta["input_high"])
+    x = low + images.reshape(len(images), -1) / 255 * (high - low)
+    outputs = logits(x, tensors, meta)
+    classes = outputs.argmax(1) if outputs.shape[1] > 1 else outputs[:, 0] > 0.5
+    correct = int((classes == labels).sum())
+    print(f"{meta['dataset']}: {correct} of {len(labels)} correct, accuracy {correct / len(labels):.4f}")
