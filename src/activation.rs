@@ -211,7 +211,8 @@ pub const TANH: Activation = Activation {
     dual_max: Tanh::DUAL_MAX,
     sigma: 1.0,
     rho: f64::tanh,
-    rho_inv: f64::atanh,
+    // atanh of std is not exactly odd.
+    rho_inv: |z| z.abs().atanh().copysign(z),
     rho_slope: |z| (1.0 - z) * (1.0 + z),
     kernels: Kernels::of::<Tanh>(),
     wgsl: include_str!("../shaders/activation/tanh.wgsl"),
