@@ -29,9 +29,13 @@ var<workgroup> bads: array<u32, LOSS_THREADS>;
 @compute @workgroup_size(LOSS_THREADS)
 fn loss(
     @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let realization = group.x;
+    let realization = group.y * groups.x + group.x;
+    if (realization >= params.realizations) {
+        return;
+    }
     var loss = 0.0;
     var correct = 0u;
     var bad = false;

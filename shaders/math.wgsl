@@ -144,7 +144,7 @@ fn at_least(x: f32, bound: f32) -> f32 {
 
 // x, for |x| < 2: a bit operation that is the identity there, as no compiler can tell. It keeps
 // the constants before it from those after it; a maximum or a select would not.
-fn barrier(x: f32) -> f32 {
+fn opaque(x: f32) -> f32 {
     let bits = bitcast<u32>(x);
     return bitcast<f32>(bits | ((bits >> 30u) & 1u));
 }
@@ -173,7 +173,7 @@ fn exp_octave(x: f32) -> i32 {
 
 // expm1(x - n ln 2), n = exp_octave(x): the argument is at most 0.35 either way.
 fn expm1_reduced(x: f32, n: f32) -> f32 {
-    let r = barrier(x - n * LN_2_HI) - n * LN_2_LO;
+    let r = opaque(x - n * LN_2_HI) - n * LN_2_LO;
     return r + r * r * horner_expm1(r);
 }
 
@@ -181,7 +181,7 @@ fn expm1_reduced(x: f32, n: f32) -> f32 {
 fn exp_times_pow2(x: f32, j: i32) -> f32 {
     let b = at_least(x, -104.0);
     let k = exp_octave(b);
-    let y = times_pow2(1.0 + barrier(expm1_reduced(b, f32(k))), k + j);
+    let y = times_pow2(1.0 + opaque(expm1_reduced(b, f32(k))), k + j);
     // Below 2^-126 the exponent's bits have run into the sign.
     let normal = bitcast<i32>(y) >= F32_MIN_BITS;
     return select(b, select(0.0, y, normal), b <= F32_MAX);
@@ -195,7 +195,7 @@ fn log_of_sum(u: f32, x: f32, split: bool, j: i32) -> f32 {
     let mantissa = bitcast<f32>((offset & 0x007fffff) + SQRT_HALF_BITS);
     let scale = pow2(-k);
     let from_x = x * scale + select(scale - 1.0, 0.0, k == 0);
-    let f = select(barrier(mantissa - 1.0), from_x, split);
+    let f = select(opaque(mantissa - 1.0), from_x, split);
     let n = f32(k + j);
     let y = n * LN_2_HI + (f + (f * f * horner_log(f) + n * LN_2_LO));
     return select(u, y, u <= F32_MAX);
@@ -263,7 +263,7 @@ fn asin_f32(z: f32) -> f32 {
 fn tan_f32(a: f32) -> f32 {
     let b = at_most(abs(a), BELOW_FRAC_PI_2);
     let outer = b > FRAC_PI_4;
-    let w = select(b, barrier(FRAC_PI_2 - b) + FRAC_PI_2_TAIL, outer);
+    let w = select(b, opaque(FRAC_PI_2 - b) + FRAC_PI_2_TAIL, outer);
     let s = w * w;
     let y = w + w * (s * horner_tan(s));
     return with_sign(select(y, 1.0 / y, outer), a);
@@ -325,7 +325,7 @@ fn sigmoid_f32(a: f32) -> f32 {
 
 fn logit_f32(z: f32) -> f32 {
     let b = at_least(at_most(z, 1.0), 0.0);
-    let w = barrier(2.0 * b - 1.0);
+    let w = opaque(2.0 * b - 1.0);
     let s = w * w;
     let inner = w + w * (s * horner_artanh(s));
     let outer = select(log_f32(b / at_least(1.0 - b, TINY)), F32_MAX, b >= 1.0);
@@ -341,7 +341,7 @@ fn softplus_inv_f32(z: f32) -> f32 {
     let b = at_most(z, F32_MAX);
     let high = b > 2.0;
     let middle = (b >= 0.42) & !high;
-    let d = barrier(b - LN_2) - LN_2_TAIL;
+    let d = opaque(b - LN_2) - LN_2_TAIL;
     let e = expm1_f32(select(select(b, -b, high), d, middle));
     let x = e + e;
     let v = select(select(e, -e, high), 1.0 + x, middle);
@@ -377,7 +377,7 @@ fn softplus_slope(z: f32) -> f32 {
 fn arctan_slope(z: f32) -> f32 {
     let a = at_most(abs(z), BELOW_FRAC_PI_2);
     let outer = a > FRAC_PI_4;
-    let w = select(a, barrier(FRAC_PI_2 - a) + FRAC_PI_2_TAIL, outer);
+    let w = select(a, opaque(FRAC_PI_2 - a) + FRAC_PI_2_TAIL, outer);
     let s = w * w;
     let q = s + s * (s * horner_sin_squared(s));
     return select(1.0 - q, q, outer);

@@ -1,6 +1,7 @@
 // Each row of a matrix (rows, cols), in place, to its projection onto the probability simplex:
 // max(v − θ, 0) with Σ = 1. Michelot's algorithm (1986): θ from the entries above the last θ, until
 // none drops out; θ only grows, so at most cols rounds. One workgroup a row, folded over x and y.
+// A row that is not finite, or whose sum is not, becomes θ, which then is not finite either.
 
 const ROW_THREADS: u32 = 64u;
 
@@ -35,7 +36,7 @@ fn project_simplex(
         var count = 0u;
         for (var col = thread; col < params.cols; col += ROW_THREADS) {
             let value = matrix[first + col];
-            if (value > theta) {
+            if (round == 0u || value > theta) {
                 sum += value - pivot;
                 count += 1u;
             }
@@ -60,6 +61,7 @@ fn project_simplex(
     }
     for (var col = thread; col < params.cols; col += ROW_THREADS) {
         let value = matrix[first + col];
-        matrix[first + col] = select(value - theta, 0.0, value <= theta);
+        let projected = select(value - theta, 0.0, value <= theta);
+        matrix[first + col] = select(projected, theta, non_finite(theta));
     }
 }

@@ -1,7 +1,7 @@
 //! What the three executors of a network have in common.
 
 use crate::data::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nn::Parameters;
 
 /// One mini-batch, as training or evaluation saw it.
@@ -22,6 +22,35 @@ pub struct Sgd {
     pub batch_size: usize,
     /// The learning rate.
     pub learning_rate: f32,
+}
+
+impl Sgd {
+    /// Whether this can train `realizations` of a network.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for a count of zero and a rate that is not finite and positive.
+    pub fn check(&self, realizations: usize) -> Result<()> {
+        let invalid = |option, value: String, reason: &str| {
+            Err(Error::InvalidOption {
+                option,
+                value,
+                reason: reason.to_owned(),
+            })
+        };
+        let counts = [
+            ("--batch-size", self.batch_size),
+            ("--realizations", realizations),
+        ];
+        if let Some((option, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
+            return invalid(option, 0.to_string(), "must be at least 1");
+        }
+        let rate = self.learning_rate;
+        if !(rate.is_finite() && rate > 0.0) {
+            let reason = "a learning rate must be finite and positive";
+            return invalid("--lr", rate.to_string(), reason);
+        }
+        Ok(())
+    }
 }
 
 /// The samples that an executor holds.
@@ -73,17 +102,61 @@ impl Splits {
 pub trait Executor {
     /// One epoch of plain mini-batch SGD. `orders[r]` is the order in which realization r sees the
     /// training samples. `progress` is told the number of steps finished so far, now and then.
-    /// Returns the batches' metrics by realization and step.
+    /// Returns the batches' metrics by realization and step; where a parameter is no longer finite
+    /// the last loss is NaN.
+    ///
+    /// # Errors
+    /// See [`check_orders`]; [`Error::Gpu`] and [`Error::DeviceLost`] on an adapter.
     async fn train_epoch(
         &mut self,
         orders: &[Vec<u32>],
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Vec<BatchMetrics>>>;
 
-    /// Loss and accuracy on a split, in order, in batches of the training's size; by realization
-    /// and batch.
+    /// Loss and accuracy on a split, in the data's own order, in batches of the training's size; by
+    /// realization and batch.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] and [`Error::DeviceLost`] on an adapter.
+    ///
+    /// # Panics
+    /// If there is no such split.
     async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>>;
 
     /// The parameters of every realization.
     async fn parameters(&mut self) -> Result<Vec<Parameters>>;
+}
+
+/// Whether `orders` has one order a realization, each of `samples` positions of samples.
+///
+/// # Errors
+/// [`Error::Shape`] if not.
+pub fn check_orders(orders: &[Vec<u32>], realizations: usize, samples: usize) -> Result<()> {
+    let shape = |operation: &str, expected, found| Error::Shape {
+        operation: operation.to_owned(),
+        expected,
+        found,
+    };
+    if orders.len() != realizations {
+        let found = vec![orders.len()];
+        return Err(shape(
+            "orders of the realizations",
+            vec![realizations],
+            found,
+        ));
+    }
+    for order in orders {
+        if order.len() != samples {
+            return Err(shape(
+                "order of the samples",
+                vec![samples],
+                vec![order.len()],
+            ));
+        }
+        if let Some(&beyond) = order.iter().find(|&&sample| sample as usize >= samples) {
+            let found = vec![beyond as usize + 1];
+            return Err(shape("samples named by an order", vec![samples], found));
+        }
+    }
+    Ok(())
 }

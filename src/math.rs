@@ -19,7 +19,7 @@
 //! # Against regrouping
 //!
 //! Shader compilers may regroup sums: (c₁ − x) − c₂ becomes (c₁ − c₂) − x, and n·hi + n·lo becomes
-//! n·(hi + lo), which undoes every reduction in two parts. In the shader a `barrier` stands between
+//! n·(hi + lo), which undoes every reduction in two parts. In the shader an `opaque` stands between
 //! such parts: a bit operation that changes no value, and that no compiler moves the other part
 //! across. Powers of two that might overflow are added to the exponent's bits for the same reason.
 //!
@@ -163,7 +163,7 @@ fn at_least(x: f32, bound: f32) -> f32 {
 
 /// x, for |x| < 2. Rust keeps to the order of operations that is written; shader compilers do not.
 #[inline(always)]
-fn barrier(x: f32) -> f32 {
+fn opaque(x: f32) -> f32 {
     x
 }
 
@@ -206,7 +206,7 @@ fn exp_octave(x: f32) -> i32 {
 /// expm1(x − n ln 2), n = `exp_octave(x)`: the argument is at most 0.35 either way.
 #[inline(always)]
 fn expm1_reduced(x: f32, n: f32) -> f32 {
-    let r = barrier(x - n * LN_2_HI) - n * LN_2_LO;
+    let r = opaque(x - n * LN_2_HI) - n * LN_2_LO;
     r + r * r * horner(&EXPM1, r)
 }
 
@@ -215,7 +215,7 @@ fn expm1_reduced(x: f32, n: f32) -> f32 {
 fn exp_times_pow2(x: f32, j: i32) -> f32 {
     let b = at_least(x, -104.0);
     let k = exp_octave(b);
-    let y = times_pow2(1.0 + barrier(expm1_reduced(b, k as f32)), k.wrapping_add(j));
+    let y = times_pow2(1.0 + opaque(expm1_reduced(b, k as f32)), k.wrapping_add(j));
     // Below 2⁻¹²⁶ the exponent's bits have run into the sign.
     let normal = y.to_bits() as i32 >= F32_MIN_BITS;
     select(b, select(0.0, y, normal), b <= F32_MAX)
@@ -230,7 +230,7 @@ fn log_of_sum(u: f32, x: f32, split: bool, j: i32) -> f32 {
     let mantissa = f32::from_bits(((offset & 0x007f_ffff) + SQRT_HALF_BITS) as u32);
     let scale = pow2(k.wrapping_neg());
     let from_x = x * scale + select(scale - 1.0, 0.0, k == 0);
-    let f = select(barrier(mantissa - 1.0), from_x, split);
+    let f = select(opaque(mantissa - 1.0), from_x, split);
     let n = k.wrapping_add(j) as f32;
     let y = n * LN_2_HI + (f + (f * f * horner(&LOG, f) + n * LN_2_LO));
     select(u, y, u <= F32_MAX)
@@ -329,7 +329,7 @@ pub fn asin_f32(z: f32) -> f32 {
 pub fn tan_f32(a: f32) -> f32 {
     let b = at_most(a.abs(), BELOW_FRAC_PI_2);
     let outer = b > FRAC_PI_4;
-    let w = select(b, barrier(FRAC_PI_2 - b) + FRAC_PI_2_TAIL, outer);
+    let w = select(b, opaque(FRAC_PI_2 - b) + FRAC_PI_2_TAIL, outer);
     let s = w * w;
     let y = w + w * (s * horner(&TAN, s));
     with_sign(select(y, 1.0 / y, outer), a)
@@ -412,7 +412,7 @@ pub fn sigmoid_f32(a: f32) -> f32 {
 #[inline(always)]
 pub fn logit_f32(z: f32) -> f32 {
     let b = at_least(at_most(z, 1.0), 0.0);
-    let w = barrier(2.0 * b - 1.0);
+    let w = opaque(2.0 * b - 1.0);
     let s = w * w;
     let inner = w + w * (s * horner(&ARTANH, s));
     let outer = select(log_f32(b / at_least(1.0 - b, TINY)), F32_MAX, b >= 1.0);
@@ -434,7 +434,7 @@ pub fn softplus_inv_f32(z: f32) -> f32 {
     let b = at_most(z, F32_MAX);
     let high = b > 2.0;
     let middle = (b >= 0.42) & !high;
-    let d = barrier(b - LN_2) - LN_2_TAIL;
+    let d = opaque(b - LN_2) - LN_2_TAIL;
     let e = expm1_f32(select(select(b, -b, high), d, middle));
     let x = e + e;
     let v = select(select(e, -e, high), 1.0 + x, middle);
@@ -488,7 +488,7 @@ pub fn softplus_slope(z: f32) -> f32 {
 pub fn arctan_slope(z: f32) -> f32 {
     let a = at_most(z.abs(), BELOW_FRAC_PI_2);
     let outer = a > FRAC_PI_4;
-    let w = select(a, barrier(FRAC_PI_2 - a) + FRAC_PI_2_TAIL, outer);
+    let w = select(a, opaque(FRAC_PI_2 - a) + FRAC_PI_2_TAIL, outer);
     let s = w * w;
     let q = s + s * (s * horner(&SIN_SQUARED, s));
     select(1.0 - q, q, outer)

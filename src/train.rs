@@ -148,7 +148,7 @@ pub async fn train(
     schedule: &Schedule,
     observer: &mut impl Observer,
 ) -> Result<Vec<EpochMetrics>> {
-    let mut epochs = Vec::with_capacity(schedule.epochs as usize);
+    let mut epochs = Vec::new();
     let mut limits = Vec::new();
     for index in 0..schedule.epochs {
         let epoch = index + 1;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bregman::cpu::CpuExecutor;
 use bregman::error::Error;
-use bregman::executor::{Executor, Split};
+use bregman::executor::{Executor, Sgd, Split};
 use bregman::nn::{LayerKind, Model, Parameters};
 use common::{Expected, REALIZATIONS, Record, SEED, SGD, cases, initial, run, splits};
 
@@ -66,6 +66,31 @@ fn one_batch_is_overfitted() {
         let samples = splits.train.len();
         let executor = CpuExecutor::new(&model, Arc::new(splits), initial(&model, 1), sgd);
         common::overfits(executor.expect("an executor"), samples, kind.name());
+    }
+}
+
+#[test]
+fn non_finite_parameters_are_reported() {
+    common::non_finite(|model, parameters| cpu(model, parameters.to_vec()));
+}
+
+#[test]
+fn orders_that_do_not_fit_are_refused() {
+    common::refuses(&mut cpu(&cases()[0].model, initial(&cases()[0].model, 2)));
+}
+
+#[test]
+fn counts_of_zero_are_refused() {
+    let model = &cases()[0].model;
+    let new = |parameters: Vec<Parameters>, batch_size| {
+        let sgd = Sgd { batch_size, ..SGD };
+        CpuExecutor::new(model, Arc::new(splits(model)), parameters, sgd).err()
+    };
+    for error in [new(vec![], 8), new(initial(model, 1), 0)] {
+        assert!(
+            matches!(error, Some(Error::InvalidOption { .. })),
+            "{error:?}"
+        );
     }
 }
 

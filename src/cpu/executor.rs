@@ -8,7 +8,7 @@ use super::linalg::{backward_product, forward_product, update};
 use super::loss::loss;
 use crate::data::Dataset;
 use crate::error::Result;
-use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits};
+use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
 use crate::nn::{Form, Layer, LayerKind, LayerParameters, Model, Parameters, project_simplex};
 
 /// Rows of an elementwise loop that one task takes.
@@ -38,6 +38,7 @@ impl CpuExecutor {
         sgd: Sgd,
     ) -> Result<Self> {
         model.check_splits(&splits)?;
+        sgd.check(parameters.len())?;
         for p in &parameters {
             model.check_parameters(p)?;
         }
@@ -356,6 +357,7 @@ impl Executor for CpuExecutor {
         orders: &[Vec<u32>],
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Vec<BatchMetrics>>> {
+        check_orders(orders, self.parameters.len(), self.splits.train.len())?;
         let mut all = Vec::with_capacity(orders.len());
         let mut finished = 0;
         for (r, order) in orders.iter().enumerate() {
@@ -367,6 +369,13 @@ impl Executor for CpuExecutor {
                 backward(&self.model, p, workspace, rate, indices.len());
                 finished += 1;
                 progress(finished / orders.len());
+            }
+            // A parameter may overflow without a trace in the loss; the last step then owns up.
+            let mut parameters = self.parameters[r].tensors().flatten();
+            if let Some(last) = batches.last_mut()
+                && !parameters.all(|p| p.is_finite())
+            {
+                last.loss = f64::NAN;
             }
             all.push(batches);
         }

@@ -91,14 +91,18 @@ impl Gpu {
 
     /// Fails if the device has been lost or has met an error that nothing else reported.
     pub(super) fn check(&self) -> Result<()> {
-        let message = match &*lock(&self.fault) {
+        let error = match &*lock(&self.fault) {
             None => return Ok(()),
-            Some(fault) => fault.to_string(),
+            Some(Error::Gpu { operation, message }) => Error::Gpu {
+                operation: operation.clone(),
+                message: message.clone(),
+            },
+            Some(other) => Error::Gpu {
+                operation: "running a program".to_owned(),
+                message: other.to_string(),
+            },
         };
-        Err(self.blame(Error::Gpu {
-            operation: "running a program".to_owned(),
-            message,
-        }))
+        Err(self.blame(error))
     }
 
     /// The loss of the device, if that is what is behind `error`.
@@ -222,7 +226,9 @@ impl Gpu {
                 message,
             })
         };
-        match lock(&mapped).take() {
+        // Taken before the match, whose arms may run the callback.
+        let mapped = lock(&mapped).take();
+        match mapped {
             Some(Ok(())) => {}
             Some(Err(e)) => return Err(failed(e.to_string())),
             None => return Err(failed("the buffer was not mapped in time".to_owned())),

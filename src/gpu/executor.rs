@@ -4,7 +4,7 @@ use super::device::Gpu;
 use super::plan::{BufferId, Plan, PlanOptions, SplitPlan};
 use super::program::{Buffers, Program};
 use crate::error::{Error, Result};
-use crate::executor::{BatchMetrics, Executor, Split, Splits};
+use crate::executor::{BatchMetrics, Executor, Split, Splits, check_orders};
 use crate::nn::{Model, Parameters};
 
 /// FLOPs of one submission, at most: a tenth of a second on a slow card, so that no driver takes it
@@ -119,11 +119,6 @@ impl GpuExecutor {
         &self.gpu
     }
 
-    /// Dispatches of one training step.
-    pub fn dispatches_per_step(&self) -> usize {
-        self.train_step.len()
-    }
-
     fn split_index(&self, split: Split) -> usize {
         let index = self.splits.iter().position(|s| s.split == split);
         index.expect("a validation split was asked for without one")
@@ -162,6 +157,7 @@ impl Executor for GpuExecutor {
     ) -> Result<Vec<Vec<BatchMetrics>>> {
         let train = &self.splits[self.split_index(Split::Train)];
         let (samples, metrics) = (train.samples, train.metrics);
+        check_orders(orders, self.options.realizations, samples)?;
         self.buffers.write(
             &self.gpu,
             train.order,
@@ -195,8 +191,17 @@ impl Executor for GpuExecutor {
     async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>> {
         let index = self.split_index(split);
         let SplitPrograms {
-            samples, metrics, ..
+            samples,
+            metrics,
+            order,
+            ..
         } = self.splits[index];
+        if split == Split::Train {
+            let file_order: Vec<u32> = (0..samples as u32).collect();
+            let orders = file_order.repeat(self.options.realizations);
+            self.buffers
+                .write(&self.gpu, order, bytemuck::cast_slice(&orders));
+        }
         let steps = samples.div_ceil(self.options.sgd.batch_size);
         let each = self.steps_per_submission();
         for first in (0..steps).step_by(each) {

@@ -138,6 +138,7 @@ impl Plan {
             .into_iter()
             .filter(|&split| split != Split::Validation || splits.validation.is_some());
         model.check_splits(splits)?;
+        options.sgd.check(options.realizations)?;
         let mut builder = Builder::new(model, options);
         let mut split_plans = Vec::new();
         let mut train_step = Vec::new();

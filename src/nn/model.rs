@@ -213,7 +213,9 @@ impl Model {
     /// are the same to the bit.
     pub fn pixel_values(&self) -> [f32; 256] {
         let [low, high] = self.input_range;
-        std::array::from_fn(|p| low + p as f32 / 255.0 * (high - low))
+        let range = f64::from(high) - f64::from(low);
+        std::array::from_fn(|p| (f64::from(low) + p as f64 / 255.0 * range) as f32)
+            .map(|value: f32| value.clamp(low, high))
     }
 
     /// The tensors of the parameters, in canonical order: per layer weight (out, in), bias (out)

@@ -13,7 +13,7 @@ pub use simplex::project_simplex;
 
 use crate::data::Dataset;
 use crate::error::Result;
-use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits};
+use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
 use crate::nn::{Model, Parameters};
 
 /// R realizations of a network in f64.
@@ -37,6 +37,7 @@ impl Reference {
         sgd: Sgd,
     ) -> Result<Self> {
         model.check_splits(splits)?;
+        sgd.check(parameters.len())?;
         for p in parameters {
             model.check_parameters(p)?;
         }
@@ -46,11 +47,6 @@ impl Reference {
             sgd,
             parameters: parameters.iter().map(|p| p.map(f64::from)).collect(),
         })
-    }
-
-    /// The parameters of every realization, unrounded.
-    pub fn parameters_f64(&self) -> &[Parameters<f64>] {
-        &self.parameters
     }
 
     /// Samples `indices` of `data`: inputs (batch, in) and labels.
@@ -103,6 +99,7 @@ impl Executor for Reference {
         orders: &[Vec<u32>],
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Vec<BatchMetrics>>> {
+        check_orders(orders, self.parameters.len(), self.splits.train.len())?;
         let mut all = Vec::new();
         for (r, order) in orders.iter().enumerate() {
             let mut batches = Vec::new();

@@ -3,6 +3,7 @@
 
 use bregman::activation;
 use bregman::data::Dataset;
+use bregman::error::Error;
 use bregman::executor::{BatchMetrics, Executor, Sgd, Split, Splits};
 use bregman::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
 use bregman::reference::Reference;
@@ -117,9 +118,17 @@ pub fn initial(model: &Model, realizations: usize) -> Vec<Parameters> {
 pub struct Record {
     /// By epoch, realization and step.
     pub batches: Vec<Vec<Vec<BatchMetrics>>>,
-    /// On the validation and the test set.
+    /// By split, realization and batch.
     pub evaluations: Vec<Vec<Vec<BatchMetrics>>>,
     pub parameters: Vec<Parameters>,
+}
+
+impl Record {
+    /// All metrics: those of training, then those of evaluation.
+    pub fn metrics(&self) -> impl Iterator<Item = &BatchMetrics> {
+        let trained = self.batches.iter().flatten().flatten();
+        trained.chain(self.evaluations.iter().flatten().flatten())
+    }
 }
 
 /// Trains `realizations` from `first_seed` on for `EPOCHS`, then evaluates.
@@ -138,7 +147,7 @@ pub fn run(executor: &mut impl Executor, first_seed: u64, realizations: usize) -
             );
         }
         let mut evaluations = Vec::new();
-        for split in [Split::Validation, Split::Test] {
+        for split in [Split::Train, Split::Validation, Split::Test] {
             evaluations.push(executor.evaluate(split).await.expect("an evaluation"));
         }
         let parameters = executor.parameters().await.expect("parameters");
@@ -159,8 +168,10 @@ pub fn run(executor: &mut impl Executor, first_seed: u64, realizations: usize) -
 /// of all steps. Three draws, since one may be lucky.
 pub struct Expected {
     pub record: Record,
-    /// By epoch, realization and step.
-    losses: Vec<Vec<Vec<f64>>>,
+    /// Of the losses, by [`Record::metrics`].
+    losses: Vec<f64>,
+    /// Of the correct counts, likewise: where rounding alone decides between two classes.
+    correct: Vec<u32>,
     /// By realization and tensor.
     tensors: Vec<Vec<f64>>,
 }
@@ -189,7 +200,9 @@ impl Expected {
             .map(|epoch| epoch[0].len())
             .sum::<usize>();
         let roundings = (steps * (widest.max(SGD.batch_size) + 8)) as f64 / f64::from(1 << 23);
-        let mut losses: Vec<Vec<Vec<f64>>> = map_losses(&record, |b| roundings * b.loss.abs());
+        let own: Vec<_> = record.metrics().collect();
+        let mut losses: Vec<f64> = own.iter().map(|b| roundings * b.loss.abs()).collect();
+        let mut correct = vec![0; losses.len()];
         let floor = |tensor: &Vec<f32>| {
             roundings * f64::from(tensor.iter().fold(0.0, |m: f32, x| m.max(x.abs())))
         };
@@ -202,11 +215,9 @@ impl Expected {
             let perturbed: Vec<_> = initial.iter().map(|p| perturb(p, draw)).collect();
             let other = reference(&perturbed);
             let scale = roundings / f64::from(ETA);
-            let changes = other.batches.iter().flatten().flatten();
-            let own = record.batches.iter().flatten().flatten();
-            let bounds = losses.iter_mut().flatten().flatten();
-            for ((a, b), bound) in changes.zip(own).zip(bounds) {
-                *bound += scale * (a.loss - b.loss).abs();
+            for (i, (a, b)) in other.metrics().zip(&own).enumerate() {
+                losses[i] += scale * (a.loss - b.loss).abs();
+                correct[i] = correct[i].max(a.correct.abs_diff(b.correct));
             }
             for (r, bounds) in tensors.iter_mut().enumerate() {
                 let pairs = other.parameters[r]
@@ -220,6 +231,7 @@ impl Expected {
         Self {
             record,
             losses,
+            correct,
             tensors,
         }
     }
@@ -233,19 +245,23 @@ impl Expected {
 
     /// The first loss or parameter that is too far off, by name.
     pub fn compare(&self, model: &Model, found: &Record) -> Result<(), String> {
-        let own = self.record.batches.iter().flatten().flatten();
-        let bounds = self.losses.iter().flatten().flatten();
-        let steps = found.batches.iter().flatten().flatten();
-        if steps.clone().count() != own.clone().count() {
-            return Err("another number of steps".to_owned());
+        let steps: usize = self.record.batches.iter().flatten().map(Vec::len).sum();
+        if found.metrics().count() != self.losses.len() {
+            return Err("another number of batches".to_owned());
         }
-        for (i, ((found, own), bound)) in steps.zip(own).zip(bounds).enumerate() {
-            let distance = (found.loss - own.loss).abs();
+        for (i, (found, own)) in found.metrics().zip(self.record.metrics()).enumerate() {
+            let (bound, slack) = (self.losses[i], self.correct[i]);
             // A NaN is outside too.
-            let inside = distance <= *bound && found.samples == own.samples;
+            let inside = (found.loss - own.loss).abs() <= bound
+                && found.correct.abs_diff(own.correct) <= slack
+                && found.samples == own.samples;
             if !inside {
+                let place = match i.checked_sub(steps) {
+                    None => format!("step {i}"),
+                    Some(batch) => format!("evaluated batch {batch}"),
+                };
                 return Err(format!(
-                    "step {i}: found {found:?}, expected {own:?} ± {bound:e}"
+                    "{place}: found {found:?}, expected {own:?} ± {bound:e} and {slack}"
                 ));
             }
         }
@@ -266,13 +282,7 @@ impl Expected {
     }
 }
 
-fn map_losses(record: &Record, f: impl Fn(&BatchMetrics) -> f64) -> Vec<Vec<Vec<f64>>> {
-    let by_step = |steps: &Vec<BatchMetrics>| steps.iter().map(&f).collect();
-    let by_realization = |epoch: &Vec<Vec<BatchMetrics>>| epoch.iter().map(by_step).collect();
-    record.batches.iter().map(by_realization).collect()
-}
-
-/// Every parameter off by ±η relative, M back on the simplex.
+/// Every parameter off by ±η relative.
 fn perturb(parameters: &Parameters, draw: u32) -> Parameters {
     let stream = Stream::new(77, Purpose::Init, draw);
     let mut perturbed = parameters.clone();
@@ -329,4 +339,33 @@ pub fn overfit_case(kind: LayerKind) -> (Model, Splits, Sgd) {
         learning_rate: 0.3,
     };
     (model.expect("a valid network"), splits, sgd)
+}
+
+/// An infinite weight that saturates its neuron leaves the loss finite; it is found all the same, in
+/// its own realization.
+pub fn non_finite<E: Executor>(executor: impl Fn(&Model, &[Parameters]) -> E) {
+    let model = &cases()[0].model;
+    for bad in [f32::INFINITY, f32::NAN] {
+        let mut parameters = initial(model, REALIZATIONS);
+        parameters[1].layers[1].weight[5] = bad;
+        let record = run(&mut executor(model, &parameters), SEED, REALIZATIONS);
+        let last = |r: usize| record.batches[0][r].last().map(|b| b.loss);
+        assert!(last(0).is_some_and(f64::is_finite), "{bad}: {:?}", last(0));
+        assert!(last(1).is_some_and(f64::is_nan), "{bad}: {:?}", last(1));
+    }
+}
+
+/// Orders and counts that do not fit are refused.
+pub fn refuses(executor: &mut impl Executor) {
+    let whole: Vec<u32> = (0..TRAIN_SAMPLES as u32).collect();
+    let mut beyond = whole.clone();
+    beyond[3] = TRAIN_SAMPLES as u32;
+    for orders in [
+        vec![whole.clone()],
+        vec![whole.clone(), whole[1..].to_vec()],
+        vec![whole, beyond],
+    ] {
+        let result = pollster::block_on(executor.train_epoch(&orders, &mut |_| {}));
+        assert!(matches!(result, Err(Error::Shape { .. })), "{result:?}");
+    }
 }

@@ -32,6 +32,10 @@ pub fn tests() -> Vec<Test> {
             loss_of_a_non_finite_output,
         ),
         ("kernels::project_simplex", project_simplex),
+        (
+            "kernels::project_simplex_of_non_finite",
+            project_simplex_of_non_finite,
+        ),
         ("kernels::check_finite", check_finite),
         ("kernels::folded_dispatch", folded_dispatch),
     ]
@@ -670,8 +674,9 @@ fn project_simplex() {
             .chunks_exact(cols)
             .flat_map(|row| {
                 let theta = simplex_threshold(row);
-                // θ is a mean of at most cols numbers below 10 less a pivot, summed in float32.
-                let error = (cols as f64 / 64.0 + 12.0) * 10.0 / f64::from(1 << 23);
+                // θ is a mean of at most cols numbers less a pivot, summed in float32 by 64 threads.
+                let largest = row.iter().fold(1.0, |m: f64, &v| m.max(f64::from(v.abs())));
+                let error = (cols as f64 / 64.0 + 12.0) * largest / f64::from(1 << 23);
                 row.iter().map(move |&v| Bounded {
                     value: (f64::from(v) - theta).max(0.0),
                     error,
@@ -679,6 +684,24 @@ fn project_simplex() {
             })
             .collect();
         check(&format!("{rows} × {cols}"), &found[0], &expected);
+    }
+}
+
+/// A row that is not finite says so in all its entries, and no other row does.
+fn project_simplex_of_non_finite() {
+    let gpu = &mut gpu();
+    let [rows, cols] = [3, 70];
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut matrix = random(1, rows * cols, -0.4, 0.9);
+        matrix[cols + 66] = bad;
+        let mut run = Run::default();
+        let id = run.input(&matrix);
+        run.op(ops::project_simplex::project_simplex(rows, cols, id));
+        let found = run.read(gpu, &[id]);
+        for (row, found) in found[0].chunks_exact(cols).enumerate() {
+            let finite = found.iter().filter(|v| v.is_finite()).count();
+            assert_eq!(finite, if row == 1 { 0 } else { cols }, "{bad}: row {row}");
+        }
     }
 }
 

@@ -5,6 +5,8 @@ use bregman::error::Error;
 use bregman::executor::{Executor, Sgd, Split, Splits};
 use bregman::gpu::{GpuExecutor, Plan, PlanOptions};
 use bregman::nn::{LayerKind, Model, Parameters};
+use bregman::reference::Reference;
+use bregman::rng::sample_order;
 
 use crate::common::{
     self, Case, Expected, REALIZATIONS, Record, SEED, SGD, cases, initial, run, splits,
@@ -21,6 +23,8 @@ pub fn tests() -> Vec<Test> {
         ("networks::realizations_are_independent_runs", realizations),
         ("networks::one_batch_is_overfitted", overfits),
         ("networks::non_finite_parameters_are_reported", non_finite),
+        ("networks::an_epoch_of_many_submissions", submissions),
+        ("networks::orders_that_do_not_fit_are_refused", refuses),
         ("networks::a_network_too_large_is_refused", too_large),
         ("networks::a_lost_device_is_a_typed_error", lost_device),
     ]
@@ -112,19 +116,55 @@ fn overfits() {
     }
 }
 
-/// An infinite weight that saturates its neuron leaves the loss finite; it is found all the same.
 fn non_finite() {
+    common::non_finite(|model, parameters| {
+        let options = options(parameters.len(), SGD, true);
+        executor(model, &splits(model), parameters, options)
+    });
+}
+
+/// More steps than a submission takes, and more submissions than may be in flight.
+fn submissions() {
     let model = &cases()[0].model;
-    for bad in [f32::INFINITY, f32::NAN] {
-        let mut parameters = initial(model, REALIZATIONS);
-        parameters[1].layers[1].weight[5] = bad;
-        let options = options(REALIZATIONS, SGD, true);
-        let mut executor = executor(model, &splits(model), &parameters, options);
-        let record = run(&mut executor, SEED, REALIZATIONS);
-        let last = |r: usize| record.batches[0][r].last().map(|b| b.loss);
-        assert!(last(0).is_some_and(f64::is_finite), "{bad}: {:?}", last(0));
-        assert!(last(1).is_some_and(f64::is_nan), "{bad}: {:?}", last(1));
+    let splits = splits(model);
+    let sgd = Sgd {
+        batch_size: 1,
+        learning_rate: 0.01,
+    };
+    let parameters = initial(model, 1);
+    let samples = splits.train.len();
+    let epochs: u32 = 300_usize.div_ceil(samples) as u32;
+    let order: Vec<u32> = (0..epochs)
+        .flat_map(|epoch| sample_order(SEED, epoch, samples))
+        .collect();
+    // The samples again and again, as one epoch.
+    let mut long = splits.clone();
+    long.train.pixels = splits.train.pixels.repeat(epochs as usize);
+    long.train.labels = splits.train.labels.repeat(epochs as usize);
+    let orders = [order];
+    let mut expected = Reference::new(model, &long, &parameters, sgd).expect("a reference");
+    let expected = pollster::block_on(expected.train_epoch(&orders, &mut |_| {})).expect("epoch");
+    let mut found = executor(model, &long, &parameters, options(1, sgd, true));
+    let mut seen = vec![0];
+    let progress = &mut |steps| seen.push(steps);
+    let found = pollster::block_on(found.train_epoch(&orders, progress)).expect("epoch");
+    assert!(seen.is_sorted(), "{seen:?}");
+    assert_eq!(seen.last(), Some(&orders[0].len()));
+    assert!(seen.len() > 5, "{seen:?}");
+    assert_eq!(found[0].len(), expected[0].len());
+    for (step, (found, expected)) in found[0].iter().zip(&expected[0]).enumerate() {
+        // The roundings of 300 steps of 13 + 8 operations: 300 · 21 · 2⁻²³.
+        let bound = 8e-4 * (1.0 + expected.loss);
+        let near = (found.loss - expected.loss).abs() <= bound;
+        assert!(near, "step {step}: found {found:?}, expected {expected:?}");
     }
+}
+
+fn refuses() {
+    let model = &cases()[0].model;
+    let parameters = initial(model, 2);
+    let executor = &mut executor(model, &splits(model), &parameters, options(2, SGD, true));
+    common::refuses(executor);
 }
 
 /// Found from the description alone, in MiB, before anything is allocated.
