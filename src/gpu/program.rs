@@ -252,16 +252,6 @@ impl Program {
         Ok(Self(dispatches))
     }
 
-    /// How many dispatches it is.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether it does nothing.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Records step `slot` into a pass.
     pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>, slot: usize) {
         for dispatch in &self.0 {
