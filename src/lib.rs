@@ -51,4 +51,5 @@ pub mod math;
 pub mod nn;
 pub mod reference;
 pub mod rng;
+pub mod selftest;
 pub mod train;

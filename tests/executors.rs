@@ -8,7 +8,9 @@ use bregman::cpu::CpuExecutor;
 use bregman::error::Error;
 use bregman::executor::{Executor, Sgd, Split};
 use bregman::nn::{LayerKind, Model, Parameters};
-use common::{Expected, REALIZATIONS, Record, SEED, SGD, cases, initial, run, splits};
+use bregman::selftest::networks::{
+    Expected, REALIZATIONS, Record, SEED, SGD, cases, initial, run, splits,
+};
 
 fn cpu(model: &Model, parameters: Vec<Parameters>) -> CpuExecutor {
     CpuExecutor::new(model, Arc::new(splits(model)), parameters, SGD).expect("an executor")
@@ -20,12 +22,14 @@ fn cpu_run(model: &Model) -> Record {
         SEED,
         REALIZATIONS,
     )
+    .expect("a run")
 }
 
 #[test]
 fn cpu_agrees_with_the_reference() {
     for case in cases() {
-        Expected::of(&case.model).check(&case.model, &case.name, &cpu_run(&case.model));
+        let expected = Expected::of(&case.model).expect("a reference");
+        common::check(&expected, &case.model, &case.name, &cpu_run(&case.model));
     }
 }
 
@@ -44,6 +48,7 @@ fn realizations_are_independent_runs() {
         for r in 0..REALIZATIONS {
             let parameters = vec![initial(&case.model, REALIZATIONS).swap_remove(r)];
             let alone = run(&mut cpu(&case.model, parameters), SEED + r as u64, 1);
+            let alone = alone.expect("a run");
             assert_eq!(
                 alone.parameters[0], together.parameters[r],
                 "{} {r}",

@@ -6,15 +6,12 @@
     reason = "which adapter was tested belongs to the result"
 )]
 
-mod bounded;
 #[path = "../common/mod.rs"]
 mod common;
 mod device;
-mod functions;
-mod harness;
-mod kernels;
 mod mutations;
 mod networks;
+mod selftest;
 
 use bregman::error::Error;
 use bregman::gpu::{Gpu, Selection};
@@ -35,16 +32,12 @@ fn main() {
             matches!(e, Error::NoAdapter { .. }) && !required
         }
     };
-    let tests = [
-        kernels::tests(),
-        functions::tests(),
-        device::tests(),
-        networks::tests(),
-        mutations::tests(),
-    ]
-    .concat();
-    let trials = tests
+    let tests = [device::tests(), networks::tests(), mutations::tests()].concat();
+    let tests = tests
         .into_iter()
+        .map(|(name, test)| (name.to_owned(), Box::new(test) as Body));
+    let trials = tests
+        .chain(selftest::tests())
         .map(|(name, test)| {
             Trial::test(name, move || {
                 test();
@@ -71,3 +64,6 @@ pub fn gpu() -> Gpu {
 
 /// A named test.
 pub type Test = (&'static str, fn());
+
+/// What a test does.
+pub type Body = Box<dyn FnOnce() + Send>;

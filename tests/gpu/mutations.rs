@@ -5,7 +5,11 @@ use bregman::gpu::shader::File;
 use bregman::gpu::{BufferId, GpuExecutor, Plan, PlanOptions};
 use bregman::nn::Model;
 
-use crate::common::{Expected, REALIZATIONS, Record, SEED, SGD, cases, initial, run, splits};
+use bregman::selftest::networks::{
+    Expected, REALIZATIONS, Record, SEED, SGD, cases, initial, run, splits,
+};
+
+use crate::common;
 use crate::{Test, gpu};
 
 pub fn tests() -> Vec<Test> {
@@ -268,7 +272,7 @@ fn run_with(model: &Model, fused: bool, fault: Option<&Fault>) -> Record {
     let parameters = initial(model, REALIZATIONS);
     let executor = GpuExecutor::from_plan(gpu(), model, plan, &parameters);
     let mut executor = pollster::block_on(executor).unwrap_or_else(|e| panic!("{e}"));
-    run(&mut executor, SEED, REALIZATIONS)
+    run(&mut executor, SEED, REALIZATIONS).expect("a run")
 }
 
 fn every_planted_fault_is_caught() {
@@ -276,10 +280,11 @@ fn every_planted_fault_is_caught() {
     for (name, network, unfused, fault) in FAULTS {
         let case = cases.iter().find(|case| case.name == *network);
         let case = case.unwrap_or_else(|| panic!("no network `{network}`"));
-        let expected = Expected::of(&case.model);
-        expected.check(&case.model, name, &run_with(&case.model, !unfused, None));
+        let expected = Expected::of(&case.model).expect("a reference");
+        let sound = run_with(&case.model, !unfused, None);
+        common::check(&expected, &case.model, name, &sound);
         let faulty = run_with(&case.model, !unfused, Some(fault));
-        let caught = expected.compare(&case.model, &faulty).is_err();
+        let caught = common::fault(&expected, &case.model, &faulty).is_some();
         assert!(caught, "{name} was not caught");
     }
 }

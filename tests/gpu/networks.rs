@@ -8,9 +8,11 @@ use bregman::nn::{LayerKind, Model, Parameters};
 use bregman::reference::Reference;
 use bregman::rng::sample_order;
 
-use crate::common::{
-    self, Case, Expected, REALIZATIONS, Record, SEED, SGD, cases, initial, run, splits,
+use bregman::selftest::networks::{
+    Case, Expected, REALIZATIONS, Record, SEED, SGD, cases, initial, run, splits,
 };
+
+use crate::common;
 use crate::{Test, gpu};
 
 pub fn tests() -> Vec<Test> {
@@ -56,11 +58,13 @@ fn gpu_run(model: &Model, fused: bool) -> Record {
         SEED,
         REALIZATIONS,
     )
+    .expect("a run")
 }
 
 fn agrees(fused: bool) {
     for Case { name, model } in cases() {
-        Expected::of(&model).check(&model, &name, &gpu_run(&model, fused));
+        let expected = Expected::of(&model).expect("a reference");
+        common::check(&expected, &model, &name, &gpu_run(&model, fused));
     }
 }
 
@@ -96,7 +100,7 @@ fn realizations() {
                 &[parameters],
                 options(1, SGD, true),
             );
-            let alone = run(&mut alone, SEED + r as u64, 1);
+            let alone = run(&mut alone, SEED + r as u64, 1).expect("a run");
             assert_eq!(alone.parameters[0], together.parameters[r], "{name} {r}");
             for (alone, together) in alone.batches.iter().zip(&together.batches) {
                 assert_eq!(alone[0], together[r], "{name} {r}");

@@ -3,6 +3,7 @@
 
 pub mod add;
 pub mod add_bias;
+pub mod apply_function;
 pub mod apply_gate;
 pub mod apply_rho;
 pub mod apply_rho_inv;

@@ -1,9 +1,10 @@
-//! Runs a few ops on buffers of their own.
+//! Runs a few ops on buffers of their own, and waits for them.
 
-use bregman::gpu::{BufferId, BufferSpec, Buffers, Contents, Gpu, Op, Program};
-use bregman::rng::{Purpose, Stream};
+use crate::error::Result;
+use crate::gpu::{BufferId, BufferSpec, Buffers, Contents, Gpu, Op, Program};
+use crate::rng::{Purpose, Stream};
 
-/// Buffers and ops of a test.
+/// Buffers and ops of a check.
 #[derive(Default)]
 pub struct Run {
     specs: Vec<BufferSpec>,
@@ -12,17 +13,19 @@ pub struct Run {
 }
 
 impl Run {
+    /// A buffer of bytes, filled up to whole words.
     pub fn bytes(&mut self, bytes: &[u8]) -> BufferId {
         let mut bytes = bytes.to_vec();
         bytes.resize(bytes.len().next_multiple_of(4), 0);
         self.push(bytes.len(), Contents::Bytes(bytes))
     }
 
+    /// A buffer of numbers.
     pub fn input(&mut self, values: &[f32]) -> BufferId {
         self.bytes(bytemuck::cast_slice(values))
     }
 
-    /// A buffer that the ops are expected to fill; it starts with what no test expects.
+    /// A buffer that the ops are expected to fill; it starts with what no check expects.
     pub fn output(&mut self, len: usize) -> BufferId {
         self.input(&vec![-777.0; len])
     }
@@ -34,33 +37,32 @@ impl Run {
         self.steps = Some(self.push(256, Contents::Steps(bytes)));
     }
 
+    /// One more op, after those before it.
     pub fn op(&mut self, op: Op) {
         self.ops.push(op);
     }
 
-    pub fn read_words(self, gpu: &mut Gpu, ids: &[BufferId]) -> Vec<Vec<u32>> {
+    /// Runs the ops; the words of the buffers `ids` after that.
+    pub fn read_words(self, gpu: &mut Gpu, ids: &[BufferId]) -> Result<Vec<Vec<u32>>> {
         let read = pollster::block_on(async {
             let buffers = Buffers::new(gpu, &self.specs).await?;
             let program = Program::new(gpu, &buffers, &self.ops, self.steps).await?;
             program.run(gpu, 0..1)?;
             buffers.read(gpu, ids).await
-        });
-        let read = read.unwrap_or_else(|e| panic!("{e}"));
-        read.iter()
-            .map(|bytes| bytemuck::pod_collect_to_vec(bytes))
-            .collect()
+        })?;
+        let words = read.iter().map(|bytes| bytemuck::pod_collect_to_vec(bytes));
+        Ok(words.collect())
     }
 
-    pub fn read(self, gpu: &mut Gpu, ids: &[BufferId]) -> Vec<Vec<f32>> {
-        let words = self.read_words(gpu, ids);
-        words
-            .into_iter()
-            .map(|w| w.into_iter().map(f32::from_bits).collect())
-            .collect()
+    /// Runs the ops; the numbers of the buffers `ids` after that.
+    pub fn read(self, gpu: &mut Gpu, ids: &[BufferId]) -> Result<Vec<Vec<f32>>> {
+        let words = self.read_words(gpu, ids)?.into_iter();
+        let floats = words.map(|w| w.into_iter().map(f32::from_bits).collect());
+        Ok(floats.collect())
     }
 
     fn push(&mut self, bytes: usize, contents: Contents) -> BufferId {
-        let name = format!("test {}", self.specs.len());
+        let name = format!("buffer {}", self.specs.len());
         self.specs.push(BufferSpec {
             name,
             bytes: bytes as u64,

@@ -1,21 +1,20 @@
 //! The contracts of the activations, on the adapter.
 
-use bregman::activation::{self, Activation};
-use bregman::gpu::Gpu;
-use bregman::gpu::ops;
+use super::checks::{Check, Checks};
+use super::dispatch::{Run, random};
+use crate::activation::{self, Activation};
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::gpu::ops;
 
-use crate::harness::{Run, random};
-use crate::{Test, gpu};
+/// The checks, by name.
+pub const ALL: [(&str, Check); 3] = [
+    ("saturation", saturation),
+    ("round trip", round_trip),
+    ("oddness", odd),
+];
 
-pub fn tests() -> Vec<Test> {
-    vec![
-        ("functions::saturation", saturation),
-        ("functions::round_trip", round_trip),
-        ("functions::odd", odd),
-    ]
-}
-
-fn rho(gpu: &mut Gpu, activation: &Activation, a: &[f32]) -> Vec<f32> {
+fn rho(gpu: &mut Gpu, activation: &Activation, a: &[f32]) -> Result<Vec<f32>> {
     let mut run = Run::default();
     let input = run.input(a);
     let output = run.output(a.len());
@@ -25,10 +24,10 @@ fn rho(gpu: &mut Gpu, activation: &Activation, a: &[f32]) -> Vec<f32> {
         input,
         output,
     ));
-    run.read(gpu, &[output]).remove(0)
+    Ok(run.read(gpu, &[output])?.remove(0))
 }
 
-fn rho_inv(gpu: &mut Gpu, activation: &Activation, z: &[f32]) -> Vec<f32> {
+fn rho_inv(gpu: &mut Gpu, activation: &Activation, z: &[f32]) -> Result<Vec<f32>> {
     let mut run = Run::default();
     let input = run.input(z);
     let output = run.output(z.len());
@@ -40,12 +39,11 @@ fn rho_inv(gpu: &mut Gpu, activation: &Activation, z: &[f32]) -> Vec<f32> {
         input,
         output,
     ));
-    run.read(gpu, &[output]).remove(0)
+    Ok(run.read(gpu, &[output])?.remove(0))
 }
 
 /// Far out, ρ stays in its range and ρ⁻¹ stays finite.
-fn saturation() {
-    let gpu = &mut gpu();
+fn saturation(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let far: Vec<f32> = [0.0, f32::MIN_POSITIVE, 1.0, 88.0, 89.0, 1e3, 1e8, 3.4e38]
         .into_iter()
         .flat_map(|x| [x, -x])
@@ -53,28 +51,27 @@ fn saturation() {
     for activation in &activation::ALL {
         // In f64: π/2 itself rounds up to f32.
         let [low, high] = activation.range;
-        for (a, z) in far.iter().zip(rho(gpu, activation, &far)) {
-            assert!(
-                z.is_finite() && low <= f64::from(z) && f64::from(z) <= high,
-                "{}: ρ({a}) = {z}",
-                activation.name
-            );
+        for (a, z) in far.iter().zip(rho(gpu, activation, &far)?) {
+            let inside = z.is_finite() && low <= f64::from(z) && f64::from(z) <= high;
+            checks.require(inside, || format!("{}: ρ({a}) = {z}", activation.name));
         }
-        for (z, a) in far.iter().zip(rho_inv(gpu, activation, &far)) {
-            assert!(a.is_finite(), "{}: ρ⁻¹(clamp({z})) = {a}", activation.name);
+        for (z, a) in far.iter().zip(rho_inv(gpu, activation, &far)?) {
+            checks.require(a.is_finite(), || {
+                format!("{}: ρ⁻¹(clamp({z})) = {a}", activation.name)
+            });
         }
     }
+    Ok(())
 }
 
 /// ρ(ρ⁻¹(z)) is z to within ρ's error and the condition κ = |a| h(z) / |z| of the way.
-fn round_trip() {
-    let gpu = &mut gpu();
+fn round_trip(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     for activation in &activation::ALL {
         let [low, high] = activation.clamp.map(|c| c.clamp(-20.0, 20.0));
         let mut z = random(1, 4000, low, high);
         z.extend([low, high]);
-        let a = rho_inv(gpu, activation, &z);
-        let back = rho(gpu, activation, &a);
+        let a = rho_inv(gpu, activation, &z)?;
+        let back = rho(gpu, activation, &a)?;
         for ((z, a), back) in z.iter().zip(&a).zip(&back) {
             let [z64, a64] = [z, a].map(|&x| f64::from(x));
             let kappa = (a64 * (activation.rho_slope)(z64) / z64).abs();
@@ -82,27 +79,28 @@ fn round_trip() {
             let ulps = 12.0 + (0.5 + 12.0) * kappa;
             let error = ulps * z64.abs() / f64::from(1 << 23) + f64::from(f32::MIN_POSITIVE);
             let distance = (f64::from(*back) - z64).abs();
-            assert!(
-                distance <= error,
-                "{}: ρ(ρ⁻¹({z})) = {back}",
-                activation.name
-            );
+            checks.within(distance, error, || {
+                format!("{}: ρ(ρ⁻¹({z})) = {back}", activation.name)
+            });
         }
     }
+    Ok(())
 }
 
-fn odd() {
-    let gpu = &mut gpu();
+fn odd(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let a = random(1, 2000, 0.0, 30.0);
     let negated: Vec<f32> = a.iter().map(|a| -a).collect();
     for activation in &activation::ALL {
         if activation.range[0] != -activation.range[1] {
             continue;
         }
-        let positive = rho(gpu, activation, &a);
-        let negative = rho(gpu, activation, &negated);
+        let positive = rho(gpu, activation, &a)?;
+        let negative = rho(gpu, activation, &negated)?;
         for ((a, p), n) in a.iter().zip(positive).zip(negative) {
-            assert_eq!(p.to_bits(), (-n).to_bits(), "{}: ρ(±{a})", activation.name);
+            checks.require(p.to_bits() == (-n).to_bits(), || {
+                format!("{}: ρ(±{a}) is {p} and {n}", activation.name)
+            });
         }
     }
+    Ok(())
 }

@@ -1,45 +1,32 @@
 //! Every kernel against textbook f64, element by element, within derived bounds.
 
-use bregman::activation::{self, Activation};
-use bregman::gpu::Gpu;
-use bregman::gpu::ops::{self, Product};
-use bregman::gpu::shader::{Layout, Tile};
-use bregman::nn::{Layer, Loss};
+use super::checks::{Bounded, Check, Checks};
+use super::dispatch::{Run, random};
+use crate::activation::{self, Activation};
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::gpu::ops::{self, Product};
+use crate::gpu::shader::{Layout, Tile};
+use crate::nn::{Layer, Loss};
 
-use crate::bounded::{Bounded, check};
-use crate::harness::{Run, random};
-use crate::{Test, gpu};
-
-/// R of every kernel test: the second realization would show a wrong stride.
+/// R of every check: the second realization would show a wrong stride.
 const R: usize = 2;
 
-pub fn tests() -> Vec<Test> {
-    vec![
-        ("kernels::matmul", matmul),
-        ("kernels::layer_forward", layer_forward),
-        (
-            "kernels::layer_forward_across_tiles",
-            layer_forward_across_tiles,
-        ),
-        ("kernels::layer_backward_input", layer_backward_input),
-        ("kernels::layer_backward_weight", layer_backward_weight),
-        ("kernels::elementwise", elementwise),
-        ("kernels::activations", activations),
-        ("kernels::gather", gather),
-        ("kernels::loss", loss),
-        (
-            "kernels::loss_of_a_non_finite_output",
-            loss_of_a_non_finite_output,
-        ),
-        ("kernels::project_simplex", project_simplex),
-        (
-            "kernels::project_simplex_of_non_finite",
-            project_simplex_of_non_finite,
-        ),
-        ("kernels::check_finite", check_finite),
-        ("kernels::folded_dispatch", folded_dispatch),
-    ]
-}
+/// The checks, by name.
+pub const ALL: [(&str, Check); 12] = [
+    ("matmul", matmul),
+    ("layer_forward", layer_forward),
+    ("layer_backward_input", layer_backward_input),
+    ("layer_backward_weight", layer_backward_weight),
+    ("elementwise", elementwise),
+    ("activations", activations),
+    ("gather", gather),
+    ("loss", loss),
+    ("loss_of_a_non_finite_output", loss_of_a_non_finite_output),
+    ("project_simplex", project_simplex),
+    ("check_finite", check_finite),
+    ("folded_dispatch", folded_dispatch),
+];
 
 /// (m, n, k): ones, primes, and each tile's sizes ± 1.
 fn awkward_products(tile: Tile) -> Vec<Product> {
@@ -57,8 +44,7 @@ fn awkward_products(tile: Tile) -> Vec<Product> {
     ]
 }
 
-fn matmul() {
-    let gpu = &mut gpu();
+fn matmul(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     for layout in Layout::ALL {
         for tile in Tile::ALL {
             for product in awkward_products(tile) {
@@ -82,8 +68,8 @@ fn matmul() {
                         (a, b)
                     }))
                 });
-                let found = run.read(gpu, &[output]);
-                check(
+                let found = run.read(gpu, &[output])?;
+                checks.compare(
                     &format!("{layout:?} {tile:?} {product:?}"),
                     &found[0],
                     &expected,
@@ -91,6 +77,7 @@ fn matmul() {
             }
         }
     }
+    Ok(())
 }
 
 /// f(realization, row, column) for all elements of (R, rows, cols).
@@ -122,24 +109,40 @@ fn in_range(activation: &Activation, stream: u32, len: usize) -> Vec<f32> {
     z
 }
 
-fn layer_forward() {
-    let gpu = &mut gpu();
-    for activation in &activation::ALL {
-        // One row and column more than the small tile, and a depth that its k does not divide.
-        forward_case(gpu, activation, Tile::Small, [33, 34, 19]);
-        forward_case(gpu, activation, Tile::Small, [1, 1, 1]);
+/// Every activation with the small tile, one of them with all tiles; with `full`, all with all.
+fn activations_and_tiles(full: bool) -> impl Iterator<Item = (&'static Activation, Tile)> {
+    let all = activation::ALL.iter();
+    all.flat_map(|activation| Tile::ALL.map(|tile| (activation, tile)))
+        .filter(move |(activation, tile)| {
+            full || *tile == Tile::Small || activation.name == activation::SIGMOID.name
+        })
+}
+
+/// One row and column more than the tile, and a depth that its k does not divide.
+fn across(tile: Tile) -> [usize; 3] {
+    match tile {
+        Tile::Small => [33, 34, 19],
+        Tile::Medium => [65, 67, 18],
+        Tile::Large => [129, 130, 9],
     }
 }
 
-fn layer_forward_across_tiles() {
-    let gpu = &mut gpu();
-    let tanh = &activation::TANH;
-    forward_case(gpu, tanh, Tile::Medium, [65, 67, 18]);
-    forward_case(gpu, tanh, Tile::Large, [129, 130, 9]);
-    forward_case(gpu, tanh, Tile::Large, [5, 3, 2]);
+fn layer_forward(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    for (activation, tile) in activations_and_tiles(checks.full) {
+        for shape in [[1, 1, 1], [5, 3, 2], across(tile)] {
+            forward_case(gpu, checks, activation, tile, shape)?;
+        }
+    }
+    Ok(())
 }
 
-fn forward_case(gpu: &mut Gpu, activation: &Activation, tile: Tile, shape: [usize; 3]) {
+fn forward_case(
+    gpu: &mut Gpu,
+    checks: &mut Checks,
+    activation: &Activation,
+    tile: Tile,
+    shape: [usize; 3],
+) -> Result<()> {
     use ops::layer_forward::{Epilogue, Operands, layer_forward};
     let [batch, outputs, inputs] = shape;
     let layer = Layer {
@@ -202,33 +205,39 @@ fn forward_case(gpu: &mut Gpu, activation: &Activation, tile: Tile, shape: [usiz
             }
         };
         let what = format!("{} {epilogue:?} {tile:?} {shape:?}", activation.name);
-        let found = run.read(gpu, &[output, dual]);
+        let found = run.read(gpu, &[output, dual])?;
         let outputs_expected = elements(batch, outputs, |r, i, j| match which {
             0 => argument(r, i, j),
             _ => argument(r, i, j).through(activation.rho, 1.0 / activation.sigma),
         });
-        check(&what, &found[0], &outputs_expected);
+        checks.compare(&what, &found[0], &outputs_expected);
         if which >= 4 {
-            check(
+            checks.compare(
                 &format!("{what} a′"),
                 &found[1],
                 &elements(batch, outputs, argument),
             );
         }
     }
+    Ok(())
 }
 
-fn layer_backward_input() {
-    let gpu = &mut gpu();
-    for activation in &activation::ALL {
-        backward_input_case(gpu, activation, Tile::Small, [33, 34, 19]);
-        backward_input_case(gpu, activation, Tile::Small, [1, 1, 1]);
+fn layer_backward_input(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    for (activation, tile) in activations_and_tiles(checks.full) {
+        for shape in [[1, 1, 1], across(tile)] {
+            backward_input_case(gpu, checks, activation, tile, shape)?;
+        }
     }
-    backward_input_case(gpu, &activation::SIGMOID, Tile::Medium, [65, 67, 18]);
-    backward_input_case(gpu, &activation::SIGMOID, Tile::Large, [129, 130, 9]);
+    Ok(())
 }
 
-fn backward_input_case(gpu: &mut Gpu, activation: &Activation, tile: Tile, shape: [usize; 3]) {
+fn backward_input_case(
+    gpu: &mut Gpu,
+    checks: &mut Checks,
+    activation: &Activation,
+    tile: Tile,
+    shape: [usize; 3],
+) -> Result<()> {
     use ops::layer_backward_input::{Epilogue, Operands, layer_backward_input};
     let [batch, inputs, outputs] = shape;
     let layer = Layer {
@@ -292,8 +301,8 @@ fn backward_input_case(gpu: &mut Gpu, activation: &Activation, tile: Tile, shape
                 }
             }
         });
-        let found = run.read(gpu, &[output]);
-        check(
+        let found = run.read(gpu, &[output])?;
+        checks.compare(
             &format!("{} {epilogue:?} {tile:?} {shape:?}", activation.name),
             &found[0],
             &expected,
@@ -301,13 +310,13 @@ fn backward_input_case(gpu: &mut Gpu, activation: &Activation, tile: Tile, shape
     }
     if inputs != outputs {
         let square = [batch, inputs, inputs];
-        backward_input_case(gpu, activation, tile, square);
+        backward_input_case(gpu, checks, activation, tile, square)?;
     }
+    Ok(())
 }
 
-fn layer_backward_weight() {
+fn layer_backward_weight(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     use ops::layer_backward_weight::layer_backward_weight;
-    let gpu = &mut gpu();
     let learning_rate = 0.3;
     for tile in Tile::ALL {
         for Product {
@@ -359,18 +368,18 @@ fn layer_backward_weight() {
                     );
                     old.plus(rate.times(gradient))
                 });
-                let found = run.read(gpu, &[weight_id, bias_id]);
+                let found = run.read(gpu, &[weight_id, bias_id])?;
                 let what = format!("{tile:?} out {outputs} in {inputs} batch {batch}");
-                check(&format!("weight {what}"), &found[0], &weights);
-                check(&format!("bias {what}, {with_bias}"), &found[1], &biases);
+                checks.compare(&format!("weight {what}"), &found[0], &weights);
+                checks.compare(&format!("bias {what}, {with_bias}"), &found[1], &biases);
             }
         }
     }
+    Ok(())
 }
 
-fn elementwise() {
-    let gpu = &mut gpu();
-    // One element more than a workgroup.
+fn elementwise(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    // Rather more elements than a workgroup has invocations.
     let [rows, cols] = [11, 13];
     let len = R * rows * cols;
     let x = random(1, len, -1.0, 2.0);
@@ -391,17 +400,20 @@ fn elementwise() {
         y_id,
         sums,
     ));
-    let found = run.read(gpu, &[add, add_bias, sgd, gated, sums]);
+    let found = run.read(gpu, &[add, add_bias, sgd, gated, sums])?;
     let at = |r: usize, i: usize, j: usize| (r * rows + i) * cols + j;
     let exact = Bounded::exact;
     let all = |f: &dyn Fn(usize) -> Bounded| elements(rows, cols, |r, i, j| f(at(r, i, j)));
-    check("add", &found[0], &all(&|i| exact(x[i]).plus(exact(y[i]))));
+    checks.begin("add");
+    checks.compare("", &found[0], &all(&|i| exact(x[i]).plus(exact(y[i]))));
     let expected = elements(rows, cols, |r, i, j| {
         exact(x[at(r, i, j)]).plus(exact(bias[r * cols + j]))
     });
-    check("add_bias", &found[1], &expected);
-    check(
-        "sgd",
+    checks.begin("add_bias");
+    checks.compare("", &found[1], &expected);
+    checks.begin("sgd");
+    checks.compare(
+        "",
         &found[2],
         &all(&|i| exact(x[i]).plus(exact(-0.3).times(exact(y[i])))),
     );
@@ -412,15 +424,17 @@ fn elementwise() {
             0.0
         }
     };
-    check("apply_gate", &found[3], &all(&|i| exact(gate(i))));
+    checks.begin("apply_gate");
+    checks.compare("", &found[3], &all(&|i| exact(gate(i))));
     let expected = elements(1, cols, |r, _, j| {
         Bounded::dot((0..rows).map(|i| (y[at(r, i, j)], 1.0)))
     });
-    check("bias_gradient", &found[4], &expected);
+    checks.begin("bias_gradient");
+    checks.compare("", &found[4], &expected);
+    Ok(())
 }
 
-fn activations() {
-    let gpu = &mut gpu();
+fn activations(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let len = 307;
     for activation in &activation::ALL {
         let a = random(1, len, -4.0, 5.0);
@@ -442,23 +456,27 @@ fn activations() {
         run.op(ops::mix_backward::mix_backward(
             activation, len, clamp, z_id, delta_id, q,
         ));
-        let found = run.read(gpu, &[rho, lifted, sloped, limited, q]);
+        let found = run.read(gpu, &[rho, lifted, sloped, limited, q])?;
         let clamped = |i: usize| z[i].clamp(clamp[0], clamp[1]);
         let all = |f: &dyn Fn(usize) -> Bounded| (0..len).map(f).collect::<Vec<_>>();
         let exact = Bounded::exact;
         let name = activation.name;
-        check(
-            &format!("rho {name}"),
+        checks.begin("apply_rho");
+        checks.compare(
+            name,
             &found[0],
             &all(&|i| Bounded::function(activation.rho, a[i])),
         );
         let expected = all(&|i| Bounded::function(activation.rho_inv, clamped(i)));
-        check(&format!("rho_inv {name}"), &found[1], &expected);
+        checks.begin("apply_rho_inv");
+        checks.compare(name, &found[1], &expected);
         let slope = |i: usize| Bounded::function(activation.rho_slope, z[i]);
         let expected = all(&|i| slope(i).times(exact(delta[i])));
-        check(&format!("rho_slope {name}"), &found[2], &expected);
+        checks.begin("apply_rho_slope");
+        checks.compare(name, &found[2], &expected);
         let expected = all(&|i| exact(a[i]).limited(activation.dual_max));
-        check(&format!("limit_dual {name}"), &found[3], &expected);
+        checks.begin("limit_dual");
+        checks.compare(name, &found[3], &expected);
         let expected = all(&|i| {
             if clamped(i) != z[i] {
                 return exact(0.0);
@@ -466,12 +484,13 @@ fn activations() {
             let inverse = |z: f64| 1.0 / (activation.rho_slope)(z);
             Bounded::function(inverse, z[i]).times(exact(delta[i]))
         });
-        check(&format!("mix_backward {name}"), &found[4], &expected);
+        checks.begin("mix_backward");
+        checks.compare(name, &found[4], &expected);
     }
+    Ok(())
 }
 
-fn gather() {
-    let gpu = &mut gpu();
+fn gather(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let [batch, features, samples] = [5, 7, 11];
     let pixels: Vec<u8> = (0..samples * features)
         .map(|i| (i * 37 % 256) as u8)
@@ -504,18 +523,22 @@ fn gather() {
             };
             Bounded::exact(value)
         });
-        check("gather", &run.read(gpu, &[output])[0], &expected);
+        checks.compare("", &run.read(gpu, &[output])?[0], &expected);
     }
+    Ok(())
 }
 
-/// What the loss op writes for given logits: δ, and (loss, correct) of the one step.
+/// δ, and (loss, correct) of each realization.
+type LossOutput = (Vec<f32>, Vec<(f32, u32)>);
+
+/// What the loss op writes for given logits, in one step.
 fn run_loss(
     gpu: &mut Gpu,
     loss: Loss,
     logits: &[f32],
     labels: &[u8],
     [batch, outputs, count]: [usize; 3],
-) -> (Vec<f32>, Vec<(f32, u32)>) {
+) -> Result<LossOutput> {
     let mut run = Run::default();
     let [first, slot] = [2, 1];
     run.step(first, count as u32, slot);
@@ -539,18 +562,17 @@ fn run_loss(
         samples,
         operands,
     ));
-    let read = run.read_words(gpu, &[delta, metrics]);
+    let read = run.read_words(gpu, &[delta, metrics])?;
     let delta = read[0].iter().map(|&bits| f32::from_bits(bits)).collect();
     let place = slot as usize * R * 2;
     let metrics = read[1][place..]
         .chunks_exact(2)
         .map(|m| (f32::from_bits(m[0]), m[1]))
         .collect();
-    (delta, metrics)
+    Ok((delta, metrics))
 }
 
-fn loss() {
-    let gpu = &mut gpu();
+fn loss(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     // A batch longer than the workgroup, and short ones; one output, two, and ten.
     for (loss, outputs) in [
         (Loss::CrossEntropy, 2),
@@ -563,7 +585,7 @@ fn loss() {
             let labels: Vec<u8> = (0..R * batch + 2)
                 .map(|i| (i * 5 % outputs.max(2)) as u8)
                 .collect();
-            let (delta, metrics) = run_loss(gpu, loss, &logits, &labels, [batch, outputs, count]);
+            let (delta, metrics) = run_loss(gpu, loss, &logits, &labels, [batch, outputs, count])?;
             let row = |r: usize, i: usize| &logits[(r * batch + i) * outputs..][..outputs];
             let label = |r: usize, i: usize| labels[r * batch + i] as usize;
             let samples: Vec<Vec<Sample>> = (0..R)
@@ -584,16 +606,19 @@ fn loss() {
                 },
                 None => Bounded::exact(0.0),
             });
-            check(&what, &delta, &expected);
+            checks.compare(&what, &delta, &expected);
             for (r, (mean, correct)) in metrics.into_iter().enumerate() {
                 let value = samples[r].iter().map(|s| s.loss).sum::<f64>() * share;
                 let error = (operations + count as f64 / f64::from(1 << 23)) * value.max(8.0);
-                check(&what, &[mean], &[Bounded { value, error }]);
+                checks.compare(&what, &[mean], &[Bounded { value, error }]);
                 let expected = samples[r].iter().filter(|s| s.correct).count();
-                assert_eq!(correct as usize, expected, "{what}: correct");
+                checks.require(correct as usize == expected, || {
+                    format!("{what}: {correct} correct, expected {expected}")
+                });
             }
         }
     }
+    Ok(())
 }
 
 /// Textbook loss of one sample.
@@ -642,23 +667,24 @@ impl Sample {
 }
 
 /// One bad output, in the second realization alone, must show in that one's loss alone.
-fn loss_of_a_non_finite_output() {
-    let gpu = &mut gpu();
+fn loss_of_a_non_finite_output(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let [batch, outputs] = [131, 3];
     for loss in Loss::ALL {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut logits = random(1, R * batch * outputs, -1.0, 1.0);
             logits[(batch + 129) * outputs + 2] = bad;
             let labels = vec![1; R * batch + 2];
-            let (_, metrics) = run_loss(gpu, *loss, &logits, &labels, [batch, outputs, batch]);
-            assert!(metrics[0].0.is_finite(), "{loss:?} {bad}");
-            assert!(metrics[1].0.is_nan(), "{loss:?} {bad}: {}", metrics[1].0);
+            let (_, metrics) = run_loss(gpu, *loss, &logits, &labels, [batch, outputs, batch])?;
+            let [found, other] = [metrics[1].0, metrics[0].0];
+            checks.require(found.is_nan() && other.is_finite(), || {
+                format!("{loss:?} of {bad}: {found}, and without: {other}")
+            });
         }
     }
+    Ok(())
 }
 
-fn project_simplex() {
-    let gpu = &mut gpu();
+fn project_simplex(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     for [rows, cols] in [[1, 1], [3, 2], [5, 64], [7, 65], [2, 301]] {
         let mut matrix = random(1, rows * cols, -0.4, 0.9);
         // A row that has one clear winner, and one that is on the simplex already.
@@ -669,7 +695,7 @@ fn project_simplex() {
         let mut run = Run::default();
         let id = run.input(&matrix);
         run.op(ops::project_simplex::project_simplex(rows, cols, id));
-        let found = run.read(gpu, &[id]);
+        let found = run.read(gpu, &[id])?;
         let expected: Vec<Bounded> = matrix
             .chunks_exact(cols)
             .flat_map(|row| {
@@ -683,13 +709,9 @@ fn project_simplex() {
                 })
             })
             .collect();
-        check(&format!("{rows} × {cols}"), &found[0], &expected);
+        checks.compare(&format!("{rows} × {cols}"), &found[0], &expected);
     }
-}
-
-/// A row that is not finite says so in all its entries, and no other row does.
-fn project_simplex_of_non_finite() {
-    let gpu = &mut gpu();
+    // A row that is not finite says so in all its entries, and no other row does.
     let [rows, cols] = [3, 70];
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut matrix = random(1, rows * cols, -0.4, 0.9);
@@ -697,12 +719,16 @@ fn project_simplex_of_non_finite() {
         let mut run = Run::default();
         let id = run.input(&matrix);
         run.op(ops::project_simplex::project_simplex(rows, cols, id));
-        let found = run.read(gpu, &[id]);
+        let found = run.read(gpu, &[id])?;
         for (row, found) in found[0].chunks_exact(cols).enumerate() {
             let finite = found.iter().filter(|v| v.is_finite()).count();
-            assert_eq!(finite, if row == 1 { 0 } else { cols }, "{bad}: row {row}");
+            let expected = if row == 1 { 0 } else { cols };
+            checks.require(finite == expected, || {
+                format!("{bad}, row {row}: {finite} finite, expected {expected}")
+            });
         }
     }
+    Ok(())
 }
 
 /// θ with Σ max(v − θ, 0) = 1, by bisection.
@@ -721,8 +747,7 @@ fn simplex_threshold(row: &[f32]) -> f64 {
     low
 }
 
-fn check_finite() {
-    let gpu = &mut gpu();
+fn check_finite(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let each = 301;
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut values = random(1, R * each, -1e38, 1e38);
@@ -732,20 +757,20 @@ fn check_finite() {
         let flags = run.bytes(&[0; 4 * R]);
         let id = run.input(&values);
         run.op(ops::check_finite::check_finite(R, R * each, id, flags));
-        assert_eq!(run.read_words(gpu, &[flags])[0], [0, 1], "{bad}");
+        let found = run.read_words(gpu, &[flags])?.remove(0);
+        checks.require(found == [0, 1], || format!("{bad}: flags {found:?}"));
     }
+    Ok(())
 }
 
 /// More rows than a dispatch has workgroups in one dimension.
-fn folded_dispatch() {
-    let gpu = &mut gpu();
+fn folded_dispatch(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let rows = gpu.limits().max_compute_workgroups_per_dimension as usize + 2;
     let mut run = Run::default();
     let id = run.input(&vec![0.5; rows]);
     run.op(ops::project_simplex::project_simplex(rows, 1, id));
-    let found = run.read(gpu, &[id]);
-    assert!(
-        found[0].iter().all(|&x| x == 1.0),
-        "every row of one column projects to 1"
-    );
+    let found = run.read(gpu, &[id])?;
+    let wrong = found[0].iter().position(|&x| x != 1.0);
+    checks.require(wrong.is_none(), || format!("row {wrong:?} was left out"));
+    Ok(())
 }
