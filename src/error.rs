@@ -75,7 +75,12 @@ pub enum Error {
     /// Training blew up: a loss that is not finite, or above 10⁶ × the realization's first.
     #[error(
         "training diverged in epoch {epoch}, step {step}, realization {realization}: the loss is \
-         {loss:.3e}, beyond the limit of {limit:.3e} (a million times the first); try a smaller --lr"
+         {}; try a smaller --lr",
+        if loss.is_finite() {
+            format!("{loss:.3e}, where {limit:.3e} is the limit")
+        } else {
+            "not finite".to_owned()
+        },
     )]
     Diverged {
         /// The epoch, from 1.
@@ -122,10 +127,18 @@ pub enum Error {
 
     /// There is no adapter of the kind that is allowed.
     #[error(
-        "no hardware adapter was found (adapters: {known}); install a Vulkan, Metal or DX12 driver, \
-         ask for a software adapter with --device gpu, or train on the processor with --device cpu"
+        "no {}adapter was found (adapters: {known}); install a Vulkan, Metal or DX12 driver{}, or \
+         train on the processor with --device cpu",
+        if *.software { "" } else { "hardware " },
+        if *.software {
+            " (Mesa's runs on the processor)"
+        } else {
+            ", ask for a software adapter with --device gpu"
+        },
     )]
     NoAdapter {
+        /// Whether a software adapter would have done.
+        software: bool,
         /// The adapters that there are.
         known: String,
     },

@@ -332,6 +332,12 @@ fn data_are_found_where_people_keep_them() {
         surroundings.cache = Some(data_dir.clone());
         from(&surroundings, &request(Some(dataset), None));
     }
+    // torchvision's own folder, and one that holds the one data set that it does.
+    let torchvision = root.path().join("of-FashionMNIST-raw");
+    for data_dir in [&torchvision.join("FashionMNIST"), &torchvision] {
+        let loaded = load(&nowhere(), &request(None, Some(data_dir))).expect("found");
+        assert_eq!(loaded.train.name, "fashion-mnist", "{}", data_dir.display());
+    }
     // What is asked for goes before the environment, and that before the cache.
     write_dataset(&root.path().join("a"), 1);
     write_dataset(&root.path().join("b"), 2);
@@ -344,6 +350,28 @@ fn data_are_found_where_people_keep_them() {
     assert_eq!(loaded.train.labels[0], 1);
     let loaded = load(&surroundings, &request(None, None)).expect("b");
     assert_eq!(loaded.train.labels[0], 2);
+}
+
+#[test]
+fn a_part_that_is_not_needed_need_not_be_there() {
+    let root = folder();
+    write_dataset(root.path(), 3);
+    for part in ["images-idx3", "labels-idx1"] {
+        fs::remove_file(root.path().join(format!("train-{part}-ubyte"))).expect("remove");
+    }
+    let mut wanted = request(None, Some(root.path()));
+    let error = load(&nowhere(), &wanted).expect_err("no training files");
+    let says = error.to_string();
+    assert!(says.contains("train-labels-idx1-ubyte.gz"), "{says}");
+    assert!(!says.contains("t10k"), "only what is missing: {says}");
+    wanted.limit = Some((0, 5));
+    let loaded = load(&nowhere(), &wanted).expect("the test files");
+    assert_eq!((loaded.train.len(), loaded.test.len()), (0, 5));
+    // What is there is checked before what is missing is asked for.
+    fs::write(root.path().join("t10k-labels-idx1-ubyte"), "junk").expect("write");
+    wanted.limit = None;
+    let error = load(&nowhere(), &wanted).expect_err("junk");
+    assert!(matches!(error, Error::Data { .. }), "{error}");
 }
 
 #[test]
@@ -461,6 +489,8 @@ fn digits_are_drawn_where_nothing_was_asked_for_and_nothing_is_there() {
 enum Reply {
     /// Sends the bytes.
     Bytes(Vec<u8>),
+    /// Sends the bytes one by one, with pauses.
+    Trickle(Vec<u8>),
     /// Sends the bytes, having promised as many more, and hangs up.
     Half(Vec<u8>),
     /// Sends the bytes, having promised as many more, and falls silent.
@@ -510,6 +540,14 @@ fn answer(stream: TcpStream, reply: &dyn Fn(&str) -> Reply) -> io::Result<()> {
     let forever = Duration::from_secs(60);
     match reply(path.trim_start_matches('/')) {
         Reply::Bytes(bytes) => send(bytes.len(), &bytes),
+        Reply::Trickle(bytes) => {
+            send(bytes.len(), &[])?;
+            for byte in bytes {
+                thread::sleep(Duration::from_millis(20));
+                stream.write_all(&[byte])?;
+            }
+            Ok(())
+        }
         Reply::Half(bytes) => send(2 * bytes.len(), &bytes),
         Reply::Stall(bytes) => {
             send(2 * bytes.len(), &bytes)?;
@@ -586,6 +624,7 @@ fn a_mirror_that_fails_is_given_up_for_the_next() {
         Reply::Bytes(short),
         Reply::Bytes(flipped),
         Reply::Bytes(b"<html>please log in</html>".to_vec()),
+        Reply::Trickle(one_bytes.clone()),
     ];
     let mut mirrors = vec![refused, "http://no-such-host.invalid/".to_owned()];
     mirrors.extend(bad.map(|reply| serve(move |_| reply.clone()).0));
@@ -605,7 +644,7 @@ fn a_mirror_that_fails_is_given_up_for_the_next() {
     assert_eq!(partial_files(&empty), Vec::<PathBuf>::new());
     assert_eq!(failures.len(), mirrors.len());
     let faults: Vec<DownloadFault> = failures.into_iter().map(|f| f.fault).collect();
-    use DownloadFault::{Checksum, Connection, Size, Status, TimedOut};
+    use DownloadFault::{Checksum, Connection, Size, Status, TimedOut, TooSlow};
     let size = |longer| Size {
         expected: 200_000,
         longer,
@@ -625,6 +664,7 @@ fn a_mirror_that_fails_is_given_up_for_the_next() {
     assert_eq!(faults[8], size(false));
     assert!(matches!(faults[9], Checksum { .. }), "{:?}", faults[9]);
     assert_eq!(faults[10], size(false));
+    assert_eq!(faults[11], TooSlow);
 
     // The last one works.
     let (good, requests) = serve({

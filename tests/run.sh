@@ -6,10 +6,15 @@ cd "$(dirname "$0")/.."
 
 # Whether the Vulkan loader and a driver for it are there.
 has_vulkan() {
-    ldconfig -p | grep -q 'libvulkan\.so\.1' || return 1
+    [[ "$(PATH=$PATH:/usr/sbin:/sbin ldconfig -p)" == *libvulkan.so.1* ]] || return 1
     [ -n "${VK_DRIVER_FILES:-${VK_ICD_FILENAMES:-}}" ] && return 0
-    ls /usr/share/vulkan/icd.d/*.json /usr/local/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json \
-        >/dev/null 2>&1
+    local folder file
+    for folder in /usr/share /usr/local/share /etc; do
+        for file in "$folder"/vulkan/icd.d/*.json; do
+            if [ -e "$file" ]; then return 0; fi
+        done
+    done
+    return 1
 }
 
 if [ "$(uname)" = Linux ] && command -v apt-get >/dev/null && ! has_vulkan; then

@@ -15,7 +15,7 @@ use bregman::checkpoint::{self, Checkpoint};
 use bregman::data::{self, Request};
 use bregman::error::{Error, Result};
 use bregman::executor::{Executor, Sgd, Split, Splits};
-use bregman::nn::LayerKind;
+use bregman::nn::{LayerKind, Model};
 use bregman::train::{self, Schedule, Summary};
 
 use device::Device;
@@ -41,7 +41,10 @@ async fn run(options: &Options) -> Result<()> {
     if options.list_adapters {
         let adapters = device::adapters().await;
         if adapters.is_empty() {
-            say("no adapters: there is no Vulkan, Metal or DX12 driver here");
+            match std::env::var("WGPU_BACKEND") {
+                Ok(backends) => say(format_args!("no adapters with WGPU_BACKEND={backends}")),
+                Err(_) => say("no adapters: there is no Vulkan, Metal or DX12 driver here"),
+            }
         }
         let lines: Vec<String> = adapters
             .iter()
@@ -100,24 +103,38 @@ async fn run(options: &Options) -> Result<()> {
             train::evaluate(&mut executor, Split::Test).await?,
         )
     } else {
-        let epochs = train::train(&mut executor, &schedule, &mut Progress::new(schedule)).await?;
+        let mut progress = Progress::new(schedule, options.out_dir.as_deref());
+        let epochs = train::train(&mut executor, &schedule, &mut progress).await?;
         let last = epochs.last().map(|epoch| epoch.test_accuracies.clone());
         (epochs, last.unwrap_or_default())
     };
-    if let Some(path) = &options.save {
-        let parameters = executor.parameters().await?;
-        for path in checkpoint::save(path, &model, &dataset, &parameters)? {
-            say(format_args!("saved {}", path.display()));
+    // A disk that is full for one of these may have room for the others: each is tried.
+    let saved = match &options.save {
+        Some(path) => {
+            let parameters = executor.parameters().await?;
+            checkpoint::save(path, &model, &dataset, &parameters)
         }
+        None => Ok(Vec::new()),
+    };
+    for path in saved.iter().flatten() {
+        say(format_args!("saved {}", path.display()));
     }
     let summary = Summary::new(resolved, dataset, kind, adapter, epochs, test_accuracies);
-    if let Some(folder) = &options.out_dir {
+    let written = options.out_dir.as_ref().map_or(Ok(()), |folder| {
         report::write_results(folder, &summary)?;
         say(format_args!("results in {}", folder.display()));
-    }
-    if options.json {
-        return report::print(&(report::json(&summary) + "\n"));
-    }
+        Ok(())
+    });
+    let printed = if options.json {
+        report::print(&(report::json(&summary) + "\n"))
+    } else {
+        print_result(&summary, &model, kind)
+    };
+    saved.and(written).and(printed)
+}
+
+/// The one line on standard output.
+fn print_result(summary: &Summary<Resolved>, model: &Model, kind: &str) -> Result<()> {
     let trained = match summary.samples_per_second {
         Some(rate) => format!(
             ", {} epochs in {} of training, {rate:.0} samples/s",
@@ -136,9 +153,9 @@ async fn run(options: &Options) -> Result<()> {
 
 /// The data, split, and its name for reports.
 fn load_data(options: &Options, checkpoints: Option<&[Checkpoint]>) -> Result<(Splits, String)> {
-    // Evaluation needs no training sample, but a data set is never empty.
+    // Evaluation needs no training files.
     let train_limit = if options.eval_only {
-        Some(1)
+        Some(0)
     } else {
         options.limit_train
     };
@@ -164,6 +181,14 @@ fn load_data(options: &Options, checkpoints: Option<&[Checkpoint]>) -> Result<(S
     };
     for note in notes {
         say(format_args!("note: {note}"));
+    }
+    if options.eval_only {
+        // A data set to train on is never empty.
+        train = test.clone();
+        train.truncate(1);
+    }
+    if train.name == "digits" && options.data_dir.is_some() {
+        say("note: --data-dir has no effect: digits are drawn, not read; see --dataset");
     }
     let limits = [
         ("--limit-train", train_limit, "training", train.len()),

@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::Agent;
 
@@ -11,6 +11,9 @@ use super::idx::Hashed;
 use super::source::DataFile;
 use crate::atomic_file::AtomicFile;
 use crate::error::Result;
+
+/// Slower on average than this, in bytes per second, a mirror is given up.
+const SLOWEST: f64 = 4096.0;
 
 /// How far the download of a file has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +94,7 @@ fn fetch(
     // One byte more than the file has is enough to know that it is too long.
     let mut body = Hashed::new(body.take(total + 1));
     let mut bytes = 0;
+    let started = Instant::now();
     let mut buffer = vec![0; 1 << 16];
     loop {
         progress(&DownloadProgress { url, bytes, total });
@@ -99,6 +103,10 @@ fn fetch(
             Ok(count) => {
                 target.write_all(&buffer[..count])?;
                 bytes += count as u64;
+                let seconds = started.elapsed().saturating_sub(patience).as_secs_f64();
+                if (bytes as f64) < seconds * SLOWEST {
+                    return Ok(Err(DownloadFault::TooSlow));
+                }
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Ok(Err(fault(error.into()))),

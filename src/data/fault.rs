@@ -121,6 +121,9 @@ pub enum DownloadFault {
         /// How long it was waited for.
         patience: Duration,
     },
+    /// The server sends a few bytes now and then.
+    #[error("it sends less than 4 KiB a second")]
+    TooSlow,
     /// There is no way to the server, or the connection broke.
     #[error("{reason}")]
     Connection {

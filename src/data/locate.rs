@@ -51,7 +51,11 @@ pub fn find(data_dir: &Path, source: Source) -> Option<Location> {
     let itself = named_for(data_dir)
         .is_none_or(|owner| owner == source)
         .then(|| data_dir.to_owned());
+    // torchvision's own folder, without the `raw` in it.
+    let raw = named_for(&data_dir.join("raw")) == Some(source);
+    let raw = raw.then(|| data_dir.join("raw"));
     let locations: Vec<Location> = own
+        .chain(raw)
         .chain(itself)
         .map(|folder| Location::of(&folder, source))
         .filter(|location| location.count() > 0)
@@ -60,6 +64,19 @@ pub fn find(data_dir: &Path, source: Source) -> Option<Location> {
         .iter()
         .find(|location| location.count() == source.files().len());
     complete.or(locations.first()).cloned()
+}
+
+/// The data set that there is in `data_dir`: the one whose files lie in it, else the first of which
+/// there is a folder below it.
+///
+/// # Errors
+/// [`crate::error::Error::Io`] for a file that cannot be read.
+pub fn source_in(data_dir: &Path) -> Result<Option<Source>> {
+    let below = || {
+        let mut all = Source::ALL.into_iter();
+        all.find(|&source| find(data_dir, source).is_some())
+    };
+    Ok(owner(data_dir)?.or_else(below))
 }
 
 /// The data set whose files lie in `folder` itself: by its name, else by the checksum of a file.
@@ -95,7 +112,8 @@ pub fn target(data_dir: &Path, source: Source) -> PathBuf {
 /// The data set that `folder` is named for.
 fn named_for(folder: &Path) -> Option<Source> {
     // So that `.` and `..` have a name, too.
-    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let folder = folder.canonicalize().unwrap_or(folder);
     Source::ALL.into_iter().find(|source| {
         source
             .folders()

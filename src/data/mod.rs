@@ -80,7 +80,8 @@ pub struct Request {
     pub dataset: Option<String>,
     /// The folder that has the data, or gets them.
     pub data_dir: Option<PathBuf>,
-    /// The largest number of training samples and of test samples; the first ones are taken.
+    /// The largest number of training samples and of test samples; the first ones are taken. Where
+    /// it is 0, the files of that part are not needed.
     pub limit: Option<(usize, usize)>,
 }
 
@@ -154,14 +155,18 @@ pub fn load_in(
     let source = match (named, named_folder) {
         (Some(source), _) => source,
         // A folder of files says by itself what they are.
-        (None, Some(folder)) => locate::owner(folder)?.unwrap_or(Source::Mnist),
+        (None, Some(folder)) => locate::source_in(folder)?.unwrap_or(Source::Mnist),
         (None, None) => Source::Mnist,
     };
     let folder = match (named_folder, &surroundings.cache) {
         (Some(folder), _) if !folder.is_dir() => Err(Error::NoDataFolder {
             path: folder.clone(),
             dataset: source.name(),
-            by_hand: by_hand(source, folder),
+            by_hand: by_hand(
+                source,
+                source.files().iter(),
+                &locate::target(folder, source),
+            ),
         }),
         (Some(folder), _) | (None, Some(folder)) => Ok(folder),
         (None, None) => Err(Error::NoCacheFolder {
@@ -169,8 +174,11 @@ pub fn load_in(
         }),
     };
     let mut notes = Vec::new();
-    let location =
-        folder.and_then(|folder| complete(surroundings, folder, source, &mut notes, progress));
+    let needed: Vec<usize> = (0..source.files().len())
+        .filter(|&file| if file < 2 { train > 0 } else { test > 0 })
+        .collect();
+    let location = folder
+        .and_then(|folder| complete(surroundings, folder, source, &needed, &mut notes, progress));
     let location = match location {
         Ok(location) => location,
         // A fault of data that are there is never passed over.
@@ -184,18 +192,19 @@ pub fn load_in(
         }
         Err(error) => return Err(error),
     };
-    let mut loaded = read(&location, source)?;
+    let mut loaded = read(&location, source, &needed)?;
     loaded.train.truncate(train);
     loaded.test.truncate(test);
     loaded.notes = notes;
     Ok(loaded)
 }
 
-/// Finds `source` in `data_dir` and downloads what is missing.
+/// Finds `source` in `data_dir` and downloads what is missing of its files numbered `needed`.
 fn complete(
     surroundings: &Surroundings,
     data_dir: &Path,
     source: Source,
+    needed: &[usize],
     notes: &mut Vec<String>,
     progress: &mut dyn FnMut(&DownloadProgress),
 ) -> Result<Location> {
@@ -216,18 +225,19 @@ fn complete(
             Location::of(&locate::target(data_dir, source), source)
         }
     };
-    if location.count() == source.files().len() {
+    let (present, missing): (Vec<usize>, Vec<usize>) = needed
+        .iter()
+        .partition(|&&file| location.files[file].is_some());
+    if missing.is_empty() {
         return Ok(location);
     }
+    // A fault of a file that is there goes before what is missing.
+    read(&location, source, &present)?;
     let mirrors = match &surroundings.mirrors {
         Some(mirrors) => mirrors.clone(),
         None => source.mirrors().iter().map(|&url| url.into()).collect(),
     };
-    let missing = source.files().iter().zip(&location.files);
-    let missing: Vec<&DataFile> = missing
-        .filter(|(_, path)| path.is_none())
-        .map(|(file, _)| file)
-        .collect();
+    let missing: Vec<&DataFile> = missing.iter().map(|&file| &source.files()[file]).collect();
     download::download(
         &mirrors,
         surroundings.patience,
@@ -239,7 +249,7 @@ fn complete(
         dataset: source.name(),
         path: location.folder.clone(),
         failures,
-        by_hand: by_hand(source, data_dir),
+        by_hand: by_hand(source, missing.iter().copied(), &location.folder),
     })?;
     notes.push(format!(
         "{} was downloaded to {}",
@@ -249,15 +259,15 @@ fn complete(
     Ok(Location::of(&location.folder, source))
 }
 
-/// Reads a data set whose files are all there.
-fn read(location: &Location, source: Source) -> Result<Loaded> {
-    let mut parts = Vec::with_capacity(location.files.len());
-    for (file, path) in source.files().iter().zip(&location.files) {
+/// Reads the files numbered `needed` of a data set; the other parts are empty.
+fn read(location: &Location, source: Source, needed: &[usize]) -> Result<Loaded> {
+    let mut parts = vec![Vec::new(); location.files.len()];
+    for &file in needed {
+        let name = source.files()[file].name;
         // A file deleted since it was found.
-        let path = path
-            .clone()
-            .unwrap_or_else(|| location.folder.join(file.name));
-        parts.push(idx::read_file(&path, source, file)?);
+        let path = location.files[file].clone();
+        let path = path.unwrap_or_else(|| location.folder.join(name));
+        parts[file] = idx::read_file(&path, source, &source.files()[file])?;
     }
     let mut parts = parts.into_iter();
     let mut dataset = || Dataset {
@@ -279,17 +289,13 @@ fn generated(train: usize, test: usize, notes: Vec<String>) -> Loaded {
     Loaded { train, test, notes }
 }
 
-/// How to get `source` without this program, in a sentence.
-fn by_hand(source: Source, data_dir: &Path) -> String {
-    let names: Vec<String> = source
-        .files()
-        .iter()
-        .map(|file| format!("{}.gz", file.name))
-        .collect();
+/// How to get `files` of `source` into `folder` without this program, in a sentence.
+fn by_hand<'a>(source: Source, files: impl Iterator<Item = &'a DataFile>, folder: &Path) -> String {
+    let names: Vec<String> = files.map(|file| format!("{}.gz", file.name)).collect();
     format!(
         "by hand: put {} from {} into {}; or use --dataset digits, which needs no file",
         names.join(", "),
         source.mirrors().join(" or "),
-        locate::target(data_dir, source).display(),
+        folder.display(),
     )
 }

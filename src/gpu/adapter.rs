@@ -88,7 +88,10 @@ pub(super) async fn select(selection: &Selection) -> Result<(wgpu::Adapter, Adap
         .collect();
     found.sort_by_key(|(rank, ..)| *rank);
     let known = match found.len() {
-        0 => "none".to_owned(),
+        0 => match std::env::var("WGPU_BACKEND") {
+            Ok(backends) => format!("none with WGPU_BACKEND={backends}"),
+            Err(_) => "none".to_owned(),
+        },
         _ => found
             .iter()
             .map(|(.., summary)| summary.to_string())
@@ -107,7 +110,10 @@ pub(super) async fn select(selection: &Selection) -> Result<(wgpu::Adapter, Adap
                 name: name.clone(),
                 known,
             },
-            None => Error::NoAdapter { known },
+            None => Error::NoAdapter {
+                software: selection.allow_software,
+                known,
+            },
         }),
     }
 }

@@ -213,10 +213,11 @@ impl Executor for GpuExecutor {
     }
 
     async fn parameters(&mut self) -> Result<Vec<Parameters>> {
-        let read = self.buffers.read(&mut self.gpu, &self.tensors).await?;
         let mut all = vec![Parameters::zeros(&self.model); self.options.realizations];
-        for (t, bytes) in read.iter().enumerate() {
-            let values: Vec<f32> = bytemuck::pod_collect_to_vec(bytes);
+        // One by one: together they may be more than a buffer can hold.
+        for (t, &tensor) in self.tensors.iter().enumerate() {
+            let read = self.buffers.read(&mut self.gpu, &[tensor]).await?;
+            let values: Vec<f32> = bytemuck::pod_collect_to_vec(&read[0]);
             let mut rest = &values[..];
             for parameters in &mut all {
                 if let Some(tensor) = parameters.tensors_mut().nth(t) {

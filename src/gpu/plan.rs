@@ -170,8 +170,17 @@ impl Plan {
     /// Checks each buffer against the limits of a device, before anything is allocated.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] with the first buffer that does not fit, in MiB.
+    /// [`Error::TooLarge`] with the first buffer that does not fit, in MiB;
+    /// [`Error::InvalidOption`] for more realizations than a dispatch can count.
     pub fn check_limits(&self, limits: &wgpu::Limits) -> Result<()> {
+        let most = limits.max_compute_workgroups_per_dimension as usize;
+        if self.options.realizations > most {
+            return Err(Error::InvalidOption {
+                option: "--realizations",
+                value: self.options.realizations.to_string(),
+                reason: format!("this adapter takes {most} at most"),
+            });
+        }
         let limit = limits
             .max_buffer_size
             .min(limits.max_storage_buffer_binding_size);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bregman::cpu::CpuExecutor;
 use bregman::error::{Error, Result};
 use bregman::executor::{BatchMetrics, Executor, Sgd, Split, Splits};
-use bregman::gpu::{AdapterSummary, Gpu, GpuExecutor, PlanOptions, Selection};
+use bregman::gpu::{AdapterSummary, Gpu, GpuExecutor, Plan, PlanOptions, Selection};
 use bregman::nn::Parameters;
 
 use crate::network::Network;
@@ -50,7 +50,7 @@ impl Device {
                 },
             )),
             Err(error) if asked => Err(error),
-            Err(Error::NoAdapter { known }) => Ok(Self::cpu(&format!(
+            Err(Error::NoAdapter { known, .. }) => Ok(Self::cpu(&format!(
                 "no hardware adapter; adapters: {known}"
             ))),
             Err(error) => Ok(Self::cpu(&format!("no usable adapter: {error}"))),
@@ -104,19 +104,23 @@ impl Device {
         sgd: Sgd,
         fused: bool,
     ) -> Result<AnyExecutor> {
-        let Network { model, parameters } = network;
         Ok(match self.gpu {
             None => {
+                let (model, parameters) = network.initialize();
                 let executor = CpuExecutor::new(&model, Arc::new(splits), parameters, sgd)?;
                 AnyExecutor::Cpu(Box::new(executor))
             }
             Some(gpu) => {
-                let plan = PlanOptions {
-                    realizations: parameters.len(),
+                let options = PlanOptions {
+                    realizations: network.realizations(),
                     sgd,
                     fused,
                 };
-                let executor = GpuExecutor::new(gpu, &model, &splits, &parameters, plan).await?;
+                let plan = Plan::new(&network.model, &splits, options)?;
+                // Before parameters are made that no adapter would take.
+                plan.check_limits(&gpu.limits())?;
+                let (model, parameters) = network.initialize();
+                let executor = GpuExecutor::from_plan(gpu, &model, plan, &parameters).await?;
                 AnyExecutor::Gpu(Box::new(executor))
             }
         })

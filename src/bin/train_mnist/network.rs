@@ -4,14 +4,42 @@ use std::fs;
 
 use bregman::checkpoint::{self, Checkpoint, CheckpointFault};
 use bregman::error::{Error, Result};
-use bregman::nn::{Form, LayerKind, Loss, Model, Parameters};
+use bregman::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
 
 use crate::options::Options;
 
-/// A network and its initial parameters, one set a realization.
+/// A network, and where its initial parameters come from.
 pub struct Network {
     pub model: Model,
-    pub parameters: Vec<Parameters>,
+    initial: Initial,
+}
+
+enum Initial {
+    Random { init: Init, seeds: Vec<u64> },
+    Loaded(Vec<Parameters>),
+}
+
+impl Network {
+    /// The number of realizations.
+    pub fn realizations(&self) -> usize {
+        match &self.initial {
+            Initial::Random { seeds, .. } => seeds.len(),
+            Initial::Loaded(parameters) => parameters.len(),
+        }
+    }
+
+    /// The network and its initial parameters, one set a realization. Until now they took no memory.
+    pub fn initialize(self) -> (Model, Vec<Parameters>) {
+        let Self { model, initial } = self;
+        let parameters = match initial {
+            Initial::Random { init, seeds } => seeds
+                .into_iter()
+                .map(|seed| init.parameters(&model, seed))
+                .collect(),
+            Initial::Loaded(parameters) => parameters,
+        };
+        (model, parameters)
+    }
 }
 
 /// Loads the checkpoints that `options` ask for, and checks that they agree with what else was
@@ -75,7 +103,7 @@ pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
     Ok(Some(checkpoints))
 }
 
-/// The network for samples of `features` in `classes`, and its initial parameters.
+/// The network for samples of `features` in `classes`.
 ///
 /// # Errors
 /// [`Error::InvalidOption`] for an input range outside the range of ρ, [`Error::OutOfMemory`] for a
@@ -98,10 +126,11 @@ pub fn build(
             model = model.with_input_range(low, high)?;
         }
         let seeds = (0..options.realizations).map(|r| options.seed.wrapping_add(r as u64));
-        let parameters = seeds
-            .map(|seed| options.init.parameters(&model, seed))
-            .collect();
-        return Ok(Network { model, parameters });
+        let initial = Initial::Random {
+            init: options.init,
+            seeds: seeds.collect(),
+        };
+        return Ok(Network { model, initial });
     };
     let model = checkpoints[0].model.clone();
     let mut widths: Vec<usize> = model.layers.iter().map(|layer| layer.outputs).collect();
@@ -136,7 +165,8 @@ pub fn build(
         .into_iter()
         .map(|checkpoint| checkpoint.parameters)
         .collect();
-    Ok(Network { model, parameters })
+    let initial = Initial::Loaded(parameters);
+    Ok(Network { model, initial })
 }
 
 /// One line on a network.
@@ -165,8 +195,8 @@ pub fn describe(model: &Model) -> String {
     )
 }
 
-/// Refuses, before anything is allocated, what cannot fit into this machine's memory: parameters,
-/// gradients and a batch's activations of all realizations.
+/// Refuses, before anything is allocated, what cannot fit into this machine's memory: parameters and
+/// what they are made from or copied to, and what the CPU executor keeps of a batch.
 fn check_memory(
     options: &Options,
     features: usize,
@@ -179,12 +209,22 @@ fn check_memory(
     let matrices = (features * width)
         .saturating_add((layers - 1).saturating_mul(width * width))
         .saturating_add(width * outputs);
-    let activations = layers.saturating_mul(width) + features + outputs;
+    // The first layer's skip goes through M if it changes the width; z, a and δ are kept of each.
+    let mixes = options.layer != LayerKind::Standard && features != width;
+    let [mix, mixed] = if mixes {
+        [features * width, 2 * width + features]
+    } else {
+        [0, 0]
+    };
+    let matrices = matrices.saturating_add(mix);
+    let activations = layers
+        .saturating_mul(3 * width)
+        .saturating_add(features + 2 * outputs + mixed);
     let batch = options.batch_size.min(MAX_SAMPLES) as u128;
     let numbers = matrices
-        .saturating_mul(2)
+        .saturating_mul(2 * options.realizations as u128)
         .saturating_add(activations.saturating_mul(batch));
-    let bytes = numbers.saturating_mul(4 * options.realizations as u128);
+    let bytes = numbers.saturating_mul(4);
     let available = available_memory();
     if bytes <= u128::from(available) {
         return Ok(());

@@ -19,7 +19,7 @@ use serde::Serialize;
 #[command(version, args_override_self = true, allow_negative_numbers = true)]
 pub struct Options {
     /// Data set; by default that of the checkpoint or the data folder, else MNIST, else (with
-    /// neither data nor network) digits that the program draws itself
+    /// neither data nor network) digits that the program draws itself, always the same ones
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(["mnist", "fashion-mnist", "digits"]))]
     pub dataset: Option<String>,
     /// Folder with the IDX files, plain or .gz; else BREGMAN_DATA_DIR, else the user's cache folder,

@@ -1,7 +1,8 @@
 //! What a person reads, on standard error, and the files for programs.
 
+use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bregman::atomic_file;
@@ -36,14 +37,16 @@ pub fn print(text: &str) -> Result<()> {
 /// Progress on standard error: a bar with a line an epoch above it on a terminal, else the lines.
 pub struct Progress {
     schedule: Schedule,
+    /// The file of metrics, and its lines so far.
+    metrics: Option<(PathBuf, String)>,
     bar: Option<ProgressBar>,
     epoch_start: Instant,
     loss: Option<f64>,
 }
 
 impl Progress {
-    /// Progress of a run.
-    pub fn new(schedule: Schedule) -> Self {
+    /// Progress of a run; metrics so far go to `out_dir` after each epoch.
+    pub fn new(schedule: Schedule, out_dir: Option<&Path>) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{prefix} {bar:30} step {pos}/{len}{msg}");
             let bar = ProgressBar::new(schedule.steps() as u64);
@@ -52,6 +55,7 @@ impl Progress {
         });
         Self {
             schedule,
+            metrics: out_dir.map(|folder| (folder.join(METRICS_SO_FAR), String::new())),
             bar,
             epoch_start: Instant::now(),
             loss: None,
@@ -71,7 +75,7 @@ impl Observer for Progress {
         // The losses of an epoch stay on the device until its end: the bar has the last epoch's.
         let loss = self
             .loss
-            .map_or(String::new(), |loss| format!(", loss {loss:.4}"));
+            .map_or(String::new(), |loss| format!(", last loss {loss:.4}"));
         let samples = (steps * self.schedule.batch_size).min(self.schedule.samples);
         let seconds = self.epoch_start.elapsed().as_secs_f64();
         let rate = match steps {
@@ -87,6 +91,13 @@ impl Observer for Progress {
 
     fn epoch(&mut self, metrics: &EpochMetrics) {
         self.loss = Some(metrics.train_loss);
+        if let Some((path, lines)) = &mut self.metrics {
+            *lines += &(json(metrics) + "\n");
+            // Training goes on: its end writes the metrics once more, and fails if it must.
+            if let Err(error) = atomic_file::write(path, lines.as_bytes()) {
+                say(format_args!("warning: {error}"));
+            }
+        }
         let line = epoch_line(metrics, self.schedule.epochs);
         match &self.bar {
             Some(bar) if metrics.epoch == self.schedule.epochs => {
@@ -194,6 +205,8 @@ pub fn thousands(number: usize) -> String {
 }
 
 const METRICS: &str = "metrics.jsonl";
+/// The metrics of a run that goes on, or that did not end well: an earlier run's stay untouched.
+const METRICS_SO_FAR: &str = "metrics.partial.jsonl";
 const SUMMARY: &str = "summary.json";
 
 /// Finds out, before training, whether `folder` (made if need be) can take the results.
@@ -205,15 +218,19 @@ pub fn check_writable(folder: &Path) -> Result<()> {
     atomic_file::check_writable(&folder.join(SUMMARY))
 }
 
-/// Writes `metrics.jsonl`, if anything was trained, and `summary.json`.
+/// Writes `metrics.jsonl`, empty if nothing was trained, and `summary.json`.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn write_results(folder: &Path, summary: &Summary<impl Serialize>) -> Result<()> {
-    if !summary.epochs.is_empty() {
-        let lines: Vec<String> = summary.epochs.iter().map(json).collect();
-        atomic_file::write(&folder.join(METRICS), (lines.join("\n") + "\n").as_bytes())?;
-    }
+    let lines: String = summary
+        .epochs
+        .iter()
+        .map(|epoch| json(epoch) + "\n")
+        .collect();
+    atomic_file::write(&folder.join(METRICS), lines.as_bytes())?;
+    // It is not there if nothing was trained.
+    let _ = fs::remove_file(folder.join(METRICS_SO_FAR));
     let text = serde_json::to_string_pretty(summary).expect("numbers and strings serialize");
     atomic_file::write(&folder.join(SUMMARY), (text + "\n").as_bytes())?;
     Ok(())
