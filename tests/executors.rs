@@ -4,13 +4,16 @@ mod common;
 
 use std::sync::Arc;
 
+use bregman::activation;
 use bregman::cpu::CpuExecutor;
 use bregman::error::Error;
 use bregman::executor::{Executor, Sgd, Split};
-use bregman::nn::{LayerKind, Model, Parameters};
+use bregman::nn::{Form, LayerKind, Loss, Model, Parameters};
+use bregman::reference::Reference;
 use bregman::selftest::networks::{
-    Expected, REALIZATIONS, Record, SEED, SGD, cases, initial, run, splits,
+    Expected, REALIZATIONS, Record, SEED, SGD, cases, dataset, initial, run, splits,
 };
+use bregman::selftest::training::{saturated, saturated_losses};
 
 fn cpu(model: &Model, parameters: Vec<Parameters>) -> CpuExecutor {
     CpuExecutor::new(model, Arc::new(splits(model)), parameters, SGD).expect("an executor")
@@ -82,6 +85,58 @@ fn non_finite_parameters_are_reported() {
 #[test]
 fn orders_that_do_not_fit_are_refused() {
     common::refuses(&mut cpu(&cases()[0].model, initial(&cases()[0].model, 2)));
+}
+
+#[test]
+fn saturated_networks_stay_finite() {
+    for activation in &activation::ALL {
+        let (model, splits, parameters, sgd) = saturated(activation).expect("a network");
+        let mut reference = Reference::new(&model, &splits, &parameters, sgd).expect("reference");
+        let cpu = CpuExecutor::new(&model, Arc::new(splits), parameters, sgd);
+        let found = saturated_losses(&mut cpu.expect("an executor")).expect("200 steps");
+        let expected = saturated_losses(&mut reference).expect("200 steps");
+        assert_eq!(found.len(), 200);
+        for (step, losses) in found.into_iter().zip(expected).enumerate() {
+            let finite = losses.0.is_finite() && losses.1.is_finite();
+            assert!(finite, "{} step {step}: {losses:?}", activation.name);
+        }
+    }
+}
+
+/// With W = 0 and b = 0 a hundred layers in dual form give what one gives, which is a round trip.
+#[test]
+fn a_hundred_layers_are_the_identity() {
+    for activation in &activation::ALL {
+        let loss = Loss::MeanSquaredError;
+        let model = |layers: usize| {
+            let widths = vec![13; layers + 1];
+            Model::new(
+                LayerKind::Bregman,
+                Form::Dual,
+                activation,
+                loss,
+                &widths,
+                13,
+            )
+        };
+        let [one, hundred] = [1, 100].map(|layers| {
+            let model = model(layers).expect("a network");
+            // The head is the identity: the losses tell what comes out.
+            let mut parameters = Parameters::zeros(&model);
+            parameters
+                .head
+                .weight
+                .iter_mut()
+                .step_by(14)
+                .for_each(|w| *w = 1.0);
+            let mut data = splits(&model);
+            data.test = dataset(23, 13, 2);
+            let executor = CpuExecutor::new(&model, Arc::new(data), vec![parameters], SGD);
+            let mut executor = executor.expect("an executor");
+            pollster::block_on(executor.evaluate(Split::Test)).expect("an evaluation")
+        });
+        assert_eq!(one, hundred, "{}", activation.name);
+    }
 }
 
 #[test]

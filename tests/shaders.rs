@@ -4,12 +4,22 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use bregman::gpu::ops;
-use bregman::gpu::shader::{self, Access, Tile};
+use bregman::gpu::ops::{self, apply_function};
+use bregman::gpu::shader::{self, Access, Shader, Tile};
+use bregman::selftest::functions;
+
+/// Those that train networks, and those that test elementary functions.
+fn permutations() -> Vec<(Shader, &'static [(&'static str, &'static str)])> {
+    let functions = functions::all().into_iter().map(|function| {
+        let shader = apply_function::shader(function.wgsl);
+        (shader, apply_function::Params::FIELDS)
+    });
+    ops::permutations().into_iter().chain(functions).collect()
+}
 
 #[test]
 fn every_permutation_validates_and_agrees_with_the_host() {
-    let permutations = ops::permutations();
+    let permutations = permutations();
     let labels: HashSet<String> = permutations.iter().map(|(s, _)| s.label()).collect();
     assert_eq!(
         labels.len(),
@@ -76,7 +86,7 @@ fn every_file_is_part_of_a_permutation() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let mut files = Vec::new();
     wgsl_files(&root, &mut files);
-    let linked: String = ops::permutations().iter().map(|(s, _)| s.link()).collect();
+    let linked: String = permutations().iter().map(|(s, _)| s.link()).collect();
     for file in files {
         let text = std::fs::read_to_string(&file).expect("a WGSL file");
         assert!(

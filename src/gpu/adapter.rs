@@ -65,28 +65,36 @@ async fn enumerate() -> Vec<wgpu::Adapter> {
         .await
 }
 
+/// All adapters, hardware before software, discrete before others.
+pub(super) async fn ranked() -> Vec<(wgpu::Adapter, AdapterSummary)> {
+    let mut found: Vec<_> = enumerate()
+        .await
+        .into_iter()
+        .map(|adapter| {
+            let info = adapter.get_info();
+            (adapter, AdapterSummary::new(&info), info.device_type)
+        })
+        .collect();
+    found.sort_by_key(|(.., device_type)| match device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    });
+    let found = found.into_iter();
+    found
+        .map(|(adapter, summary, _)| (adapter, summary))
+        .collect()
+}
+
 /// The adapter that `selection` asks for.
 ///
 /// # Errors
 /// [`Error::UnknownName`] if a name matches nothing; [`Error::NoAdapter`] if there is none of the
 /// kind allowed. Both list what there is.
 pub(super) async fn select(selection: &Selection) -> Result<(wgpu::Adapter, AdapterSummary)> {
-    let mut found: Vec<_> = enumerate()
-        .await
-        .into_iter()
-        .map(|adapter| {
-            let info = adapter.get_info();
-            let rank = match info.device_type {
-                wgpu::DeviceType::DiscreteGpu => 0,
-                wgpu::DeviceType::IntegratedGpu => 1,
-                wgpu::DeviceType::VirtualGpu => 2,
-                wgpu::DeviceType::Other => 3,
-                wgpu::DeviceType::Cpu => 4,
-            };
-            (rank, adapter, AdapterSummary::new(&info))
-        })
-        .collect();
-    found.sort_by_key(|(rank, ..)| *rank);
+    let found = ranked().await;
     let known = match found.len() {
         0 => match std::env::var("WGPU_BACKEND") {
             Ok(backends) => format!("none with WGPU_BACKEND={backends}"),
@@ -94,7 +102,7 @@ pub(super) async fn select(selection: &Selection) -> Result<(wgpu::Adapter, Adap
         },
         _ => found
             .iter()
-            .map(|(.., summary)| summary.to_string())
+            .map(|(_, summary)| summary.to_string())
             .collect::<Vec<_>>()
             .join("; "),
     };
@@ -102,8 +110,8 @@ pub(super) async fn select(selection: &Selection) -> Result<(wgpu::Adapter, Adap
         Some(name) => summary.name.to_lowercase().contains(&name.to_lowercase()),
         None => selection.allow_software || !summary.software,
     };
-    match found.into_iter().find(|(.., summary)| wanted(summary)) {
-        Some((_, adapter, summary)) => Ok((adapter, summary)),
+    match found.into_iter().find(|(_, summary)| wanted(summary)) {
+        Some((adapter, summary)) => Ok((adapter, summary)),
         None => Err(match &selection.name {
             Some(name) => Error::UnknownName {
                 kind: "adapter",

@@ -16,14 +16,15 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 /// How many submissions may be under way at once.
 const IN_FLIGHT: usize = 3;
 
-/// A device, ready to run programs.
+/// A device, ready to run programs. A clone is the same device, with submissions of its own.
+#[derive(Clone)]
 pub struct Gpu {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     summary: AdapterSummary,
     /// The first error that no scope caught, or the loss of the device: it poisons all that follows.
     fault: Arc<Mutex<Option<Error>>>,
-    kernels: Mutex<HashMap<String, Arc<Kernel>>>,
+    kernels: Arc<Mutex<HashMap<String, Arc<Kernel>>>>,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
 }
 
@@ -34,6 +35,19 @@ impl Gpu {
     /// No such adapter (see [`Selection`]), or [`Error::Gpu`] if it gives no device.
     pub async fn request(selection: &Selection) -> Result<Self> {
         let (adapter, summary) = adapter::select(selection).await?;
+        Self::open(adapter, summary).await
+    }
+
+    /// Opens every adapter there is, hardware before software.
+    pub async fn request_all() -> Vec<Result<Self>> {
+        let mut opened = Vec::new();
+        for (adapter, summary) in adapter::ranked().await {
+            opened.push(Self::open(adapter, summary).await);
+        }
+        opened
+    }
+
+    async fn open(adapter: wgpu::Adapter, summary: AdapterSummary) -> Result<Self> {
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("bregman"),
@@ -69,7 +83,7 @@ impl Gpu {
             queue,
             summary,
             fault,
-            kernels: Mutex::default(),
+            kernels: Arc::default(),
             in_flight: VecDeque::new(),
         })
     }

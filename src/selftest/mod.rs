@@ -1,4 +1,4 @@
-//! Whether this adapter computes what it should: elementary functions, activations, every kernel and
+//! Whether an adapter computes what it should: elementary functions, activations, every kernel and
 //! whole trainings against f64, each within a bound derived for it.
 //!
 //! `cargo run --release --bin selftest` runs it on a user's own adapters, the tests of the crate on
@@ -10,3 +10,75 @@ pub mod dispatch;
 pub mod functions;
 pub mod kernels;
 pub mod networks;
+pub mod training;
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::gpu::Gpu;
+use checks::{Checks, Row};
+use functions::FunctionRow;
+
+/// What the self-test found out about an adapter.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The adapter's name.
+    pub adapter: String,
+    /// The graphics interface: "vulkan", "metal", "dx12".
+    pub backend: String,
+    /// Driver name and version.
+    pub driver: String,
+    /// Whether all of it is right.
+    pub passed: bool,
+    /// The elementary functions.
+    pub functions: Vec<FunctionRow>,
+    /// The contracts of the activations.
+    pub activations: Vec<Row>,
+    /// The kernels.
+    pub kernels: Vec<Row>,
+    /// The trainings.
+    pub training: Vec<Row>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// Runs all checks, of all permutations if `full`; `progress` is told what comes next.
+///
+/// # Errors
+/// Those of the adapter; what is merely wrong is in the report.
+pub fn run(gpu: &mut Gpu, full: bool, progress: &mut dyn FnMut(&str)) -> Result<Report> {
+    let start = Instant::now();
+    progress("elementary functions");
+    let functions = functions::check(gpu)?;
+    let mut rows = |all: &[(&str, checks::Check)]| -> Result<Vec<Row>> {
+        let mut checks = Checks::new(full);
+        for (name, check) in all {
+            progress(name);
+            checks.begin(name);
+            check(gpu, &mut checks)?;
+        }
+        // Rows that were begun only to begin others.
+        let rows = checks.into_rows().into_iter();
+        Ok(rows.filter(|row| row.numbers > 0).collect())
+    };
+    let activations = rows(&activations::ALL)?;
+    let kernels = rows(&kernels::ALL)?;
+    let training = rows(&training::ALL)?;
+    let right = |rows: &[Row]| rows.iter().all(|row| row.failure.is_none());
+    let passed = functions.iter().all(FunctionRow::passes)
+        && [&activations, &kernels, &training].map(|rows| right(rows)) == [true; 3];
+    let summary = gpu.summary();
+    Ok(Report {
+        adapter: summary.name.clone(),
+        backend: summary.backend.clone(),
+        driver: summary.driver.clone(),
+        passed,
+        functions,
+        activations,
+        kernels,
+        training,
+        seconds: start.elapsed().as_secs_f64(),
+    })
+}

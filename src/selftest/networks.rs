@@ -28,6 +28,14 @@ pub const TRAIN_SAMPLES: usize = 37;
 /// Features of a sample: a prime.
 const FEATURES: usize = 13;
 
+/// Every kind of layer in every form.
+pub const KINDS: [(LayerKind, Form); 4] = [
+    (LayerKind::Standard, Form::Dual),
+    (LayerKind::Euclidean, Form::Dual),
+    (LayerKind::Bregman, Form::Dual),
+    (LayerKind::Bregman, Form::Primal),
+];
+
 /// A network under test.
 pub struct Case {
     /// Layers, form, activation and widths.
@@ -39,13 +47,7 @@ pub struct Case {
 /// Every kind of layer × activation, in both forms, with and without M, and every loss.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    let kinds = [
-        (LayerKind::Standard, Form::Dual),
-        (LayerKind::Euclidean, Form::Dual),
-        (LayerKind::Bregman, Form::Dual),
-        (LayerKind::Bregman, Form::Primal),
-    ];
-    for (kind, form) in kinds {
+    for (kind, form) in KINDS {
         for activation in &activation::ALL {
             for widths in [&[13, 13, 13][..], &[13, 7, 7, 11]] {
                 let model = Model::new(kind, form, activation, Loss::CrossEntropy, widths, 5);
@@ -179,7 +181,8 @@ pub struct Expected {
     tensors: Vec<Vec<f64>>,
 }
 
-const ETA: f32 = 1.0 / (1 << 16) as f32;
+/// How far off the perturbed parameters are, relatively.
+pub(super) const ETA: f32 = 1.0 / (1 << 16) as f32;
 
 impl Expected {
     /// The reference's run of `model` on [`splits`].
@@ -274,7 +277,7 @@ impl Expected {
 }
 
 /// Every parameter off by ±η relative.
-fn perturb(parameters: &Parameters, draw: u32) -> Parameters {
+pub(super) fn perturb(parameters: &Parameters, draw: u32) -> Parameters {
     let stream = Stream::new(77, Purpose::Init, draw);
     let mut perturbed = parameters.clone();
     let values = perturbed.tensors_mut().flatten();

@@ -1,7 +1,7 @@
-//! The self-test's checks, each as a test: kernels, activations, elementary functions.
+//! The self-test's checks, each as a test: kernels, activations, elementary functions, trainings.
 
 use bregman::selftest::checks::{Check, Checks};
-use bregman::selftest::{activations, functions, kernels};
+use bregman::selftest::{activations, functions, kernels, training};
 
 use crate::{Body, gpu};
 
@@ -15,6 +15,7 @@ pub fn tests() -> Vec<(String, Body)> {
     };
     let mut tests = checks("kernels", &kernels::ALL);
     tests.extend(checks("activations", &activations::ALL));
+    tests.extend(checks("training", &training::ALL));
     tests.push(("functions".to_owned(), Box::new(functions)));
     tests
 }

@@ -1,0 +1,178 @@
+//! Tells whether this machine's adapters compute what they should.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use bregman::error::{Error, Result};
+use bregman::gpu::{Gpu, Selection};
+use bregman::selftest::checks::Row;
+use bregman::selftest::{self, Report};
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Check that an adapter computes what it should: elementary functions, activations, every kernel,
+/// gradients and ten training steps, against float64, each within a bound derived for it.
+///
+/// Without --adapter all adapters are tested, WGPU_BACKEND limits them. Ends with 1 if anything is
+/// wrong.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    /// Adapter to test, by any part of its name
+    #[arg(long, value_name = "NAME")]
+    adapter: Option<String>,
+    /// Test every activation with every tile
+    #[arg(long)]
+    full: bool,
+    /// Print the reports as a JSON array on standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    match run(&Options::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all adapters passed.
+fn run(options: &Options) -> Result<bool> {
+    let adapters = match &options.adapter {
+        None => pollster::block_on(Gpu::request_all()),
+        Some(name) => vec![pollster::block_on(Gpu::request(&Selection {
+            name: Some(name.clone()),
+            allow_software: true,
+        }))],
+    };
+    if adapters.is_empty() {
+        return Err(Error::NoAdapter {
+            software: true,
+            known: "none".to_owned(),
+        });
+    }
+    let mut reports = Vec::new();
+    for gpu in adapters {
+        let mut gpu = gpu?;
+        say(&format!("testing {}", gpu.summary()));
+        let report = test(&mut gpu, options.full)?;
+        if !options.json {
+            print(&table(&report))?;
+        }
+        reports.push(report);
+    }
+    if options.json {
+        let json = serde_json::to_string_pretty(&reports).expect("numbers and strings serialize");
+        print(&(json + "\n"))?;
+    }
+    Ok(reports.iter().all(|report| report.passed))
+}
+
+/// The self-test, with a spinner on a terminal.
+fn test(gpu: &mut Gpu, full: bool) -> Result<Report> {
+    let spinner = io::stderr().is_terminal().then(|| {
+        let style = ProgressStyle::with_template("{spinner} {elapsed} {msg}");
+        let spinner = ProgressBar::new_spinner();
+        spinner.set_style(style.expect("the template is well-formed"));
+        spinner
+    });
+    let report = selftest::run(gpu, full, &mut |next| {
+        if let Some(spinner) = &spinner {
+            spinner.set_message(next.to_owned());
+            spinner.tick();
+        }
+    });
+    if let Some(spinner) = spinner {
+        spinner.finish_and_clear();
+    }
+    report
+}
+
+/// The report for people.
+fn table(report: &Report) -> String {
+    let mut text = String::new();
+    let mut line = |line: String| text += &(line + "\n");
+    line(format!(
+        "{:22} {:>8} {:>7} {:>11}  {:13}",
+        "function", "points", "ULP", "of at most", "worst at"
+    ));
+    for row in &report.functions {
+        let allowed = match row.allowance {
+            0.0 => format!("{}", row.bound),
+            _ => format!("{} + {}", row.bound, row.allowance),
+        };
+        line(format!(
+            "{:22} {:8} {:7.3} {allowed:>11}  {:<13e} {}",
+            row.name,
+            row.points,
+            row.worst,
+            row.at,
+            if row.passes() { "" } else { "WRONG" }
+        ));
+    }
+    for (what, rows) in [
+        ("activations", &report.activations),
+        ("kernel", &report.kernels),
+        ("training", &report.training),
+    ] {
+        line(String::new());
+        line(format!(
+            "{what:28} {:>9} {:>20}",
+            "numbers", "error over its bound"
+        ));
+        rows.iter().for_each(|row| line(table_row(row)));
+    }
+    line(String::new());
+    line(format!(
+        "{} ({}, {}): {} in {:.1} s",
+        report.adapter,
+        report.backend,
+        report.driver,
+        if report.passed {
+            "all right"
+        } else {
+            "NOT RIGHT; please report this with the table above, and use --device cpu until then"
+        },
+        report.seconds
+    ));
+    text
+}
+
+fn table_row(row: &Row) -> String {
+    let Row {
+        name,
+        numbers,
+        worst,
+        failure,
+        ..
+    } = row;
+    let failure = match failure {
+        Some(failure) => format!("  WRONG: {failure}"),
+        None => String::new(),
+    };
+    format!("{name:28} {numbers:9} {worst:20.3}{failure}")
+}
+
+/// Writes a line to standard error. If that is closed there is nobody left to tell.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Writes to standard output. A reader that has gone away is no error: it has what it wanted.
+fn print(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::io("write", "standard output")(e))
+        }
+        _ => Ok(()),
+    }
+}

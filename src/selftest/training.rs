@@ -1,0 +1,255 @@
+//! Networks on the adapter: ten steps of SGD, gradients, and what deep or saturated layers do.
+
+use super::activations::round_trip_bound;
+use super::checks::{Check, Checks};
+use super::dispatch::{Run, random};
+use super::networks::{
+    self, Expected, REALIZATIONS, SEED, SGD, cases, dataset, initial, perturb, run, splits,
+};
+use crate::activation::{self, Activation};
+use crate::error::Result;
+use crate::executor::{Executor, Sgd, Splits};
+use crate::gpu::ops::layer_forward::{Epilogue, Operands, layer_forward};
+use crate::gpu::shader::Tile;
+use crate::gpu::{Gpu, GpuExecutor, PlanOptions};
+use crate::nn::{Form, Layer, LayerKind, Loss, Model, Parameters};
+use crate::reference;
+
+/// The checks, by name.
+pub const ALL: [(&str, Check); 5] = [
+    ("ten steps, fused", |gpu, checks| {
+        ten_steps(gpu, checks, true)
+    }),
+    ("ten steps, unfused", |gpu, checks| {
+        ten_steps(gpu, checks, false)
+    }),
+    ("gradient", gradient),
+    ("identity of 100 layers", identity),
+    ("saturation, 200 steps", saturation),
+];
+
+/// An executor on the adapter.
+fn executor(
+    gpu: &Gpu,
+    model: &Model,
+    splits: &Splits,
+    parameters: &[Parameters],
+    sgd: Sgd,
+    fused: bool,
+) -> Result<GpuExecutor> {
+    let options = PlanOptions {
+        realizations: parameters.len(),
+        sgd,
+        fused,
+    };
+    let executor = GpuExecutor::new(gpu.clone(), model, splits, parameters, options);
+    pollster::block_on(executor)
+}
+
+/// Every network of [`cases`]: each loss, each count and each parameter.
+fn ten_steps(gpu: &mut Gpu, checks: &mut Checks, fused: bool) -> Result<()> {
+    for case in cases() {
+        let model = &case.model;
+        let parameters = initial(model, REALIZATIONS);
+        let mut executor = executor(gpu, model, &splits(model), &parameters, SGD, fused)?;
+        let found = run(&mut executor, SEED, REALIZATIONS)?;
+        Expected::of(model)?.compare(model, &found, checks);
+    }
+    Ok(())
+}
+
+/// The gradient by which one step moves the parameters, against central differences of the
+/// reference's loss.
+fn gradient(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    for (kind, form) in networks::KINDS {
+        for activation in [&activation::TANH, &activation::SOFTPLUS] {
+            let loss = Loss::CrossEntropy;
+            let model = Model::new(kind, form, activation, loss, &[13, 7, 7], 5)?;
+            gradient_of(gpu, checks, &model)?;
+        }
+    }
+    Ok(())
+}
+
+fn gradient_of(gpu: &mut Gpu, checks: &mut Checks, model: &Model) -> Result<()> {
+    let sgd = Sgd {
+        batch_size: 8,
+        learning_rate: 1.0,
+    };
+    // One batch, so that a step is an epoch.
+    let train = dataset(sgd.batch_size, 5, 4);
+    let splits = Splits {
+        test: train.clone(),
+        validation: None,
+        train,
+    };
+    let before = initial(model, 1);
+    let mut executor = executor(gpu, model, &splits, &before, sgd, true)?;
+    let order: Vec<u32> = (0..sgd.batch_size as u32).collect();
+    let after = pollster::block_on(async {
+        executor.train_epoch(&[order], &mut |_| {}).await?;
+        executor.parameters().await
+    })?;
+
+    let values = model.pixel_values();
+    let pixels = splits.train.pixels.iter();
+    let x: Vec<f64> = pixels.map(|&p| f64::from(values[usize::from(p)])).collect();
+    let labels = &splits.train.labels;
+    let at = |p: &Parameters<f64>| reference::gradients(model, p, &x, labels);
+    let exact = before[0].map(f64::from);
+    let (loss, gradient) = at(&exact);
+    let drawn: Vec<_> = (0..3)
+        .map(|draw| at(&perturb(&before[0], draw).map(f64::from)).1)
+        .collect();
+    let roundings = (13 + 8) as f64 / f64::from(1 << 23);
+
+    for (t, shape) in model.tensors().iter().enumerate() {
+        // M is projected after the step; ten steps compare it.
+        if shape.name.ends_with(".mix") {
+            continue;
+        }
+        let tensor = |p: &Parameters<f64>| p.tensors().nth(t).cloned().unwrap_or_default();
+        let single = |p: &Parameters| p.tensors().nth(t).cloned().unwrap_or_default();
+        let (p0, p1) = (single(&before[0]), single(&after[0]));
+        let g = tensor(&gradient);
+        let largest = |values: &[f64]| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+        let sensitivity = drawn.iter().map(tensor).fold(0.0, |m: f64, drawn| {
+            let changes: Vec<f64> = drawn.iter().zip(&g).map(|(a, b)| a - b).collect();
+            m.max(largest(&changes))
+        });
+        let parameter = p0.iter().fold(0.0, |m: f64, p| m.max(f64::from(p.abs())));
+        // Roundings on the way, of the update, and of the central difference.
+        let bound = roundings * (sensitivity / f64::from(networks::ETA) + largest(&g))
+            + (parameter + largest(&g)) / f64::from(1 << 23)
+            + 20.0 * f64::EPSILON.powf(2.0 / 3.0) * loss.loss.max(largest(&g));
+        for i in 0..p0.len() {
+            let step = f64::EPSILON.cbrt();
+            let moved = |by: f64| {
+                let mut p = exact.clone();
+                if let Some(tensor) = p.tensors_mut().nth(t) {
+                    tensor[i] += by;
+                }
+                at(&p).0.loss
+            };
+            let difference = (moved(step) - moved(-step)) / (2.0 * step);
+            let found = f64::from(p0[i]) - f64::from(p1[i]);
+            checks.within((found - difference).abs(), bound, || {
+                format!(
+                    "{} {} {}[{i}]: {found:?}, expected {difference:?} ± {bound:.1e}",
+                    model.kind.name(),
+                    model.activation.name,
+                    shape.name
+                )
+            });
+        }
+    }
+    Ok(())
+}
+
+/// With W = 0 and b = 0 a hundred Bregman layers in dual form are one round trip.
+fn identity(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    for activation in &activation::ALL {
+        identity_of(gpu, checks, activation)?;
+    }
+    Ok(())
+}
+
+fn identity_of(gpu: &mut Gpu, checks: &mut Checks, activation: &Activation) -> Result<()> {
+    const LAYERS: usize = 100;
+    let [batch, width] = [29, 11];
+    let layer = Layer {
+        inputs: width,
+        outputs: width,
+        mix: false,
+    };
+    let [low, high] = activation.clamp.map(|end| end.clamp(-20.0, 20.0));
+    let mut z = random(1, batch * width, low, high);
+    z[..2].copy_from_slice(&[low, high]);
+    let mut run = Run::default();
+    let input = run.input(&z);
+    let weight = run.input(&vec![0.0; width * width]);
+    let bias = run.input(&vec![0.0; width]);
+    let mut states = vec![(input, input)];
+    for l in 0..LAYERS {
+        let (before, a) = states[l];
+        let [output, dual] = [0; 2].map(|_| run.output(batch * width));
+        let epilogue = match l {
+            0 => Epilogue::BregmanLift { u: before, dual },
+            _ => Epilogue::BregmanDual { a, dual },
+        };
+        let operands = Operands {
+            z: before,
+            weight,
+            bias,
+            output,
+        };
+        let clamp = activation.clamp;
+        run.op(layer_forward(
+            epilogue,
+            activation,
+            clamp,
+            Tile::Small,
+            [1, batch],
+            &layer,
+            operands,
+        ));
+        states.push((output, dual));
+    }
+    let found = run.read(gpu, &[states[LAYERS].0])?.remove(0);
+    for (&z, &found) in z.iter().zip(&found) {
+        let distance = (f64::from(found) - f64::from(z)).abs();
+        checks.within(distance, round_trip_bound(activation, z), || {
+            format!("{}: {z:?} became {found:?}", activation.name)
+        });
+    }
+    Ok(())
+}
+
+/// Saturated networks in dual form keep finite losses and parameters.
+fn saturation(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    for activation in &activation::ALL {
+        let (model, splits, parameters, sgd) = saturated(activation)?;
+        let mut executor = executor(gpu, &model, &splits, &parameters, sgd, true)?;
+        for (step, loss) in saturated_losses(&mut executor)?.into_iter().enumerate() {
+            checks.require(loss.is_finite(), || {
+                format!("{}: loss {loss} in step {step}", activation.name)
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A Bregman network in dual form whose weights, a thousand times the usual, saturate every unit.
+///
+/// # Errors
+/// None that is expected.
+pub fn saturated(activation: &'static Activation) -> Result<(Model, Splits, Vec<Parameters>, Sgd)> {
+    let loss = Loss::CrossEntropy;
+    let kind = LayerKind::Bregman;
+    let model = Model::new(kind, Form::Dual, activation, loss, &[13, 13, 13, 13], 5)?;
+    let mut parameters = initial(&model, 1);
+    for layer in &mut parameters[0].layers {
+        layer.weight.iter_mut().for_each(|w| *w *= 1000.0);
+    }
+    // Where nothing saturates, gradients grow with the weights.
+    let bounded = activation.range.iter().all(|end| end.is_finite());
+    let sgd = Sgd {
+        learning_rate: if bounded { 0.1 } else { 1e-12 },
+        ..SGD
+    };
+    Ok((model.clone(), splits(&model), parameters, sgd))
+}
+
+/// The losses of 200 steps; NaN where a parameter is not finite.
+///
+/// # Errors
+/// Those of the executor.
+pub fn saturated_losses(executor: &mut impl Executor) -> Result<Vec<f64>> {
+    let orders = [(0..networks::TRAIN_SAMPLES as u32).collect()];
+    let mut losses = Vec::new();
+    for _ in 0..40 {
+        let batches = pollster::block_on(executor.train_epoch(&orders, &mut |_| {}))?;
+        losses.extend(batches[0].iter().map(|batch| batch.loss));
+    }
+    Ok(losses)
+}
