@@ -25,7 +25,8 @@
 //!
 //! Under them: [`activation`] is Table 1, one const an activation with its file in
 //! `shaders/activation/`; [`math`] has the elementary functions, the twin of `shaders/math.wgsl`;
-//! [`rng`] gives the same random numbers on every executor; [`error`] has the one error type.
+//! [`rng`] gives the same random numbers on every executor; [`plot`] draws figures; [`error`] has the
+//! one error type.
 //!
 //! ```
 //! use bregman::activation::TANH;
@@ -49,6 +50,7 @@ pub mod executor;
 pub mod gpu;
 pub mod math;
 pub mod nn;
+pub mod plot;
 pub mod reference;
 pub mod rng;
 pub mod selftest;
