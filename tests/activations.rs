@@ -4,6 +4,7 @@
 //! The bounds of the f32 functions over all their arguments are in `tests/math.rs`.
 
 use bregman::activation::{ALL, Activation, by_name};
+use proptest::prelude::*;
 
 type Function = Box<dyn Fn(&[f64]) -> Vec<f64>>;
 
@@ -322,5 +323,59 @@ fn odd_functions_are_exactly_odd() {
         check("ρ", &side.grid(), &side.rho, -1.0);
         check("ρ⁻¹", &side.domain(), &side.rho_inv, -1.0);
         check("h", &side.domain(), &side.rho_slope, 1.0);
+    }
+}
+
+fn activations() -> impl Strategy<Value = &'static Activation> {
+    (0..ALL.len()).prop_map(|i| &ALL[i])
+}
+
+/// Any finite f32, by its bits: every magnitude is as likely as another.
+fn finite() -> impl Strategy<Value = f32> {
+    any::<u32>()
+        .prop_map(f32::from_bits)
+        .prop_filter("finite", |x| x.is_finite())
+}
+
+fn at(f: fn(&mut [f32], &[f32]), x: f32) -> f32 {
+    let mut y = [0.0];
+    f(&mut y, &[x]);
+    y[0]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    /// ρ keeps order (to the 4 ULP of its own error) and its range, h is a slope of at most 1/σ.
+    #[test]
+    fn rho_is_monotone_within_its_range(activation in activations(), x in finite(), y in finite()) {
+        let (low, high) = if x <= y { (x, y) } else { (y, x) };
+        let [below, above] = [low, high].map(|a| at(activation.kernels.rho, a));
+        let slack = 8.0 * f32::EPSILON * below.abs().max(above.abs());
+        prop_assert!(below <= above + slack, "{activation:?}: ρ({low}) = {below}, ρ({high}) = {above}");
+        for z in [below, above] {
+            let [from, to] = activation.range;
+            prop_assert!((from..=to).contains(&f64::from(z)), "{activation:?}: {z}");
+            let h = at(activation.kernels.rho_slope, z);
+            let most = (1.0 / activation.sigma) as f32 * (1.0 + 4.0 * f32::EPSILON);
+            prop_assert!((0.0..=most).contains(&h), "{activation:?}: h({z}) = {h}");
+        }
+    }
+
+    /// ρ⁻¹ of anything, once clamped, is finite, and ρ brings it back: 4 + (½ + 4) κ ULP.
+    #[test]
+    fn rho_inv_of_a_clamped_number_is_finite_and_returns(activation in activations(), z in finite()) {
+        let [low, high] = activation.clamp;
+        let z = z.clamp(low, high);
+        let a = at(activation.kernels.rho_inv, z);
+        prop_assert!(a.is_finite(), "{activation:?}: ρ⁻¹({z}) = {a}");
+        let back = at(activation.kernels.rho, a);
+        let slope = (activation.rho_slope)(f64::from(z));
+        let kappa = if z == 0.0 { 0.0 } else { f64::from(a.abs()) * slope / f64::from(z.abs()) };
+        let spacing = f64::from(z.abs().max(f32::MIN_POSITIVE)) * f64::from(f32::EPSILON);
+        let distance = (f64::from(back) - f64::from(z)).abs();
+        // Below the least normal number results may be 0.
+        let bound = (4.0 + 4.5 * kappa) * spacing + f64::from(f32::MIN_POSITIVE);
+        prop_assert!(distance <= bound, "{activation:?}: ρ(ρ⁻¹({z:e})) = {back:e}");
     }
 }

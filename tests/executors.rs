@@ -140,6 +140,24 @@ fn a_hundred_layers_are_the_identity() {
 }
 
 #[test]
+fn standard_layers_with_the_identity_are_euclidean_layers() {
+    common::standard_is_euclidean(|model, parameters| {
+        let executor = Reference::new(model, &splits(model), &parameters, SGD);
+        run(&mut executor.expect("an executor"), SEED, REALIZATIONS).expect("a run")
+    });
+    common::standard_is_euclidean(|model, parameters| {
+        run(&mut cpu(model, parameters), SEED, REALIZATIONS).expect("a run")
+    });
+}
+
+#[test]
+fn networks_of_any_shape_agree_with_the_reference() {
+    common::any_network_agrees(96, |model, parameters| {
+        run(&mut cpu(model, parameters), SEED, REALIZATIONS).expect("a run")
+    });
+}
+
+#[test]
 fn counts_of_zero_are_refused() {
     let model = &cases()[0].model;
     let new = |parameters: Vec<Parameters>, batch_size| {

@@ -13,8 +13,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// Check that an adapter computes what it should: elementary functions, activations, every kernel,
 /// gradients and ten training steps, against float64, each within a bound derived for it.
 ///
-/// Without --adapter all adapters are tested, WGPU_BACKEND limits them. Ends with 1 if anything is
-/// wrong.
+/// Without --adapter or WGPU_ADAPTER_NAME all adapters are tested; WGPU_BACKEND limits them. Ends
+/// with 1 if anything is wrong.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
@@ -43,7 +43,9 @@ fn main() -> ExitCode {
 
 /// Whether all adapters passed.
 fn run(options: &Options) -> Result<bool> {
-    let adapters = match &options.adapter {
+    let variable = std::env::var("WGPU_ADAPTER_NAME").ok();
+    let variable = variable.filter(|name| !name.is_empty());
+    let adapters = match options.adapter.as_ref().or(variable.as_ref()) {
         None => pollster::block_on(Gpu::request_all()),
         Some(name) => vec![pollster::block_on(Gpu::request(&Selection {
             name: Some(name.clone()),
@@ -57,20 +59,31 @@ fn run(options: &Options) -> Result<bool> {
         });
     }
     let mut reports = Vec::new();
+    let mut all_ran = true;
     for gpu in adapters {
-        let mut gpu = gpu?;
-        say(&format!("testing {}", gpu.summary()));
-        let report = test(&mut gpu, options.full)?;
-        if !options.json {
-            print(&table(&report))?;
+        // An adapter that fails altogether is no reason not to test the others.
+        let report = gpu.and_then(|mut gpu| {
+            say(&format!("testing {}", gpu.summary()));
+            test(&mut gpu, options.full)
+        });
+        match report {
+            Ok(report) => {
+                if !options.json {
+                    print(&table(&report))?;
+                }
+                reports.push(report);
+            }
+            Err(error) => {
+                say(&format!("error: {error}"));
+                all_ran = false;
+            }
         }
-        reports.push(report);
     }
     if options.json {
         let json = serde_json::to_string_pretty(&reports).expect("numbers and strings serialize");
         print(&(json + "\n"))?;
     }
-    Ok(reports.iter().all(|report| report.passed))
+    Ok(all_ran && reports.iter().all(|report| report.passed))
 }
 
 /// The self-test, with a spinner on a terminal.

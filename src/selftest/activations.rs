@@ -2,10 +2,12 @@
 
 use super::checks::{Check, Checks};
 use super::dispatch::{Run, random};
+use super::functions::{BOUND, allowance, spacing};
 use crate::activation::{self, Activation};
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::gpu::ops;
+use crate::gpu::shader::MATH;
 
 /// The checks, by name.
 pub const ALL: [(&str, Check); 3] = [
@@ -64,33 +66,73 @@ fn saturation(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     Ok(())
 }
 
-/// How far ρ(ρ⁻¹(z)) may be from z: 4 + (½ + u) κ ULP with κ = |a| h(z) / |z| the condition of the
-/// way. 12 ULP stand for the 4, and for u: 4 of our own and what WGSL allows divisions and roots.
-pub(super) fn round_trip_bound(activation: &Activation, z: f32) -> f64 {
-    let z = f64::from(z);
-    let a = (activation.rho_inv)(z);
-    // At 0 the way is straight.
-    let kappa = match z {
-        0.0 => 1.0,
-        _ => (a * (activation.rho_slope)(z) / z).abs(),
-    };
-    let ulps = 12.0 + (0.5 + 12.0) * kappa;
-    ulps * z.abs() / f64::from(1 << 23) + f64::from(f32::MIN_POSITIVE)
+/// The way to the dual variable and back, ρ(ρ⁻¹(z)).
+pub(super) struct RoundTrip {
+    activation: &'static Activation,
+    /// The bounds of ρ and of ρ⁻¹, in ULP: our own and what WGSL allows divisions and roots.
+    ulps: [f64; 2],
 }
 
-/// ρ(ρ⁻¹(z)) is z to within [`round_trip_bound`].
+impl RoundTrip {
+    pub(super) fn of(activation: &'static Activation) -> Self {
+        let text = format!("{}{}", activation.wgsl, MATH.text);
+        let module =
+            naga::front::wgsl::parse_str(&text).expect("activations are checked by a test");
+        let ulps = ["rho", "rho_inv"].map(|name| BOUND + allowance(&module, name));
+        Self { activation, ulps }
+    }
+
+    /// Compares what became of z with it: u + (½ + v) κ ULP, u and v being the bounds of ρ and of
+    /// ρ⁻¹, and κ = |a| h(z) / |z| the condition of the way.
+    pub(super) fn check(&self, checks: &mut Checks, z: f32, back: f32) {
+        let (exact, least) = (f64::from(z), f64::from(f32::MIN_POSITIVE));
+        let a = (self.activation.rho_inv)(exact);
+        let slope = (self.activation.rho_slope)(exact);
+        // At 0 the way is straight.
+        let kappa = if z == 0.0 {
+            1.0
+        } else {
+            (a * slope / exact).abs()
+        };
+        let bound = (self.ulps[0] + (0.5 + self.ulps[1]) * kappa) * spacing(exact);
+        // What may be below the least normal number may be 0.
+        let flushed = back == 0.0 && exact.abs() - bound < least;
+        let distance = if flushed {
+            0.0
+        } else {
+            (f64::from(back) - exact).abs()
+        };
+        checks.within(distance, bound, || {
+            format!("{}: {z:?} became {back:?}", self.activation.name)
+        });
+    }
+
+    /// Numbers of the clamped domain: evenly over its middle, and denser and denser towards its ends
+    /// and 0.
+    pub(super) fn domain(&self) -> Vec<f32> {
+        let [low, high] = self.activation.clamp;
+        let mut z = random(1, 3000, low.max(-20.0), high.min(20.0));
+        for centre in [low, 0.0, high] {
+            for eighths in -32..8 * 126 {
+                let distance = 2f32.powf(-eighths as f32 / 8.0);
+                z.extend([centre - distance, centre + distance]);
+            }
+        }
+        z.extend([low, high]);
+        z.retain(|z| (low..=high).contains(z));
+        z
+    }
+}
+
+/// ρ(ρ⁻¹(z)) is z.
 fn round_trip(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     for activation in &activation::ALL {
-        let [low, high] = activation.clamp.map(|c| c.clamp(-20.0, 20.0));
-        let mut z = random(1, 4000, low, high);
-        z.extend([low, high]);
+        let trip = RoundTrip::of(activation);
+        let z = trip.domain();
         let a = rho_inv(gpu, activation, &z)?;
         let back = rho(gpu, activation, &a)?;
         for (&z, &back) in z.iter().zip(&back) {
-            let distance = (f64::from(back) - f64::from(z)).abs();
-            checks.within(distance, round_trip_bound(activation, z), || {
-                format!("{}: ρ(ρ⁻¹({z:?})) = {back:?}", activation.name)
-            });
+            trip.check(checks, z, back);
         }
     }
     Ok(())

@@ -285,15 +285,19 @@ impl Function {
     /// By how much the bound is wider on an adapter whose divisions and roots are only as exact as
     /// WGSL asks, in ULP: the allowance of each in the function and in what it calls.
     pub fn allowance(&self, math: &Module) -> f64 {
-        let function = math
-            .functions
-            .iter()
-            .find(|(_, function)| function.name.as_deref() == Some(self.name));
-        function.map_or(0.0, |(_, function)| allowance(math, function))
+        allowance(math, self.name)
     }
 }
 
-fn allowance(math: &Module, function: &WgslFunction) -> f64 {
+/// What WGSL allows the divisions and roots of the function called `name`, in ULP.
+pub(super) fn allowance(module: &Module, name: &str) -> f64 {
+    let named = |function: &&WgslFunction| function.name.as_deref() == Some(name);
+    let mut functions = module.functions.iter().map(|(_, function)| function);
+    let function = functions.find(named);
+    function.map_or(0.0, |function| allowance_of(module, function))
+}
+
+fn allowance_of(module: &Module, function: &WgslFunction) -> f64 {
     let of = |expression: &Expression| match expression {
         Expression::Binary {
             op: BinaryOperator::Divide,
@@ -303,7 +307,7 @@ fn allowance(math: &Module, function: &WgslFunction) -> f64 {
             fun: MathFunction::Sqrt | MathFunction::InverseSqrt,
             ..
         } => ROOT,
-        Expression::CallResult(callee) => allowance(math, &math.functions[*callee]),
+        Expression::CallResult(callee) => allowance_of(module, &module.functions[*callee]),
         _ => 0.0,
     };
     function.expressions.iter().map(|(_, e)| of(e)).sum()

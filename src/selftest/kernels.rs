@@ -48,35 +48,50 @@ fn matmul(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     for layout in Layout::ALL {
         for tile in Tile::ALL {
             for product in awkward_products(tile) {
-                let Product { m, n, k } = product;
-                let lhs = random(1, R * m * k, -1.0, 2.0);
-                let rhs = random(2, R * k * n, -2.0, 1.0);
-                let mut run = Run::default();
-                let output = run.output(R * m * n);
-                let [l, r] = [&lhs, &rhs].map(|x| run.input(x));
-                run.op(ops::matmul::matmul(layout, tile, R, product, l, r, output));
-                let expected = elements(m, n, |r, i, j| {
-                    Bounded::dot((0..k).map(|kk| {
-                        let a = match layout {
-                            Layout::Nt | Layout::Nn => lhs[r * m * k + i * k + kk],
-                            Layout::Tn => lhs[r * m * k + kk * m + i],
-                        };
-                        let b = match layout {
-                            Layout::Nt => rhs[r * k * n + j * k + kk],
-                            Layout::Nn | Layout::Tn => rhs[r * k * n + kk * n + j],
-                        };
-                        (a, b)
-                    }))
-                });
-                let found = run.read(gpu, &[output])?;
-                checks.compare(
-                    &format!("{layout:?} {tile:?} {product:?}"),
-                    &found[0],
-                    &expected,
-                );
+                matmul_case(gpu, checks, layout, tile, product)?;
             }
         }
     }
+    Ok(())
+}
+
+/// One product against its sums.
+///
+/// # Errors
+/// Those of the adapter.
+pub fn matmul_case(
+    gpu: &mut Gpu,
+    checks: &mut Checks,
+    layout: Layout,
+    tile: Tile,
+    product: Product,
+) -> Result<()> {
+    let Product { m, n, k } = product;
+    let lhs = random(1, R * m * k, -1.0, 2.0);
+    let rhs = random(2, R * k * n, -2.0, 1.0);
+    let mut run = Run::default();
+    let output = run.output(R * m * n);
+    let [l, r] = [&lhs, &rhs].map(|x| run.input(x));
+    run.op(ops::matmul::matmul(layout, tile, R, product, l, r, output));
+    let expected = elements(m, n, |r, i, j| {
+        Bounded::dot((0..k).map(|kk| {
+            let a = match layout {
+                Layout::Nt | Layout::Nn => lhs[r * m * k + i * k + kk],
+                Layout::Tn => lhs[r * m * k + kk * m + i],
+            };
+            let b = match layout {
+                Layout::Nt => rhs[r * k * n + j * k + kk],
+                Layout::Nn | Layout::Tn => rhs[r * k * n + kk * n + j],
+            };
+            (a, b)
+        }))
+    });
+    let found = run.read(gpu, &[output])?;
+    checks.compare(
+        &format!("{layout:?} {tile:?} {product:?}"),
+        &found[0],
+        &expected,
+    );
     Ok(())
 }
 

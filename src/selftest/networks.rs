@@ -185,18 +185,26 @@ pub struct Expected {
 pub(super) const ETA: f32 = 1.0 / (1 << 16) as f32;
 
 impl Expected {
-    /// The reference's run of `model` on [`splits`].
+    /// The reference's run of `model` on [`splits`] from [`initial`] parameters.
     ///
     /// # Errors
     /// Those of [`Reference::new`].
     pub fn of(model: &Model) -> Result<Self> {
+        Self::from(model, &initial(model, REALIZATIONS))
+    }
+
+    /// The reference's run of `model` on [`splits`] from these parameters, one a realization.
+    ///
+    /// # Errors
+    /// Those of [`Reference::new`].
+    pub fn from(model: &Model, initial: &[Parameters]) -> Result<Self> {
         let splits = splits(model);
-        let initial = initial(model, REALIZATIONS);
+        let realizations = initial.len();
         let reference = |parameters: &[Parameters]| {
             let mut reference = Reference::new(model, &splits, parameters, SGD)?;
-            run(&mut reference, SEED, REALIZATIONS)
+            run(&mut reference, SEED, realizations)
         };
-        let record = reference(&initial)?;
+        let record = reference(initial)?;
         let widest = model
             .layers
             .iter()

@@ -1,8 +1,8 @@
 //! Networks on the adapter: ten steps of SGD, gradients, and what deep or saturated layers do.
 
-use super::activations::round_trip_bound;
+use super::activations::RoundTrip;
 use super::checks::{Check, Checks};
-use super::dispatch::{Run, random};
+use super::dispatch::Run;
 use super::networks::{
     self, Expected, REALIZATIONS, SEED, SGD, cases, dataset, initial, perturb, run, splits,
 };
@@ -154,28 +154,50 @@ fn identity(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     Ok(())
 }
 
-fn identity_of(gpu: &mut Gpu, checks: &mut Checks, activation: &Activation) -> Result<()> {
+fn identity_of(gpu: &mut Gpu, checks: &mut Checks, activation: &'static Activation) -> Result<()> {
     const LAYERS: usize = 100;
-    let [batch, width] = [29, 11];
+    const WIDTH: usize = 11;
+    let trip = RoundTrip::of(activation);
+    let mut z = trip.domain();
+    z.truncate(z.len() / WIDTH * WIDTH);
+    let [weight, bias] = [WIDTH * WIDTH, WIDTH].map(|len| vec![0.0; len]);
+    let states = tied_states(gpu, activation, &weight, &bias, &z, LAYERS)?;
+    for (&z, &back) in z.iter().zip(&states[2 * LAYERS - 2]) {
+        trip.check(checks, z, back);
+    }
+    Ok(())
+}
+
+/// z₁, a₁, z₂, a₂, … of a Bregman network in dual form whose layers share the parameters W
+/// (width, width) and b, from `z` (batch, width).
+///
+/// # Errors
+/// Those of the adapter.
+pub fn tied_states(
+    gpu: &mut Gpu,
+    activation: &Activation,
+    weight: &[f32],
+    bias: &[f32],
+    z: &[f32],
+    layers: usize,
+) -> Result<Vec<Vec<f32>>> {
+    let width = bias.len();
     let layer = Layer {
         inputs: width,
         outputs: width,
         mix: false,
     };
-    let [low, high] = activation.clamp.map(|end| end.clamp(-20.0, 20.0));
-    let mut z = random(1, batch * width, low, high);
-    z[..2].copy_from_slice(&[low, high]);
     let mut run = Run::default();
-    let input = run.input(&z);
-    let weight = run.input(&vec![0.0; width * width]);
-    let bias = run.input(&vec![0.0; width]);
-    let mut states = vec![(input, input)];
-    for l in 0..LAYERS {
-        let (before, a) = states[l];
-        let [output, dual] = [0; 2].map(|_| run.output(batch * width));
-        let epilogue = match l {
-            0 => Epilogue::BregmanLift { u: before, dual },
-            _ => Epilogue::BregmanDual { a, dual },
+    let [weight, bias, input] = [weight, bias, z].map(|values| run.input(values));
+    let mut states = Vec::new();
+    for l in 0..layers {
+        let [output, dual] = [0; 2].map(|_| run.output(z.len()));
+        let (before, epilogue) = match l {
+            0 => (input, Epilogue::BregmanLift { u: input, dual }),
+            _ => {
+                let a = states[2 * l - 1];
+                (states[2 * l - 2], Epilogue::BregmanDual { a, dual })
+            }
         };
         let operands = Operands {
             z: before,
@@ -183,26 +205,18 @@ fn identity_of(gpu: &mut Gpu, checks: &mut Checks, activation: &Activation) -> R
             bias,
             output,
         };
-        let clamp = activation.clamp;
         run.op(layer_forward(
             epilogue,
             activation,
-            clamp,
+            activation.clamp,
             Tile::Small,
-            [1, batch],
+            [1, z.len() / width],
             &layer,
             operands,
         ));
-        states.push((output, dual));
+        states.extend([output, dual]);
     }
-    let found = run.read(gpu, &[states[LAYERS].0])?.remove(0);
-    for (&z, &found) in z.iter().zip(&found) {
-        let distance = (f64::from(found) - f64::from(z)).abs();
-        checks.within(distance, round_trip_bound(activation, z), || {
-            format!("{}: {z:?} became {found:?}", activation.name)
-        });
-    }
-    Ok(())
+    run.read(gpu, &states)
 }
 
 /// Saturated networks in dual form keep finite losses and parameters.

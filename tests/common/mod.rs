@@ -3,12 +3,14 @@
 use bregman::activation;
 use bregman::error::Error;
 use bregman::executor::{Executor, Sgd, Splits};
-use bregman::nn::{Form, LayerKind, Loss, Model, Parameters};
+use bregman::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
 use bregman::rng;
 use bregman::selftest::checks::Checks;
 use bregman::selftest::networks::{
-    Expected, REALIZATIONS, Record, SEED, SGD, TRAIN_SAMPLES, cases, dataset, initial, run,
+    Expected, KINDS, REALIZATIONS, Record, SEED, SGD, TRAIN_SAMPLES, cases, dataset, initial, run,
 };
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 /// What is wrong with a run of `model`, if anything is.
 pub fn fault(expected: &Expected, model: &Model, found: &Record) -> Option<String> {
@@ -82,5 +84,69 @@ pub fn refuses(executor: &mut impl Executor) {
     ] {
         let result = pollster::block_on(executor.train_epoch(&orders, &mut |_| {}));
         assert!(matches!(result, Err(Error::Shape { .. })), "{result:?}");
+    }
+}
+
+/// Standard layers from W = I and Euclidean ones from W = 0, both with b = 0, are one network: ten
+/// steps later W is still I apart, and every loss is the same.
+pub fn standard_is_euclidean(mut run_of: impl FnMut(&Model, Vec<Parameters>) -> Record) {
+    for activation in &activation::ALL {
+        let [standard, euclidean] = [LayerKind::Standard, LayerKind::Euclidean].map(|kind| {
+            let loss = Loss::CrossEntropy;
+            let model = Model::new(kind, Form::Dual, activation, loss, &[13, 13, 13], 5);
+            model.expect("a network")
+        });
+        let initial = |model: &Model| {
+            let parameters = Init::Deterministic.parameters(model, SEED);
+            vec![parameters; REALIZATIONS]
+        };
+        let expected = Expected::from(&standard, &initial(&standard)).expect("a reference");
+        let mut found = run_of(&euclidean, initial(&euclidean));
+        for parameters in &mut found.parameters {
+            for layer in &mut parameters.layers {
+                layer.weight.iter_mut().step_by(14).for_each(|w| *w += 1.0);
+            }
+        }
+        check(&expected, &standard, activation.name, &found);
+    }
+}
+
+/// Networks of one to four hidden layers of any width, with M or without.
+fn networks() -> impl Strategy<Value = Model> {
+    let widths = proptest::collection::vec(1..24usize, 1..=4);
+    let activations = 0..activation::ALL.len();
+    let losses = prop_oneof![Just(Loss::CrossEntropy), Just(Loss::MeanSquaredError)];
+    (0..KINDS.len(), activations, losses, widths, 1..12usize).prop_map(
+        |(kind, activation, loss, hidden, outputs)| {
+            let (kind, form) = KINDS[kind];
+            // One output is for squared errors alone.
+            let outputs = match loss {
+                Loss::CrossEntropy => outputs.max(2),
+                Loss::MeanSquaredError => outputs,
+            };
+            let widths: Vec<usize> = [13].into_iter().chain(hidden).collect();
+            let activation = &activation::ALL[activation];
+            Model::new(kind, form, activation, loss, &widths, outputs).expect("a network")
+        },
+    )
+}
+
+/// Ten steps of networks of any shape: every loss, count and parameter is the reference's to
+/// rounding.
+pub fn any_network_agrees(cases: u32, run_of: impl Fn(&Model, Vec<Parameters>) -> Record) {
+    let config = ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(cases)
+    };
+    let agrees = |model: Model| {
+        let expected = Expected::of(&model).expect("a reference");
+        let found = run_of(&model, initial(&model, REALIZATIONS));
+        match fault(&expected, &model, &found) {
+            Some(fault) => Err(TestCaseError::fail(fault)),
+            None => Ok(()),
+        }
+    };
+    if let Err(failure) = TestRunner::new(config).run(&networks(), agrees) {
+        panic!("{failure}");
     }
 }

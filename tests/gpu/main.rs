@@ -12,6 +12,7 @@ mod device;
 mod mutations;
 mod networks;
 mod selftest;
+mod theory;
 
 use bregman::error::Error;
 use bregman::gpu::{Gpu, Selection};
@@ -32,7 +33,13 @@ fn main() {
             matches!(e, Error::NoAdapter { .. }) && !required
         }
     };
-    let tests = [device::tests(), networks::tests(), mutations::tests()].concat();
+    let tests = [
+        device::tests(),
+        networks::tests(),
+        mutations::tests(),
+        theory::tests(),
+    ]
+    .concat();
     let tests = tests
         .into_iter()
         .map(|(name, test)| (name.to_owned(), Box::new(test) as Body));

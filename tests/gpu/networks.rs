@@ -18,6 +18,14 @@ pub fn tests() -> Vec<Test> {
     vec![
         ("networks::a_run_repeats_to_the_bit", repeats),
         ("networks::realizations_are_independent_runs", realizations),
+        (
+            "networks::standard_layers_with_the_identity_are_euclidean_layers",
+            standard_is_euclidean,
+        ),
+        (
+            "networks::networks_of_any_shape_agree_with_the_reference",
+            any_network,
+        ),
         ("networks::one_batch_is_overfitted", overfits),
         ("networks::non_finite_parameters_are_reported", non_finite),
         ("networks::an_epoch_of_many_submissions", submissions),
@@ -73,6 +81,26 @@ fn repeats() {
                 "{name}, fused {fused}"
             );
         }
+    }
+}
+
+fn standard_is_euclidean() {
+    for fused in [true, false] {
+        common::standard_is_euclidean(|model, parameters| {
+            let options = options(REALIZATIONS, SGD, fused);
+            let mut executor = executor(model, &splits(model), &parameters, options);
+            run(&mut executor, SEED, REALIZATIONS).expect("a run")
+        });
+    }
+}
+
+fn any_network() {
+    for fused in [true, false] {
+        common::any_network_agrees(6, |model, parameters| {
+            let options = options(REALIZATIONS, SGD, fused);
+            let mut executor = executor(model, &splits(model), &parameters, options);
+            run(&mut executor, SEED, REALIZATIONS).expect("a run")
+        });
     }
 }
 

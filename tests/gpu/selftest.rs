@@ -1,7 +1,11 @@
 //! The self-test's checks, each as a test: kernels, activations, elementary functions, trainings.
 
+use bregman::gpu::ops::Product;
+use bregman::gpu::shader::{Layout, Tile};
 use bregman::selftest::checks::{Check, Checks};
 use bregman::selftest::{activations, functions, kernels, training};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 use crate::{Body, gpu};
 
@@ -17,6 +21,7 @@ pub fn tests() -> Vec<(String, Body)> {
     tests.extend(checks("activations", &activations::ALL));
     tests.extend(checks("training", &training::ALL));
     tests.push(("functions".to_owned(), Box::new(functions)));
+    tests.push(("kernels::any_product".to_owned(), Box::new(any_product)));
     tests
 }
 
@@ -41,5 +46,31 @@ fn functions() {
     for row in rows {
         assert!(row.points >= 65_536, "{}: {} points", row.name, row.points);
         assert!(row.passes(), "{row:?}");
+    }
+}
+
+/// Products of any shape, layout and tile.
+fn any_product() {
+    let config = ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(40)
+    };
+    let shapes = (1..70usize, 1..70usize, 1..70usize);
+    let kinds = (0..Layout::ALL.len(), 0..Tile::ALL.len());
+    let gpu = gpu();
+    let agrees = |((layout, tile), (m, n, k)): ((usize, usize), (usize, usize, usize))| {
+        let mut checks = Checks::new(false);
+        checks.begin("matmul");
+        let (layout, tile) = (Layout::ALL[layout], Tile::ALL[tile]);
+        let product = Product { m, n, k };
+        kernels::matmul_case(&mut gpu.clone(), &mut checks, layout, tile, product)
+            .map_err(|e| TestCaseError::fail(e.to_string()))?;
+        match checks.into_rows().remove(0).failure {
+            Some(failure) => Err(TestCaseError::fail(failure)),
+            None => Ok(()),
+        }
+    };
+    if let Err(failure) = TestRunner::new(config).run(&(kinds, shapes), agrees) {
+        panic!("{failure}");
     }
 }
