@@ -1,0 +1,105 @@
+//! What our own elementary functions cost beside WGSL's builtins: a fused Bregman layer in dual form,
+//! forward, with each activation, on one adapter (`WGPU_ADAPTER_NAME` picks it).
+//!
+//! `lift` computes ρ⁻¹ and ρ of every output, `carry` ρ alone.
+
+use std::hint::black_box;
+
+use bregman::activation;
+use bregman::gpu::ops::layer_forward::{Epilogue, Operands, layer_forward};
+use bregman::gpu::shader::{File, Tile};
+use bregman::gpu::{BufferId, BufferSpec, Buffers, Contents, Gpu, Op, Program, Selection};
+use bregman::nn::Layer;
+use bregman::selftest::dispatch::random;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+/// math.wgsl by another name.
+const BUILTINS: File = File {
+    name: "builtins",
+    text: include_str!("builtins.wgsl"),
+};
+
+const BATCH: usize = 128;
+
+fn layers(criterion: &mut Criterion) {
+    let selection = Selection {
+        name: std::env::var("WGPU_ADAPTER_NAME").ok(),
+        allow_software: true,
+    };
+    let mut gpu = pollster::block_on(Gpu::request(&selection)).expect("an adapter");
+    println!("adapter: {}", gpu.summary());
+    // A software adapter takes a second for what a card does in microseconds.
+    let width = if gpu.summary().software { 256 } else { 784 };
+    for activation in &activation::ALL {
+        for lift in [false, true] {
+            let place = if lift { "lift" } else { "carry" };
+            let mut group = criterion.benchmark_group(format!("{} {place}", activation.name));
+            group.throughput(Throughput::Elements((BATCH * width) as u64));
+            let specs = specs(width);
+            for (what, math) in [("ours", None), ("builtins", Some(BUILTINS))] {
+                let mut op = op(activation, lift, width);
+                if let Some(math) = math {
+                    let files = op.shader.files.iter_mut();
+                    files.filter(|f| f.name == "math").for_each(|f| *f = math);
+                }
+                let buffers = pollster::block_on(Buffers::new(&gpu, &specs)).expect("buffers");
+                let program = Program::new(&gpu, &buffers, &[op], None);
+                let program = pollster::block_on(program).expect("a program");
+                group.bench_function(what, |bencher| {
+                    bencher.iter(|| {
+                        program.run(&mut gpu, 0..1).expect("a run");
+                        // Reading the bias back waits for all that came before it.
+                        let read = buffers.read(&mut gpu, &[BufferId(2)]);
+                        black_box(pollster::block_on(read).expect("a result"));
+                    });
+                });
+            }
+            group.finish();
+        }
+    }
+}
+
+fn specs(width: usize) -> Vec<BufferSpec> {
+    let spec = |name: &str, values: Vec<f32>| BufferSpec {
+        name: name.to_owned(),
+        bytes: 4 * values.len() as u64,
+        contents: Contents::Bytes(bytemuck::cast_slice(&values).to_vec()),
+    };
+    let bound = 1.0 / (width as f32).sqrt();
+    vec![
+        spec("z", random(1, BATCH * width, 0.05, 0.95)),
+        spec("weight", random(2, width * width, -bound, bound)),
+        spec("bias", random(3, width, -bound, bound)),
+        spec("output", vec![0.0; BATCH * width]),
+        spec("dual", vec![0.0; BATCH * width]),
+    ]
+}
+
+fn op(activation: &activation::Activation, lift: bool, width: usize) -> Op {
+    let [z, weight, bias, output, dual] = [0, 1, 2, 3, 4].map(BufferId);
+    let epilogue = if lift {
+        Epilogue::BregmanLift { u: z, dual }
+    } else {
+        Epilogue::BregmanDual { a: z, dual }
+    };
+    let layer = Layer {
+        inputs: width,
+        outputs: width,
+        mix: false,
+    };
+    let operands = Operands {
+        z,
+        weight,
+        bias,
+        output,
+    };
+    let tile = Tile::for_output(BATCH, width);
+    layer_forward(epilogue, activation, activation.clamp, tile, [1, BATCH], &layer, operands)
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(20);
+    targets = layers
+}
+criterion_main!(benches);
