@@ -1,17 +1,93 @@
 //! Files that appear whole or not at all.
+//!
+//! A file is written as a scratch file beside its target (`.bregman-….partial`), made durable
+//! (fsync), renamed over the target, and the name made durable (fsync of the folder). So the target
+//! is the old file until it is the new one, and the old one goes only when the new one is durable:
+//!
+//! | what fails | the target is | the scratch file is | the caller gets |
+//! |---|---|---|---|
+//! | making the scratch file | the old one | not there | [`Error::Io`] |
+//! | a write: a full disk, a quota | the old one | removed | [`Error::Io`] |
+//! | the fsync or the rename | the old one | removed | [`Error::Io`] |
+//! | the folder's fsync | the new one, which a power failure may still undo | gone | [`Error::Io`] |
+//! | the process dies before the rename | the old one | left; [`remove_stale`] removes it | nothing |
+//! | the process dies after it | the new one | gone | nothing |
+//!
+//! With no old file, "the old one" is none.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
+const PREFIX: &str = ".bregman-";
+const SUFFIX: &str = ".partial";
+
+/// How old a scratch file is that nobody writes to any more.
+const STALE: Duration = Duration::from_secs(3600);
+
+/// What writing a file takes from the operating system; tests put their failures here.
+pub trait Disk {
+    /// Writes some of `bytes`; returns how many.
+    ///
+    /// # Errors
+    /// The system's own.
+    fn write(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Makes what was written durable.
+    ///
+    /// # Errors
+    /// The system's own.
+    fn sync(&mut self, file: &File) -> io::Result<()>;
+
+    /// Gives a scratch file the name `target`, in one step.
+    ///
+    /// # Errors
+    /// The system's own; the scratch file is then removed.
+    fn rename(&mut self, file: NamedTempFile, target: &Path) -> io::Result<()>;
+
+    /// Makes the names in a folder durable.
+    ///
+    /// # Errors
+    /// The system's own.
+    fn sync_folder(&mut self, folder: &Path) -> io::Result<()>;
+}
+
+/// The disk of this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct System;
+
+impl Disk for System {
+    fn write(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<usize> {
+        file.write(bytes)
+    }
+
+    fn sync(&mut self, file: &File) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    fn rename(&mut self, file: NamedTempFile, target: &Path) -> io::Result<()> {
+        file.persist(target).map(drop).map_err(|e| e.error)
+    }
+
+    fn sync_folder(&mut self, folder: &Path) -> io::Result<()> {
+        // Windows has no such call.
+        match cfg!(unix) {
+            true => File::open(folder).and_then(|folder| folder.sync_all()),
+            false => Ok(()),
+        }
+    }
+}
+
 /// A file being written beside its target, which is replaced by [`AtomicFile::commit`] and left
 /// untouched if that is never reached.
 #[derive(Debug)]
-pub struct AtomicFile {
+pub struct AtomicFile<D = System> {
+    disk: D,
     temporary: NamedTempFile,
     target: PathBuf,
 }
@@ -24,6 +100,16 @@ impl AtomicFile {
     /// [`Error::Io`] if the folder cannot be made or written to, or if the target is there and is
     /// not a regular file.
     pub fn create(target: &Path) -> Result<Self> {
+        Self::create_on(System, target)
+    }
+}
+
+impl<D: Disk> AtomicFile<D> {
+    /// [`AtomicFile::create`] on `disk`.
+    ///
+    /// # Errors
+    /// Those of [`AtomicFile::create`].
+    pub fn create_on(disk: D, target: &Path) -> Result<Self> {
         let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
         let not_a_file = |reason| Error::io("write", &target)(io::Error::other(reason));
         if fs::metadata(&target).is_ok_and(|found| !found.is_file()) {
@@ -35,14 +121,18 @@ impl AtomicFile {
         let folder = folder_of(&target);
         fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".bregman-").suffix(".partial");
+        builder.prefix(PREFIX).suffix(SUFFIX);
         // Private is the default; a result is as readable as any other new file (0666 less umask).
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let temporary = builder
             .tempfile_in(folder)
             .map_err(Error::io("write in", folder))?;
-        Ok(Self { temporary, target })
+        Ok(Self {
+            disk,
+            temporary,
+            target,
+        })
     }
 
     /// Writes all of `bytes`.
@@ -50,7 +140,11 @@ impl AtomicFile {
     /// # Errors
     /// [`Error::Io`], a full disk above all.
     pub fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
-        self.temporary
+        let mut writer = Writer {
+            disk: &mut self.disk,
+            file: self.temporary.as_file_mut(),
+        };
+        writer
             .write_all(bytes)
             .map_err(Error::io("write", &self.target))
     }
@@ -58,24 +152,52 @@ impl AtomicFile {
     /// Makes the file durable and gives it its name; returns the path.
     ///
     /// # Errors
-    /// [`Error::Io`]; the target is then as it was.
+    /// [`Error::Io`]; the target is then as it was, unless it is the folder that could not be
+    /// written.
     pub fn commit(self) -> Result<PathBuf> {
-        let Self { temporary, target } = self;
-        temporary
-            .as_file()
-            .sync_all()
+        let Self {
+            mut disk,
+            temporary,
+            target,
+        } = self;
+        disk.sync(temporary.as_file())
             .map_err(Error::io("write", &target))?;
-        temporary
-            .persist(&target)
-            .map_err(|e| Error::io("replace", &target)(e.error))?;
-        // The new name itself is durable only when its folder is; Windows has no such call.
-        #[cfg(unix)]
-        {
-            let folder = folder_of(&target);
-            let sync = fs::File::open(folder).and_then(|folder| folder.sync_all());
-            sync.map_err(Error::io("write folder", folder))?;
-        }
+        disk.rename(temporary, &target)
+            .map_err(Error::io("replace", &target))?;
+        // The new name itself is durable only when its folder is.
+        let folder = folder_of(&target);
+        disk.sync_folder(folder)
+            .map_err(Error::io("write folder", folder))?;
         Ok(target)
+    }
+}
+
+struct Writer<'a, D> {
+    disk: &'a mut D,
+    file: &'a mut File,
+}
+
+impl<D: Disk> Write for Writer<'_, D> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.disk.write(self.file, bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Removes the scratch files in `folder` that a process left which was killed over an hour ago. What
+/// cannot be removed stays.
+pub fn remove_stale(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let age = entry.metadata().and_then(|found| found.modified());
+        let stale = age.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > STALE));
+        if name.starts_with(PREFIX) && name.ends_with(SUFFIX) && stale {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 

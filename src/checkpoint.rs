@@ -3,14 +3,22 @@
 //! Tensors are float32 with PyTorch's names and layout ([`Model::tensors`]); the metadata's strings
 //! are enough for any other program to run the network (`tests/forward.py` does). Realization r of
 //! R > 1 goes to a file of its own, `x-r.safetensors` for `x.safetensors`.
+//!
+//! A [`Run`] is what a run needs to go on to the bit, all realizations in one file; other programs
+//! put theirs into a [`State`]. What a crash or a full disk leaves behind is told in
+//! [`crate::atomic_file`].
 
 mod fault;
 mod format;
+mod run;
+mod state;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use fault::CheckpointFault;
+pub use run::Run;
+pub use state::{Array, MAX_HEADER, Numbers, State};
 
 use crate::atomic_file::{self, AtomicFile};
 use crate::error::{Error, Result};

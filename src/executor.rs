@@ -1,6 +1,11 @@
 //! What the three executors of a network have in common.
 
+use std::ops::Range;
+
+use sha2::{Digest, Sha256};
+
 use crate::data::Dataset;
+use crate::data::idx::hex;
 use crate::error::{Error, Result};
 use crate::nn::Parameters;
 
@@ -90,6 +95,29 @@ impl Splits {
             Split::Test => &self.test,
         }
     }
+
+    /// The sha256 of everything that training and evaluation see, in hexadecimal digits.
+    pub fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        let parts = [
+            Some(&self.train),
+            self.validation.as_ref(),
+            Some(&self.test),
+        ];
+        for data in parts {
+            let sizes = data.map_or([0; 4], |data| {
+                [data.len(), data.image[0], data.image[1], data.classes]
+            });
+            for size in sizes {
+                hash.update((size as u64).to_le_bytes());
+            }
+            if let Some(data) = data {
+                hash.update(&data.pixels);
+                hash.update(&data.labels);
+            }
+        }
+        hex(&hash.finalize())
+    }
 }
 
 /// Runs R realizations of a network: one description, R sets of parameters, one data set.
@@ -100,16 +128,30 @@ impl Splits {
     reason = "training is generic over executors and never sends its future to another thread"
 )]
 pub trait Executor {
-    /// One epoch of plain mini-batch SGD. `orders[r]` is the order in which realization r sees the
-    /// training samples. `progress` is told the number of steps finished so far, now and then.
-    /// Returns the batches' metrics by realization and step; where a parameter is no longer finite
-    /// the last loss is NaN.
+    /// One epoch of plain mini-batch SGD: [`Self::train_steps`], all of them.
     ///
     /// # Errors
-    /// See [`check_orders`]; [`Error::Gpu`] and [`Error::DeviceLost`] on an adapter.
+    /// Those of [`Self::train_steps`].
     async fn train_epoch(
         &mut self,
         orders: &[Vec<u32>],
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Vec<BatchMetrics>>> {
+        self.train_steps(orders, 0..usize::MAX, progress).await
+    }
+
+    /// The steps of an epoch of plain mini-batch SGD that lie in `steps`, counted from 0; an epoch
+    /// in parts is the epoch to the bit. `orders[r]` is the order in which realization r sees the
+    /// training samples, in the whole epoch. `progress` is told the number of these steps finished
+    /// so far, now and then. Returns the batches' metrics by realization and step; where a parameter
+    /// is no longer finite at the end of the epoch, the last loss is NaN.
+    ///
+    /// # Errors
+    /// See [`check_orders`]; [`Error::Gpu`] and [`Error::DeviceLost`] on an adapter.
+    async fn train_steps(
+        &mut self,
+        orders: &[Vec<u32>],
+        steps: Range<usize>,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Vec<BatchMetrics>>>;
 

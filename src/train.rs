@@ -15,6 +15,10 @@ const DIVERGENCE: f64 = 1e6;
 /// and then meet a sample that it misjudges: a cross-entropy of about 100 in the worst case.
 const SMALLEST_FIRST_LOSS: f64 = 1e-3;
 
+/// How long training goes on before it asks whether to stop: no time to a person, and long beside
+/// the read-back that ends a stretch of steps on an adapter.
+const STRETCH_SECONDS: f64 = 0.1;
+
 /// How long to train, and on what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
@@ -58,6 +62,8 @@ pub struct EpochMetrics {
     pub test_accuracy: f64,
     /// [`Self::train_loss`] of each realization.
     pub train_losses: Vec<f64>,
+    /// [`Self::train_accuracy`] of each realization.
+    pub train_accuracies: Vec<f64>,
     /// [`Self::test_accuracy`] of each realization.
     pub test_accuracies: Vec<f64>,
     /// Accuracy on the validation split after the epoch, if one is held out.
@@ -138,62 +144,175 @@ pub trait Observer {
     fn epoch(&mut self, metrics: &EpochMetrics);
 }
 
+/// How far a run has come: all that its continuation needs beside the parameters. The order of the
+/// samples is a function of seed and epoch, so the position in it is the number of steps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Position {
+    /// The epochs that are done, evaluation included.
+    pub epochs: Vec<EpochMetrics>,
+    /// Steps done of the epoch after them; with all of them done, its evaluation is left.
+    pub steps: usize,
+    /// Seconds of training that they took.
+    pub seconds: f64,
+    /// What they add to the epoch's running means, a realization each; empty before the first.
+    pub sums: Vec<Sums>,
+    /// What the losses of each realization must stay below; empty before the run's first step.
+    pub limits: Vec<f64>,
+}
+
+/// Sums over samples, of which an epoch's running means are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sums {
+    /// Of the losses, each before its step's update.
+    pub loss: f64,
+    /// Samples that were classified correctly.
+    pub correct: u64,
+    /// Samples.
+    pub samples: u64,
+}
+
+impl Sums {
+    fn add(&mut self, batch: &BatchMetrics) {
+        self.loss += batch.loss * f64::from(batch.samples);
+        self.correct += u64::from(batch.correct);
+        self.samples += u64::from(batch.samples);
+    }
+}
+
 /// Trains `executor` by `schedule`, and evaluates it after each epoch.
 ///
 /// # Errors
-/// [`Error::Diverged`] at the end of the epoch in which a loss is not finite or above 10⁶ × the
-/// realization's first; whatever the executor meets.
+/// Those of [`train_until`].
 pub async fn train(
     executor: &mut impl Executor,
     schedule: &Schedule,
     observer: &mut impl Observer,
 ) -> Result<Vec<EpochMetrics>> {
-    let mut epochs = Vec::new();
-    let mut limits = Vec::new();
-    for index in 0..schedule.epochs {
-        let epoch = index + 1;
-        observer.step(epoch, 0);
-        let start = Instant::now();
-        let orders: Vec<_> = (0..schedule.realizations)
-            .map(|r| rng::sample_order(schedule.seed_of(r), index, schedule.samples))
-            .collect();
-        let mut progress = |steps| observer.step(epoch, steps);
-        let batches = executor.train_epoch(&orders, &mut progress).await?;
-        let seconds = start.elapsed().as_secs_f64();
-        if limits.is_empty() {
-            limits = batches.iter().map(|steps| limit(steps)).collect();
-        }
-        check(epoch, &batches, &limits)?;
-        let train_losses: Vec<f64> = batches.iter().map(|steps| mean_loss(steps)).collect();
-        let train_accuracies: Vec<f64> = batches.iter().map(|steps| accuracy(steps)).collect();
-        // The last step's update may be what blew up: only evaluation shows it.
-        let blew_up = |found| diverged(epoch, schedule.steps(), found, &limits);
-        let test_accuracies = evaluate_finite(executor, Split::Test)
-            .await?
-            .map_err(blew_up)?;
-        let val_accuracies = match schedule.validation {
-            true => {
-                let found = evaluate_finite(executor, Split::Validation).await?;
-                Some(found.map_err(blew_up)?)
+    let mut position = Position::default();
+    let epochs = schedule.epochs;
+    train_until(executor, schedule, &mut position, observer, epochs, &|| {
+        false
+    })
+    .await?;
+    Ok(position.epochs)
+}
+
+/// Trains `executor`, which has the parameters of `position`, until `epochs` epochs are done in all,
+/// or until `stop` says so: it is asked after the steps of about a tenth of a second, and after
+/// epochs. Where training stops does not change what it computes, not by a bit.
+///
+/// # Errors
+/// [`Error::Diverged`] once a loss is not finite or above 10⁶ × the realization's first; whatever
+/// the executor meets. `position` is then of no use.
+pub async fn train_until(
+    executor: &mut impl Executor,
+    schedule: &Schedule,
+    position: &mut Position,
+    observer: &mut impl Observer,
+    epochs: u32,
+    stop: &dyn Fn() -> bool,
+) -> Result<()> {
+    let mut stretch = 1;
+    while position.epochs.len() < epochs as usize && !stop() {
+        let index = position.epochs.len() as u32;
+        observer.step(index + 1, position.steps);
+        if position.steps < schedule.steps() {
+            let orders: Vec<_> = (0..schedule.realizations)
+                .map(|r| rng::sample_order(schedule.seed_of(r), index, schedule.samples))
+                .collect();
+            while position.steps < schedule.steps() && !stop() {
+                stretch =
+                    train_stretch(executor, schedule, position, observer, &orders, stretch).await?;
             }
-            false => None,
-        };
-        let metrics = EpochMetrics {
-            epoch,
-            train_loss: mean(&train_losses),
-            train_accuracy: mean(&train_accuracies),
-            test_accuracy: mean(&test_accuracies),
-            train_losses,
-            test_accuracies,
-            val_accuracy: val_accuracies.as_deref().map(mean),
-            val_accuracies,
-            seconds,
-            samples_per_second: rate((schedule.samples * schedule.realizations) as f64, seconds),
-        };
-        observer.epoch(&metrics);
-        epochs.push(metrics);
+        }
+        if position.steps == schedule.steps() && !stop() {
+            finish_epoch(executor, schedule, position, observer).await?;
+        }
     }
-    Ok(epochs)
+    Ok(())
+}
+
+/// Trains `stretch` steps, or what is left of the epoch; returns how many to train next, so that
+/// they take about [`STRETCH_SECONDS`].
+async fn train_stretch(
+    executor: &mut impl Executor,
+    schedule: &Schedule,
+    position: &mut Position,
+    observer: &mut impl Observer,
+    orders: &[Vec<u32>],
+    stretch: usize,
+) -> Result<usize> {
+    let epoch = position.epochs.len() as u32 + 1;
+    let first = position.steps;
+    let end = schedule.steps().min(first + stretch);
+    let start = Instant::now();
+    let mut progress = |steps| observer.step(epoch, first + steps);
+    let batches = executor
+        .train_steps(orders, first..end, &mut progress)
+        .await?;
+    let seconds = start.elapsed().as_secs_f64();
+    if position.limits.is_empty() {
+        position.limits = batches.iter().map(|steps| limit(steps)).collect();
+    }
+    check(epoch, first, &batches, &position.limits)?;
+    position.sums.resize(schedule.realizations, Sums::default());
+    for (sums, batches) in position.sums.iter_mut().zip(&batches) {
+        batches.iter().for_each(|batch| sums.add(batch));
+    }
+    position.steps = end;
+    position.seconds += seconds;
+    Ok(match seconds {
+        _ if seconds < STRETCH_SECONDS / 2.0 => 2 * stretch,
+        _ if seconds > STRETCH_SECONDS => (stretch / 2).max(1),
+        _ => stretch,
+    })
+}
+
+/// Evaluates an epoch whose steps are done, and adds it to those of `position`.
+async fn finish_epoch(
+    executor: &mut impl Executor,
+    schedule: &Schedule,
+    position: &mut Position,
+    observer: &mut impl Observer,
+) -> Result<()> {
+    let epoch = position.epochs.len() as u32 + 1;
+    // The last step's update may be what blew up: only evaluation shows it.
+    let blew_up = |found| diverged(epoch, schedule.steps(), found, &position.limits);
+    let test_accuracies = evaluate_finite(executor, Split::Test)
+        .await?
+        .map_err(blew_up)?;
+    let val_accuracies = match schedule.validation {
+        true => {
+            let found = evaluate_finite(executor, Split::Validation).await?;
+            Some(found.map_err(blew_up)?)
+        }
+        false => None,
+    };
+    let of_samples = |sum: f64, sums: &Sums| sum / sums.samples as f64;
+    let sums = std::mem::take(&mut position.sums);
+    let train_losses: Vec<f64> = sums.iter().map(|s| of_samples(s.loss, s)).collect();
+    let train_accuracies: Vec<f64> = sums
+        .iter()
+        .map(|s| of_samples(s.correct as f64, s))
+        .collect();
+    let seconds = std::mem::take(&mut position.seconds);
+    position.steps = 0;
+    let metrics = EpochMetrics {
+        epoch,
+        train_loss: mean(&train_losses),
+        train_accuracy: mean(&train_accuracies),
+        test_accuracy: mean(&test_accuracies),
+        train_losses,
+        train_accuracies,
+        test_accuracies,
+        val_accuracy: val_accuracies.as_deref().map(mean),
+        val_accuracies,
+        seconds,
+        samples_per_second: rate((schedule.samples * schedule.realizations) as f64, seconds),
+    };
+    observer.epoch(&metrics);
+    position.epochs.push(metrics);
+    Ok(())
 }
 
 /// The accuracy of each realization on `split`.
@@ -233,8 +352,8 @@ async fn evaluate_finite(
 }
 
 /// Finds the first step, and in it the first realization, with a loss that is not finite or is
-/// beyond the realization's limit.
-fn check(epoch: u32, batches: &[Vec<BatchMetrics>], limits: &[f64]) -> Result<()> {
+/// beyond the realization's limit; `first` steps of the epoch went before `batches`.
+fn check(epoch: u32, first: usize, batches: &[Vec<BatchMetrics>], limits: &[f64]) -> Result<()> {
     let steps = batches.iter().map(Vec::len).max().unwrap_or(0);
     for step in 0..steps {
         for (realization, (batches, &limit)) in batches.iter().zip(limits).enumerate() {
@@ -242,7 +361,7 @@ fn check(epoch: u32, batches: &[Vec<BatchMetrics>], limits: &[f64]) -> Result<()
                 Some(&BatchMetrics { loss, .. }) if !loss.is_finite() || loss > limit => {
                     return Err(diverged(
                         epoch,
-                        step + 1,
+                        first + step + 1,
                         BadLoss { realization, loss },
                         limits,
                     ));
@@ -284,14 +403,6 @@ fn rate(samples: f64, seconds: f64) -> f64 {
 
 fn samples(batches: &[BatchMetrics]) -> f64 {
     batches.iter().map(|b| f64::from(b.samples)).sum()
-}
-
-fn mean_loss(batches: &[BatchMetrics]) -> f64 {
-    batches
-        .iter()
-        .map(|b| b.loss * f64::from(b.samples))
-        .sum::<f64>()
-        / samples(batches)
 }
 
 fn accuracy(batches: &[BatchMetrics]) -> f64 {

@@ -10,6 +10,12 @@ pub enum CheckpointFault {
         /// The reader's own words.
         reason: String,
     },
+    /// A file that is not the checkpoint of a run.
+    #[error("it is no checkpoint of a run; a network that was saved is taken by --load")]
+    NotARun,
+    /// The checkpoint of a run, where a network is needed.
+    #[error("it is the checkpoint of a run, with all its realizations; --resume takes it")]
+    Run,
     /// An entry of the metadata is missing.
     #[error("its metadata has no `{key}`; files saved by this program have it")]
     MissingMetadata {

@@ -90,7 +90,24 @@ pub(super) fn deserialize(bytes: &[u8]) -> FaultResult<Contents> {
     };
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(malformed)?;
     let file = SafeTensors::deserialize(bytes).map_err(malformed)?;
-    let entries = Entries(header.metadata().as_ref());
+    let metadata = header.metadata().as_ref();
+    let text = |key: &str| metadata.and_then(|entries| entries.get(key).map(String::as_str));
+    if text(super::run::VERSION_KEY).is_some() {
+        return Err(CheckpointFault::Run);
+    }
+    let shape = |name: &str| file.tensor(name).ok().map(|view| view.shape().to_vec());
+    let (model, dataset) = read_model(&text, &shape)?;
+    let parameters = read_tensors(&file, &model)?;
+    check_numbers(&model, &parameters)?;
+    Ok((model, parameters, dataset))
+}
+
+/// The network that metadata and the shapes of the tensors describe, and the name of its data set.
+pub(super) fn read_model<'t>(
+    text: &dyn Fn(&str) -> Option<&'t str>,
+    shape: &dyn Fn(&str) -> Option<Vec<usize>>,
+) -> FaultResult<(Model, String)> {
+    let entries = Entries(text);
     let kind = entries.parse("layer", LayerKind::by_name)?;
     let form = entries.parse("form", Form::by_name)?;
     let activation = entries.parse("activation", activation::by_name)?;
@@ -100,7 +117,7 @@ pub(super) fn deserialize(bytes: &[u8]) -> FaultResult<Contents> {
     let dataset = entries.text("dataset")?.to_owned();
     entries.text("bregman_version")?;
 
-    let (widths, outputs) = widths(&file)?;
+    let (widths, outputs) = widths(shape)?;
     let refused = |key, value: String| {
         move |e: Error| CheckpointFault::Metadata {
             key,
@@ -129,20 +146,15 @@ pub(super) fn deserialize(bytes: &[u8]) -> FaultResult<Contents> {
         });
     }
     model.clamp = clamp;
-    let parameters = read_tensors(&file, &model)?;
-    check_numbers(&model, &parameters)?;
-    Ok((model, parameters, dataset))
+    Ok((model, dataset))
 }
 
 /// The metadata's strings.
-struct Entries<'a>(Option<&'a HashMap<String, String>>);
+struct Entries<'a, 't>(&'a dyn Fn(&str) -> Option<&'t str>);
 
-impl Entries<'_> {
-    fn text(&self, key: &'static str) -> FaultResult<&str> {
-        let value = self.0.and_then(|entries| entries.get(key));
-        value
-            .map(String::as_str)
-            .ok_or(CheckpointFault::MissingMetadata { key })
+impl<'t> Entries<'_, 't> {
+    fn text(&self, key: &'static str) -> FaultResult<&'t str> {
+        (self.0)(key).ok_or(CheckpointFault::MissingMetadata { key })
     }
 
     fn parse<T>(&self, key: &'static str, parse: impl FnOnce(&str) -> Result<T>) -> FaultResult<T> {
@@ -168,17 +180,17 @@ impl Entries<'_> {
 }
 
 /// The input width, the hidden layers' widths, and the number of outputs, from the weights' shapes.
-fn widths(file: &SafeTensors<'_>) -> FaultResult<(Vec<usize>, usize)> {
-    let matrix = |tensor: String| match file.tensor(&tensor) {
-        Err(_) => Err(CheckpointFault::MissingTensor {
+fn widths(shape: &dyn Fn(&str) -> Option<Vec<usize>>) -> FaultResult<(Vec<usize>, usize)> {
+    let matrix = |tensor: String| match shape(&tensor) {
+        None => Err(CheckpointFault::MissingTensor {
             tensor,
             expected: "a matrix (out, in)".to_owned(),
         }),
-        Ok(view) => match *view.shape() {
+        Some(dims) => match dims[..] {
             [outputs, inputs] if outputs > 0 && inputs > 0 => Ok([outputs, inputs]),
-            ref shape => Err(CheckpointFault::NotAMatrix {
+            _ => Err(CheckpointFault::NotAMatrix {
                 tensor,
-                found: shape.to_vec(),
+                found: dims,
             }),
         },
     };
@@ -186,7 +198,7 @@ fn widths(file: &SafeTensors<'_>) -> FaultResult<(Vec<usize>, usize)> {
     let mut widths = vec![inputs, first];
     loop {
         let tensor = format!("layers.{}.weight", widths.len() - 1);
-        if file.tensor(&tensor).is_err() {
+        if shape(&tensor).is_none() {
             break;
         }
         widths.push(matrix(tensor)?[0]);

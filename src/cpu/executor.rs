@@ -1,5 +1,6 @@
 //! R realizations, one after the other, each step on all cores.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -352,9 +353,10 @@ impl CpuExecutor {
 }
 
 impl Executor for CpuExecutor {
-    async fn train_epoch(
+    async fn train_steps(
         &mut self,
         orders: &[Vec<u32>],
+        steps: Range<usize>,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Vec<BatchMetrics>>> {
         check_orders(orders, self.parameters.len(), self.splits.train.len())?;
@@ -362,7 +364,9 @@ impl Executor for CpuExecutor {
         let mut finished = 0;
         for (r, order) in orders.iter().enumerate() {
             let mut batches = Vec::new();
-            for indices in order.chunks(self.sgd.batch_size) {
+            let epoch = order.chunks(self.sgd.batch_size);
+            let to_the_end = steps.end >= epoch.len();
+            for indices in epoch.take(steps.end).skip(steps.start) {
                 batches.push(self.forward_loss(r, Split::Train, indices));
                 let rate = self.sgd.learning_rate;
                 let (p, workspace) = (&mut self.parameters[r], &mut self.workspace);
@@ -373,6 +377,7 @@ impl Executor for CpuExecutor {
             // A parameter may overflow without a trace in the loss; the last step then owns up.
             let mut parameters = self.parameters[r].tensors().flatten();
             if let Some(last) = batches.last_mut()
+                && to_the_end
                 && !parameters.all(|p| p.is_finite())
             {
                 last.loss = f64::NAN;

@@ -1,5 +1,7 @@
 //! Training and evaluation on an adapter.
 
+use std::ops::Range;
+
 use super::device::Gpu;
 use super::plan::{BufferId, Plan, PlanOptions, SplitPlan};
 use super::program::{Buffers, Program};
@@ -150,9 +152,10 @@ impl GpuExecutor {
 }
 
 impl Executor for GpuExecutor {
-    async fn train_epoch(
+    async fn train_steps(
         &mut self,
         orders: &[Vec<u32>],
+        steps: Range<usize>,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Vec<BatchMetrics>>> {
         let train = &self.splits[self.split_index(Split::Train)];
@@ -163,25 +166,33 @@ impl Executor for GpuExecutor {
             train.order,
             bytemuck::cast_slice(&orders.concat()),
         );
-        let steps = samples.div_ceil(self.options.sgd.batch_size);
+        let epoch = samples.div_ceil(self.options.sgd.batch_size);
+        let steps = steps.start.min(epoch)..steps.end.min(epoch);
         let each = self.steps_per_submission();
         let mut finished = 0;
-        for first in (0..steps).step_by(each) {
-            let slots = first..steps.min(first + each);
+        for first in steps.clone().step_by(each) {
+            let slots = first..steps.end.min(first + each);
             finished += self.train_step.run(&mut self.gpu, slots)?;
-            progress((finished * each).min(steps));
+            progress((finished * each).min(steps.len()));
         }
-        self.epoch_end.run(&mut self.gpu, 0..1)?;
+        let to_the_end = steps.end == epoch;
+        if to_the_end {
+            self.epoch_end.run(&mut self.gpu, 0..1)?;
+        }
         let read = self
             .buffers
             .read(&mut self.gpu, &[metrics, self.flags])
             .await?;
-        progress(steps);
+        progress(steps.len());
         let mut batches = self.metrics(&read[0], samples);
+        for batches in &mut batches {
+            batches.truncate(steps.end);
+            batches.drain(..steps.start);
+        }
         // A parameter may overflow without a trace in the loss; the epoch's last step then owns up.
         let flags: Vec<u32> = bytemuck::pod_collect_to_vec(&read[1]);
         for (batches, _) in batches.iter_mut().zip(flags).filter(|(_, flag)| *flag != 0) {
-            if let Some(last) = batches.last_mut() {
+            if let Some(last) = batches.last_mut().filter(|_| to_the_end) {
                 last.loss = f64::NAN;
             }
         }

@@ -11,6 +11,8 @@ pub use loss::{LossGradient, loss_and_gradient};
 pub use network::{Trace, backward, forward, gradients};
 pub use simplex::project_simplex;
 
+use std::ops::Range;
+
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
@@ -94,16 +96,18 @@ fn sgd_step(
 }
 
 impl Executor for Reference {
-    async fn train_epoch(
+    async fn train_steps(
         &mut self,
         orders: &[Vec<u32>],
+        steps: Range<usize>,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Vec<BatchMetrics>>> {
         check_orders(orders, self.parameters.len(), self.splits.train.len())?;
         let mut all = Vec::new();
         for (r, order) in orders.iter().enumerate() {
             let mut batches = Vec::new();
-            for (step, indices) in order.chunks(self.sgd.batch_size).enumerate() {
+            let epoch = order.chunks(self.sgd.batch_size);
+            for (step, indices) in epoch.take(steps.end).skip(steps.start).enumerate() {
                 let (x, labels) = self.batch(&self.splits.train, indices);
                 let (loss, gradient) = gradients(&self.model, &self.parameters[r], &x, &labels);
                 let rate = f64::from(self.sgd.learning_rate);

@@ -1,5 +1,6 @@
 //! Where the network is trained: the choice of a device, and one executor over both kinds.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bregman::cpu::CpuExecutor;
@@ -141,14 +142,15 @@ pub enum AnyExecutor {
 }
 
 impl Executor for AnyExecutor {
-    async fn train_epoch(
+    async fn train_steps(
         &mut self,
         orders: &[Vec<u32>],
+        steps: Range<usize>,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Vec<BatchMetrics>>> {
         match self {
-            Self::Cpu(executor) => executor.train_epoch(orders, progress).await,
-            Self::Gpu(executor) => executor.train_epoch(orders, progress).await,
+            Self::Cpu(executor) => executor.train_steps(orders, steps, progress).await,
+            Self::Gpu(executor) => executor.train_steps(orders, steps, progress).await,
         }
     }
 

@@ -1,0 +1,363 @@
+//! The checkpoint of a run: all that goes on from it needs, all realizations in one file.
+//!
+//! Tensors are those of [`Model::tensors`] with the realization as first dimension, and arrays of
+//! the epochs so far. The generator has no state but seed and epoch ([`crate::rng`]), and the
+//! position in the order of the samples is the number of steps.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::state::Numbers;
+use super::{CheckpointFault, State, format};
+use crate::atomic_file::{Disk, System};
+use crate::error::{Error, Result};
+use crate::nn::{Model, Parameters};
+use crate::train::{EpochMetrics, Position, Sums, mean};
+
+/// The entry that tells a run's file from a network's.
+pub(super) const VERSION_KEY: &str = "bregman_run";
+const VERSION: &str = "1";
+const GENERATOR: &str = "philox4x32-10";
+
+/// A run, as far as it has come.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The network.
+    pub model: Model,
+    /// The data set's name.
+    pub dataset: String,
+    /// What [`crate::executor::Splits::sha256`] says of the data.
+    pub data_sha256: String,
+    /// The options of the program that made it, by name.
+    pub options: BTreeMap<String, String>,
+    /// The seed of the first realization.
+    pub seed: u64,
+    /// How far it has come.
+    pub position: Position,
+    /// The parameters of each realization.
+    pub parameters: Vec<Parameters>,
+}
+
+impl Run {
+    /// Writes the run to `path`, whose earlier contents stay until the new ones are durable.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] for a parameter that is not finite, [`Error::Io`].
+    pub fn save(&self, path: &Path) -> Result<PathBuf> {
+        self.save_on(System, path)
+    }
+
+    /// [`Self::save`] on `disk`.
+    ///
+    /// # Errors
+    /// Those of [`Self::save`].
+    pub fn save_on<D: Disk>(&self, disk: D, path: &Path) -> Result<PathBuf> {
+        for parameters in &self.parameters {
+            self.model.check_parameters(parameters)?;
+            format::check_numbers(&self.model, parameters).map_err(at(path))?;
+        }
+        self.state().save_on(disk, path)
+    }
+
+    /// Reads the run in `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read, [`Error::Checkpoint`] with the [`CheckpointFault`] if it
+    /// cannot be used.
+    pub fn load(path: &Path) -> Result<Self> {
+        Self::of_state(State::load(path)?).map_err(at(path))
+    }
+
+    fn state(&self) -> State {
+        let mut state = State::default();
+        let options = serde_json::to_string(&self.options).expect("strings serialize");
+        let position = &self.position;
+        let text = [
+            (VERSION_KEY, VERSION.to_owned()),
+            ("bregman_version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("dataset", self.dataset.clone()),
+            ("data_sha256", self.data_sha256.clone()),
+            ("options", options),
+            ("generator", GENERATOR.to_owned()),
+            ("seed", self.seed.to_string()),
+            ("epoch", position.epochs.len().to_string()),
+            ("step", position.steps.to_string()),
+        ];
+        let entries = format::description(&self.model).into_iter().chain(text);
+        state.metadata = entries
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
+
+        let realizations = self.parameters.len();
+        for (t, shape) in self.model.tensors().into_iter().enumerate() {
+            let tensors = self.parameters.iter().map(|p| p.tensors().nth(t));
+            let numbers: Vec<f32> = tensors.flatten().flatten().copied().collect();
+            let dims = [&[realizations], &shape.dims[..]].concat();
+            state.insert(shape.name, &dims, numbers);
+        }
+        let epochs = &position.epochs;
+        let mut by_epoch = |name: &str, number: fn(&EpochMetrics) -> f64| {
+            let numbers: Vec<f64> = epochs.iter().map(number).collect();
+            state.insert(name, &[epochs.len()], numbers);
+        };
+        by_epoch("epochs.seconds", |e| e.seconds);
+        by_epoch("epochs.samples_per_second", |e| e.samples_per_second);
+        let mut by_realization = |name: &str, numbers: fn(&EpochMetrics) -> &[f64]| {
+            let numbers: Vec<f64> = epochs.iter().flat_map(numbers).copied().collect();
+            state.insert(name, &[epochs.len(), realizations], numbers);
+        };
+        by_realization(TRAIN_LOSSES, |e| &e.train_losses);
+        by_realization(TRAIN_ACCURACIES, |e| &e.train_accuracies);
+        by_realization(TEST_ACCURACIES, |e| &e.test_accuracies);
+        if epochs.iter().any(|e| e.val_accuracies.is_some()) {
+            by_realization(VAL_ACCURACIES, |e| {
+                e.val_accuracies.as_deref().unwrap_or(&[])
+            });
+        }
+        state.insert("epoch.seconds", &[], vec![position.seconds]);
+        let mut of_sums = |name: &str, numbers: Numbers| {
+            state.insert(name, &[position.sums.len()], numbers);
+        };
+        let sums = &position.sums;
+        of_sums(
+            "epoch.loss",
+            sums.iter().map(|s| s.loss).collect::<Vec<_>>().into(),
+        );
+        of_sums(
+            "epoch.correct",
+            sums.iter().map(|s| s.correct).collect::<Vec<_>>().into(),
+        );
+        of_sums(
+            "epoch.samples",
+            sums.iter().map(|s| s.samples).collect::<Vec<_>>().into(),
+        );
+        state.insert("limits", &[position.limits.len()], position.limits.clone());
+        state
+    }
+
+    fn of_state(mut state: State) -> Result<Self, CheckpointFault> {
+        match state.metadata.get(VERSION_KEY).map(String::as_str) {
+            None => return Err(CheckpointFault::NotARun),
+            Some(VERSION) => {}
+            Some(other) => {
+                return Err(CheckpointFault::Metadata {
+                    key: VERSION_KEY,
+                    value: other.to_owned(),
+                    reason: format!("this program reads version {VERSION}"),
+                });
+            }
+        }
+        let text = |key: &str| state.metadata.get(key).map(String::as_str);
+        // A realization's own shape, without their number.
+        let shape = |name: &str| {
+            let (_, dims) = state.arrays.get(name)?.dims.split_first()?;
+            Some(dims.to_vec())
+        };
+        let (model, dataset) = format::read_model(&text, &shape)?;
+        let realizations = state.arrays["head.weight"].dims[0];
+        let sums = state
+            .arrays
+            .get("epoch.loss")
+            .map_or(0, |a| a.numbers.len());
+        let limits = state.arrays.get("limits").map_or(0, |a| a.numbers.len());
+        for (tensor, found) in [
+            ("head.weight", realizations),
+            ("epoch.loss", sums),
+            ("limits", limits),
+        ] {
+            // Sums and limits are not there yet at the start.
+            if found != realizations.max(1) && (found > 0 || tensor == "head.weight") {
+                return Err(CheckpointFault::Shape {
+                    tensor: tensor.to_owned(),
+                    expected: vec![realizations.max(1)],
+                    found: vec![found],
+                });
+            }
+        }
+        let epochs = read_epochs(&mut state, realizations)?;
+        let [seconds] = state.take::<f64>("epoch.seconds", &[])?[..] else {
+            unreachable!("an array without dimensions has one number");
+        };
+        let loss: Vec<f64> = state.take("epoch.loss", &[sums])?;
+        let correct: Vec<u64> = state.take("epoch.correct", &[sums])?;
+        let samples: Vec<u64> = state.take("epoch.samples", &[sums])?;
+        let sums = loss.into_iter().zip(correct).zip(samples);
+        let position = Position {
+            epochs,
+            steps: state.parse("step")?,
+            seconds,
+            sums: sums
+                .map(|((loss, correct), samples)| Sums {
+                    loss,
+                    correct,
+                    samples,
+                })
+                .collect(),
+            limits: state.take("limits", &[limits])?,
+        };
+        let parameters = read_parameters(&mut state, &model, realizations)?;
+        if let Some((tensor, array)) = state.arrays.pop_first() {
+            return Err(CheckpointFault::UnexpectedTensor {
+                tensor,
+                found: array.dims,
+            });
+        }
+        let options = state.text("options")?;
+        let options = serde_json::from_str(options).map_err(|e| CheckpointFault::Metadata {
+            key: "options",
+            value: options.to_owned(),
+            reason: e.to_string(),
+        })?;
+        match state.text("generator")? {
+            GENERATOR => {}
+            other => {
+                return Err(CheckpointFault::Metadata {
+                    key: "generator",
+                    value: other.to_owned(),
+                    reason: format!("this program draws its numbers from {GENERATOR}"),
+                });
+            }
+        }
+        Ok(Self {
+            model,
+            dataset,
+            data_sha256: state.text("data_sha256")?.to_owned(),
+            options,
+            seed: state.parse("seed")?,
+            position,
+            parameters,
+        })
+    }
+}
+
+const TRAIN_LOSSES: &str = "epochs.train_losses";
+const TRAIN_ACCURACIES: &str = "epochs.train_accuracies";
+const TEST_ACCURACIES: &str = "epochs.test_accuracies";
+const VAL_ACCURACIES: &str = "epochs.val_accuracies";
+
+fn at(path: &Path) -> impl FnOnce(CheckpointFault) -> Error {
+    let path = path.to_owned();
+    move |fault| Error::Checkpoint { path, fault }
+}
+
+/// The finite numbers of an array.
+fn take_finite(state: &mut State, name: &str, dims: &[usize]) -> Result<Vec<f64>, CheckpointFault> {
+    let numbers: Vec<f64> = state.take(name, dims)?;
+    match numbers.iter().position(|x| !x.is_finite()) {
+        None => Ok(numbers),
+        Some(index) => Err(CheckpointFault::NonFinite {
+            tensor: name.to_owned(),
+            index,
+            value: numbers[index] as f32,
+        }),
+    }
+}
+
+fn read_epochs(
+    state: &mut State,
+    realizations: usize,
+) -> Result<Vec<EpochMetrics>, CheckpointFault> {
+    // No more epochs than there are numbers for.
+    let epochs = state
+        .arrays
+        .get(TRAIN_LOSSES)
+        .map_or(0, |a| a.numbers.len() / realizations);
+    let done: usize = state.parse("epoch")?;
+    if epochs != done || u32::try_from(done).is_err() {
+        return Err(CheckpointFault::Metadata {
+            key: "epoch",
+            value: done.to_string(),
+            reason: format!("its `{TRAIN_LOSSES}` are of {epochs} epochs"),
+        });
+    }
+    let seconds = take_finite(state, "epochs.seconds", &[epochs])?;
+    let rates = take_finite(state, "epochs.samples_per_second", &[epochs])?;
+    let mut of_each = |name: &str| -> Result<Vec<Vec<f64>>, CheckpointFault> {
+        let numbers = take_finite(state, name, &[epochs, realizations])?;
+        Ok(numbers
+            .chunks_exact(realizations)
+            .map(<[f64]>::to_vec)
+            .collect())
+    };
+    let train_losses = of_each(TRAIN_LOSSES)?;
+    let train_accuracies = of_each(TRAIN_ACCURACIES)?;
+    let test_accuracies = of_each(TEST_ACCURACIES)?;
+    let val_accuracies = match of_each(VAL_ACCURACIES) {
+        Ok(each) => each.into_iter().map(Some).collect(),
+        Err(CheckpointFault::MissingTensor { .. }) => vec![None; epochs],
+        Err(fault) => return Err(fault),
+    };
+    let each = train_losses
+        .into_iter()
+        .zip(train_accuracies)
+        .zip(test_accuracies)
+        .zip(val_accuracies)
+        .zip(seconds.into_iter().zip(rates))
+        .zip(1..);
+    Ok(each
+        .map(
+            |(
+                (
+                    (((train_losses, train_accuracies), test_accuracies), val_accuracies),
+                    (seconds, samples_per_second),
+                ),
+                epoch,
+            )| EpochMetrics {
+                epoch,
+                train_loss: mean(&train_losses),
+                train_accuracy: mean(&train_accuracies),
+                test_accuracy: mean(&test_accuracies),
+                train_losses,
+                train_accuracies,
+                test_accuracies,
+                val_accuracy: val_accuracies.as_deref().map(mean),
+                val_accuracies,
+                seconds,
+                samples_per_second,
+            },
+        )
+        .collect())
+}
+
+fn read_parameters(
+    state: &mut State,
+    model: &Model,
+    realizations: usize,
+) -> Result<Vec<Parameters>, CheckpointFault> {
+    let shapes = model.tensors();
+    // All shapes first: what is allocated then is no more than what the file holds.
+    for shape in &shapes {
+        let expected = [&[realizations], &shape.dims[..]].concat();
+        let tensor = shape.name.clone();
+        match state.arrays.get(&tensor) {
+            Some(array) if array.dims == expected => {}
+            Some(array) => {
+                return Err(CheckpointFault::Shape {
+                    tensor,
+                    expected,
+                    found: array.dims.clone(),
+                });
+            }
+            None => {
+                return Err(CheckpointFault::MissingTensor {
+                    tensor,
+                    expected: format!("shape {expected:?}"),
+                });
+            }
+        }
+    }
+    let mut all = vec![Parameters::zeros(model); realizations];
+    for (t, shape) in shapes.iter().enumerate() {
+        let dims = [&[realizations], &shape.dims[..]].concat();
+        let numbers: Vec<f32> = state.take(&shape.name, &dims)?;
+        let each = numbers.chunks_exact(numbers.len() / realizations);
+        for (parameters, numbers) in all.iter_mut().zip(each) {
+            if let Some(tensor) = parameters.tensors_mut().nth(t) {
+                tensor.copy_from_slice(numbers);
+            }
+        }
+    }
+    all.iter()
+        .try_for_each(|parameters| format::check_numbers(model, parameters))?;
+    Ok(all)
+}
