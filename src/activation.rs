@@ -10,6 +10,7 @@ use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
 use crate::cpu::Kernels;
 use crate::error::{Error, Result};
 use crate::math;
+use crate::sweep::cpu::Loops;
 
 /// Largest float32 below 1, and the clamp of every ρ⁻¹ whose range ends at ±1: 1 − 2⁻²⁴.
 const BELOW_ONE: f32 = 1.0 - f32::EPSILON / 2.0;
@@ -40,6 +41,8 @@ pub struct Activation {
     pub rho_slope: fn(f64) -> f64,
     /// The float32 loops over slices that the CPU executor runs.
     pub kernels: Kernels,
+    /// The float32 training of many small networks side by side.
+    pub sweep: Loops,
     /// The WGSL of `rho`, `rho_inv`, `rho_slope` and `DUAL_MAX`.
     pub wgsl: &'static str,
 }
@@ -135,6 +138,7 @@ pub const ISRU: Activation = Activation {
     rho_inv: |z| z / ((1.0 - z) * (1.0 + z)).sqrt(),
     rho_slope: |z| ((1.0 - z) * (1.0 + z)).powf(1.5),
     kernels: Kernels::of::<Isru>(),
+    sweep: Loops::of::<Isru>(),
     wgsl: include_str!("../shaders/activation/isru.wgsl"),
 };
 
@@ -153,6 +157,7 @@ pub const SIGMOID: Activation = Activation {
     rho_inv: |z| (z / (1.0 - z)).ln(),
     rho_slope: |z| z * (1.0 - z),
     kernels: Kernels::of::<Sigmoid>(),
+    sweep: Loops::of::<Sigmoid>(),
     wgsl: include_str!("../shaders/activation/sigmoid.wgsl"),
 };
 
@@ -168,6 +173,7 @@ pub const SOFTPLUS: Activation = Activation {
     rho_inv: |z| z + (-(-z).exp_m1()).ln(),
     rho_slope: |z| -(-z).exp_m1(),
     kernels: Kernels::of::<Softplus>(),
+    sweep: Loops::of::<Softplus>(),
     wgsl: include_str!("../shaders/activation/softplus.wgsl"),
 };
 
@@ -183,6 +189,7 @@ pub const ARCTAN: Activation = Activation {
     rho_inv: f64::tan,
     rho_slope: |z| z.cos().powi(2),
     kernels: Kernels::of::<Arctan>(),
+    sweep: Loops::of::<Arctan>(),
     wgsl: include_str!("../shaders/activation/arctan.wgsl"),
 };
 
@@ -199,6 +206,7 @@ pub const SCALED_ARCTAN: Activation = Activation {
     // cos(πz/2), written so that it is 0 at ±1.
     rho_slope: |z| FRAC_2_PI * (FRAC_PI_2 * (1.0 - z.abs())).sin().powi(2),
     kernels: Kernels::of::<ScaledArctan>(),
+    sweep: Loops::of::<ScaledArctan>(),
     wgsl: include_str!("../shaders/activation/scaled_arctan.wgsl"),
 };
 
@@ -215,6 +223,7 @@ pub const TANH: Activation = Activation {
     rho_inv: |z| z.abs().atanh().copysign(z),
     rho_slope: |z| (1.0 - z) * (1.0 + z),
     kernels: Kernels::of::<Tanh>(),
+    sweep: Loops::of::<Tanh>(),
     wgsl: include_str!("../shaders/activation/tanh.wgsl"),
 };
 
@@ -230,6 +239,7 @@ pub const SIN: Activation = Activation {
     rho_inv: f64::asin,
     rho_slope: |z| ((1.0 - z) * (1.0 + z)).sqrt(),
     kernels: Kernels::of::<Sin>(),
+    sweep: Loops::of::<Sin>(),
     wgsl: include_str!("../shaders/activation/sin.wgsl"),
 };
 
@@ -245,6 +255,7 @@ pub const ARCSINH: Activation = Activation {
     rho_inv: f64::sinh,
     rho_slope: |z| 1.0 / z.cosh(),
     kernels: Kernels::of::<Arcsinh>(),
+    sweep: Loops::of::<Arcsinh>(),
     wgsl: include_str!("../shaders/activation/arcsinh.wgsl"),
 };
 
@@ -260,6 +271,7 @@ pub const IDENTITY: Activation = Activation {
     rho_inv: |z| z,
     rho_slope: |_| 1.0,
     kernels: Kernels::of::<Identity>(),
+    sweep: Loops::of::<Identity>(),
     wgsl: include_str!("../shaders/activation/identity.wgsl"),
 };
 

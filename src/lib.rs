@@ -54,4 +54,5 @@ pub mod plot;
 pub mod reference;
 pub mod rng;
 pub mod selftest;
+pub mod sweep;
 pub mod train;

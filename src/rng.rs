@@ -14,6 +14,8 @@ pub enum Purpose {
     Shuffle = 1,
     /// Generated digits; the stream is the sample.
     Digits = 2,
+    /// Points of two spirals; the stream is twice the split, train or test, plus the class.
+    Spirals = 3,
 }
 
 /// One stream of random numbers, addressed by index.
@@ -36,14 +38,19 @@ impl Stream {
 
     /// The `index`-th 32 random bits.
     pub fn bits(&self, index: u64) -> u32 {
-        let block = index / 4;
+        self.block(index / 4)[(index % 4) as usize]
+    }
+
+    /// Bits 4 · `block` to 4 · `block` + 3.
+    #[inline(always)]
+    fn block(&self, block: u64) -> [u32; 4] {
         let counter = [
             block as u32,
             (block >> 32) as u32,
             self.purpose as u32,
             self.stream,
         ];
-        philox4x32_10(counter, self.key)[(index % 4) as usize]
+        philox4x32_10(counter, self.key)
     }
 
     /// The `index`-th number uniform on [0, 1), a multiple of 2⁻²⁴.
@@ -53,22 +60,51 @@ impl Stream {
 
     /// The `index`-th integer uniform on 0..bound (bias below bound · 2⁻³²).
     pub fn below(&self, index: u64, bound: u32) -> u32 {
-        ((u64::from(self.bits(index)) * u64::from(bound)) >> 32) as u32
+        scale(self.bits(index), bound)
     }
 }
 
 /// A permutation of 0..n: the order of the samples in `epoch` under `seed` (Fisher-Yates).
 pub fn sample_order(seed: u64, epoch: u32, n: usize) -> Vec<u32> {
-    let stream = Stream::new(seed, Purpose::Shuffle, epoch);
-    let mut order: Vec<u32> = (0..n as u32).collect();
-    for i in (1..n).rev() {
-        let j = stream.below(i as u64, i as u32 + 1) as usize;
-        order.swap(i, j);
-    }
+    let mut order = vec![0; n];
+    sample_order_into(seed, epoch, &mut order, &mut vec![0; n.next_multiple_of(4)]);
     order
 }
 
+/// [`sample_order`] of `order.len()` samples without an allocation; `picks` is scratch memory for as
+/// many numbers, in whole blocks of 4. All are drawn first, in a loop that vectorises: number
+/// 4b + w is kept at place b of the w-th quarter.
+#[inline(always)]
+pub fn sample_order_into(seed: u64, epoch: u32, order: &mut [u32], picks: &mut [u32]) {
+    let stream = Stream::new(seed, Purpose::Shuffle, epoch);
+    let blocks = order.len().div_ceil(4);
+    let (first, rest) = picks[..4 * blocks].split_at_mut(blocks);
+    let (second, rest) = rest.split_at_mut(blocks);
+    let (third, fourth) = rest.split_at_mut(blocks);
+    for b in 0..blocks {
+        let [w, x, y, z] = stream.block(b as u64);
+        let i = 4 * b as u32;
+        first[b] = scale(w, i + 1);
+        second[b] = scale(x, i + 2);
+        third[b] = scale(y, i + 3);
+        fourth[b] = scale(z, i + 4);
+    }
+    for (i, place) in (0..).zip(&mut *order) {
+        *place = i;
+    }
+    for i in (1..order.len()).rev() {
+        order.swap(i, picks[i % 4 * blocks + i / 4] as usize);
+    }
+}
+
+/// ⌊bits · bound / 2³²⌋.
+#[inline(always)]
+fn scale(bits: u32, bound: u32) -> u32 {
+    ((u64::from(bits) * u64::from(bound)) >> 32) as u32
+}
+
 /// Philox4x32 with 10 rounds: 128 random bits from a 128-bit counter and a 64-bit key.
+#[inline(always)]
 pub fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     for round in 0..10 {
         if round > 0 {
@@ -109,6 +145,20 @@ mod tests {
             ),
             [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
         );
+    }
+
+    /// Against the algorithm as textbooks have it, one number after the other.
+    #[test]
+    fn sample_order_is_fisher_and_yates() {
+        for n in [1, 2, 3, 4, 5, 63, 1000] {
+            let stream = Stream::new(u64::MAX - 4, Purpose::Shuffle, 9);
+            let mut order: Vec<u32> = (0..n).collect();
+            for i in (1..n).rev() {
+                let j = stream.below(u64::from(i), i + 1);
+                order.swap(i as usize, j as usize);
+            }
+            assert_eq!(order, sample_order(u64::MAX - 4, 9, n as usize), "{n}");
+        }
     }
 
     #[test]

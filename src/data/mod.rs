@@ -6,6 +6,7 @@ mod fault;
 pub mod idx;
 pub mod locate;
 mod source;
+pub mod spirals;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
