@@ -97,6 +97,7 @@ pub fn dataset(samples: usize, classes: usize, stream: u32) -> Dataset {
         .collect();
     Dataset {
         name: "noise".to_owned(),
+        channels: 1,
         image: [1, FEATURES],
         classes,
         pixels,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bregman::activation::{self, Activation};
+use bregman::data::Source;
 use bregman::error::{Error, Result};
 use bregman::nn::{Form, Init, LayerKind, Loss, Model};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -20,7 +21,7 @@ use serde::Serialize;
 pub struct Options {
     /// Data set; by default that of the checkpoint or the data folder, else MNIST, else (with
     /// neither data nor network) digits that the program draws itself, always the same ones
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(["mnist", "fashion-mnist", "digits"]))]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Source::ALL.map(Source::name)))]
     pub dataset: Option<String>,
     /// Folder with the IDX files, plain or .gz; else BREGMAN_DATA_DIR, else the user's cache folder,
     /// to which missing files are downloaded
