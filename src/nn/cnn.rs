@@ -12,6 +12,8 @@
 //! the one map into it that needs no scale, and it makes the features themselves the dual variable,
 //! so that the skip path hands them on unchanged and its gradient reaches the convolutions undamped.
 
+use serde::{Deserialize, Serialize};
+
 use super::Layer;
 use crate::activation::{self, Activation};
 use crate::error::{Error, Result};
@@ -132,6 +134,9 @@ pub struct Dropout {
     pub first_step: u32,
 }
 
+/// No count or extent is larger, so that no product of them overflows.
+const MOST: usize = 8192;
+
 /// A convolutional front-end.
 #[derive(Clone, Debug)]
 pub struct Cnn {
@@ -155,7 +160,8 @@ pub fn activation_by_name(name: &str) -> Result<&'static Activation> {
 }
 
 /// What a block is made of, but for the extents, which follow from the block before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BlockSpec {
     /// Channels of the output.
     pub filters: usize,
@@ -216,6 +222,10 @@ impl Cnn {
                     place,
                     "filters, kernels and strides are at least 1",
                 ));
+            }
+            let extents = [&height, &width, &spec.padding];
+            if counts.iter().chain(extents).any(|&n| n > MOST) {
+                return Err(invalid(place, "no count may be above 8,192"));
             }
             let conv = Conv {
                 channels,
@@ -297,20 +307,92 @@ impl Cnn {
     }
 }
 
-/// The small front-end for images of `shape` (channels, height, width): two blocks of 32 and 64
-/// filters of 3 × 3 for grey images, a third of 128 and dropout of one half for colours.
-///
-/// # Errors
-/// Those of [`Cnn::new`] for images too small.
-pub fn small(shape: [usize; 3], seed: u64) -> Result<Cnn> {
-    let grey = [BlockSpec::same(32, 3), BlockSpec::same(64, 3)];
-    if shape[0] == 1 {
-        return Cnn::new(&activation::RELU, shape, &grey);
+impl Cnn {
+    /// The small front-end for images of `shape` (channels, height, width): two blocks of 32 and 64
+    /// filters for grey images, three of 32, 64 and 128 and dropout of one half for colours, all of
+    /// 3 × 3 pixels.
+    ///
+    /// # Errors
+    /// Those of [`Cnn::new`] for images too small.
+    pub fn small(activation: &'static Activation, shape: [usize; 3]) -> Result<Self> {
+        let [first, second] = [BlockSpec::same(32, 3), BlockSpec::same(64, 3)];
+        if shape[0] == 1 {
+            // 28 × 28 → 14 × 14 → 4 × 4: as many features as a square layer can take.
+            let second = BlockSpec {
+                pool: Some([3, 3]),
+                ..second
+            };
+            return Self::new(activation, shape, &[first, second]);
+        }
+        let third = BlockSpec::same(128, 3);
+        let cnn = Self::new(activation, shape, &[first, second, third])?;
+        cnn.with_dropout(Dropout {
+            probability: 0.5,
+            seed: 0,
+            first_step: 0,
+        })
     }
-    let colour = [grey[0], grey[1], BlockSpec::same(128, 3)];
-    Cnn::new(&activation::RELU, shape, &colour)?.with_dropout(Dropout {
-        probability: 0.5,
-        seed,
-        first_step: 0,
-    })
+
+    /// The same with the masks of dropout, if there is any, drawn from `seed` on, step `first_step`
+    /// first.
+    pub fn with_seed(mut self, seed: u64, first_step: u32) -> Self {
+        if let Some(dropout) = &mut self.dropout {
+            dropout.seed = seed;
+            dropout.first_step = first_step;
+        }
+        self
+    }
+
+    /// The description that checkpoints keep, as JSON: all but the masks' seed.
+    pub fn to_json(&self) -> String {
+        let first = &self.blocks[0].conv;
+        let blocks = self.blocks.iter().map(|Block { conv, pool }| BlockSpec {
+            filters: conv.filters,
+            kernel: conv.kernel,
+            stride: conv.stride,
+            padding: conv.padding,
+            pool: pool.map(|pool| [pool.kernel, pool.stride]),
+        });
+        let description = Description {
+            activation: self.activation.name.to_owned(),
+            image: [first.channels, first.height, first.width],
+            blocks: blocks.collect(),
+            dropout: self.dropout.map(|dropout| dropout.probability),
+        };
+        serde_json::to_string(&description).expect("numbers and strings serialize")
+    }
+
+    /// The front-end that [`Self::to_json`] described.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] or [`Error::UnknownName`] for one that cannot be.
+    pub fn from_json(json: &str) -> Result<Self> {
+        let description: Description =
+            serde_json::from_str(json).map_err(|error| Error::InvalidOption {
+                option: "--cnn",
+                value: json.to_owned(),
+                reason: format!("it describes no front-end: {error}"),
+            })?;
+        let activation = activation_by_name(&description.activation)?;
+        let cnn = Self::new(activation, description.image, &description.blocks)?;
+        match description.dropout {
+            None => Ok(cnn),
+            Some(probability) => cnn.with_dropout(Dropout {
+                probability,
+                seed: 0,
+                first_step: 0,
+            }),
+        }
+    }
+}
+
+/// A front-end as checkpoints have it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    activation: String,
+    /// Channels, height, width.
+    image: [usize; 3],
+    blocks: Vec<BlockSpec>,
+    dropout: Option<f32>,
 }

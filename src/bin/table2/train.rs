@@ -86,7 +86,14 @@ pub async fn train(
         seeds,
         accuracies: Vec::new(),
     };
+    let steps = splits.train.len().div_ceil(recipe.batch_size) as u32;
     for phase in &recipe.phases {
+        // The masks of dropout go on where the phase before left them.
+        let done = progress.accuracies.len() as u32 * steps;
+        let mut model = model.clone();
+        let cnn = model.cnn.take();
+        model.cnn = cnn.map(|cnn| cnn.with_seed(progress.seeds.start, done));
+        let model = &model;
         let sgd = Sgd {
             batch_size: recipe.batch_size,
             learning_rate: phase.learning_rate,
