@@ -71,7 +71,7 @@ pub const ROWS: [Row; 7] = [
         paper: [0.9789, 0.9832, 0.9841],
         input_range: ODD,
         batch_size: 32,
-        phases: &[(7, 0.1), (2, 0.02), (1, 0.004)],
+        phases: &[(10, 0.1), (3, 0.02), (2, 0.004)],
     },
     Row {
         name: "mnist-cnn",
@@ -104,7 +104,7 @@ pub const ROWS: [Row; 7] = [
         paper: [0.8861, 0.8938, 0.8995],
         input_range: ODD,
         batch_size: 32,
-        phases: &[(7, 0.1), (3, 0.02), (2, 0.004)],
+        phases: &[(12, 0.1), (4, 0.02), (2, 0.004)],
     },
     Row {
         name: "fashion-cnn",
