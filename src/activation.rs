@@ -301,6 +301,7 @@ pub static RELU: Activation = Activation {
     rho_inv: |z| z,
     rho_slope: |z| if z > 0.0 { 1.0 } else { 0.0 },
     kernels: Kernels::of::<Relu>(),
+    sweep: Loops::of::<Relu>(),
     wgsl: include_str!("../shaders/activation/relu.wgsl"),
 };
 
