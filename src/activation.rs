@@ -121,6 +121,19 @@ twin!(
     one
 );
 
+twin!(Relu, relu, std::convert::identity, relu_slope);
+
+#[inline(always)]
+fn relu(a: f32) -> f32 {
+    // Lets NaN through, so that a diverged run stays visible.
+    if a < 0.0 { 0.0 } else { a }
+}
+
+#[inline(always)]
+fn relu_slope(z: f32) -> f32 {
+    if z > 0.0 { 1.0 } else { 0.0 }
+}
+
 #[inline(always)]
 fn one(_: f32) -> f32 {
     1.0
@@ -273,6 +286,23 @@ pub const IDENTITY: Activation = Activation {
     kernels: Kernels::of::<Identity>(),
     sweep: Loops::of::<Identity>(),
     wgsl: include_str!("../shaders/activation/identity.wgsl"),
+};
+
+/// max(a, 0), for convolutions alone: it has no inverse, so it is no row of Table 1, no layer's
+/// activation, and its `rho_inv` is called by nothing.
+pub static RELU: Activation = Activation {
+    name: "relu",
+    range: [0.0, f64::INFINITY],
+    clamp: [0.0, f32::MAX],
+    input_range: [0.0, 1.0],
+    dual_max: Relu::DUAL_MAX,
+    sigma: 1.0,
+    rho: |a| a.max(0.0),
+    rho_inv: |z| z,
+    rho_slope: |z| if z > 0.0 { 1.0 } else { 0.0 },
+    kernels: Kernels::of::<Relu>(),
+    sweep: Loops::of::<Relu>(),
+    wgsl: include_str!("../shaders/activation/relu.wgsl"),
 };
 
 /// Every activation, in the order of Table 1.

@@ -7,6 +7,19 @@
 //! A [`Run`] is what a run needs to go on to the bit, all realizations in one file; other programs
 //! put theirs into a [`State`]. What a crash or a full disk leaves behind is told in
 //! [`crate::atomic_file`].
+//!
+//! | tensor | shape | where |
+//! |---|---|---|
+//! | `conv.K.weight` | (filters, channels, kernel, kernel) | behind `cnn`, block K of it |
+//! | `conv.K.bias` | (filters) | likewise |
+//! | `layers.L.weight` | (out, in) | every hidden layer |
+//! | `layers.L.bias` | (out) | every hidden layer |
+//! | `layers.L.mix` | (out, in), rows on the simplex | where a skip changes width |
+//! | `head.weight`, `head.bias` | (classes, in), (classes) | always |
+//!
+//! Metadata: `layer`, `form`, `activation`, `loss`, `clamp_low`, `clamp_high`, `input_low`,
+//! `input_high`, `dataset`, `bregman_version`, and where there are convolutions `cnn`, the JSON of
+//! [`Cnn::to_json`](crate::nn::Cnn::to_json).
 
 mod fault;
 mod format;
@@ -180,9 +193,15 @@ pub fn load_all(path: &Path, realizations: usize) -> Result<Vec<Checkpoint>> {
         .collect::<Result<_>>()?;
     for other in loaded.iter().skip(1) {
         let first = &loaded[0].model;
-        let entries = format::description(first)
+        // As many entries in both: that of convolutions is empty where there are none.
+        let description = |model| {
+            let mut entries = format::description(model);
+            entries.resize(9, ("cnn", String::new()));
+            entries
+        };
+        let entries = description(first)
             .into_iter()
-            .zip(format::description(&other.model));
+            .zip(description(&other.model));
         for ((key, first), (_, found)) in entries {
             if first != found {
                 return Err(other.error(CheckpointFault::Disagrees { key, found, first }));

@@ -16,6 +16,8 @@ pub enum Purpose {
     Digits = 2,
     /// Points of two spirals; the stream is twice the split, train or test, plus the class.
     Spirals = 3,
+    /// Features left out in training; the stream is the step.
+    Dropout = 5,
 }
 
 /// One stream of random numbers, addressed by index.

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use bregman::data::download::download;
 use bregman::data::{
-    DataFault, DataFile, DownloadFault, Loaded, Part, Request, Source, Surroundings, idx, load_in,
+    DataFault, DownloadFault, Loaded, Part, RemoteFile, Request, Source, Surroundings, cifar10,
+    idx, load_in,
 };
 use bregman::error::{Error, Result};
 use flate2::Compression;
@@ -451,7 +452,9 @@ fn missing_data_that_were_asked_for_are_an_error_that_says_how_to_get_them() {
     assert!(matches!(error, Error::NoDataFolder { .. }), "{error}");
     let error = load(&nowhere(), &request(Some("emnist"), None)).expect_err("no such name");
     assert!(
-        error.to_string().contains("mnist, fashion-mnist, digits"),
+        error
+            .to_string()
+            .contains("mnist, fashion-mnist, cifar10, digits"),
         "{error}"
     );
 }
@@ -568,7 +571,7 @@ fn answer(stream: TcpStream, reply: &dyn Fn(&str) -> Reply) -> io::Result<()> {
 }
 
 /// A file to download, of 200,000 bytes that do not compress; its name is in the file's own.
-fn released(name: &'static str) -> (DataFile, Vec<u8>) {
+fn released(name: &'static str) -> (RemoteFile, Vec<u8>) {
     let mut state = name.len() as u32;
     let bytes: Vec<u8> = (0..200_000)
         .map(|_| {
@@ -580,13 +583,10 @@ fn released(name: &'static str) -> (DataFile, Vec<u8>) {
         .iter()
         .map(|b| format!("{b:02x}"))
         .collect();
-    let file = DataFile {
-        name,
-        part: Part::Images,
-        samples: 1,
-        gz_bytes: bytes.len() as u64,
-        gz_sha256: sha256.leak(),
-        sha256: "",
+    let file = RemoteFile {
+        name: format!("{name}.gz"),
+        bytes: bytes.len() as u64,
+        sha256: sha256.leak(),
     };
     (file, bytes)
 }
@@ -633,9 +633,15 @@ fn a_mirror_that_fails_is_given_up_for_the_next() {
     // All mirrors fail: nothing is left behind.
     let empty = root.path().join("empty");
     let started = Instant::now();
-    let failures = download(&mirrors, PATIENCE, &empty, &[&one, &three], &mut |_| {})
-        .expect("the file system works")
-        .expect_err("no mirror works");
+    let failures = download(
+        &mirrors,
+        PATIENCE,
+        &empty,
+        &[one.clone(), three.clone()],
+        &mut |_| {},
+    )
+    .expect("the file system works")
+    .expect_err("no mirror works");
     assert!(
         started.elapsed() < Duration::from_secs(20),
         "{:?}",
@@ -682,7 +688,7 @@ fn a_mirror_that_fails_is_given_up_for_the_next() {
         &mirrors,
         PATIENCE,
         &full,
-        &[&one, &three],
+        &[one.clone(), three.clone()],
         &mut |progress| {
             seen.push((progress.url.to_owned(), progress.bytes, progress.total));
         },
@@ -716,7 +722,7 @@ fn what_a_mirror_sent_before_it_failed_is_kept() {
         &[first, second],
         PATIENCE,
         root.path(),
-        &[&one, &three],
+        &[one.clone(), three.clone()],
         &mut |_| {},
     )
     .expect("the file system works")
@@ -733,7 +739,7 @@ fn a_file_system_that_refuses_is_no_fault_of_the_mirror() {
     let root = folder();
     let blocked = root.path().join("file");
     fs::write(&blocked, "not a folder").expect("write");
-    let error = download(&[mirror], PATIENCE, &blocked, &[&one], &mut |_| {})
+    let error = download(&[mirror], PATIENCE, &blocked, &[one], &mut |_| {})
         .expect_err("a file is in the way");
     assert!(matches!(error, Error::Io { .. }), "{error}");
 }
@@ -760,4 +766,139 @@ fn only_what_is_missing_is_downloaded_and_failures_name_each_mirror() {
         format!("{mirror}t10k-labels-idx1-ubyte.gz")
     );
     assert_eq!(partial_files(&root.path().join("mnist")).len(), 3);
+}
+
+/// CIFAR-10 records, each of one label and 3,072 pixels.
+fn records(labels: &[u8]) -> Vec<u8> {
+    let record = |(i, &label): (usize, &u8)| {
+        let pixels = (0..3072).map(move |p| (31 * i + p / 1024 * 7 + p) as u8);
+        std::iter::once(label).chain(pixels).collect::<Vec<u8>>()
+    };
+    labels.iter().enumerate().flat_map(record).collect()
+}
+
+/// The six files of CIFAR-10, with one, two, … six records.
+fn cifar_files() -> Vec<(&'static str, Vec<u8>)> {
+    let file = |(i, &name): (usize, &&'static str)| {
+        let labels: Vec<u8> = (0..=i as u8)
+            .map(|record| (i as u8 + record) % 10)
+            .collect();
+        (name, records(&labels))
+    };
+    cifar10::FILES.iter().enumerate().map(file).collect()
+}
+
+fn cifar_archive(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, bytes) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        let path = format!("cifar-10-batches-bin/{name}");
+        archive
+            .append_data(&mut header, path, &bytes[..])
+            .expect("memory takes all");
+    }
+    gz(&archive.into_inner().expect("memory takes all"))
+}
+
+#[test]
+fn cifar10_is_read_loose_and_from_its_archive() {
+    let files = cifar_files();
+    let loose = folder();
+    let own = loose.path().join("cifar-10-batches-bin");
+    fs::create_dir(&own).expect("folder");
+    for (name, bytes) in &files {
+        fs::write(own.join(name), bytes).expect("write");
+    }
+    let packed = folder();
+    let archive = packed.path().join("cifar-10-binary.tar.gz");
+    fs::write(archive, cifar_archive(&files)).expect("write");
+    let load = |folder: &Path, dataset| {
+        let mut request = request(dataset, Some(folder));
+        request.limit = None;
+        load(&nowhere(), &request)
+    };
+    let from_files = load(loose.path(), Some("cifar10")).expect("loose files");
+    let from_archive = load(packed.path(), Some("cifar10")).expect("an archive");
+    // A folder says by itself what it has.
+    assert_eq!(load(&own, None).expect("the folder itself"), from_files);
+
+    let Loaded { train, test, notes } = &from_files;
+    assert_eq!((train.len(), test.len()), (1 + 2 + 3 + 4 + 5, 6));
+    assert_eq!((train.channels, train.image), (3, [32, 32]));
+    assert_eq!((train.features(), train.classes), (3072, 10));
+    assert_eq!(train.labels[..6], [0, 1, 2, 2, 3, 4]);
+    // The second record of the second file: its green plane starts 1,024 pixels in.
+    assert_eq!(train.pixels[2 * 3072 + 1024], 31 + 7);
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(
+        notes[0].contains("50000 training") && notes[0].contains("only 15"),
+        "{notes:?}"
+    );
+    assert!(
+        notes[1].contains("10000 test") && notes[1].contains("only 6"),
+        "{notes:?}"
+    );
+    assert_eq!((&from_archive.train, &from_archive.test), (train, test));
+    assert!(from_archive.notes[0].contains("not the archive released"));
+    assert_eq!(from_archive.notes[1..], notes[..]);
+}
+
+#[test]
+fn every_fault_of_cifar10_is_named() {
+    let parse = |bytes: &[u8]| cifar10::parse(bytes).expect("memory reads");
+    let whole = records(&[3, 9]);
+    assert_eq!(parse(&whole), Ok(whole.clone()));
+    assert_eq!(parse(&[]), Err(DataFault::Empty));
+    let cut = DataFault::Records {
+        bytes: 6145,
+        record: 3073,
+    };
+    assert_eq!(parse(&whole[..6145]), Err(cut));
+    let label = DataFault::Label {
+        sample: 1,
+        label: 10,
+        classes: 10,
+    };
+    assert_eq!(parse(&records(&[3, 10])), Err(label));
+    let too_many = records(&[0; 10_001]);
+    let too_long = DataFault::TooLong {
+        expected: 30_730_000,
+        unpacked: false,
+    };
+    assert_eq!(parse(&too_many), Err(too_long));
+
+    let root = folder();
+    let path = root.path().join("cifar-10-binary.tar.gz");
+    let fault = |bytes: &[u8]| {
+        fs::write(&path, bytes).expect("write");
+        match load(&nowhere(), &request(Some("cifar10"), Some(root.path()))) {
+            Err(Error::Data { fault, .. }) => fault,
+            other => panic!("{other:?}"),
+        }
+    };
+    let archive = cifar_archive(&cifar_files());
+    assert!(matches!(
+        fault(&archive[..archive.len() / 2]),
+        DataFault::Gzip { .. }
+    ));
+    let missing = DataFault::MissingMember {
+        name: "test_batch.bin",
+    };
+    assert_eq!(fault(&cifar_archive(&cifar_files()[..5])), missing);
+}
+
+#[test]
+fn missing_cifar10_says_how_to_get_it() {
+    let root = folder();
+    let request = request(Some("cifar10"), Some(root.path()));
+    match load(&nowhere(), &request) {
+        Err(error @ Error::Download { .. }) => {
+            let message = error.to_string();
+            assert!(message.contains("cifar-10-binary.tar.gz"), "{message}");
+        }
+        other => panic!("{other:?}"),
+    }
 }

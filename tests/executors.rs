@@ -11,7 +11,7 @@ use bregman::executor::{Executor, Sgd, Split};
 use bregman::nn::{Form, LayerKind, Loss, Model, Parameters};
 use bregman::reference::Reference;
 use bregman::selftest::networks::{
-    Expected, REALIZATIONS, Record, SEED, SGD, cases, dataset, initial, run, splits,
+    Expected, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, dataset, initial, run, splits,
 };
 use bregman::selftest::training::{saturated, saturated_losses};
 
@@ -37,8 +37,16 @@ fn cpu_agrees_with_the_reference() {
 }
 
 #[test]
+fn cpu_convolutions_agree_with_the_reference() {
+    for case in cnn_cases() {
+        let expected = Expected::of(&case.model).expect("a reference");
+        common::check(&expected, &case.model, &case.name, &cpu_run(&case.model));
+    }
+}
+
+#[test]
 fn a_run_repeats_to_the_bit() {
-    for case in cases() {
+    for case in cases().into_iter().chain(cnn_cases()) {
         assert_eq!(cpu_run(&case.model), cpu_run(&case.model), "{}", case.name);
     }
 }

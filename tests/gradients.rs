@@ -2,8 +2,10 @@
 //! against each other, and its standard layer against its Euclidean one where they are the same.
 
 use bregman::activation::{self, Activation};
+use bregman::nn::cnn::{BlockSpec, Cnn, Dropout};
 use bregman::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
-use bregman::reference::{Trace, forward, gradients, loss_and_gradient};
+use bregman::reference::cnn::dropout_factors;
+use bregman::reference::{Trace, forward_with, gradients_with, loss_and_gradient};
 use bregman::rng::{Purpose, Stream};
 
 /// Every kind of layer; only the Bregman layer has two forms.
@@ -34,9 +36,62 @@ struct Case {
     /// (batch, in), within the range of every activation.
     x: Vec<f64>,
     labels: Vec<u8>,
+    /// Of dropout, (batch, features).
+    factors: Option<Vec<f64>>,
 }
 
+/// Two channels of 9 × 7, windows of no two equal extents: 4 × 2 × 1 features.
+const IMAGE: [usize; 3] = [2, 9, 7];
+const BLOCKS: [BlockSpec; 2] = [
+    BlockSpec {
+        filters: 3,
+        kernel: [3, 2],
+        stride: 1,
+        padding: 1,
+        pool: Some([2, 2]),
+    },
+    BlockSpec {
+        filters: 4,
+        kernel: [2, 3],
+        stride: 2,
+        padding: 0,
+        pool: None,
+    },
+];
+
 impl Case {
+    /// With a front-end of these blocks and the conv activation; its features are the layers' input.
+    fn with_cnn(
+        kind: (LayerKind, Form),
+        activation: &'static Activation,
+        hidden: &[usize],
+        conv_activation: &'static Activation,
+        probability: Option<f32>,
+    ) -> Self {
+        let mut cnn = Cnn::new(conv_activation, IMAGE, &BLOCKS).expect("a front-end");
+        let features = cnn.features();
+        let dropout = probability.map(|probability| Dropout {
+            probability,
+            seed: 4,
+            first_step: 2,
+        });
+        if let Some(dropout) = dropout {
+            cnn = cnn.with_dropout(dropout).expect("a probability");
+        }
+        let widths = [&[features], hidden].concat();
+        let mut case = Self::new(kind, activation, &widths, LOSSES[0]);
+        let inputs = cnn.inputs();
+        case.name += &format!(" behind {} convolutions", conv_activation.name);
+        case.model = case.model.with_cnn(cnn).expect("as many features");
+        case.factors = dropout.map(|dropout| dropout_factors(&dropout, 1, 3, BATCH, features));
+        case.parameters = Init::Random.parameters(&case.model, 5).map(f64::from);
+        let stream = Stream::new(8, Purpose::Digits, 0);
+        case.x = (0..(BATCH * inputs) as u64)
+            .map(|i| 1.5 * f64::from(stream.uniform(i)) - 0.5)
+            .collect();
+        case
+    }
+
     fn new(
         (kind, form): (LayerKind, Form),
         activation: &'static Activation,
@@ -71,19 +126,34 @@ impl Case {
                 .collect(),
             labels: (0..BATCH).map(|i| (i % outputs.max(2)) as u8).collect(),
             model,
+            factors: None,
         }
     }
 
     fn trace(&self) -> Trace {
-        forward(&self.model, &self.parameters, &self.x)
+        forward_with(
+            &self.model,
+            &self.parameters,
+            &self.x,
+            self.factors.as_deref(),
+        )
     }
 
     fn gradients(&self) -> Parameters<f64> {
-        gradients(&self.model, &self.parameters, &self.x, &self.labels).1
+        let factors = self.factors.as_deref();
+        gradients_with(
+            &self.model,
+            &self.parameters,
+            &self.x,
+            &self.labels,
+            factors,
+        )
+        .1
     }
 
     fn loss(&self, parameters: &Parameters<f64>) -> f64 {
-        let logits = forward(&self.model, parameters, &self.x).logits;
+        let factors = self.factors.as_deref();
+        let logits = forward_with(&self.model, parameters, &self.x, factors).logits;
         loss_and_gradient(&self.model, &logits, &self.labels).loss
     }
 
@@ -190,6 +260,44 @@ fn gradients_are_difference_quotients() {
                     case.check_gradients();
                 }
             }
+        }
+    }
+}
+
+/// Through the map into the range of ρ, dropout, pooling, the conv activation and both convolutions.
+#[test]
+fn gradients_of_convolutions_are_difference_quotients() {
+    for kind in KINDS {
+        for (i, activation) in activation::ALL.iter().enumerate() {
+            for hidden in [&[8, 8][..], &[5, 5]] {
+                let conv_activations = [&activation::RELU, &activation::ALL[(i + 3) % 9]];
+                for (conv_activation, probability) in
+                    conv_activations.into_iter().zip([None, Some(0.3)])
+                {
+                    let case =
+                        Case::with_cnn(kind, activation, hidden, conv_activation, probability);
+                    case.assert_no_clamp_is_near();
+                    case.check_gradients();
+                }
+            }
+        }
+    }
+}
+
+/// Where sin's a₀ = f is limited nothing flows back to the convolutions.
+#[test]
+fn no_gradient_reaches_convolutions_where_sin_is_limited() {
+    for kind in KINDS {
+        for hidden in [&[8, 8][..], &[5, 5]] {
+            let mut case =
+                Case::with_cnn(kind, &activation::SIN, hidden, &activation::IDENTITY, None);
+            for (i, bias) in case.parameters.conv[1].bias.iter_mut().enumerate() {
+                *bias += [1.6, -2.3, 0.2, -0.6][i];
+            }
+            let z = &case.trace().z[0];
+            let [limited, free] = count(z.iter().map(|z| z.abs() == 1.0));
+            assert!(limited > 0 && free > 0, "{}: {z:?}", case.name);
+            case.check_gradients();
         }
     }
 }

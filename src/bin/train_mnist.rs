@@ -56,12 +56,10 @@ async fn run(options: &Options) -> Result<()> {
     let checkpoints = network::load(options)?;
     let device = Device::choose(options).await?;
     let (splits, dataset) = load_data(options, checkpoints.as_deref())?;
-    let network = network::build(
-        options,
-        checkpoints,
-        splits.train.features(),
-        splits.train.classes,
-    )?;
+    let network = network::build(options, checkpoints, &splits.train)?;
+    if options.describe {
+        return report::print(&network::table(&network.model));
+    }
     if let Some(folder) = &options.out_dir {
         report::check_writable(folder)?;
     }

@@ -7,7 +7,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use super::CheckpointFault;
 use crate::activation;
 use crate::error::{Error, Result};
-use crate::nn::{Form, LayerKind, Loss, Model, Parameters, Shape};
+use crate::nn::{Cnn, Form, LayerKind, Loss, Model, Parameters, Shape};
 
 /// Decimal digits that give back the very number, as a float32 here and as Python's `float()`:
 /// the shortest that name it among the float64.
@@ -16,8 +16,8 @@ fn exact(value: f32) -> String {
 }
 
 /// The description of a network, as the metadata has it.
-pub(super) fn description(model: &Model) -> [(&'static str, String); 8] {
-    [
+pub(super) fn description(model: &Model) -> Vec<(&'static str, String)> {
+    let mut entries = vec![
         ("layer", model.kind.name().to_owned()),
         ("form", model.form.name().to_owned()),
         ("activation", model.activation.name.to_owned()),
@@ -26,7 +26,9 @@ pub(super) fn description(model: &Model) -> [(&'static str, String); 8] {
         ("clamp_high", exact(model.clamp[1])),
         ("input_low", exact(model.input_range[0])),
         ("input_high", exact(model.input_range[1])),
-    ]
+    ];
+    entries.extend(model.cnn.iter().map(|cnn| ("cnn", cnn.to_json())));
+    entries
 }
 
 fn metadata(model: &Model, dataset: &str) -> HashMap<String, String> {
@@ -146,6 +148,11 @@ pub(super) fn read_model<'t>(
         });
     }
     model.clamp = clamp;
+    // There is such an entry only where there are convolutions.
+    if let Ok(json) = entries.text("cnn") {
+        let cnn = Cnn::from_json(json).and_then(|cnn| model.with_cnn(cnn));
+        model = cnn.map_err(refused("cnn", json.to_owned()))?;
+    }
     Ok((model, dataset))
 }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::cnn::Front;
+use super::kernels::limit;
 use super::linalg::{backward_product, forward_product, update};
 use super::loss::loss;
 use crate::data::Dataset;
@@ -24,6 +26,8 @@ pub struct CpuExecutor {
     sgd: Sgd,
     parameters: Vec<Parameters>,
     workspace: Workspace,
+    /// Training steps done.
+    steps: u32,
 }
 
 impl CpuExecutor {
@@ -50,6 +54,7 @@ impl CpuExecutor {
             sgd,
             parameters,
             workspace,
+            steps: 0,
         })
     }
 }
@@ -58,9 +63,11 @@ impl CpuExecutor {
 struct Workspace {
     pixel_values: [f32; 256],
     labels: Vec<u8>,
+    /// The front-end's, if there is one.
+    front: Option<Front>,
     /// z₀ … z_L, (batch, width).
     z: Vec<Vec<f32>>,
-    /// a₁ … a_L at 1 … L in dual form, else empty.
+    /// a₁ … a_L at 1 … L in dual form, and a₀ behind a front-end, else empty.
     a: Vec<Vec<f32>>,
     /// u = Mz where there is M, else empty; then the gradient in u, and qM.
     u: Vec<Vec<f32>>,
@@ -77,17 +84,24 @@ impl Workspace {
         let if_mix =
             |layer: &Layer, width: usize| vec![0.0; if layer.mix { batch * width } else { 0 }];
         let layers = &model.layers;
-        let input = vec![0.0; batch * model.inputs()];
+        let input = vec![0.0; batch * layers[0].inputs];
         let dual = layers
             .iter()
             .map(|l| if model.is_dual() { outputs(l) } else { vec![] });
         Self {
             pixel_values: model.pixel_values(),
             labels: Vec::with_capacity(batch),
-            z: std::iter::once(input)
+            front: model.cnn.as_ref().map(|cnn| Front::new(cnn, batch)),
+            z: std::iter::once(input.clone())
                 .chain(layers.iter().map(outputs))
                 .collect(),
-            a: std::iter::once(vec![]).chain(dual).collect(),
+            a: std::iter::once(if model.is_dual() && model.cnn.is_some() {
+                input
+            } else {
+                vec![]
+            })
+            .chain(dual)
+            .collect(),
             u: layers.iter().map(|l| if_mix(l, l.outputs)).collect(),
             q: layers.iter().map(|l| if_mix(l, l.outputs)).collect(),
             skip: layers.iter().map(|l| if_mix(l, l.inputs)).collect(),
@@ -97,11 +111,16 @@ impl Workspace {
     }
 }
 
-/// Fills the first rows of z₀ with samples `indices` of a split, and their labels.
+/// Fills the first rows of z₀, or of the front-end's images, with samples `indices` of a split, and
+/// their labels.
 fn gather(workspace: &mut Workspace, data: &Dataset, indices: &[u32]) {
     let width = data.features();
     let values = &workspace.pixel_values;
-    let rows = workspace.z[0].par_chunks_exact_mut(width);
+    let samples = match &mut workspace.front {
+        Some(front) => &mut front.x,
+        None => &mut workspace.z[0],
+    };
+    let rows = samples.par_chunks_exact_mut(width);
     rows.zip(indices)
         .with_min_len(ROWS_PER_TASK)
         .for_each(|(row, &sample)| {
@@ -116,8 +135,38 @@ fn gather(workspace: &mut Workspace, data: &Dataset, indices: &[u32]) {
         .extend(indices.iter().map(|&sample| data.labels[sample as usize]));
 }
 
-/// z, a, u and logits of the first `rows` samples: eq. 20, or its dual.
-fn forward(model: &Model, parameters: &Parameters, workspace: &mut Workspace, rows: usize) {
+/// z₀, and a₀ in dual form, from the features of the first `rows` images: z₀ = ρ(f), a₀ = f.
+fn enter(model: &Model, workspace: &mut Workspace, rows: usize) {
+    let Some(front) = &workspace.front else {
+        return;
+    };
+    let len = rows * model.layers[0].inputs;
+    let features = &front.features[..len];
+    let z = &mut workspace.z[0][..len];
+    if !model.is_dual() {
+        return (model.activation.kernels.rho)(z, features);
+    }
+    let a = &mut workspace.a[0][..len];
+    let max = model.activation.dual_max;
+    for (a, &f) in a.iter_mut().zip(features) {
+        *a = limit(f, -max, max);
+    }
+    (model.activation.kernels.rho)(z, a);
+}
+
+/// z, a, u and logits of the first `rows` samples: eq. 20, or its dual. `training` is the
+/// realization and the step, if dropout is to act.
+fn forward(
+    model: &Model,
+    parameters: &Parameters,
+    workspace: &mut Workspace,
+    rows: usize,
+    training: Option<(usize, u32)>,
+) {
+    if let (Some(cnn), Some(front)) = (&model.cnn, &mut workspace.front) {
+        front.forward(cnn, &parameters.conv, rows, training);
+        enter(model, workspace, rows);
+    }
     for l in 0..model.layers.len() {
         layer_forward(model, &parameters.layers[l], workspace, l, rows);
     }
@@ -177,7 +226,7 @@ fn layer_forward(
             let (below, above) = workspace.a.split_at_mut(l + 1);
             let dual_chunks = above[0][..len].par_chunks_mut(chunk);
             // a is carried over from the layer below, or begins here as ρ⁻¹(u).
-            let carried = l > 0 && p.mix.is_none();
+            let carried = model.carries_dual(l);
             let skip = if carried { &below[l][..len] } else { u };
             out_chunks
                 .zip(dual_chunks)
@@ -226,6 +275,9 @@ fn backward(
     for l in (0..depth).rev() {
         layer_backward(model, &mut parameters.layers[l], workspace, l, rate, rows);
     }
+    if let (Some(cnn), Some(front)) = (&model.cnn, &mut workspace.front) {
+        front.backward(cnn, &mut parameters.conv, rows, rate);
+    }
 }
 
 fn layer_backward(
@@ -258,8 +310,13 @@ fn layer_backward(
         _ => delta,
     };
 
-    if l > 0 {
-        let below_delta = &mut below[l - 1][..rows * layer.inputs];
+    // What is below: a layer, or the front-end's features.
+    let below_delta = match below.last_mut() {
+        Some(delta) => Some(&mut delta[..]),
+        None => workspace.front.as_mut().map(|front| &mut front.delta[..]),
+    };
+    if let Some(below_delta) = below_delta {
+        let below_delta = &mut below_delta[..rows * layer.inputs];
         backward_product(layer, delta, &p.weight, below_delta);
         let chunk = layer.inputs * ROWS_PER_TASK;
         let chunks = below_delta.par_chunks_mut(chunk).zip(z.par_chunks(chunk));
@@ -340,11 +397,19 @@ fn update_layer(layer: &Layer, p: &mut LayerParameters<f32>, rate: f32, delta: &
 
 impl CpuExecutor {
     /// Forward and loss of samples `indices` of a split, under realization `r`.
-    fn forward_loss(&mut self, r: usize, split: Split, indices: &[u32]) -> BatchMetrics {
+    /// `step` is that of training, if it is.
+    fn forward_loss(
+        &mut self,
+        r: usize,
+        split: Split,
+        indices: &[u32],
+        step: Option<u32>,
+    ) -> BatchMetrics {
         let workspace = &mut self.workspace;
         let rows = indices.len();
         gather(workspace, self.splits.get(split), indices);
-        forward(&self.model, &self.parameters[r], workspace, rows);
+        let training = step.map(|step| (r, step));
+        forward(&self.model, &self.parameters[r], workspace, rows, training);
         let outputs = self.model.head.outputs;
         let logits = &workspace.logits[..rows * outputs];
         let delta = &mut workspace.delta[self.model.layers.len()][..rows * outputs];
@@ -366,8 +431,9 @@ impl Executor for CpuExecutor {
             let mut batches = Vec::new();
             let epoch = order.chunks(self.sgd.batch_size);
             let to_the_end = steps.end >= epoch.len();
-            for indices in epoch.take(steps.end).skip(steps.start) {
-                batches.push(self.forward_loss(r, Split::Train, indices));
+            let epoch = epoch.take(steps.end).skip(steps.start);
+            for (step, indices) in (self.steps..).zip(epoch) {
+                batches.push(self.forward_loss(r, Split::Train, indices, Some(step)));
                 let rate = self.sgd.learning_rate;
                 let (p, workspace) = (&mut self.parameters[r], &mut self.workspace);
                 backward(&self.model, p, workspace, rate, indices.len());
@@ -384,6 +450,7 @@ impl Executor for CpuExecutor {
             }
             all.push(batches);
         }
+        self.steps += all[0].len() as u32;
         Ok(all)
     }
 
@@ -394,7 +461,7 @@ impl Executor for CpuExecutor {
             let batches = order.chunks(self.sgd.batch_size);
             all.push(
                 batches
-                    .map(|indices| self.forward_loss(r, split, indices))
+                    .map(|indices| self.forward_loss(r, split, indices, None))
                     .collect(),
             );
         }

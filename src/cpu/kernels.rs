@@ -5,7 +5,7 @@ use crate::activation::Twin;
 
 /// Lets NaN through, so that a diverged run stays visible.
 #[inline(always)]
-fn limit(x: f32, low: f32, high: f32) -> f32 {
+pub(super) fn limit(x: f32, low: f32, high: f32) -> f32 {
     let x = if x > high { high } else { x };
     if x < low { low } else { x }
 }

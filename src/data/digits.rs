@@ -89,6 +89,7 @@ fn draw_samples(first: usize, count: usize) -> Dataset {
         .for_each(|(i, (image, label))| *label = draw_sample((first + i) as u32, image));
     Dataset {
         name: "digits".to_owned(),
+        channels: 1,
         image: [SIDE, SIDE],
         classes: GLYPHS.len(),
         pixels,

@@ -8,7 +8,7 @@ use ureq::Agent;
 
 use super::fault::{DownloadFault, MirrorFailure};
 use super::idx::Hashed;
-use super::source::DataFile;
+use super::source::RemoteFile;
 use crate::atomic_file::AtomicFile;
 use crate::error::Result;
 
@@ -26,7 +26,7 @@ pub struct DownloadProgress<'a> {
     pub total: u64,
 }
 
-/// Downloads the compressed form of `files` to `folder`, which is made if it does not exist. The
+/// Downloads `files` to `folder`, which is made if it does not exist. The
 /// mirrors are tried in order; one that fails is given up for all files, those that it has sent are
 /// kept. A file gets its name when its size and its sha256 are right and it is safe on the disk.
 ///
@@ -37,7 +37,7 @@ pub fn download(
     mirrors: &[String],
     patience: Duration,
     folder: &Path,
-    files: &[&DataFile],
+    files: &[RemoteFile],
     progress: &mut dyn FnMut(&DownloadProgress),
 ) -> Result<Result<(), Vec<MirrorFailure>>> {
     let limit = Some(patience);
@@ -53,7 +53,7 @@ pub fn download(
     let mut next = files.next();
     for mirror in mirrors {
         while let Some(file) = next {
-            let url = format!("{mirror}{}.gz", file.name);
+            let url = format!("{mirror}{}", file.name);
             match fetch(&agent, &url, patience, folder, file, progress)? {
                 Ok(()) => next = files.next(),
                 Err(fault) => {
@@ -74,7 +74,7 @@ fn fetch(
     url: &str,
     patience: Duration,
     folder: &Path,
-    file: &DataFile,
+    file: &RemoteFile,
     progress: &mut dyn FnMut(&DownloadProgress),
 ) -> Result<Result<(), DownloadFault>> {
     let fault = |error| match error {
@@ -89,8 +89,8 @@ fn fetch(
         Err(error) => return Ok(Err(fault(error))),
     };
 
-    let total = file.gz_bytes;
-    let mut target = AtomicFile::create(&folder.join(format!("{}.gz", file.name)))?;
+    let total = file.bytes;
+    let mut target = AtomicFile::create(&folder.join(&file.name))?;
     // One byte more than the file has is enough to know that it is too long.
     let mut body = Hashed::new(body.take(total + 1));
     let mut bytes = 0;
@@ -119,9 +119,9 @@ fn fetch(
         }));
     }
     let found = body.sha256();
-    if found != file.gz_sha256 {
+    if found != file.sha256 {
         return Ok(Err(DownloadFault::Checksum {
-            expected: file.gz_sha256,
+            expected: file.sha256,
             found,
         }));
     }

@@ -63,6 +63,20 @@ pub enum DataFault {
         /// How many classes there are.
         classes: u8,
     },
+    /// Not a whole number of CIFAR-10's records.
+    #[error("its {bytes} bytes are no whole number of records of {record} bytes")]
+    Records {
+        /// Bytes that there are.
+        bytes: u64,
+        /// Bytes of a record: a label and the pixels.
+        record: u64,
+    },
+    /// A file that the archive should hold is not in it.
+    #[error("there is no {name} in it")]
+    MissingMember {
+        /// The file's name.
+        name: &'static str,
+    },
     /// The decompression failed.
     #[error("it is not a whole gzip file ({reason})")]
     Gzip {

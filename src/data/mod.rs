@@ -1,5 +1,6 @@
 //! Data sets: labelled 8-bit images, read from disk, downloaded, or drawn.
 
+pub mod cifar10;
 pub mod digits;
 pub mod download;
 mod fault;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 pub use download::DownloadProgress;
 pub use fault::{DataFault, DownloadFault, MirrorFailure};
-pub use source::{DataFile, Part, Source, owner};
+pub use source::{DataFile, Part, RemoteFile, Source, owner};
 
 use crate::error::{Error, Result};
 use locate::Location;
@@ -21,13 +22,15 @@ use locate::Location;
 /// Labelled images, or any samples of 8-bit features.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataset {
-    /// What reports call it: "mnist", "fashion-mnist", "digits".
+    /// What reports call it: "mnist", "fashion-mnist", "cifar10", "digits".
     pub name: String,
+    /// Colours of a pixel: 1 for grey, 3 for red, green, blue.
+    pub channels: usize,
     /// Height and width of an image, in pixels.
     pub image: [usize; 2],
     /// Number of classes; labels are below it.
     pub classes: usize,
-    /// (samples, height × width), row-major.
+    /// (samples, channels, height, width), row-major.
     pub pixels: Vec<u8>,
     /// (samples).
     pub labels: Vec<u8>,
@@ -44,9 +47,9 @@ impl Dataset {
         self.labels.is_empty()
     }
 
-    /// Features of a sample: height × width.
+    /// Features of a sample: channels × height × width.
     pub fn features(&self) -> usize {
-        self.image[0] * self.image[1]
+        self.channels * self.image[0] * self.image[1]
     }
 
     /// Keeps the first `samples`.
@@ -66,6 +69,7 @@ impl Dataset {
             .expect("as many samples as are split off");
         Dataset {
             name: self.name.clone(),
+            channels: self.channels,
             image: self.image,
             classes: self.classes,
             pixels: self.pixels.split_off(rest * self.features()),
@@ -156,24 +160,37 @@ pub fn load_in(
     let source = match (named, named_folder) {
         (Some(source), _) => source,
         // A folder of files says by itself what they are.
-        (None, Some(folder)) => locate::source_in(folder)?.unwrap_or(Source::Mnist),
+        (None, Some(folder)) => match locate::source_in(folder)? {
+            Some(source) => source,
+            None if cifar10::is_in(folder) => Source::Cifar10,
+            None => Source::Mnist,
+        },
         (None, None) => Source::Mnist,
     };
     let folder = match (named_folder, &surroundings.cache) {
         (Some(folder), _) if !folder.is_dir() => Err(Error::NoDataFolder {
             path: folder.clone(),
             dataset: source.name(),
-            by_hand: by_hand(
-                source,
-                source.files().iter(),
-                &locate::target(folder, source),
-            ),
+            by_hand: match source {
+                Source::Cifar10 => cifar10::by_hand(&locate::target(folder, source)),
+                _ => by_hand(
+                    source,
+                    source.files().iter(),
+                    &locate::target(folder, source),
+                ),
+            },
         }),
         (Some(folder), _) | (None, Some(folder)) => Ok(folder),
         (None, None) => Err(Error::NoCacheFolder {
             dataset: source.name(),
         }),
     };
+    if source == Source::Cifar10 {
+        let mut loaded = cifar10::load(surroundings, folder?, train > 0, test > 0, progress)?;
+        loaded.train.truncate(train);
+        loaded.test.truncate(test);
+        return Ok(loaded);
+    }
     let mut notes = Vec::new();
     let needed: Vec<usize> = (0..source.files().len())
         .filter(|&file| if file < 2 { train > 0 } else { test > 0 })
@@ -239,11 +256,12 @@ fn complete(
         None => source.mirrors().iter().map(|&url| url.into()).collect(),
     };
     let missing: Vec<&DataFile> = missing.iter().map(|&file| &source.files()[file]).collect();
+    let remote: Vec<RemoteFile> = missing.iter().map(|file| file.remote()).collect();
     download::download(
         &mirrors,
         surroundings.patience,
         &location.folder,
-        &missing,
+        &remote,
         progress,
     )?
     .map_err(|failures| Error::Download {
@@ -273,6 +291,7 @@ fn read(location: &Location, source: Source, needed: &[usize]) -> Result<Loaded>
     let mut parts = parts.into_iter();
     let mut dataset = || Dataset {
         name: source.name().to_owned(),
+        channels: 1,
         image: idx::IMAGE,
         classes: usize::from(idx::CLASSES),
         pixels: parts.next().unwrap_or_default(),

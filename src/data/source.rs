@@ -9,19 +9,22 @@ pub enum Source {
     Mnist,
     /// Fashion-MNIST: pieces of clothing (Xiao, Rasul, Vollgraf).
     FashionMnist,
+    /// CIFAR-10: small colour photographs (Krizhevsky).
+    Cifar10,
     /// Digits that the program draws.
     Digits,
 }
 
 impl Source {
     /// All data sets.
-    pub const ALL: [Self; 3] = [Self::Mnist, Self::FashionMnist, Self::Digits];
+    pub const ALL: [Self; 4] = [Self::Mnist, Self::FashionMnist, Self::Cifar10, Self::Digits];
 
     /// The name in options and reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mnist => "mnist",
             Self::FashionMnist => "fashion-mnist",
+            Self::Cifar10 => "cifar10",
             Self::Digits => "digits",
         }
     }
@@ -41,12 +44,12 @@ impl Source {
             })
     }
 
-    /// The files as released; none for what the program draws.
+    /// The IDX files as released; none for what the program draws or [`super::cifar10`] reads.
     pub fn files(self) -> &'static [DataFile] {
         match self {
             Self::Mnist => &MNIST,
             Self::FashionMnist => &FASHION_MNIST,
-            Self::Digits => &[],
+            Self::Cifar10 | Self::Digits => &[],
         }
     }
 
@@ -55,6 +58,7 @@ impl Source {
         match self {
             Self::Mnist => &[&["mnist"], &["MNIST", "raw"]],
             Self::FashionMnist => &[&["fashion-mnist"], &["FashionMNIST", "raw"]],
+            Self::Cifar10 => &[&["cifar10"], &["cifar-10-batches-bin"]],
             Self::Digits => &[],
         }
     }
@@ -67,6 +71,7 @@ impl Source {
                 "https://storage.googleapis.com/cvdf-datasets/mnist/",
             ],
             Self::FashionMnist => &["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"],
+            Self::Cifar10 => &["https://www.cs.toronto.edu/~kriz/"],
             Self::Digits => &[],
         }
     }
@@ -95,6 +100,28 @@ pub struct DataFile {
     /// sha256 of the compressed file, in hexadecimal digits.
     pub gz_sha256: &'static str,
     /// sha256 of the plain file.
+    pub sha256: &'static str,
+}
+
+impl DataFile {
+    /// Its compressed form, as a mirror has it.
+    pub fn remote(&self) -> RemoteFile {
+        RemoteFile {
+            name: format!("{}.gz", self.name),
+            bytes: self.gz_bytes,
+            sha256: self.gz_sha256,
+        }
+    }
+}
+
+/// A file to download.
+#[derive(Clone, Debug)]
+pub struct RemoteFile {
+    /// Its name, on the mirrors and on the disk.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its sha256, in hexadecimal digits.
     pub sha256: &'static str,
 }
 

@@ -1,5 +1,9 @@
 //! What to run: buffers and dispatches of a network's training step, with no device in sight.
 
+mod front;
+
+use front::Front;
+
 use super::ops::{self, Product};
 use super::shader::{Layout, Shader, Tile};
 use crate::error::{Error, Result};
@@ -145,7 +149,7 @@ impl Plan {
         for split in present {
             let plan = builder.split(split, splits);
             if split == Split::Train {
-                train_step.clone_from(&plan.evaluate);
+                train_step = builder.train_forward(&plan.evaluate);
             }
             split_plans.push(plan);
         }
@@ -154,11 +158,7 @@ impl Plan {
         let epoch_end = builder.check_finite(flags);
         Ok(Self {
             options,
-            tensors: builder
-                .layers
-                .iter()
-                .flat_map(LayerBuffers::tensors)
-                .collect(),
+            tensors: builder.tensors().collect(),
             buffers: builder.buffers,
             train_step,
             epoch_end,
@@ -234,6 +234,8 @@ struct Builder<'a> {
     model: &'a Model,
     options: PlanOptions,
     buffers: Vec<BufferSpec>,
+    /// What comes before the layers, if there is a front-end.
+    front: Option<Front>,
     layers: Vec<LayerBuffers>,
     /// z₀ … z_L, (R, batch, width).
     z: Vec<BufferId>,
@@ -253,6 +255,7 @@ impl<'a> Builder<'a> {
             model,
             options,
             buffers: Vec::new(),
+            front: None,
             layers: Vec::new(),
             z: Vec::new(),
             a: vec![None],
@@ -281,6 +284,12 @@ impl<'a> Builder<'a> {
             builder.z.push(z);
             let delta = builder.zeros(format!("{name}.delta"), rows * layer.outputs);
             builder.delta.push(delta);
+        }
+        if let Some(cnn) = &model.cnn {
+            let front = Front::new(&mut builder, cnn);
+            // The features are the dual variable that the first layer takes over.
+            builder.a[0] = model.is_dual().then_some(front.features);
+            builder.front = Some(front);
         }
         for (l, layer) in model.layers.iter().enumerate() {
             let a = model
@@ -369,9 +378,10 @@ impl<'a> Builder<'a> {
                 pixels,
                 pixel_values: self.pixel_values,
                 order,
-                output: self.z[0],
+                output: self.front.as_ref().map_or(self.z[0], |front| front.images),
             },
         )];
+        evaluate.extend(self.front_forward(false));
         evaluate.extend(self.forward());
         let delta = self.delta[self.model.layers.len()];
         evaluate.push(ops::loss::loss(
@@ -394,6 +404,23 @@ impl<'a> Builder<'a> {
             metrics,
             evaluate,
         }
+    }
+
+    /// From the images to z₀, if there is a front-end.
+    fn front_forward(&self, training: bool) -> Vec<Op> {
+        match (&self.front, &self.model.cnn) {
+            (Some(front), Some(cnn)) => front.forward(self, cnn, training),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What evaluation does, with dropout.
+    fn train_forward(&self, evaluate: &[Op]) -> Vec<Op> {
+        let mut ops = evaluate.to_vec();
+        let front = self.front_forward(true);
+        // Behind the gather.
+        ops.splice(1..=front.len(), front);
+        ops
     }
 
     fn forward(&self) -> Vec<Op> {
@@ -586,7 +613,7 @@ impl<'a> Builder<'a> {
         self.update(l, &self.model.head, &mut ops);
         for (l, layer) in self.model.layers.iter().enumerate().rev() {
             let q = self.mix_gradient(l, layer, &mut ops);
-            if l > 0 {
+            if l > 0 || self.front.is_some() {
                 let epilogue = self.backward_epilogue(l, layer, q, &mut ops);
                 self.backward_input(l, layer, epilogue, &mut ops);
             }
@@ -600,6 +627,9 @@ impl<'a> Builder<'a> {
                     mix.matrix,
                 ));
             }
+        }
+        if let (Some(front), Some(cnn)) = (&self.front, &self.model.cnn) {
+            ops.extend(front.backward(self, cnn));
         }
         ops
     }
@@ -672,7 +702,10 @@ impl<'a> Builder<'a> {
             delta: self.delta[l],
             weight,
             z: self.z[l],
-            output: self.delta[l - 1],
+            output: match (l, &self.front) {
+                (0, Some(front)) => front.delta,
+                _ => self.delta[l - 1],
+            },
         };
         let Some(scratch) = &self.scratch else {
             ops.push(ops::layer_backward_input::layer_backward_input(
@@ -766,10 +799,15 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// The parameters, in canonical order.
+    fn tensors(&self) -> impl Iterator<Item = BufferId> {
+        let front = self.front.iter().flat_map(Front::tensors);
+        front.chain(self.layers.iter().flat_map(LayerBuffers::tensors))
+    }
+
     fn check_finite(&self, flags: BufferId) -> Vec<Op> {
         let r = self.options.realizations;
-        let tensors = self.layers.iter().flat_map(LayerBuffers::tensors);
-        tensors
+        self.tensors()
             .map(|tensor| {
                 let len = self.buffers[tensor.0].bytes as usize / 4;
                 ops::check_finite::check_finite(r, len, tensor, flags)

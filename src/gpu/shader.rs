@@ -48,6 +48,21 @@ pub const STEP: File = wgsl!("step");
 /// The tiled product.
 pub const TILE_MATMUL: File = wgsl!("tile_matmul");
 
+/// The tiled product of convolutions, and its sizes.
+pub const TILE_CONV: File = wgsl!("tile_conv");
+/// See [`TILE_CONV`].
+pub const CONV_TILE: File = wgsl!("tile/conv");
+
+/// Workgroups that [`TILE_CONV`] takes for an (m, n) output.
+pub fn conv_tiles(m: usize, n: usize) -> usize {
+    static SIZES: LazyLock<[usize; 2]> = LazyLock::new(|| {
+        let module = naga::front::wgsl::parse_str(CONV_TILE.text);
+        let constants = constants(&module.expect("tile files are checked by a test"));
+        ["TILE_M", "TILE_N"].map(|name| constants[name] as usize)
+    });
+    m.div_ceil(SIZES[0]) * n.div_ceil(SIZES[1])
+}
+
 /// A module: the kernel first, so that its diagnostics keep their line numbers.
 #[derive(Clone, Debug)]
 pub struct Shader {

@@ -1,6 +1,6 @@
 //! Initial parameters.
 
-use super::{LayerKind, Model, Parameters, project_simplex};
+use super::{Layer, LayerKind, Model, Parameters, project_simplex};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
 
@@ -10,6 +10,7 @@ pub enum Init {
     /// W and b from U(±1/√in) (PyTorch's); M the projection of the same onto the simplex.
     Random,
     /// W = eye for standard, 0 for Euclidean and Bregman; b = 0; M = 1/in; head W = 1/in, b = 0.
+    /// Convolutions start as in `Random`: filters that are all alike would stay so.
     Deterministic,
 }
 
@@ -46,7 +47,10 @@ impl Init {
         let mut parameters = Parameters::zeros(model);
         match self {
             Self::Random => random(model, seed, &mut parameters),
-            Self::Deterministic => deterministic(model, &mut parameters),
+            Self::Deterministic => {
+                random(model, seed, &mut parameters);
+                deterministic(model, &mut parameters);
+            }
         }
         parameters
     }
@@ -54,9 +58,11 @@ impl Init {
 
 fn random(model: &Model, seed: u64, parameters: &mut Parameters) {
     let shapes = model.tensors();
-    let fan_ins = model
-        .layers
+    let convolutions = model.cnn.iter().flat_map(|cnn| &cnn.blocks);
+    let convolutions: Vec<Layer> = convolutions.map(|block| block.conv.matrix()).collect();
+    let fan_ins = convolutions
         .iter()
+        .chain(&model.layers)
         .chain([&model.head])
         .flat_map(|layer| std::iter::repeat_n(layer.inputs, if layer.mix { 3 } else { 2 }));
     for (t, ((tensor, shape), fan_in)) in parameters
@@ -78,6 +84,8 @@ fn random(model: &Model, seed: u64, parameters: &mut Parameters) {
 
 fn deterministic(model: &Model, parameters: &mut Parameters) {
     for (layer, p) in model.layers.iter().zip(&mut parameters.layers) {
+        p.weight.fill(0.0);
+        p.bias.fill(0.0);
         if model.kind == LayerKind::Standard {
             for i in 0..layer.inputs.min(layer.outputs) {
                 p.weight[i * layer.inputs + i] = 1.0;
@@ -88,4 +96,5 @@ fn deterministic(model: &Model, parameters: &mut Parameters) {
         }
     }
     parameters.head.weight.fill(1.0 / model.head.inputs as f32);
+    parameters.head.bias.fill(0.0);
 }

@@ -1,6 +1,6 @@
 //! Networks as data.
 
-use super::Parameters;
+use super::{Cnn, Parameters};
 use crate::activation::Activation;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
@@ -104,6 +104,8 @@ pub struct Model {
     pub clamp: [f32; 2],
     /// A pixel p of 0…255 enters as low + p/255 · (high − low).
     pub input_range: [f32; 2],
+    /// What comes before the hidden layers, if it is not the pixels themselves.
+    pub cnn: Option<Cnn>,
     /// The hidden layers, first to last; at least one.
     pub layers: Vec<Layer>,
     /// The linear layer after them, without skip.
@@ -173,6 +175,7 @@ impl Model {
             loss,
             clamp: activation.clamp,
             input_range: activation.input_range,
+            cnn: None,
             layers,
             head,
         })
@@ -199,14 +202,37 @@ impl Model {
         Ok(self)
     }
 
+    /// The same network with a convolutional front-end.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless the first hidden layer takes as many inputs as there are features.
+    pub fn with_cnn(mut self, cnn: Cnn) -> Result<Self> {
+        let (features, inputs) = (cnn.features(), self.layers[0].inputs);
+        if features != inputs {
+            return Err(Error::Shape {
+                operation: "features of the front-end".to_owned(),
+                expected: vec![inputs],
+                found: vec![features],
+            });
+        }
+        self.cnn = Some(cnn);
+        Ok(self)
+    }
+
+    /// Whether layer `l` takes the dual variable over from what is below it: a layer of the same
+    /// width, or the front-end, whose features it is.
+    pub fn carries_dual(&self, l: usize) -> bool {
+        self.is_dual() && !self.layers[l].mix && (l > 0 || self.cnn.is_some())
+    }
+
     /// Whether the network carries the dual variable a beside z.
     pub fn is_dual(&self) -> bool {
         self.kind == LayerKind::Bregman && self.form == Form::Dual
     }
 
-    /// Width of the input.
+    /// Numbers of one sample.
     pub fn inputs(&self) -> usize {
-        self.layers[0].inputs
+        self.cnn.as_ref().map_or(self.layers[0].inputs, Cnn::inputs)
     }
 
     /// The value that each pixel 0…255 enters as; every executor reads this table, so that inputs
@@ -218,10 +244,23 @@ impl Model {
             .map(|value: f32| value.clamp(low, high))
     }
 
-    /// The tensors of the parameters, in canonical order: per layer weight (out, in), bias (out)
+    /// The tensors of the parameters, in canonical order: per convolution weight (filters, channels,
+    /// kernel, kernel) and bias (filters); per layer weight (out, in), bias (out)
     /// and, where there is one, mix (out, in); then the head's weight and bias.
     pub fn tensors(&self) -> Vec<Shape> {
         let mut tensors = Vec::new();
+        for (number, block) in self.cnn.iter().flat_map(|cnn| &cnn.blocks).enumerate() {
+            let conv = &block.conv;
+            let [height, width] = conv.kernel;
+            tensors.push(Shape {
+                name: format!("conv.{number}.weight"),
+                dims: vec![conv.filters, conv.channels, height, width],
+            });
+            tensors.push(Shape {
+                name: format!("conv.{number}.bias"),
+                dims: vec![conv.filters],
+            });
+        }
         let mut push = |prefix: String, layer: &Layer| {
             let matrix = vec![layer.outputs, layer.inputs];
             tensors.push(Shape {
@@ -255,14 +294,16 @@ impl Model {
     }
 
     /// FLOPs of one training step on `batch` samples, matrix products alone: 2mnk each for the
-    /// forward, the weight gradient and (but for the first layer) the input gradient.
+    /// forward, the weight gradient and (but for the first layer on the pixels) the input gradient.
     pub fn step_flops(&self, batch: usize) -> u64 {
         let product = |layer: &Layer| 2 * (batch * layer.inputs * layer.outputs) as u64;
         let layer_flops = |(l, layer): (usize, &Layer)| {
-            let products = if l == 0 { 2 } else { 3 };
+            let products = if l == 0 && self.cnn.is_none() { 2 } else { 3 };
             product(layer) * products * if layer.mix { 2 } else { 1 }
         };
-        self.layers.iter().enumerate().map(layer_flops).sum::<u64>() + 3 * product(&self.head)
+        let convolutions = self.cnn.as_ref().map_or(0, Cnn::step_flops) * batch as u64;
+        let layers: u64 = self.layers.iter().enumerate().map(layer_flops).sum();
+        convolutions + layers + 3 * product(&self.head)
     }
 
     /// Fails unless `data` can be fed to this network.

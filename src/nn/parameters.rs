@@ -16,6 +16,8 @@ pub struct LayerParameters<T> {
 /// Parameters of a network, one realization.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameters<T = f32> {
+    /// The convolutions' parameters: weights (filters, channels, kernel, kernel), no M.
+    pub conv: Vec<LayerParameters<T>>,
     /// The hidden layers' parameters.
     pub layers: Vec<LayerParameters<T>>,
     /// The head's.
@@ -45,7 +47,11 @@ impl<T: Copy + Default> LayerParameters<T> {
 impl<T: Copy + Default> Parameters<T> {
     /// All zeros, in the shapes of `model`.
     pub fn zeros(model: &Model) -> Self {
+        let blocks = model.cnn.iter().flat_map(|cnn| &cnn.blocks);
         Self {
+            conv: blocks
+                .map(|block| LayerParameters::zeros(&block.conv.matrix()))
+                .collect(),
             layers: model.layers.iter().map(LayerParameters::zeros).collect(),
             head: LayerParameters::zeros(&model.head),
         }
@@ -54,14 +60,19 @@ impl<T: Copy + Default> Parameters<T> {
     /// The same parameters in another number type.
     pub fn map<U>(&self, f: impl Fn(T) -> U) -> Parameters<U> {
         Parameters {
+            conv: self.conv.iter().map(|l| l.map(&f)).collect(),
             layers: self.layers.iter().map(|l| l.map(&f)).collect(),
             head: self.head.map(&f),
         }
     }
 
+    fn all(&self) -> impl Iterator<Item = &LayerParameters<T>> {
+        self.conv.iter().chain(&self.layers).chain([&self.head])
+    }
+
     /// The tensors in the canonical order of [`Model::tensors`].
     pub fn tensors(&self) -> impl Iterator<Item = &Vec<T>> {
-        self.layers.iter().chain([&self.head]).flat_map(|l| {
+        self.all().flat_map(|l| {
             [Some(&l.weight), Some(&l.bias), l.mix.as_ref()]
                 .into_iter()
                 .flatten()
@@ -70,8 +81,9 @@ impl<T: Copy + Default> Parameters<T> {
 
     /// The tensors, to be changed, in the canonical order of [`Model::tensors`].
     pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Vec<T>> {
-        self.layers
+        self.conv
             .iter_mut()
+            .chain(&mut self.layers)
             .chain([&mut self.head])
             .flat_map(|l| {
                 [Some(&mut l.weight), Some(&mut l.bias), l.mix.as_mut()]

@@ -3,12 +3,15 @@
 //! It will not be fast: no blocking, no threads, no fused operations, no function that the others
 //! use. What it computes is written as in the paper, with corrections where the print is wrong.
 
+pub mod cnn;
+pub mod conv2d;
 mod loss;
+pub mod max_pool2d;
 mod network;
 mod simplex;
 
 pub use loss::{LossGradient, loss_and_gradient};
-pub use network::{Trace, backward, forward, gradients};
+pub use network::{Trace, backward, forward, forward_with, gradients, gradients_with};
 pub use simplex::project_simplex;
 
 use std::ops::Range;
@@ -24,6 +27,8 @@ pub struct Reference {
     splits: Splits,
     sgd: Sgd,
     parameters: Vec<Parameters<f64>>,
+    /// Training steps done.
+    steps: u32,
 }
 
 impl Reference {
@@ -48,6 +53,7 @@ impl Reference {
             splits: splits.clone(),
             sgd,
             parameters: parameters.iter().map(|p| p.map(f64::from)).collect(),
+            steps: 0,
         })
     }
 
@@ -109,7 +115,15 @@ impl Executor for Reference {
             let epoch = order.chunks(self.sgd.batch_size);
             for (step, indices) in epoch.take(steps.end).skip(steps.start).enumerate() {
                 let (x, labels) = self.batch(&self.splits.train, indices);
-                let (loss, gradient) = gradients(&self.model, &self.parameters[r], &x, &labels);
+                let number = self.steps + step as u32;
+                let factors = cnn::training_factors(&self.model, r, number, labels.len());
+                let (loss, gradient) = gradients_with(
+                    &self.model,
+                    &self.parameters[r],
+                    &x,
+                    &labels,
+                    factors.as_deref(),
+                );
                 let rate = f64::from(self.sgd.learning_rate);
                 sgd_step(&self.model, &mut self.parameters[r], &gradient, rate);
                 batches.push(metrics(&loss, indices.len()));
@@ -117,6 +131,7 @@ impl Executor for Reference {
             }
             all.push(batches);
         }
+        self.steps += all[0].len() as u32;
         Ok(all)
     }
 

@@ -1,14 +1,18 @@
 //! Forward and backward of a network on one batch.
 
+use super::cnn::{CnnTrace, cnn_backward, cnn_forward};
 use super::loss::{LossGradient, loss_and_gradient};
 use crate::nn::{Layer, LayerKind, LayerParameters, Model, Parameters};
 
 /// What the forward pass leaves for the backward pass.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
+    /// Of the front-end, if there is one.
+    pub cnn: Option<CnnTrace>,
     /// z₀ … z_L, (batch, width).
     pub z: Vec<Vec<f64>>,
-    /// a₁ … a_L in dual form, empty where there is none; `a[l]` belongs to `z[l]`.
+    /// a₁ … a_L in dual form, and a₀ behind a front-end, empty where there is none; `a[l]` belongs to
+    /// `z[l]`.
     pub a: Vec<Vec<f64>>,
     /// u = Mz by layer, or z where there is no M.
     pub u: Vec<Vec<f64>>,
@@ -90,6 +94,16 @@ fn each(len: usize, f: impl Fn(usize) -> f64) -> Vec<f64> {
 
 /// z, a, u of every layer and the logits, for inputs `x` (batch, in): eq. 20, or its dual.
 pub fn forward(model: &Model, parameters: &Parameters<f64>, x: &[f64]) -> Trace {
+    forward_with(model, parameters, x, None)
+}
+
+/// [`forward`] with each feature of the front-end times its factor of dropout.
+pub fn forward_with(
+    model: &Model,
+    parameters: &Parameters<f64>,
+    x: &[f64],
+    factors: Option<&[f64]>,
+) -> Trace {
     let rho = model.activation.rho;
     let rho_inv = model.activation.rho_inv;
     let [low, high] = model.clamp.map(f64::from);
@@ -99,6 +113,20 @@ pub fn forward(model: &Model, parameters: &Parameters<f64>, x: &[f64]) -> Trace 
         a: vec![vec![]],
         ..Trace::default()
     };
+    if let Some(cnn) = &model.cnn {
+        let front = cnn_forward(cnn, &parameters.conv, x, factors);
+        // The features are the dual variable.
+        let a: Vec<f64> = front
+            .features
+            .iter()
+            .map(|f| f.clamp(-dual_max, dual_max))
+            .collect();
+        trace.z[0] = a.iter().map(|&a| rho(a)).collect();
+        if model.is_dual() {
+            trace.a[0] = a;
+        }
+        trace.cnn = Some(front);
+    }
     for (l, (layer, p)) in model.layers.iter().zip(&parameters.layers).enumerate() {
         let z = &trace.z[l];
         let u = match &p.mix {
@@ -114,7 +142,7 @@ pub fn forward(model: &Model, parameters: &Parameters<f64>, x: &[f64]) -> Trace 
             LayerKind::Bregman if !model.is_dual() => each(n, |i| lifted(i) + affine[i]),
             LayerKind::Bregman => {
                 let carried = &trace.a[l];
-                let carries = l > 0 && p.mix.is_none();
+                let carries = model.carries_dual(l);
                 each(n, |i| {
                     let a = if carries { carried[i] } else { lifted(i) };
                     (a + affine[i]).clamp(-dual_max, dual_max)
@@ -169,11 +197,11 @@ pub fn backward(
         if let Some(mix) = &mut gradient.layers[l].mix {
             *mix = outer(layer, &q, z);
         }
-        if l == 0 {
+        if l == 0 && model.cnn.is_none() {
             break;
         }
         let mut g = times(layer, &delta, &p.weight);
-        let carries = model.is_dual() && p.mix.is_none();
+        let carries = model.carries_dual(l);
         if !carries && model.kind != LayerKind::Standard {
             let skip = match &p.mix {
                 None => q,
@@ -195,6 +223,10 @@ pub fn backward(
             through_rho + pass * delta[i]
         });
     }
+    if let (Some(cnn), Some(front)) = (&model.cnn, &trace.cnn) {
+        // What is left is dL/da₀, a₀ being the features.
+        gradient.conv = cnn_backward(cnn, &parameters.conv, front, &delta);
+    }
     gradient
 }
 
@@ -215,7 +247,18 @@ pub fn gradients(
     x: &[f64],
     labels: &[u8],
 ) -> (LossGradient, Parameters<f64>) {
-    let trace = forward(model, parameters, x);
+    gradients_with(model, parameters, x, labels, None)
+}
+
+/// [`gradients`] with each feature of the front-end times its factor of dropout.
+pub fn gradients_with(
+    model: &Model,
+    parameters: &Parameters<f64>,
+    x: &[f64],
+    labels: &[u8],
+    factors: Option<&[f64]>,
+) -> (LossGradient, Parameters<f64>) {
+    let trace = forward_with(model, parameters, x, factors);
     let loss = loss_and_gradient(model, &trace.logits, labels);
     let gradient = backward(model, parameters, &trace, &loss.delta);
     (loss, gradient)

@@ -6,6 +6,7 @@
 
 pub mod activations;
 pub mod checks;
+pub mod convolutions;
 pub mod dispatch;
 pub mod functions;
 pub mod kernels;
@@ -64,7 +65,8 @@ pub fn run(gpu: &mut Gpu, full: bool, progress: &mut dyn FnMut(&str)) -> Result<
         Ok(rows.filter(|row| row.numbers > 0).collect())
     };
     let activations = rows(&activations::ALL)?;
-    let kernels = rows(&kernels::ALL)?;
+    let mut kernels = rows(&kernels::ALL)?;
+    kernels.extend(rows(&convolutions::ALL)?);
     let training = rows(&training::ALL)?;
     let right = |rows: &[Row]| rows.iter().all(|row| row.failure.is_none());
     let passed = functions.iter().all(FunctionRow::passes)

@@ -2,10 +2,11 @@
 //! tolerance between an executor and the reference.
 
 use super::checks::Checks;
-use crate::activation;
+use crate::activation::{self, Activation};
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits};
+use crate::nn::cnn::{BlockSpec, Cnn, Dropout};
 use crate::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
 use crate::reference::Reference;
 use crate::rng::{self, Purpose, Stream};
@@ -82,22 +83,100 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
+/// Convolutions before every kind of layer, with kernels, strides and paddings of every sort, every
+/// conv activation, with and without pooling, dropout and M.
+pub fn cnn_cases() -> Vec<Case> {
+    let block = |filters, kernel, stride, padding, pool| BlockSpec {
+        filters,
+        kernel,
+        stride,
+        padding,
+        pool,
+    };
+    // 2 × 9 × 7 → 3 × 4 × 4 → 4 × 2 × 1; 3 × 8 × 11 → 5 × 2 × 3.
+    let two = [
+        block(3, [3, 2], 1, 1, Some([2, 2])),
+        block(4, [2, 3], 2, 0, None),
+    ];
+    let one = [block(5, [5, 4], 2, 2, Some([3, 1]))];
+    let conv_activations: Vec<&'static Activation> =
+        activation::ALL.iter().chain([&activation::RELU]).collect();
+    let mut cases = Vec::new();
+    for (kind, form) in KINDS {
+        for activation in [
+            &activation::ALL[5],
+            &activation::ALL[6],
+            &activation::ALL[2],
+        ] {
+            for (image, blocks, hidden) in [
+                ([2, 9, 7], &two[..], &[8, 8][..]),
+                ([3, 8, 11], &one[..], &[7, 7]),
+            ] {
+                let conv_activation = match blocks.len() {
+                    1 => &activation::RELU,
+                    _ => conv_activations[cases.len() % conv_activations.len()],
+                };
+                let mut cnn = Cnn::new(conv_activation, image, blocks).expect("blocks that fit");
+                if cases.len() % 3 == 0 {
+                    let dropout = Dropout {
+                        probability: 0.25,
+                        seed: SEED,
+                        first_step: 7,
+                    };
+                    cnn = cnn.with_dropout(dropout).expect("a probability");
+                }
+                let widths = [&[cnn.features()], hidden].concat();
+                let model = Model::new(kind, form, activation, Loss::CrossEntropy, &widths, 5);
+                let model = model.expect("a valid network").with_cnn(cnn);
+                let form = if kind == LayerKind::Bregman {
+                    form.name()
+                } else {
+                    ""
+                };
+                cases.push(Case {
+                    name: format!(
+                        "{} {form} {} behind {} blocks of {}",
+                        kind.name(),
+                        activation.name,
+                        blocks.len(),
+                        conv_activation.name,
+                    ),
+                    model: model.expect("as many features"),
+                });
+            }
+        }
+    }
+    cases
+}
+
 /// Labelled noise in which the label shows.
 pub fn dataset(samples: usize, classes: usize, stream: u32) -> Dataset {
+    images(samples, classes, stream, [1, 1, FEATURES])
+}
+
+/// The same as images of channels × height × width.
+fn images(
+    samples: usize,
+    classes: usize,
+    stream: u32,
+    [channels, height, width]: [usize; 3],
+) -> Dataset {
+    let features = channels * height * width;
     let stream = Stream::new(9, Purpose::Digits, stream);
     let labels: Vec<u8> = (0..samples)
         .map(|i| stream.below(i as u64, classes as u32) as u8)
         .collect();
-    let pixels = (0..samples * FEATURES)
+    let pixels = (0..samples * features)
         .map(|i| {
             let noise = (stream.bits((samples + i) as u64) >> 25) as u8;
-            let shows = i % FEATURES % classes == usize::from(labels[i / FEATURES]);
+            let shows = i % features % classes == usize::from(labels[i / features]);
             noise + if shows { 100 } else { 0 }
         })
         .collect();
     Dataset {
         name: "noise".to_owned(),
-        image: [1, FEATURES],
+        channels,
+        image: [height, width],
         classes,
         pixels,
         labels,
@@ -107,10 +186,15 @@ pub fn dataset(samples: usize, classes: usize, stream: u32) -> Dataset {
 /// The data of a case.
 pub fn splits(model: &Model) -> Splits {
     let classes = model.head.outputs.max(2);
+    let shape = model.cnn.as_ref().map_or([1, 1, FEATURES], |cnn| {
+        let conv = &cnn.blocks[0].conv;
+        [conv.channels, conv.height, conv.width]
+    });
+    let split = |samples, stream| images(samples, classes, stream, shape);
     Splits {
-        train: dataset(TRAIN_SAMPLES, classes, 0),
-        validation: Some(dataset(11, classes, 1)),
-        test: dataset(23, classes, 2),
+        train: split(TRAIN_SAMPLES, 0),
+        validation: Some(split(11, 1)),
+        test: split(23, 2),
     }
 }
 
@@ -205,12 +289,15 @@ impl Expected {
             run(&mut reference, SEED, realizations)
         };
         let record = reference(initial)?;
-        let widest = model
-            .layers
-            .iter()
-            .map(|l| l.inputs.max(l.outputs))
-            .max()
-            .unwrap_or(1);
+        // The longest sum of a step: a dot product, or the gradient of a filter over all images.
+        let blocks = model.cnn.iter().flat_map(|cnn| &cnn.blocks);
+        let sums = blocks.map(|block| {
+            let conv = &block.conv;
+            let outputs = SGD.batch_size * conv.outputs() / conv.filters;
+            conv.window().max(outputs)
+        });
+        let widths = model.layers.iter().map(|l| l.inputs.max(l.outputs));
+        let widest = widths.chain(sums).max().unwrap_or(1);
         let steps = record
             .batches
             .iter()

@@ -4,7 +4,8 @@ use super::activations::RoundTrip;
 use super::checks::{Check, Checks};
 use super::dispatch::Run;
 use super::networks::{
-    self, Expected, REALIZATIONS, SEED, SGD, cases, dataset, initial, perturb, run, splits,
+    self, Case, Expected, REALIZATIONS, SEED, SGD, cases, cnn_cases, dataset, initial, perturb,
+    run, splits,
 };
 use crate::activation::{self, Activation};
 use crate::error::Result;
@@ -16,12 +17,18 @@ use crate::nn::{Form, Layer, LayerKind, Loss, Model, Parameters};
 use crate::reference;
 
 /// The checks, by name.
-pub const ALL: [(&str, Check); 5] = [
+pub const ALL: [(&str, Check); 7] = [
     ("ten steps, fused", |gpu, checks| {
-        ten_steps(gpu, checks, true)
+        ten_steps(gpu, checks, cases(), true)
     }),
     ("ten steps, unfused", |gpu, checks| {
-        ten_steps(gpu, checks, false)
+        ten_steps(gpu, checks, cases(), false)
+    }),
+    ("convolutions, ten steps, fused", |gpu, checks| {
+        ten_steps(gpu, checks, cnn_cases(), true)
+    }),
+    ("convolutions, ten steps, unfused", |gpu, checks| {
+        ten_steps(gpu, checks, cnn_cases(), false)
     }),
     ("gradient", gradient),
     ("identity of 100 layers", identity),
@@ -46,9 +53,9 @@ fn executor(
     pollster::block_on(executor)
 }
 
-/// Every network of [`cases`]: each loss, each count and each parameter.
-fn ten_steps(gpu: &mut Gpu, checks: &mut Checks, fused: bool) -> Result<()> {
-    for case in cases() {
+/// Every network of `cases`: each loss, each count and each parameter.
+fn ten_steps(gpu: &mut Gpu, checks: &mut Checks, cases: Vec<Case>, fused: bool) -> Result<()> {
+    for case in cases {
         let model = &case.model;
         let parameters = initial(model, REALIZATIONS);
         let mut executor = executor(gpu, model, &splits(model), &parameters, SGD, fused)?;

@@ -6,7 +6,7 @@ use bregman::gpu::{BufferId, GpuExecutor, Plan, PlanOptions};
 use bregman::nn::Model;
 
 use bregman::selftest::networks::{
-    Expected, REALIZATIONS, Record, SEED, SGD, cases, initial, run, splits,
+    Expected, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, initial, run, splits,
 };
 
 use crate::common;
@@ -207,6 +207,96 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
             instead: "unfused skip",
         },
     ),
+    (
+        "a kernel upside down",
+        "bregman dual tanh behind 2 blocks of softplus",
+        false,
+        Fault::Wgsl {
+            file: "window",
+            find: "let pixel_row = row * params.stride + ky;",
+            replace: "let pixel_row = row * params.stride + params.kernel_height - 1u - ky;",
+        },
+    ),
+    (
+        "an input gradient between the strides",
+        "bregman dual tanh behind 2 blocks of softplus",
+        false,
+        Fault::Wgsl {
+            file: "conv2d_backward_input",
+            find: " && out_col * params.stride + kx == pixel_col",
+            replace: "",
+        },
+    ),
+    (
+        "the sign of a filter's update",
+        "bregman dual tanh behind 2 blocks of softplus",
+        false,
+        Fault::Wgsl {
+            file: "epilogue/sgd_step",
+            find: "-= params",
+            replace: "+= params",
+        },
+    ),
+    (
+        "a bias gradient of some pixels",
+        "bregman dual tanh behind 2 blocks of softplus",
+        false,
+        Fault::Wgsl {
+            file: "conv2d_backward_bias",
+            find: "i += SUM_THREADS",
+            replace: "i += 2u * SUM_THREADS",
+        },
+    ),
+    (
+        "the smallest of a window",
+        "bregman dual tanh behind 2 blocks of softplus",
+        false,
+        Fault::Wgsl {
+            file: "max_pool2d_forward",
+            find: "value > largest",
+            replace: "value < largest",
+        },
+    ),
+    (
+        "a pooling gradient without the last window",
+        "bregman dual tanh behind 1 blocks of relu",
+        false,
+        Fault::Wgsl {
+            file: "max_pool2d_backward",
+            find: "min(pixel_row / params.stride + 1u",
+            replace: "min(pixel_row / params.stride",
+        },
+    ),
+    (
+        "a slope left out below the pooling",
+        "bregman dual tanh behind 2 blocks of softplus",
+        false,
+        Fault::Wgsl {
+            file: "epilogue/pool_slope",
+            find: "rho_slope(active_z[index]) * sum",
+            replace: "sum",
+        },
+    ),
+    (
+        "the same features left out in every step",
+        "bregman dual tanh behind 2 blocks of softplus",
+        false,
+        Fault::Wgsl {
+            file: "dropout",
+            find: "params.first_step + counter[0]",
+            replace: "params.first_step",
+        },
+    ),
+    (
+        "a convolution's bias at the wrong channel",
+        "bregman dual tanh behind 2 blocks of softplus",
+        true,
+        Fault::Wgsl {
+            file: "add_channel_bias",
+            find: "index / params.plane % params.filters",
+            replace: "index % params.filters",
+        },
+    ),
 ];
 
 impl Fault {
@@ -276,7 +366,7 @@ fn run_with(model: &Model, fused: bool, fault: Option<&Fault>) -> Record {
 }
 
 fn every_planted_fault_is_caught() {
-    let cases = cases();
+    let cases: Vec<_> = cases().into_iter().chain(cnn_cases()).collect();
     for (name, network, unfused, fault) in FAULTS {
         let case = cases.iter().find(|case| case.name == *network);
         let case = case.unwrap_or_else(|| panic!("no network `{network}`"));

@@ -3,7 +3,7 @@
 use bregman::gpu::ops::Product;
 use bregman::gpu::shader::{Layout, Tile};
 use bregman::selftest::checks::{Check, Checks};
-use bregman::selftest::{activations, functions, kernels, training};
+use bregman::selftest::{activations, convolutions, functions, kernels, training};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -18,6 +18,7 @@ pub fn tests() -> Vec<(String, Body)> {
         all.collect::<Vec<_>>()
     };
     let mut tests = checks("kernels", &kernels::ALL);
+    tests.extend(checks("convolutions", &convolutions::ALL));
     tests.extend(checks("activations", &activations::ALL));
     tests.extend(checks("training", &training::ALL));
     tests.push(("functions".to_owned(), Box::new(functions)));

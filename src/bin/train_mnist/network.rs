@@ -3,10 +3,13 @@
 use std::fs;
 
 use bregman::checkpoint::{self, Checkpoint, CheckpointFault};
+use bregman::data::Dataset;
 use bregman::error::{Error, Result};
-use bregman::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
+use bregman::nn::cnn::{Block, Dropout};
+use bregman::nn::{Cnn, Form, Init, Layer, LayerKind, Loss, Model, Parameters};
 
 use crate::options::Options;
+use crate::report::thousands;
 
 /// A network, and where its initial parameters come from.
 pub struct Network {
@@ -103,7 +106,7 @@ pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
     Ok(Some(checkpoints))
 }
 
-/// The network for samples of `features` in `classes`.
+/// The network for samples like those of `data`.
 ///
 /// # Errors
 /// [`Error::InvalidOption`] for an input range outside the range of ρ, [`Error::OutOfMemory`] for a
@@ -112,11 +115,18 @@ pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
 pub fn build(
     options: &Options,
     checkpoints: Option<Vec<Checkpoint>>,
-    features: usize,
-    classes: usize,
+    data: &Dataset,
 ) -> Result<Network> {
+    let (features, classes) = (data.features(), data.classes);
     let Some(checkpoints) = checkpoints else {
-        let (hidden_layers, width) = (options.hidden_layers, options.width);
+        let cnn = front_end(options, data)?;
+        let features = cnn.as_ref().map_or(features, Cnn::features);
+        let hidden_layers = options.hidden_layers;
+        // Behind convolutions a skip that changes no width needs no M.
+        let width = match &cnn {
+            Some(_) if !options.given("width") => features,
+            _ => options.width,
+        };
         check_memory(options, features, hidden_layers, width, classes)?;
         let mut widths = vec![width; hidden_layers + 1];
         widths[0] = features;
@@ -125,6 +135,9 @@ pub fn build(
         if let Some([low, high]) = options.input_range {
             model = model.with_input_range(low, high)?;
         }
+        if let Some(cnn) = cnn {
+            model = model.with_cnn(cnn)?;
+        }
         let seeds = (0..options.realizations).map(|r| options.seed.wrapping_add(r as u64));
         let initial = Initial::Random {
             init: options.init,
@@ -132,7 +145,11 @@ pub fn build(
         };
         return Ok(Network { model, initial });
     };
-    let model = checkpoints[0].model.clone();
+    let mut model = checkpoints[0].model.clone();
+    // What the layers take of a sample.
+    let features = model.cnn.as_ref().map_or(features, Cnn::features);
+    let cnn = model.cnn.take();
+    model.cnn = cnn.map(|cnn| cnn.with_seed(options.seed, 0));
     let mut widths: Vec<usize> = model.layers.iter().map(|layer| layer.outputs).collect();
     if options.given("hidden_layers") {
         check_memory(
@@ -160,6 +177,10 @@ pub fn build(
         &widths,
         outputs,
     )?;
+    let needed = match &model.cnn {
+        Some(cnn) => needed.with_cnn(cnn.clone())?,
+        None => needed,
+    };
     checkpoints[0].check_tensors(&needed)?;
     let parameters = checkpoints
         .into_iter()
@@ -169,9 +190,121 @@ pub fn build(
     Ok(Network { model, initial })
 }
 
+/// The front-end that `options` ask for.
+fn front_end(options: &Options, data: &Dataset) -> Result<Option<Cnn>> {
+    if !options.cnn {
+        return Ok(None);
+    }
+    let [height, width] = data.image;
+    let mut cnn = Cnn::small(options.conv_activation, [data.channels, height, width])?;
+    if let Some(probability) = options.dropout {
+        cnn.dropout = None;
+        if probability != 0.0 {
+            let dropout = Dropout {
+                probability,
+                seed: 0,
+                first_step: 0,
+            };
+            cnn = cnn.with_dropout(dropout)?;
+        }
+    }
+    Ok(Some(cnn.with_seed(options.seed, 0)))
+}
+
+/// All of a network: a line a layer with its output's shape, its parameters, and its FLOPs for one
+/// sample forward (of products alone, two each multiplication and addition).
+pub fn table(model: &Model) -> String {
+    let mut rows = vec![["layer", "output", "parameters", "FLOPs"].map(str::to_owned)];
+    let mut row = |layer: String, output: String, parameters: usize, flops: usize| {
+        rows.push([layer, output, thousands(parameters), thousands(flops)]);
+    };
+    if let Some(cnn) = &model.cnn {
+        let first = &cnn.blocks[0].conv;
+        let image = format!("{} × {} × {}", first.channels, first.height, first.width);
+        row("images".to_owned(), image, 0, 0);
+        for Block { conv, pool } in &cnn.blocks {
+            let [height, width] = conv.output();
+            row(
+                format!(
+                    "convolution {} × {}, stride {}, padding {}, {}",
+                    conv.kernel[0], conv.kernel[1], conv.stride, conv.padding, cnn.activation.name
+                ),
+                format!("{} × {height} × {width}", conv.filters),
+                conv.filters * (conv.window() + 1),
+                2 * conv.outputs() * conv.window(),
+            );
+            if let Some(pool) = pool {
+                let [height, width] = pool.output();
+                row(
+                    format!(
+                        "max-pooling {} × {}, stride {}",
+                        pool.kernel, pool.kernel, pool.stride
+                    ),
+                    format!("{} × {height} × {width}", pool.channels),
+                    0,
+                    0,
+                );
+            }
+        }
+        if let Some(dropout) = &cnn.dropout {
+            let name = format!("dropout {}", dropout.probability);
+            row(name, cnn.features().to_string(), 0, 0);
+        }
+        let name = format!("z = {}(features)", model.activation.name);
+        row(name, cnn.features().to_string(), 0, 0);
+    } else {
+        row("pixels".to_owned(), model.inputs().to_string(), 0, 0);
+    }
+    for layer in &model.layers {
+        let matrices = if layer.mix { 2 } else { 1 };
+        let weights = matrices * layer.inputs * layer.outputs;
+        row(
+            format!("{}, {}", model.kind.name(), model.activation.name),
+            layer.outputs.to_string(),
+            weights + layer.outputs,
+            2 * weights,
+        );
+    }
+    let head = &model.head;
+    let weights = head.inputs * head.outputs;
+    row(
+        "linear".to_owned(),
+        head.outputs.to_string(),
+        weights + head.outputs,
+        2 * weights,
+    );
+    let cnn = model.cnn.as_ref().map_or(0, Cnn::forward_flops) as usize;
+    let matrices = |layer: &Layer| 2 * layer.inputs * layer.outputs * if layer.mix { 2 } else { 1 };
+    let flops = cnn
+        + model
+            .layers
+            .iter()
+            .chain([head])
+            .map(matrices)
+            .sum::<usize>();
+    row(
+        "all".to_owned(),
+        String::new(),
+        model.parameter_count(),
+        flops,
+    );
+    let width = |column: usize| {
+        rows.iter()
+            .map(|r| r[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths = [0, 1, 2, 3].map(width);
+    let line = |[layer, output, parameters, flops]: &[String; 4]| {
+        let [a, b, c, d] = widths;
+        format!("{layer:a$}  {output:>b$}  {parameters:>c$}  {flops:>d$}\n")
+    };
+    rows.iter().map(line).collect()
+}
+
 /// One line on a network.
 pub fn describe(model: &Model) -> String {
-    let mut widths: Vec<String> = vec![model.inputs().to_string()];
+    let mut widths: Vec<String> = vec![model.layers[0].inputs.to_string()];
     widths.extend(model.layers.iter().map(|layer| layer.outputs.to_string()));
     // A hundred layers of one width are not to be read one by one.
     let hidden = match model.layers.len() {
@@ -185,9 +318,12 @@ pub fn describe(model: &Model) -> String {
         (LayerKind::Bregman, Form::Primal) => ", primal form",
         _ => "",
     };
+    let front = model.cnn.as_ref().map_or(String::new(), |cnn| {
+        format!("{} convolutions → ", cnn.blocks.len())
+    });
     let [low, high] = model.input_range;
     format!(
-        "{hidden} → {}, {}{form}, {}, inputs in [{low}, {high}], {} parameters",
+        "{front}{hidden} → {}, {}{form}, {}, inputs in [{low}, {high}], {} parameters",
         model.head.outputs,
         model.kind.name(),
         model.activation.name,

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use bregman::activation::{self, Activation};
+use bregman::data::Source;
 use bregman::error::{Error, Result};
-use bregman::nn::{Form, Init, LayerKind, Loss, Model};
+use bregman::nn::{Form, Init, LayerKind, Loss, Model, cnn};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
@@ -20,7 +21,7 @@ use serde::Serialize;
 pub struct Options {
     /// Data set; by default that of the checkpoint or the data folder, else MNIST, else (with
     /// neither data nor network) digits that the program draws itself, always the same ones
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(["mnist", "fashion-mnist", "digits"]))]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Source::ALL.map(Source::name)))]
     pub dataset: Option<String>,
     /// Folder with the IDX files, plain or .gz; else BREGMAN_DATA_DIR, else the user's cache folder,
     /// to which missing files are downloaded
@@ -53,6 +54,20 @@ pub struct Options {
     /// matrix M whose rows lie on the probability simplex
     #[arg(long, value_name = "D", default_value_t = 784)]
     pub width: usize,
+    /// Put a small convolutional network before the hidden layers: two blocks for grey images, three
+    /// and dropout for colours (--describe shows it); the layers are then as wide as its features
+    #[arg(long)]
+    pub cnn: bool,
+    /// Activation of the convolutions: relu, or one of those of --activation
+    #[arg(long, value_name = "NAME", default_value = "relu", value_parser = conv_activation_parser(), requires = "cnn")]
+    pub conv_activation: &'static Activation,
+    /// Probability with which training leaves a feature of the convolutions out [default: 0, or 0.5
+    /// for colours]
+    #[arg(long, value_name = "P", requires = "cnn")]
+    pub dropout: Option<f32>,
+    /// Print the network (layers, shapes, parameters, FLOPs) and exit
+    #[arg(long)]
+    pub describe: bool,
     /// Loss: softmax cross-entropy, or mean squared error against one-hot targets
     #[arg(long, default_value = "cross-entropy", value_parser = loss_parser())]
     pub loss: Loss,
@@ -197,6 +212,8 @@ pub struct Resolved {
     layer: &'static str,
     form: &'static str,
     activation: &'static str,
+    /// The front-end, if there is one, as checkpoints describe it.
+    cnn: Option<String>,
     hidden_layers: usize,
     /// Of the first hidden layer; all are alike unless another program made the checkpoint.
     width: usize,
@@ -236,6 +253,7 @@ impl Resolved {
             layer: model.kind.name(),
             form: model.form.name(),
             activation: model.activation.name,
+            cnn: model.cnn.as_ref().map(cnn::Cnn::to_json),
             hidden_layers: model.layers.len(),
             width: model.layers[0].outputs,
             loss: model.loss.name(),
@@ -271,6 +289,12 @@ fn form_parser() -> impl TypedValueParser<Value = Form> {
 fn activation_parser() -> impl TypedValueParser<Value = &'static Activation> {
     let names = activation::ALL.iter().map(|activation| activation.name);
     PossibleValuesParser::new(names).try_map(|name| activation::by_name(&name))
+}
+
+fn conv_activation_parser() -> impl TypedValueParser<Value = &'static Activation> {
+    let names = activation::ALL.iter().map(|activation| activation.name);
+    PossibleValuesParser::new(names.chain([activation::RELU.name]))
+        .try_map(|name| cnn::activation_by_name(&name))
 }
 
 fn loss_parser() -> impl TypedValueParser<Value = Loss> {

@@ -3,6 +3,7 @@
 
 pub mod add;
 pub mod add_bias;
+pub mod add_channel_bias;
 pub mod apply_function;
 pub mod apply_gate;
 pub mod apply_rho;
@@ -10,6 +11,12 @@ pub mod apply_rho_inv;
 pub mod apply_rho_slope;
 pub mod bias_gradient;
 pub mod check_finite;
+pub mod conv2d_backward_bias;
+pub mod conv2d_backward_input;
+pub mod conv2d_backward_weight;
+pub mod conv2d_forward;
+pub mod count_step;
+pub mod dropout;
 pub mod gather;
 pub mod layer_backward_input;
 pub mod layer_backward_weight;
@@ -17,6 +24,8 @@ pub mod layer_forward;
 pub mod limit_dual;
 pub mod loss;
 pub mod matmul;
+pub mod max_pool2d_backward;
+pub mod max_pool2d_forward;
 pub mod mix_backward;
 pub mod project_simplex;
 pub mod sgd;
@@ -93,5 +102,46 @@ pub fn permutations() -> Vec<(Shader, &'static [(&'static str, &'static str)])> 
     all.extend(
         layer_backward_weight::shaders().map(|s| (s, layer_backward_weight::Params::FIELDS)),
     );
+    all.extend(front_end());
+    all
+}
+
+/// The permutations of the convolutional front-end.
+fn front_end() -> Vec<(Shader, &'static [(&'static str, &'static str)])> {
+    let relu = &activation::RELU;
+    let mut all: Vec<(Shader, &[(&str, &str)])> = vec![
+        (add_channel_bias::shader(), add_channel_bias::Params::FIELDS),
+        (
+            conv2d_backward_input::shader(),
+            conv2d_forward::Params::FIELDS,
+        ),
+        (count_step::shader(), count_step::Params::FIELDS),
+        (dropout::shader(), dropout::Params::FIELDS),
+        (
+            max_pool2d_forward::shader(),
+            max_pool2d_forward::Params::FIELDS,
+        ),
+        // The other activations' are those of the layers.
+        (apply_rho::shader(relu), apply_rho::Params::FIELDS),
+        (
+            apply_rho_slope::shader(relu),
+            apply_rho_slope::Params::FIELDS,
+        ),
+    ];
+    for update in [false, true] {
+        all.extend([
+            (
+                conv2d_backward_weight::shader(update),
+                conv2d_backward_weight::Params::FIELDS,
+            ),
+            (
+                conv2d_backward_bias::shader(update),
+                conv2d_backward_bias::Params::FIELDS,
+            ),
+        ]);
+    }
+    all.extend(conv2d_forward::shaders().map(|s| (s, conv2d_forward::Params::FIELDS)));
+    let pooling = max_pool2d_backward::shaders();
+    all.extend(pooling.map(|s| (s, max_pool2d_forward::Params::FIELDS)));
     all
 }

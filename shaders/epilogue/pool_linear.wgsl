@@ -1,0 +1,4 @@
+// The gradient itself.
+fn epilogue(index: u32, sum: f32) {
+    output[index] = sum;
+}

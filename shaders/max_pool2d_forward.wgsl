@@ -1,0 +1,45 @@
+// Max-pooling: output (planes, height′, width′) = the largest number of each window of x (planes,
+// height, width), and which pixel of its plane that was. Of equal numbers the first counts.
+
+struct Params {
+    len: u32,
+    height: u32,
+    width: u32,
+    out_height: u32,
+    out_width: u32,
+    kernel: u32,
+    stride: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> output: array<f32>;
+@group(0) @binding(3) var<storage, read_write> positions: array<u32>;
+
+@compute @workgroup_size(ELEMENTS)
+fn max_pool2d_forward(
+    @builtin(global_invocation_id) global: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = element_index(global, groups);
+    if (index >= params.len) {
+        return;
+    }
+    let row = index / params.out_width % params.out_height;
+    let plane = index / params.out_width / params.out_height * params.height * params.width;
+    let corner = row * params.stride * params.width + index % params.out_width * params.stride;
+    var best = corner;
+    var largest = x[plane + corner];
+    for (var ky = 0u; ky < params.kernel; ky++) {
+        for (var kx = 0u; kx < params.kernel; kx++) {
+            let position = corner + ky * params.width + kx;
+            let value = x[plane + position];
+            if (value > largest) {
+                largest = value;
+                best = position;
+            }
+        }
+    }
+    output[index] = largest;
+    positions[index] = best;
+}

@@ -1,0 +1,175 @@
+//! Trains every cell of the paper's Table 2: 7 networks × 3 layers, mean and standard deviation.
+
+mod options;
+mod recipe;
+mod report;
+mod train;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use bregman::data::{self, Loaded, Request};
+use bregman::error::{Error, Result};
+use bregman::executor::Splits;
+use bregman::train::mean;
+
+use options::Options;
+use recipe::{Recipe, Row};
+use report::{Cell, Rate, Results, percent, say};
+use train::Device;
+
+/// Samples held out of the training set to choose recipes by.
+const VALIDATION: usize = 10_000;
+/// What `--quick` takes of the training and of the test set.
+const QUICK: (usize, usize) = (2_000, 1_000);
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    match pollster::block_on(run(&Options::read())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(format_args!("error: {error}"));
+            match error {
+                Error::InvalidOption { .. } | Error::UnknownName { .. } => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+async fn run(options: &Options) -> Result<()> {
+    options.check()?;
+    let device = Device::choose(options.device).await?;
+    say(format_args!("device: {}", device.description()));
+    for row in &options.rows() {
+        let mut loaded = None;
+        for &layer in &options.layers() {
+            if options.learning_rates {
+                rates(options, row, layer, &device, &mut loaded).await?;
+            } else {
+                cell(options, row, layer, &device, &mut loaded).await?;
+            }
+        }
+    }
+    // Written even if nothing was left to train: a table of what there is.
+    let results = Results::read(&options.out_dir)?;
+    results.write(&options.out_dir)?;
+    report::print(&results.markdown())
+}
+
+/// The data of a row, loaded when its first cell is trained.
+fn data<'a>(options: &Options, row: &Row, loaded: &'a mut Option<Loaded>) -> Result<&'a Loaded> {
+    if loaded.is_none() {
+        let request = Request {
+            dataset: Some(row.dataset.to_owned()),
+            data_dir: options.data_dir.clone(),
+            limit: options.quick.then_some(QUICK),
+        };
+        let found = data::load(&request, &mut |_| {})?;
+        for note in &found.notes {
+            say(format_args!("note: {note}"));
+        }
+        *loaded = Some(found);
+    }
+    Ok(loaded.as_ref().expect("loaded above"))
+}
+
+/// Trains a cell, unless it is there; to one with fewer runs only those that lack are added.
+async fn cell(
+    options: &Options,
+    row: &'static Row,
+    layer: bregman::nn::LayerKind,
+    device: &Device,
+    loaded: &mut Option<Loaded>,
+) -> Result<()> {
+    let recipe = Recipe::of(row, options);
+    let runs = options.runs();
+    let name = format!("{} {}", row.name, layer.name());
+    let mut cell = Results::read(&options.out_dir)?
+        .cell(row, layer)
+        .cloned()
+        .filter(|cell| cell.recipe == recipe)
+        .unwrap_or_else(|| Cell::new(row, layer, recipe));
+    if cell.runs >= runs {
+        say(format_args!(
+            "{name}: done before, {}",
+            percent(&cell.accuracies)
+        ));
+        return Ok(());
+    }
+    let data = data(options, row, loaded)?;
+    let splits = Splits {
+        train: data.train.clone(),
+        validation: None,
+        test: data.test.clone(),
+    };
+    let started = Instant::now();
+    let model = cell.recipe.model(layer, &data.train)?;
+    let seeds = cell.runs as u64..runs as u64;
+    let epochs = train::train(&name, &model, &cell.recipe, splits, seeds, device).await?;
+    cell.add(&epochs, started.elapsed().as_secs_f64());
+    cell.device = device.description().to_owned();
+    cell.test_images = data.test.len();
+    say(format_args!(
+        "{name}: {} ({runs} runs, paper {:.2} %), {:.0} s",
+        percent(&cell.accuracies),
+        100.0 * cell.paper,
+        cell.seconds,
+    ));
+    // Read again: another process may have finished other cells meanwhile.
+    let mut results = Results::read(&options.out_dir)?;
+    results.add(cell);
+    results.write(&options.out_dir)
+}
+
+/// Trains a row's network once at each learning rate on what is left of the training set without
+/// the validation split, and reports the accuracy on that.
+async fn rates(
+    options: &Options,
+    row: &'static Row,
+    layer: bregman::nn::LayerKind,
+    device: &Device,
+    loaded: &mut Option<Loaded>,
+) -> Result<()> {
+    for learning_rate in recipe::LEARNING_RATES {
+        let recipe = Recipe::of(row, options).at_constant(learning_rate);
+        let name = format!("{} {} at {learning_rate}", row.name, layer.name());
+        let known = Results::read(&options.out_dir)?;
+        if known.has_rate(row, layer, &recipe) {
+            continue;
+        }
+        let data = data(options, row, loaded)?;
+        let mut train = data.train.clone();
+        let held_out = train.split_off(VALIDATION.min(train.len() / 5));
+        // The test set stays out of all choices.
+        let splits = Splits {
+            train,
+            validation: None,
+            test: held_out,
+        };
+        let started = Instant::now();
+        let model = recipe.model(layer, &data.train)?;
+        let accuracy = match train::train(&name, &model, &recipe, splits, 0..1, device).await {
+            Ok(epochs) => epochs.last().map(|accuracies| mean(accuracies)),
+            Err(Error::Diverged { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let result = match accuracy {
+            Some(accuracy) => percent(&[accuracy]),
+            None => "diverged".to_owned(),
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        say(format_args!("{name}: validation {result}, {seconds:.0} s"));
+        let mut results = Results::read(&options.out_dir)?;
+        results.add_rate(Rate {
+            row: row.name.to_owned(),
+            layer: layer.name().to_owned(),
+            learning_rate,
+            validation_accuracy: accuracy,
+            seconds,
+            recipe,
+        });
+        results.write(&options.out_dir)?;
+    }
+    Ok(())
+}

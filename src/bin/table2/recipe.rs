@@ -1,0 +1,262 @@
+//! The rows of Table 2, and how each is trained: one recipe a row, the same for its three layers.
+
+use bregman::activation;
+use bregman::data::Dataset;
+use bregman::error::Result;
+use bregman::nn::{Cnn, Form, LayerKind, Loss, Model};
+use serde::{Deserialize, Serialize};
+
+use crate::options::Options;
+
+/// A row of the table.
+#[derive(Debug)]
+pub struct Row {
+    /// Its name on the command line and in the results.
+    pub name: &'static str,
+    /// The data set's.
+    pub dataset: &'static str,
+    /// What the table calls it.
+    pub title: &'static str,
+    /// Whether convolutions come first.
+    cnn: bool,
+    /// Hidden layers of the kind under test.
+    hidden_layers: usize,
+    /// The paper's accuracies: standard, Euclidean, Bregman.
+    paper: [f64; 3],
+    /// [low, high] of the inputs.
+    input_range: [f32; 2],
+    batch_size: usize,
+    /// Epochs and learning rates. The rate falls twice, to a fifth: the noise of mini-batches, which
+    /// costs 2 to 4 points at the first rate, then goes.
+    phases: &'static [(u32, f32)],
+}
+
+impl Row {
+    /// The convolutions.
+    fn front_end(&self) -> Option<Cnn> {
+        let shape = match self.dataset {
+            "cifar10" => [3, 32, 32],
+            _ => [1, 28, 28],
+        };
+        let cnn = || Cnn::small(&activation::RELU, shape).expect("these images are large enough");
+        self.cnn.then(cnn)
+    }
+
+    /// The paper's accuracy, a fraction.
+    pub fn paper(&self, layer: LayerKind) -> f64 {
+        let column = LayerKind::ALL.iter().position(|&kind| kind == layer);
+        self.paper[column.expect("every kind is in the list")]
+    }
+}
+
+/// The table, top to bottom.
+pub const ROWS: [Row; 7] = [
+    Row {
+        name: "mnist-1",
+        dataset: "mnist",
+        title: "MNIST, 1 hidden layer",
+        cnn: false,
+        hidden_layers: 1,
+        paper: [0.9527, 0.9398, 0.9740],
+        input_range: ODD,
+        batch_size: 32,
+        phases: &[(8, 0.1), (2, 0.02), (2, 0.004)],
+    },
+    Row {
+        name: "mnist-3",
+        dataset: "mnist",
+        title: "MNIST, 3 hidden layers",
+        cnn: false,
+        hidden_layers: 3,
+        paper: [0.9789, 0.9832, 0.9841],
+        input_range: ODD,
+        batch_size: 32,
+        phases: &[(10, 0.1), (3, 0.02), (2, 0.004)],
+    },
+    Row {
+        name: "mnist-cnn",
+        dataset: "mnist",
+        title: "MNIST, CNN + 1 hidden layer",
+        cnn: true,
+        hidden_layers: 1,
+        paper: [0.9939, 0.9935, 0.9940],
+        input_range: ODD,
+        batch_size: 32,
+        phases: &[(5, 0.1), (2, 0.02), (1, 0.004)],
+    },
+    Row {
+        name: "fashion-1",
+        dataset: "fashion-mnist",
+        title: "Fashion-MNIST, 1 hidden layer",
+        cnn: false,
+        hidden_layers: 1,
+        paper: [0.8911, 0.8901, 0.8939],
+        input_range: ODD,
+        batch_size: 32,
+        phases: &[(24, 0.1), (6, 0.02), (4, 0.004)],
+    },
+    Row {
+        name: "fashion-3",
+        dataset: "fashion-mnist",
+        title: "Fashion-MNIST, 3 hidden layers",
+        cnn: false,
+        hidden_layers: 3,
+        paper: [0.8861, 0.8938, 0.8995],
+        input_range: ODD,
+        batch_size: 32,
+        phases: &[(12, 0.1), (4, 0.02), (2, 0.004)],
+    },
+    Row {
+        name: "fashion-cnn",
+        dataset: "fashion-mnist",
+        title: "Fashion-MNIST, CNN + 1 hidden layer",
+        cnn: true,
+        hidden_layers: 1,
+        paper: [0.9247, 0.9255, 0.9319],
+        input_range: ODD,
+        batch_size: 32,
+        phases: &[(6, 0.1), (2, 0.02), (2, 0.004)],
+    },
+    Row {
+        name: "cifar10-cnn",
+        dataset: "cifar10",
+        title: "CIFAR-10, CNN + 1 hidden layer",
+        cnn: true,
+        hidden_layers: 1,
+        paper: [0.7802, 0.7800, 0.7995],
+        input_range: ODD,
+        batch_size: 32,
+        phases: &[(30, 0.1), (6, 0.02), (4, 0.004)],
+    },
+];
+
+/// For odd activations: the background lands at ρ⁻¹(0) = 0, where the slope is largest.
+const ODD: [f32; 2] = [0.0, 1.0 - 1e-6];
+
+/// The learning rates of the second table.
+pub const LEARNING_RATES: [f32; 7] = [0.01, 0.03, 0.1, 0.3, 0.5, 1.0, 2.0];
+
+/// How a cell is trained, all that its accuracy depends on but the seeds, which are 0, 1, ….
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// ρ.
+    pub activation: String,
+    /// Form of Bregman layers.
+    pub form: String,
+    /// Initial weights.
+    pub init: String,
+    /// The convolutions before the layers, as checkpoints describe them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnn: Option<String>,
+    /// Hidden layers, of as many neurons as there are inputs.
+    pub hidden_layers: usize,
+    /// [low, high] of the inputs.
+    pub input_range: [f32; 2],
+    /// Samples of a mini-batch.
+    pub batch_size: usize,
+    /// Epochs at each learning rate, in order.
+    pub phases: Vec<Phase>,
+    /// Whether only 2,000 training and 1,000 test images were used.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quick: bool,
+}
+
+/// Some epochs at one learning rate.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    /// How many.
+    pub epochs: u32,
+    /// Plain SGD's.
+    pub learning_rate: f32,
+}
+
+impl Recipe {
+    /// The row's, with what the options change.
+    pub fn of(row: &Row, options: &Options) -> Self {
+        let epochs = options.epochs.or(options.quick.then_some(1));
+        Self {
+            activation: "tanh".to_owned(),
+            form: Form::Dual.name().to_owned(),
+            init: "random".to_owned(),
+            cnn: row.front_end().map(|cnn| cnn.to_json()),
+            hidden_layers: row.hidden_layers,
+            input_range: row.input_range,
+            batch_size: row.batch_size,
+            phases: phases(row.phases, epochs),
+            quick: options.quick,
+        }
+    }
+
+    /// A third of the epochs, at one rate.
+    pub fn at_constant(mut self, learning_rate: f32) -> Self {
+        let epochs = self.epochs().div_ceil(3);
+        self.phases = vec![Phase {
+            epochs,
+            learning_rate,
+        }];
+        self
+    }
+
+    /// Epochs in all.
+    pub fn epochs(&self) -> u32 {
+        self.phases.iter().map(|phase| phase.epochs).sum()
+    }
+
+    /// The network for `data`.
+    ///
+    /// # Errors
+    /// Those of [`Model::new`].
+    pub fn model(&self, layer: LayerKind, data: &Dataset) -> Result<Model> {
+        let cnn = self.cnn.as_deref().map(Cnn::from_json).transpose()?;
+        let features = cnn.as_ref().map_or(data.features(), Cnn::features);
+        let widths = vec![features; self.hidden_layers + 1];
+        let [low, high] = self.input_range;
+        let model = Model::new(
+            layer,
+            Form::by_name(&self.form)?,
+            activation::by_name(&self.activation)?,
+            Loss::CrossEntropy,
+            &widths,
+            data.classes,
+        )?
+        .with_input_range(low, high)?;
+        match cnn {
+            Some(cnn) => model.with_cnn(cnn),
+            None => Ok(model),
+        }
+    }
+
+    /// One line on it.
+    pub fn describe(&self) -> String {
+        let phases = self.phases.iter().map(|phase| {
+            let Phase {
+                epochs,
+                learning_rate,
+            } = phase;
+            format!("{epochs} at {learning_rate}")
+        });
+        let [low, high] = self.input_range;
+        format!(
+            "{}, inputs in [{low}, {high}], batches of {}, epochs: {}{}",
+            self.activation,
+            self.batch_size,
+            phases.collect::<Vec<_>>().join(", "),
+            if self.quick { ", 2,000 images" } else { "" },
+        )
+    }
+}
+
+/// The phases of a row, or the same in `epochs` epochs; the first takes what rounding leaves.
+fn phases(row: &[(u32, f32)], epochs: Option<u32>) -> Vec<Phase> {
+    let own: u32 = row.iter().map(|phase| phase.0).sum();
+    let epochs = epochs.unwrap_or(own);
+    let scaled = |&(part, learning_rate): &(u32, f32)| Phase {
+        epochs: part * epochs / own,
+        learning_rate,
+    };
+    let mut phases: Vec<Phase> = row.iter().map(scaled).collect();
+    let given: u32 = phases.iter().map(|phase| phase.epochs).sum();
+    phases[0].epochs += epochs - given;
+    phases.retain(|phase| phase.epochs > 0);
+    phases
+}

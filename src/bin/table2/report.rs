@@ -1,0 +1,329 @@
+//! The results: JSON that the program continues from, CSV and Markdown for people.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use bregman::atomic_file;
+use bregman::error::{Error, Result};
+use bregman::nn::LayerKind;
+use bregman::train::{mean, standard_deviation};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::recipe::{LEARNING_RATES, ROWS, Recipe, Row};
+
+/// Writes a line to standard error. If that is closed there is nobody left to tell.
+pub fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Writes to standard output. A reader that has gone away is no error: it has what it wanted.
+///
+/// # Errors
+/// [`Error::Io`] for anything else, such as a full disk.
+pub fn print(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    match written {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::io("write", "standard output")(e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A cell of the table. Accuracies are fractions, the last epoch's and never the best.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Cell {
+    /// The row's name.
+    pub row: String,
+    /// The layer's.
+    pub layer: String,
+    /// How many networks were trained.
+    pub runs: usize,
+    /// Test accuracy of each.
+    pub accuracies: Vec<f64>,
+    /// Their mean.
+    pub mean: f64,
+    /// The sample's standard deviation; none of one run.
+    pub sd: Option<f64>,
+    /// What the paper has.
+    pub paper: f64,
+    /// Seconds that training and evaluation took.
+    pub seconds: f64,
+    /// Where.
+    pub device: String,
+    /// How.
+    pub recipe: Recipe,
+    /// Images of the test set.
+    pub test_images: usize,
+    /// Mean test accuracy after each epoch, for the figure; nothing was chosen by it.
+    pub test_accuracy_by_epoch: Vec<f64>,
+}
+
+impl Cell {
+    /// A cell without runs.
+    pub fn new(row: &Row, layer: LayerKind, recipe: Recipe) -> Self {
+        Self {
+            row: row.name.to_owned(),
+            layer: layer.name().to_owned(),
+            runs: 0,
+            accuracies: Vec::new(),
+            mean: 0.0,
+            sd: None,
+            paper: row.paper(layer),
+            seconds: 0.0,
+            device: String::new(),
+            recipe,
+            test_images: 0,
+            test_accuracy_by_epoch: Vec::new(),
+        }
+    }
+
+    /// Adds runs, with their accuracies by epoch.
+    pub fn add(&mut self, epochs: &[Vec<f64>], seconds: f64) {
+        let Some(last) = epochs.last() else { return };
+        let before = self.runs as f64;
+        self.runs += last.len();
+        self.accuracies.extend(last);
+        self.mean = mean(&self.accuracies);
+        self.sd = standard_deviation(&self.accuracies);
+        self.seconds += seconds;
+        self.test_accuracy_by_epoch.resize(epochs.len(), 0.0);
+        for (mean, accuracies) in self.test_accuracy_by_epoch.iter_mut().zip(epochs) {
+            *mean = (before * *mean + accuracies.iter().sum::<f64>()) / self.runs as f64;
+        }
+    }
+}
+
+/// A point of the second table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Rate {
+    /// The row's name.
+    pub row: String,
+    /// The layer's.
+    pub layer: String,
+    /// The learning rate, all through.
+    pub learning_rate: f32,
+    /// Accuracy on the validation split, a fraction; none where training diverged.
+    pub validation_accuracy: Option<f64>,
+    /// Seconds that training and evaluation took.
+    pub seconds: f64,
+    /// How.
+    pub recipe: Recipe,
+}
+
+/// All that is known so far.
+#[derive(Debug, Default)]
+pub struct Results {
+    /// `table2.json`.
+    pub cells: Vec<Cell>,
+    /// `learning_rates.json`.
+    pub rates: Vec<Rate>,
+}
+
+const CELLS: &str = "table2.json";
+const RATES: &str = "learning_rates.json";
+
+impl Results {
+    /// What there is in `folder`, which need not exist.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for a file that cannot be read or is not the program's own.
+    pub fn read(folder: &Path) -> Result<Self> {
+        Ok(Self {
+            cells: read(&folder.join(CELLS))?,
+            rates: read(&folder.join(RATES))?,
+        })
+    }
+
+    /// Writes the files, each whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        write(folder.join(CELLS), &(json(&self.cells) + "\n"))?;
+        write(folder.join("table2.csv"), &self.csv())?;
+        write(folder.join("table2.md"), &self.markdown())?;
+        if self.rates.is_empty() {
+            return Ok(());
+        }
+        write(folder.join(RATES), &(json(&self.rates) + "\n"))
+    }
+
+    /// The cell of a row and layer.
+    pub fn cell(&self, row: &Row, layer: LayerKind) -> Option<&Cell> {
+        let mut cells = self.cells.iter();
+        cells.find(|cell| cell.row == row.name && cell.layer == layer.name())
+    }
+
+    /// Puts a cell in, in place of an earlier one, in the table's order.
+    pub fn add(&mut self, cell: Cell) {
+        self.cells
+            .retain(|other| (&other.row, &other.layer) != (&cell.row, &cell.layer));
+        self.cells.push(cell);
+        self.cells.sort_by_key(|cell| {
+            let row = ROWS.iter().position(|row| row.name == cell.row);
+            let layer = LayerKind::ALL.iter().position(|k| k.name() == cell.layer);
+            (row, layer)
+        });
+    }
+
+    /// Whether a point of the second table is there.
+    pub fn has_rate(&self, row: &Row, layer: LayerKind, recipe: &Recipe) -> bool {
+        let mut rates = self.rates.iter();
+        rates.any(|r| r.row == row.name && r.layer == layer.name() && r.recipe == *recipe)
+    }
+
+    /// Puts a point in, in place of an earlier one.
+    pub fn add_rate(&mut self, rate: Rate) {
+        let key = |r: &Rate| (r.row.clone(), r.layer.clone(), r.learning_rate.to_bits());
+        self.rates.retain(|other| key(other) != key(&rate));
+        self.rates.push(rate);
+    }
+
+    fn csv(&self) -> String {
+        let mut text = "row,layer,runs,mean,sd,paper,difference,seconds,device\n".to_owned();
+        for cell in &self.cells {
+            let sd = cell.sd.map_or(String::new(), |sd| format!("{sd:.5}"));
+            let _ = writeln!(
+                text,
+                "{},{},{},{:.5},{sd},{:.4},{:.5},{:.1},\"{}\"",
+                cell.row,
+                cell.layer,
+                cell.runs,
+                cell.mean,
+                cell.paper,
+                cell.mean - cell.paper,
+                cell.seconds,
+                cell.device.replace('"', "\"\""),
+            );
+        }
+        text
+    }
+
+    /// The table, the recipes, and the second table if there is one.
+    pub fn markdown(&self) -> String {
+        let mut text = "Test accuracy after the last epoch, %: ours, mean ± standard deviation \
+                        (number of runs); the paper's; the difference in points.\n\n\
+                        | network | standard | Euclidean | Bregman |\n|---|---|---|---|\n"
+            .to_owned();
+        for row in &ROWS {
+            let cells = LayerKind::ALL
+                .iter()
+                .map(|&layer| match self.cell(row, layer) {
+                    None => format!("not run; {:.2}", 100.0 * row.paper(layer)),
+                    Some(cell) => format!(
+                        "{} ({}); {:.2}; {:+.2}",
+                        percent(&cell.accuracies),
+                        cell.runs,
+                        100.0 * cell.paper,
+                        100.0 * (cell.mean - cell.paper),
+                    ),
+                });
+            let cells: Vec<String> = cells.collect();
+            let _ = writeln!(text, "| {} | {} |", row.title, cells.join(" | "));
+        }
+        text += "\nOne recipe a row, the same for its three layers: plain SGD, random initial \
+                 weights, dual form, as many neurons a layer as inputs.\n\n\
+                 | network | recipe | test images | seconds a cell |\n|---|---|---|---|\n";
+        for row in &ROWS {
+            let cells: Vec<&Cell> = LayerKind::ALL
+                .iter()
+                .filter_map(|&layer| self.cell(row, layer))
+                .collect();
+            let mut recipes: Vec<String> = cells.iter().map(|c| c.recipe.describe()).collect();
+            recipes.dedup();
+            if let Some(first) = cells.first() {
+                let seconds: Vec<String> =
+                    cells.iter().map(|c| format!("{:.0}", c.seconds)).collect();
+                let _ = writeln!(
+                    text,
+                    "| {} | {} | {} | {} |",
+                    row.title,
+                    recipes.join("; "),
+                    first.test_images,
+                    seconds.join(", "),
+                );
+            }
+        }
+        if !self.rates.is_empty() {
+            text += &self.rates_markdown();
+        }
+        text
+    }
+
+    fn rates_markdown(&self) -> String {
+        let mut text =
+            "\nAccuracy on the validation split at one learning rate all through, %, one \
+                        run; best of each line in bold.\n\n| network | layer |"
+                .to_owned();
+        for rate in LEARNING_RATES {
+            let _ = write!(text, " {rate} |");
+        }
+        text += &format!("\n|---|---|{}\n", "---|".repeat(LEARNING_RATES.len()));
+        for row in &ROWS {
+            for layer in LayerKind::ALL {
+                let own: Vec<&Rate> = self
+                    .rates
+                    .iter()
+                    .filter(|r| r.row == row.name && r.layer == layer.name())
+                    .collect();
+                if own.is_empty() {
+                    continue;
+                }
+                let best = own.iter().filter_map(|r| r.validation_accuracy);
+                let best = best.fold(0.0, f64::max);
+                let _ = write!(text, "| {} | {} |", row.title, layer.name());
+                for rate in LEARNING_RATES {
+                    let point = own.iter().find(|r| r.learning_rate == rate);
+                    let shown = match point.map(|r| r.validation_accuracy) {
+                        None => "not run".to_owned(),
+                        Some(None) => "diverged".to_owned(),
+                        Some(Some(accuracy)) if accuracy == best => {
+                            format!("**{:.2}**", 100.0 * accuracy)
+                        }
+                        Some(Some(accuracy)) => format!("{:.2}", 100.0 * accuracy),
+                    };
+                    let _ = write!(text, " {shown} |");
+                }
+                text.push('\n');
+            }
+        }
+        text
+    }
+}
+
+/// Fractions as a mean in percent, ± the sample standard deviation if there are several.
+pub fn percent(fractions: &[f64]) -> String {
+    let mean = 100.0 * mean(fractions);
+    match standard_deviation(fractions) {
+        Some(deviation) => format!("{mean:.2} ± {:.2}", 100.0 * deviation),
+        None => format!("{mean:.2}"),
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("numbers and strings serialize")
+}
+
+fn write(path: PathBuf, text: &str) -> Result<()> {
+    atomic_file::write(&path, text.as_bytes()).map(drop)
+}
+
+/// An array of results; empty if there is no such file.
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("read", path)(error)),
+    };
+    serde_json::from_str(&text).map_err(|error| {
+        let reason = format!("it holds no results of this program ({error}); move it away");
+        Error::io("read", path)(io::Error::other(reason))
+    })
+}

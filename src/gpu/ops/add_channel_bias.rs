@@ -1,0 +1,32 @@
+//! output (R, batch, filters, height′, width′) += bias (R, filters).
+
+use super::params;
+use crate::gpu::plan::{BufferId, Grid, Op};
+use crate::gpu::shader::{GRID, Shader, wgsl};
+use crate::nn::cnn::Conv;
+
+params! { len: u32, batch: u32, filters: u32, plane: u32 }
+
+/// The kernel.
+pub fn shader() -> Shader {
+    Shader::new(wgsl!("add_channel_bias"), [GRID])
+}
+
+/// output (R, batch, filters, height′, width′) += bias (R, filters).
+pub fn add_channel_bias(
+    conv: &Conv,
+    [realizations, batch]: [usize; 2],
+    bias: BufferId,
+    output: BufferId,
+) -> Op {
+    let len = realizations * batch * conv.outputs();
+    let params = Params {
+        len: len as u32,
+        batch: batch as u32,
+        filters: conv.filters as u32,
+        plane: (conv.outputs() / conv.filters) as u32,
+    };
+    Op::new(shader(), &params, Grid::Elements(len))
+        .bind("bias", bias)
+        .bind("output", output)
+}

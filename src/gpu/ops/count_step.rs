@@ -1,0 +1,17 @@
+//! Counts a training step.
+
+use super::params;
+use crate::gpu::plan::{BufferId, Grid, Op};
+use crate::gpu::shader::{Shader, wgsl};
+
+params! { steps: u32 }
+
+/// The kernel.
+pub fn shader() -> Shader {
+    Shader::new(wgsl!("count_step"), [])
+}
+
+/// counter += 1.
+pub fn count_step(counter: BufferId) -> Op {
+    Op::new(shader(), &Params { steps: 1 }, Grid::Workgroups(1)).bind("counter", counter)
+}

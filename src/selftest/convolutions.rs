@@ -1,0 +1,325 @@
+//! The kernels of the convolutional front-end against textbook f64, within derived bounds.
+
+use super::checks::{Bounded, Check, Checks};
+use super::dispatch::{Run, random};
+use crate::activation;
+use crate::error::Result;
+use crate::gpu::{Gpu, ops};
+use crate::nn::cnn::{Conv, Dropout, Pool};
+use crate::reference::cnn::dropout_factors;
+use crate::reference::{conv2d, max_pool2d};
+
+/// (R, batch): the second realization would show a wrong stride.
+const ROWS: [usize; 2] = [2, 3];
+
+/// Relative error of one operation; WGSL leaves the direction of rounding open.
+const ROUNDING: f64 = 1.0 / (1 << 23) as f64;
+
+/// The checks, by name.
+pub const ALL: [(&str, Check); 5] = [
+    ("conv2d_forward", forward),
+    ("conv2d_backward_input", backward_input),
+    ("conv2d_backward_weight", backward_weight),
+    ("max_pool2d", max_pool2d),
+    ("dropout", dropout),
+];
+
+/// Single pixels; primes; kernels that are no squares, with every stride and padding; one filter and
+/// one channel more than a tile has.
+fn shapes() -> Vec<Conv> {
+    let conv = |[channels, height, width]: [usize; 3], filters, kernel, stride, padding| Conv {
+        channels,
+        height,
+        width,
+        filters,
+        kernel,
+        stride,
+        padding,
+    };
+    vec![
+        conv([1, 1, 1], 1, [1, 1], 1, 0),
+        conv([2, 7, 5], 3, [3, 2], 1, 0),
+        conv([3, 5, 11], 5, [2, 5], 3, 2),
+        conv([2, 6, 7], 33, [3, 3], 2, 1),
+        conv([34, 4, 5], 3, [1, 4], 1, 3),
+    ]
+}
+
+/// f(realization's part of each operand) for both realizations, end to end.
+fn by_realization<const N: usize>(
+    operands: [&[f32]; N],
+    f: impl Fn([Vec<f64>; N]) -> Vec<f64>,
+) -> Vec<f64> {
+    let part = |r: usize| {
+        operands.map(|operand| {
+            let len = operand.len() / ROWS[0];
+            operand[r * len..][..len]
+                .iter()
+                .map(|&x| f64::from(x))
+                .collect()
+        })
+    };
+    (0..ROWS[0]).flat_map(|r| f(part(r))).collect()
+}
+
+/// Sums of `terms` products each, by `f`: their bound comes from the sum of the magnitudes, which is
+/// `f` of those of the operands (Higham, 2002, §3.1).
+fn sums(
+    terms: usize,
+    operands: [&[f32]; 2],
+    f: impl Fn([Vec<f64>; 2]) -> Vec<f64>,
+) -> Vec<Bounded> {
+    let magnitudes = operands.map(|x| x.iter().map(|x| x.abs()).collect::<Vec<f32>>());
+    let [a, b] = &magnitudes;
+    let errors = by_realization([a, b], &f);
+    let values = by_realization(operands, &f);
+    let n = terms as f64 + 1.0;
+    let bounded = |(value, magnitude): (f64, f64)| Bounded {
+        value,
+        error: n * (ROUNDING * magnitude + f64::from(f32::MIN_POSITIVE)),
+    };
+    values.into_iter().zip(errors).map(bounded).collect()
+}
+
+fn forward(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    for conv in shapes() {
+        let images = ROWS[0] * ROWS[1];
+        let x = random(1, images * conv.inputs(), -1.0, 2.0);
+        let weight = random(2, ROWS[0] * conv.filters * conv.window(), -1.0, 0.7);
+        let bias = random(3, ROWS[0] * conv.filters, -0.5, 0.5);
+        let zeros = vec![0.0; conv.filters];
+        let linear = sums(conv.window(), [&x, &weight], |[x, weight]| {
+            conv2d::conv2d_forward(&conv, &x, &weight, &zeros)
+        });
+        let plane = conv.outputs() / conv.filters;
+        let with_bias: Vec<Bounded> = linear
+            .iter()
+            .enumerate()
+            .map(|(i, sum)| {
+                let channel = i / plane % conv.filters;
+                let r = i / (ROWS[1] * conv.outputs());
+                sum.plus(Bounded::exact(bias[r * conv.filters + channel]))
+            })
+            .collect();
+
+        let mut run = Run::default();
+        let [x, weight, bias] = [&x, &weight, &bias].map(|values| run.input(values));
+        let [plain, biased] = [0, 1].map(|_| run.output(images * conv.outputs()));
+        for output in [plain, biased] {
+            let op = ops::conv2d_forward::conv2d_forward;
+            run.op(op(&conv, ROWS, None, [x, weight], output));
+        }
+        run.op(ops::add_channel_bias::add_channel_bias(
+            &conv, ROWS, bias, biased,
+        ));
+        let fused: Vec<_> = activation::ALL
+            .iter()
+            .chain([&activation::RELU])
+            .map(|activation| {
+                let output = run.output(images * conv.outputs());
+                let fused = Some((activation, bias));
+                let op = ops::conv2d_forward::conv2d_forward;
+                run.op(op(&conv, ROWS, fused, [x, weight], output));
+                (activation, output)
+            })
+            .collect();
+        let mut outputs = vec![plain, biased];
+        outputs.extend(fused.iter().map(|(_, output)| *output));
+        let found = run.read(gpu, &outputs)?;
+        checks.compare(&format!("{conv:?}"), &found[0], &linear);
+        checks.compare(&format!("{conv:?} with bias"), &found[1], &with_bias);
+        for ((activation, _), found) in fused.iter().zip(&found[2..]) {
+            let active = with_bias
+                .iter()
+                .map(|sum| sum.through(activation.rho, 1.0 / activation.sigma));
+            checks.compare(
+                &format!("{conv:?} {}", activation.name),
+                found,
+                &active.collect::<Vec<_>>(),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn backward_input(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    for conv in shapes() {
+        let images = ROWS[0] * ROWS[1];
+        let delta = random(4, images * conv.outputs(), -1.0, 2.0);
+        let weight = random(5, ROWS[0] * conv.filters * conv.window(), -1.0, 0.7);
+        let terms = conv.filters * conv.kernel[0] * conv.kernel[1];
+        let expected = sums(terms, [&delta, &weight], |[delta, weight]| {
+            conv2d::conv2d_backward_input(&conv, &delta, &weight)
+        });
+        let mut run = Run::default();
+        let operands = [&delta, &weight].map(|values| run.input(values));
+        let output = run.output(images * conv.inputs());
+        run.op(ops::conv2d_backward_input::conv2d_backward_input(
+            &conv, ROWS, operands, output,
+        ));
+        let found = run.read(gpu, &[output])?;
+        checks.compare(&format!("{conv:?}"), &found[0], &expected);
+    }
+    Ok(())
+}
+
+/// The gradients of weight and bias, and the updates by them.
+fn backward_weight(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    const RATE: f32 = 0.25;
+    for conv in shapes() {
+        let images = ROWS[0] * ROWS[1];
+        let delta = random(6, images * conv.outputs(), -1.0, 2.0);
+        let x = random(7, images * conv.inputs(), -2.0, 1.0);
+        let weight = random(8, ROWS[0] * conv.filters * conv.window(), -1.0, 0.7);
+        let bias = random(9, ROWS[0] * conv.filters, -1.0, 0.7);
+        let terms = images / ROWS[0] * conv.outputs() / conv.filters;
+        let of = |tensor: usize| {
+            sums(terms, [&delta, &x], |[delta, x]| {
+                let gradients = conv2d::conv2d_backward_weight(&conv, &delta, &x);
+                gradients[tensor].clone()
+            })
+        };
+        let expected = [of(0), of(1)];
+        let updated = [&weight, &bias].map(|values| values.clone());
+        let updated: Vec<Vec<Bounded>> = updated
+            .iter()
+            .zip(&expected)
+            .map(|(values, gradient)| {
+                let step = |(&value, gradient): (&f32, &Bounded)| {
+                    Bounded::exact(value).plus(gradient.times(Bounded::exact(-RATE)))
+                };
+                values.iter().zip(gradient).map(step).collect()
+            })
+            .collect();
+
+        let mut run = Run::default();
+        let operands @ [delta, _] = [&delta, &x].map(|values| run.input(values));
+        let gradients = [&weight, &bias].map(|values| run.output(values.len()));
+        let parameters = [&weight, &bias].map(|values| run.input(values));
+        for (rate, [weight, bias]) in [(None, gradients), (Some(RATE), parameters)] {
+            run.op(ops::conv2d_backward_weight::conv2d_backward_weight(
+                &conv, ROWS, rate, operands, weight,
+            ));
+            run.op(ops::conv2d_backward_bias::conv2d_backward_bias(
+                &conv, ROWS, rate, delta, bias,
+            ));
+        }
+        let found = run.read(gpu, &[gradients, parameters].concat())?;
+        let expected = expected.iter().chain(&updated);
+        let names = ["weight gradient", "bias gradient", "weight", "bias"];
+        for ((name, found), expected) in names.iter().zip(&found).zip(expected) {
+            checks.compare(&format!("{name}, {conv:?}"), found, expected);
+        }
+    }
+    Ok(())
+}
+
+/// Windows that overlap, touch and leave gaps; numbers that are equal.
+fn max_pool2d(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    for (kernel, stride) in [(1, 1), (2, 2), (3, 1), (2, 3), (3, 2)] {
+        let pool = Pool {
+            channels: 3,
+            height: 8,
+            width: 7,
+            kernel,
+            stride,
+        };
+        let images = ROWS[0] * ROWS[1];
+        let inputs = images * pool.channels * pool.height * pool.width;
+        // Few different numbers: of equal ones the first must count.
+        let x: Vec<f32> = random(10, inputs, -4.0, 4.0)
+            .iter()
+            .map(|x| x.round())
+            .collect();
+        let exact = |values: &[f64]| -> Vec<Bounded> {
+            values.iter().map(|&x| Bounded::exact(x as f32)).collect()
+        };
+        let wide: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
+        let (largest, positions) = max_pool2d::max_pool2d_forward(&pool, &wide);
+        // Whole numbers: their sums are exact.
+        let delta: Vec<f32> = random(11, largest.len(), -8.0, 8.0)
+            .iter()
+            .map(|x| x.round())
+            .collect();
+        let wide: Vec<f64> = delta.iter().map(|&x| f64::from(x)).collect();
+        let gradient = max_pool2d::max_pool2d_backward(&wide, &positions, inputs);
+        let z = random(12, inputs, -0.9, 0.9);
+        let tanh = &activation::TANH;
+        let through: Vec<Bounded> = gradient
+            .iter()
+            .zip(&z)
+            .map(|(&gradient, &z)| {
+                Bounded::function(tanh.rho_slope, z).times(Bounded::exact(gradient as f32))
+            })
+            .collect();
+
+        let mut run = Run::default();
+        let [x, delta, z] = [&x, &delta, &z].map(|values| run.input(values));
+        let [output, places] = [0, 1].map(|_| run.output(largest.len()));
+        let [plain, fused] = [0, 1].map(|_| run.output(inputs));
+        run.op(ops::max_pool2d_forward::max_pool2d_forward(
+            &pool,
+            images,
+            x,
+            [output, places],
+        ));
+        for (activation, output) in [(None, plain), (Some((tanh, z)), fused)] {
+            run.op(ops::max_pool2d_backward::max_pool2d_backward(
+                &pool,
+                images,
+                activation,
+                [delta, places],
+                output,
+            ));
+        }
+        let found = run.read(gpu, &[output, plain, fused])?;
+        checks.compare(&format!("forward, {pool:?}"), &found[0], &exact(&largest));
+        checks.compare(&format!("backward, {pool:?}"), &found[1], &exact(&gradient));
+        checks.compare(&format!("with the slope, {pool:?}"), &found[2], &through);
+    }
+    Ok(())
+}
+
+/// The very factors that the other executors draw, in the first steps of a run.
+fn dropout(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    let len = 1003;
+    let x = random(13, ROWS[0] * len, 1.0, 2.0);
+    // The carry of seed + 1 goes into the upper half.
+    for (seed, probability) in [(u64::from(u32::MAX), 0.3), (5, 0.0), (7 << 40, 0.9)] {
+        let drawn = Dropout {
+            probability,
+            seed,
+            first_step: 11,
+        };
+        let mut run = Run::default();
+        let input = run.input(&x);
+        let counter = run.bytes(&[0; 4]);
+        let outputs = [0, 1].map(|_| run.output(x.len()));
+        for output in outputs {
+            run.op(ops::dropout::dropout(
+                Some(&drawn),
+                [ROWS[0], len],
+                counter,
+                input,
+                output,
+            ));
+            run.op(ops::count_step::count_step(counter));
+        }
+        let found = run.read(gpu, &outputs)?;
+        for (step, found) in found.iter().enumerate() {
+            let factors =
+                (0..ROWS[0]).flat_map(|r| dropout_factors(&drawn, r, step as u32, 1, len));
+            let expected = factors.zip(&x).map(|(factor, &x)| {
+                let value = factor * f64::from(x);
+                // The factor and the product are rounded.
+                Bounded {
+                    value,
+                    error: 4.0 * ROUNDING * value,
+                }
+            });
+            let what = format!("probability {probability}, step {step}");
+            checks.compare(&what, found, &expected.collect::<Vec<_>>());
+        }
+    }
+    Ok(())
+}
