@@ -3,6 +3,11 @@
 //!
 //! `lift` computes ρ⁻¹ and ρ of every output, `carry` ρ alone.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "which adapter was measured belongs to the result"
+)]
+
 use std::hint::black_box;
 
 use bregman::activation;
@@ -43,7 +48,8 @@ fn layers(criterion: &mut Criterion) {
                     files.filter(|f| f.name == "math").for_each(|f| *f = math);
                 }
                 let buffers = pollster::block_on(Buffers::new(&gpu, &specs)).expect("buffers");
-                let program = Program::new(&gpu, &buffers, &[op], None);
+                let ops = [op];
+                let program = Program::new(&gpu, &buffers, &ops, None);
                 let program = pollster::block_on(program).expect("a program");
                 group.bench_function(what, |bencher| {
                     bencher.iter(|| {
@@ -94,7 +100,15 @@ fn op(activation: &activation::Activation, lift: bool, width: usize) -> Op {
         output,
     };
     let tile = Tile::for_output(BATCH, width);
-    layer_forward(epilogue, activation, activation.clamp, tile, [1, BATCH], &layer, operands)
+    layer_forward(
+        epilogue,
+        activation,
+        activation.clamp,
+        tile,
+        [1, BATCH],
+        &layer,
+        operands,
+    )
 }
 
 criterion_group! {
