@@ -124,11 +124,12 @@ async fn run(options: &Options) -> Result<Ended> {
             position: Position::default(),
             parameters: Vec::new(),
         },
-        saved: options.run.is_some(),
+        saved: false,
     };
     if let Some((path, run)) = &options.run {
         position = resumed(path, run, &keeper.run, &schedule)?;
         keeper.run.position.clone_from(&position);
+        keeper.saved = keeper.path.as_ref() == Some(path);
     }
     // The executor takes the data; the pictures show them.
     let test = options.out_dir.as_ref().map(|_| splits.test.clone());
@@ -148,7 +149,7 @@ async fn run(options: &Options) -> Result<Ended> {
             &model,
             options.out_dir.as_deref(),
         );
-        let stop = survive::stop_on_signals();
+        let stop = survive::stop_on_ctrl_c();
         let ended = keeper
             .train(
                 &mut executor,

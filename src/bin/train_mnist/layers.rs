@@ -167,9 +167,7 @@ fn of_run(command: &Command, path: &Path, run: &Run, given: &[String]) -> Result
     for (name, value) in &run.options {
         // A run folder may have moved: it is where its checkpoint is.
         let value = match name.as_str() {
-            "out-dir" => path
-                .parent()
-                .map_or(value.clone(), |p| p.display().to_string()),
+            "out-dir" => folder_of(path).display().to_string(),
             _ => value.clone(),
         };
         let replaced = match name.as_str() {
@@ -182,6 +180,13 @@ fn of_run(command: &Command, path: &Path, run: &Run, given: &[String]) -> Result
         }
     }
     Ok(words)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 fn load_run(resume: &Path, out_dir: Option<PathBuf>) -> Result<Option<(PathBuf, Run)>> {

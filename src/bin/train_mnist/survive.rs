@@ -16,13 +16,12 @@ use crate::report::{Progress, say};
 pub enum Ended {
     /// All epochs are done.
     Whole,
-    /// A signal asked it to stop.
+    /// Ctrl-C asked it to stop.
     Stopped,
 }
 
-/// Turns Ctrl-C (SIGINT), SIGTERM and SIGHUP into a question that training asks; the second one ends
-/// the program at once.
-pub fn stop_on_signals() -> Arc<AtomicBool> {
+/// Turns Ctrl-C into a question that training asks; the second one ends the program at once.
+pub fn stop_on_ctrl_c() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
     let handler = ctrlc::set_handler(move || {
