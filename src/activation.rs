@@ -4,6 +4,67 @@
 //! One const here and one file in `shaders/activation/` define it; everything else iterates
 //! [`ALL`]. The f64 functions are the textbook's, for the reference; [`Twin`] is float32, from
 //! [`crate::math`], the same operations as the WGSL.
+//!
+//! # One's own
+//!
+//! An [`Activation`] of another crate is as good as those here. Softsign, ρ(a) = a / (1 + |a|), is
+//! the inverse of φ′ for φ(t) = −log(1 − |t|) − |t|; φ″ = (1 − |t|)⁻² is at least σ = 1:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use bregman::activation::{Activation, Twin};
+//! use bregman::cpu::{CpuExecutor, Kernels};
+//! use bregman::data::digits;
+//! use bregman::executor::{Executor, Sgd, Split, Splits};
+//! use bregman::nn::{Form, Init, LayerKind, Loss, Model};
+//! use bregman::reference::Reference;
+//!
+//! struct Float32;
+//! impl Twin for Float32 {
+//!     fn rho(a: f32) -> f32 { a / (1.0 + a.abs()) }
+//!     fn rho_inv(z: f32) -> f32 { z / (1.0 - z.abs()) }
+//!     fn rho_slope(z: f32) -> f32 { (1.0 - z.abs()) * (1.0 - z.abs()) }
+//! }
+//!
+//! const BELOW_ONE: f32 = 1.0 - f32::EPSILON / 2.0;
+//! static SOFTSIGN: Activation = Activation {
+//!     name: "softsign",
+//!     range: [-1.0, 1.0],
+//!     clamp: [-BELOW_ONE, BELOW_ONE],
+//!     input_range: [0.0, 0.99],
+//!     dual_max: f32::MAX,
+//!     sigma: 1.0,
+//!     rho: |a| a / (1.0 + a.abs()),
+//!     rho_inv: |z| z / (1.0 - z.abs()),
+//!     rho_slope: |z| (1.0 - z.abs()).powi(2),
+//!     kernels: Kernels::of::<Float32>(),
+//!     wgsl: "
+//!         const DUAL_MAX: f32 = 3.4028235e38;
+//!         fn rho(a: f32) -> f32 { return a / (1.0 + abs(a)); }
+//!         fn rho_inv(z: f32) -> f32 { return z / (1.0 - abs(z)); }
+//!         fn rho_slope(z: f32) -> f32 { return (1.0 - abs(z)) * (1.0 - abs(z)); }
+//!     ",
+//! };
+//!
+//! let (kind, form, loss) = (LayerKind::Bregman, Form::Dual, Loss::CrossEntropy);
+//! let model = Model::new(kind, form, &SOFTSIGN, loss, &[784, 24, 24], 10)?;
+//! let (_, data) = digits::generate(0, 64);
+//! let splits = Splits { train: data.clone(), validation: None, test: data };
+//! let parameters = vec![Init::Random.parameters(&model, 0)];
+//! let sgd = Sgd { batch_size: 16, learning_rate: 0.1 };
+//!
+//! // Four steps on the processor are those of the textbook, to float32's rounding.
+//! let orders = [(0..64).collect::<Vec<u32>>()];
+//! let mut textbook = Reference::new(&model, &splits, &parameters, sgd)?;
+//! let mut cpu = CpuExecutor::new(&model, Arc::new(splits), parameters, sgd)?;
+//! let expected = pollster::block_on(textbook.train_epoch(&orders, &mut |_| {}))?;
+//! let found = pollster::block_on(cpu.train_epoch(&orders, &mut |_| {}))?;
+//! for (found, expected) in found[0].iter().zip(&expected[0]) {
+//!     assert!((found.loss - expected.loss).abs() < 1e-5, "{found:?} {expected:?}");
+//! }
+//! # Ok::<(), bregman::error::Error>(())
+//! ```
 
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
 

@@ -155,6 +155,14 @@ pub fn save(
     files.into_iter().map(AtomicFile::commit).collect()
 }
 
+/// The network, its parameters, and the name of its data set in the bytes of a file.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn parse(bytes: &[u8]) -> Result<(Model, Parameters, String), CheckpointFault> {
+    format::deserialize(bytes)
+}
+
 /// Loads one network from one file.
 ///
 /// # Errors
@@ -168,11 +176,10 @@ pub fn load(path: &Path) -> Result<Checkpoint> {
         )));
     }
     let bytes = fs::read(path).map_err(Error::io("read", path))?;
-    let (model, parameters, dataset) =
-        format::deserialize(&bytes).map_err(|fault| Error::Checkpoint {
-            path: path.to_owned(),
-            fault,
-        })?;
+    let (model, parameters, dataset) = parse(&bytes).map_err(|fault| Error::Checkpoint {
+        path: path.to_owned(),
+        fault,
+    })?;
     Ok(Checkpoint {
         path: path.to_owned(),
         model,

@@ -125,6 +125,41 @@ pub enum Error {
         fault: CheckpointFault,
     },
 
+    /// A run cannot go on from its checkpoint with other options.
+    #[error(
+        "checkpoint {}: the run has {option} {found}, but {option} {given} was given, which would \
+         be another run: leave it out, or start anew without --resume",
+        path.display()
+    )]
+    OtherRun {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The option as a user types it, `--lr`; or what else differs.
+        option: String,
+        /// What the checkpoint says.
+        found: String,
+        /// What was given.
+        given: String,
+    },
+
+    /// A settings file that cannot be used.
+    #[error("settings file {}: {reason}", path.display())]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A picture that cannot be looked at.
+    #[error("picture {}: {reason}", path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
     /// There is no adapter of the kind that is allowed.
     #[error(
         "no {}adapter was found (adapters: {known}); install a Vulkan, Metal or DX12 driver{}, or \

@@ -10,6 +10,49 @@
 //! | Euclidean | ρ(z + Wz + b) |
 //! | Bregman | ρ(ρ⁻¹(z) + Wz + b) |
 //!
+//! Two spirals, learnt on the processor:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use bregman::activation::TANH;
+//! use bregman::cpu::CpuExecutor;
+//! use bregman::data::Dataset;
+//! use bregman::executor::{Sgd, Splits};
+//! use bregman::nn::{Form, Init, LayerKind, Loss, Model};
+//! use bregman::train::{self, Schedule};
+//!
+//! // Samples are 8-bit features: here x and y of 400 points, 256 places each way.
+//! let (image, classes) = ([1, 2], 2);
+//! let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+//! for point in 0..400 {
+//!     let (turn, class) = (f64::from(point) / 400.0, point % 2);
+//!     let radius = (0.3 + 0.7 * turn) * (1.0 - 2.0 * f64::from(class));
+//!     let (sin, cos) = (6.0 * turn).sin_cos();
+//!     pixels.extend([radius * cos, radius * sin].map(|x| (127.5 + 127.5 * x) as u8));
+//!     labels.push(class as u8);
+//! }
+//! let name = "spirals".to_owned();
+//! let data = Dataset { name, image, classes, pixels, labels };
+//!
+//! // Three Bregman layers of 16 neurons, coordinates mapped to [-0.9, 0.9].
+//! let (kind, form, loss) = (LayerKind::Bregman, Form::Dual, Loss::CrossEntropy);
+//! let model = Model::new(kind, form, &TANH, loss, &[2, 16, 16, 16], 2)?.with_input_range(-0.9, 0.9)?;
+//! let parameters = vec![Init::Random.parameters(&model, 0)];
+//! let splits = Splits { train: data.clone(), validation: None, test: data };
+//! let sgd = Sgd { batch_size: 10, learning_rate: 0.1 };
+//! let mut executor = CpuExecutor::new(&model, Arc::new(splits), parameters, sgd)?;
+//! let schedule = Schedule {
+//!     epochs: 100, seed: 0, realizations: 1, samples: 400, batch_size: 10, validation: false,
+//! };
+//! let training = train::train(&mut executor, &schedule, &mut train::Silent);
+//! let epochs = pollster::block_on(training)?;
+//! assert!(epochs[99].test_accuracy > 0.95, "{:?}", epochs[99]);
+//! # Ok::<(), bregman::error::Error>(())
+//! ```
+//!
+//! An activation of one's own takes part in all of it: see [`activation`].
+//!
 //! The path that a batch takes through the crate:
 //!
 //! ```text
@@ -19,26 +62,20 @@
 //!       reference    textbook f64 loops, which the others are checked against
 //!       cpu          float32 on all cores
 //!       gpu          WGSL on an adapter: a Plan of dispatches, laid out once, then replayed
-//!   → train      epochs, metrics
-//!   → checkpoint safetensors that any other program can run
+//!   → train      epochs, metrics; stops at any step, and goes on from there to the bit
+//!   → checkpoint safetensors that any other program can run; runs that survive a kill
+//!   → predict    what a trained network says of samples; onnx, for other runtimes
 //! ```
 //!
 //! Under them: [`activation`] is Table 1, one const an activation with its file in
 //! `shaders/activation/`; [`math`] has the elementary functions, the twin of `shaders/math.wgsl`;
-//! [`rng`] gives the same random numbers on every executor; [`plot`] draws figures; [`error`] has the
-//! one error type.
+//! [`rng`] gives the same random numbers on every executor; [`plot`] draws figures, and
+//! [`tensorboard`] writes event files; [`atomic_file`] says what a crash leaves behind; [`error`] has
+//! the one error type.
 //!
-//! ```
-//! use bregman::activation::TANH;
-//! use bregman::nn::{Form, Init, LayerKind, Loss, Model};
+//! # Changes
 //!
-//! let widths = [784, 784];
-//! let model =
-//!     Model::new(LayerKind::Bregman, Form::Dual, &TANH, Loss::CrossEntropy, &widths, 10)?;
-//! let parameters = Init::Random.parameters(&model, 0);
-//! assert_eq!(parameters.layers[0].weight.len(), 784 * 784);
-//! # Ok::<(), bregman::error::Error>(())
-//! ```
+//! 0.1.0: the first release.
 
 pub mod activation;
 pub mod atomic_file;
@@ -50,9 +87,13 @@ pub mod executor;
 pub mod gpu;
 pub mod math;
 pub mod nn;
+pub mod onnx;
 pub mod plot;
+pub mod predict;
 pub mod reference;
 pub mod rng;
 pub mod selftest;
+pub mod settings;
 pub mod sweep;
+pub mod tensorboard;
 pub mod train;

@@ -144,6 +144,16 @@ pub trait Observer {
     fn epoch(&mut self, metrics: &EpochMetrics);
 }
 
+/// An observer that looks away.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn step(&mut self, _epoch: u32, _steps: usize) {}
+
+    fn epoch(&mut self, _metrics: &EpochMetrics) {}
+}
+
 /// How far a run has come: all that its continuation needs beside the parameters. The order of the
 /// samples is a function of seed and epoch, so the position in it is the number of steps.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -75,6 +75,14 @@ fn realizations_are_independent_runs() {
     }
 }
 
+/// One network of each kind and form, with M and without.
+#[test]
+fn a_resumed_run_is_the_whole_run_to_the_bit() {
+    for case in cases().iter().step_by(9) {
+        common::resumes(&case.model, |p| cpu(&case.model, p.to_vec()));
+    }
+}
+
 #[test]
 fn one_batch_is_overfitted() {
     for &kind in LayerKind::ALL {

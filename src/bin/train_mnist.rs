@@ -2,30 +2,42 @@
 
 #[path = "train_mnist/device.rs"]
 mod device;
+#[path = "train_mnist/follow.rs"]
+mod follow;
+#[path = "train_mnist/layers.rs"]
+mod layers;
 #[path = "train_mnist/network.rs"]
 mod network;
 #[path = "train_mnist/options.rs"]
 mod options;
+#[path = "train_mnist/pictures.rs"]
+mod pictures;
 #[path = "train_mnist/report.rs"]
 mod report;
+#[path = "train_mnist/survive.rs"]
+mod survive;
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use bregman::checkpoint::{self, Checkpoint};
+use bregman::atomic_file;
+use bregman::checkpoint::{self, Checkpoint, CheckpointFault, Run};
 use bregman::data::{self, Request};
 use bregman::error::{Error, Result};
 use bregman::executor::{Executor, Sgd, Split, Splits};
 use bregman::nn::{LayerKind, Model};
-use bregman::train::{self, Schedule, Summary};
+use bregman::train::{self, Position, Schedule, Summary};
 
 use device::Device;
 use options::{Options, Resolved, invalid};
-use report::{Downloads, Progress, say, thousands};
+use report::{CHECKPOINT, Downloads, Progress, say, thousands};
+use survive::{Ended, Keeper, STOPPED};
 
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     match Options::parse().and_then(|options| pollster::block_on(run(&options))) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Ended::Whole) => ExitCode::SUCCESS,
+        Ok(Ended::Stopped) => ExitCode::from(STOPPED as u8),
         Err(error) => {
             say(format_args!("error: {error}"));
             match error {
@@ -37,7 +49,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(options: &Options) -> Result<()> {
+async fn run(options: &Options) -> Result<Ended> {
     if options.list_adapters {
         let adapters = device::adapters().await;
         if adapters.is_empty() {
@@ -50,17 +62,23 @@ async fn run(options: &Options) -> Result<()> {
             .iter()
             .map(|adapter| format!("{adapter}\n"))
             .collect();
-        return report::print(&lines.concat());
+        report::print(&lines.concat())?;
+        return Ok(Ended::Whole);
     }
 
     let checkpoints = network::load(options)?;
     let device = Device::choose(options).await?;
     let (splits, dataset) = load_data(options, checkpoints.as_deref())?;
-    let network = network::build(options, checkpoints, &splits.train)?;
+    let network = match &options.run {
+        Some((_, run)) => network::resumed(run),
+        None => network::build(options, checkpoints, &splits.train)?,
+    };
     if options.describe {
-        return report::print(&network::table(&network.model));
+        report::print(&network::table(&network.model))?;
+        return Ok(Ended::Whole);
     }
     if let Some(folder) = &options.out_dir {
+        atomic_file::remove_stale(folder);
         report::check_writable(folder)?;
     }
     if let Some(path) = &options.save {
@@ -91,6 +109,30 @@ async fn run(options: &Options) -> Result<()> {
         batch_size: sgd.batch_size,
         validation: splits.validation.is_some(),
     };
+    let settings = options.resolved_settings(&model, &dataset);
+    let mut position = Position::default();
+    let mut keeper = Keeper {
+        path: options.out_dir.as_ref().map(|dir| dir.join(CHECKPOINT)),
+        every: options.checkpoint_every,
+        run: Run {
+            model: model.clone(),
+            dataset: dataset.clone(),
+            data_sha256: splits.sha256(),
+            device: adapter.clone().unwrap_or_else(|| kind.to_owned()),
+            options: settings.clone(),
+            seed: options.seed,
+            position: Position::default(),
+            parameters: Vec::new(),
+        },
+        saved: false,
+    };
+    if let Some((path, run)) = &options.run {
+        position = resumed(path, run, &keeper.run, &schedule)?;
+        keeper.run.position.clone_from(&position);
+        keeper.saved = keeper.path.as_ref() == Some(path);
+    }
+    // The executor takes the data; the pictures show them.
+    let test = options.out_dir.as_ref().map(|_| splits.test.clone());
     let mut executor = device
         .executor(network, splits, sgd, !options.unfused)
         .await?;
@@ -101,17 +143,38 @@ async fn run(options: &Options) -> Result<()> {
             train::evaluate(&mut executor, Split::Test).await?,
         )
     } else {
-        let mut progress = Progress::new(schedule, options.out_dir.as_deref());
-        let epochs = train::train(&mut executor, &schedule, &mut progress).await?;
-        let last = epochs.last().map(|epoch| epoch.test_accuracies.clone());
-        (epochs, last.unwrap_or_default())
+        let mut progress = Progress::new(
+            schedule,
+            sgd.learning_rate,
+            &model,
+            options.out_dir.as_deref(),
+        );
+        let stop = survive::stop_on_ctrl_c();
+        let ended = keeper
+            .train(
+                &mut executor,
+                &schedule,
+                &mut position,
+                &mut progress,
+                &stop,
+            )
+            .await?;
+        if ended == Ended::Stopped {
+            return Ok(ended);
+        }
+        let last = position
+            .epochs
+            .last()
+            .map(|epoch| epoch.test_accuracies.clone());
+        (position.epochs, last.unwrap_or_default())
     };
     // A disk that is full for one of these may have room for the others: each is tried.
+    let parameters = match (&options.save, &options.out_dir) {
+        (None, None) => Vec::new(),
+        _ => executor.parameters().await?,
+    };
     let saved = match &options.save {
-        Some(path) => {
-            let parameters = executor.parameters().await?;
-            checkpoint::save(path, &model, &dataset, &parameters)
-        }
+        Some(path) => checkpoint::save(path, &model, &dataset, &parameters),
         None => Ok(Vec::new()),
     };
     for path in saved.iter().flatten() {
@@ -119,7 +182,11 @@ async fn run(options: &Options) -> Result<()> {
     }
     let summary = Summary::new(resolved, dataset, kind, adapter, epochs, test_accuracies);
     let written = options.out_dir.as_ref().map_or(Ok(()), |folder| {
-        report::write_results(folder, &summary)?;
+        report::write_results(folder, &summary, &settings)?;
+        if let (Some(parameters), Some(test)) = (parameters.first(), &test) {
+            let caption = report::caption(&summary, options);
+            pictures::write(folder, &model, parameters, &summary.epochs, test, &caption)?;
+        }
         say(format_args!("results in {}", folder.display()));
         Ok(())
     });
@@ -128,7 +195,46 @@ async fn run(options: &Options) -> Result<()> {
     } else {
         print_result(&summary, &model, kind)
     };
-    saved.and(written).and(printed)
+    saved.and(written).and(printed).map(|()| Ended::Whole)
+}
+
+/// Where the run in `path` goes on, if it is `now`, with the same data.
+fn resumed(path: &Path, run: &Run, now: &Run, schedule: &Schedule) -> Result<Position> {
+    let position = run.position.clone();
+    if run.data_sha256 != now.data_sha256 {
+        return Err(Error::OtherRun {
+            path: path.to_owned(),
+            option: "data with the sha256".to_owned(),
+            found: run.data_sha256.clone(),
+            given: now.data_sha256.clone(),
+        });
+    }
+    if position.steps > schedule.steps() {
+        return Err(Error::Checkpoint {
+            path: path.to_owned(),
+            fault: CheckpointFault::Metadata {
+                key: "step",
+                value: position.steps.to_string(),
+                reason: format!("an epoch has {} steps", schedule.steps()),
+            },
+        });
+    }
+    let place = match position.steps {
+        0 => String::new(),
+        steps => format!(" and {steps} of {} steps", schedule.steps()),
+    };
+    say(format_args!(
+        "resuming {} after {} epochs{place}",
+        path.display(),
+        position.epochs.len()
+    ));
+    if run.device != now.device {
+        say(format_args!(
+            "note: the run was on {}, and goes on on {}: it is the same network, rounded otherwise",
+            run.device, now.device
+        ));
+    }
+    Ok(position)
 }
 
 /// The one line on standard output.

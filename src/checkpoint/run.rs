@@ -28,6 +28,8 @@ pub struct Run {
     pub dataset: String,
     /// What [`crate::executor::Splits::sha256`] says of the data.
     pub data_sha256: String,
+    /// What it was trained on last: `cpu`, or the adapter. Elsewhere its bits are others.
+    pub device: String,
     /// The options of the program that made it, by name.
     pub options: BTreeMap<String, String>,
     /// The seed of the first realization.
@@ -68,6 +70,18 @@ impl Run {
         Self::of_state(State::load(path)?).map_err(at(path))
     }
 
+    /// The run in the bytes of a file.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn parse(bytes: &[u8]) -> Result<Self, CheckpointFault> {
+        let read = State::read(bytes, bytes.len() as u64);
+        let state = read.map_err(|e| CheckpointFault::Malformed {
+            reason: e.to_string(),
+        })?;
+        Self::of_state(state?)
+    }
+
     fn state(&self) -> State {
         let mut state = State::default();
         let options = serde_json::to_string(&self.options).expect("strings serialize");
@@ -77,6 +91,7 @@ impl Run {
             ("bregman_version", env!("CARGO_PKG_VERSION").to_owned()),
             ("dataset", self.dataset.clone()),
             ("data_sha256", self.data_sha256.clone()),
+            ("device", self.device.clone()),
             ("options", options),
             ("generator", GENERATOR.to_owned()),
             ("seed", self.seed.to_string()),
@@ -222,6 +237,7 @@ impl Run {
             model,
             dataset,
             data_sha256: state.text("data_sha256")?.to_owned(),
+            device: state.text("device")?.to_owned(),
             options,
             seed: state.parse("seed")?,
             position,

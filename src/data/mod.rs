@@ -6,6 +6,7 @@ pub mod download;
 mod fault;
 pub mod idx;
 pub mod locate;
+pub mod picture;
 mod source;
 pub mod spirals;
 

@@ -1,6 +1,9 @@
 //! What the tests of the executors share.
 
+use std::cell::Cell;
+
 use bregman::activation;
+use bregman::checkpoint::Run;
 use bregman::error::Error;
 use bregman::executor::{Executor, Sgd, Splits};
 use bregman::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
@@ -9,6 +12,7 @@ use bregman::selftest::checks::Checks;
 use bregman::selftest::networks::{
     Expected, KINDS, REALIZATIONS, Record, SEED, SGD, TRAIN_SAMPLES, cases, dataset, initial, run,
 };
+use bregman::train::{Position, Schedule, Silent, train_until};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -70,6 +74,77 @@ pub fn non_finite<E: Executor>(executor: impl Fn(&Model, &[Parameters]) -> E) {
         assert!(last(0).is_some_and(f64::is_finite), "{bad}: {:?}", last(0));
         assert!(last(1).is_some_and(f64::is_nan), "{bad}: {:?}", last(1));
     }
+}
+
+/// The schedule of a run of three epochs on the self-test's data.
+pub fn schedule() -> Schedule {
+    Schedule {
+        epochs: 3,
+        seed: SEED,
+        realizations: REALIZATIONS,
+        samples: TRAIN_SAMPLES,
+        batch_size: SGD.batch_size,
+        validation: true,
+    }
+}
+
+/// Trains until `stop`, or to the end.
+pub fn train_on(executor: &mut impl Executor, position: &mut Position, stop: &dyn Fn() -> bool) {
+    let schedule = schedule();
+    let epochs = schedule.epochs;
+    let run = train_until(executor, &schedule, position, &mut Silent, epochs, stop);
+    pollster::block_on(run).expect("training");
+}
+
+/// A run that goes on in a new executor, from a file, wherever it was stopped, ends with the bits of
+/// the whole run: parameters, losses and accuracies.
+pub fn resumes<E: Executor>(model: &Model, executor: impl Fn(&[Parameters]) -> E) {
+    let whole = {
+        let mut executor = executor(&initial(model, REALIZATIONS));
+        let mut position = Position::default();
+        train_on(&mut executor, &mut position, &|| false);
+        (timeless(position), parameters(&mut executor))
+    };
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("run");
+    // Stops are asked for at least twice a stretch of steps; 40 are beyond the end of the run.
+    for patience in (2..40u32).step_by(3) {
+        let mut run = Run {
+            model: model.clone(),
+            dataset: String::new(),
+            data_sha256: String::new(),
+            device: String::new(),
+            options: Default::default(),
+            seed: SEED,
+            position: Position::default(),
+            parameters: initial(model, REALIZATIONS),
+        };
+        let left = Cell::new(patience);
+        let stop = || left.replace(left.get().saturating_sub(1)) == 0;
+        let mut first = executor(&run.parameters);
+        train_on(&mut first, &mut run.position, &stop);
+        run.parameters = parameters(&mut first);
+        run.save(&path).expect("save");
+        drop(first);
+
+        let mut run = Run::load(&path).expect("load");
+        let mut second = executor(&run.parameters);
+        train_on(&mut second, &mut run.position, &|| false);
+        let resumed = (timeless(run.position), parameters(&mut second));
+        assert!(resumed == whole, "stopped after {patience} questions");
+    }
+}
+
+fn parameters(executor: &mut impl Executor) -> Vec<Parameters> {
+    pollster::block_on(executor.parameters()).expect("parameters")
+}
+
+/// Without what depends on the clock.
+fn timeless(mut position: Position) -> Position {
+    for epoch in &mut position.epochs {
+        (epoch.seconds, epoch.samples_per_second) = (0.0, 0.0);
+    }
+    position
 }
 
 /// Orders and counts that do not fit are refused.

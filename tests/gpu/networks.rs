@@ -1,5 +1,6 @@
 //! The GPU executor as a whole; that its numbers are right is the self-test's.
 
+use bregman::checkpoint::Run;
 use bregman::error::Error;
 use bregman::executor::{Executor, Sgd, Split, Splits};
 use bregman::gpu::{GpuExecutor, Plan, PlanOptions};
@@ -10,6 +11,8 @@ use bregman::rng::sample_order;
 use bregman::selftest::networks::{
     Case, REALIZATIONS, Record, SEED, SGD, cases, initial, run, splits,
 };
+
+use bregman::train::{Position, Silent, train_until};
 
 use crate::common;
 use crate::{Test, gpu};
@@ -32,6 +35,8 @@ pub fn tests() -> Vec<Test> {
         ("networks::orders_that_do_not_fit_are_refused", refuses),
         ("networks::a_network_too_large_is_refused", too_large),
         ("networks::a_lost_device_is_a_typed_error", lost_device),
+        ("networks::a_resumed_run_is_the_whole_run", resumes),
+        ("networks::a_lost_device_leaves_the_checkpoint", lost_run),
     ]
 }
 
@@ -236,4 +241,51 @@ fn lost_device() {
     lost(epoch(&mut executor));
     lost(pollster::block_on(executor.evaluate(Split::Test)).map(drop));
     lost(pollster::block_on(executor.parameters()).map(drop));
+}
+
+fn resumes() {
+    for (case, fused) in some_cases().zip([true, false, true]) {
+        let options = options(REALIZATIONS, SGD, fused);
+        let data = splits(&case.model);
+        common::resumes(&case.model, |p| executor(&case.model, &data, p, options));
+    }
+}
+
+/// The device goes in the middle of a run: training says so, and the checkpoint goes on elsewhere.
+fn lost_run() {
+    let model = &cases()[0].model;
+    let data = splits(model);
+    let new = |p: &[Parameters]| executor(model, &data, p, options(REALIZATIONS, SGD, true));
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("run");
+    let mut run = Run {
+        model: model.clone(),
+        dataset: String::new(),
+        data_sha256: String::new(),
+        device: String::new(),
+        options: Default::default(),
+        seed: SEED,
+        position: Position::default(),
+        parameters: initial(model, REALIZATIONS),
+    };
+    let schedule = common::schedule();
+    let mut first = new(&run.parameters);
+    let until = |executor: &mut GpuExecutor, position: &mut Position, epochs| {
+        let run = train_until(executor, &schedule, position, &mut Silent, epochs, &|| {
+            false
+        });
+        pollster::block_on(run)
+    };
+    until(&mut first, &mut run.position, 1).expect("an epoch");
+    run.parameters = pollster::block_on(first.parameters()).expect("parameters");
+    run.save(&path).expect("save");
+    let saved = std::fs::read(&path).expect("read");
+    first.gpu().destroy();
+    let lost = until(&mut first, &mut run.position, 3);
+    assert!(matches!(lost, Err(Error::DeviceLost { .. })), "{lost:?}");
+    assert_eq!(std::fs::read(&path).expect("read"), saved);
+    let mut run = Run::load(&path).expect("load");
+    let mut second = new(&run.parameters);
+    until(&mut second, &mut run.position, 3).expect("the rest of the run");
+    assert_eq!(run.position.epochs.len(), 3);
 }

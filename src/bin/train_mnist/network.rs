@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use bregman::checkpoint::{self, Checkpoint, CheckpointFault};
+use bregman::checkpoint::{self, Checkpoint, CheckpointFault, Run};
 use bregman::data::Dataset;
 use bregman::error::{Error, Result};
 use bregman::nn::cnn::{Block, Dropout};
@@ -51,7 +51,7 @@ impl Network {
 /// # Errors
 /// [`Error::Checkpoint`].
 pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
-    let Some(path) = &options.load else {
+    let (Some(path), None) = (&options.load, &options.run) else {
         return Ok(None);
     };
     let checkpoints = checkpoint::load_all(path, options.realizations)?;
@@ -300,6 +300,14 @@ pub fn table(model: &Model) -> String {
         format!("{layer:a$}  {output:>b$}  {parameters:>c$}  {flops:>d$}\n")
     };
     rows.iter().map(line).collect()
+}
+
+/// The network of a run that goes on.
+pub fn resumed(run: &Run) -> Network {
+    Network {
+        model: run.model.clone(),
+        initial: Initial::Loaded(run.parameters.clone()),
+    }
 }
 
 /// One line on a network.

@@ -1,21 +1,25 @@
 //! The command line.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bregman::activation::{self, Activation};
+use bregman::checkpoint::Run;
 use bregman::data::Source;
 use bregman::error::{Error, Result};
 use bregman::nn::{Form, Init, LayerKind, Loss, Model, cnn};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 use serde::Serialize;
+
+use crate::layers::{self, Layers};
 
 /// Train a standard, Euclidean or Bregman network on MNIST, Fashion-MNIST or generated digits.
 ///
 /// Hidden layers map z to ρ(Wz + b) (standard), ρ(z + Wz + b) (Euclidean) or
 /// ρ(ρ⁻¹(z) + Wz + b) (Bregman); a linear layer follows. Training is plain mini-batch SGD. Of an
-/// option given twice the last counts.
+/// option given twice the last counts; --config and environment variables, such as BREGMAN_LR for
+/// --lr, go before the command line.
 #[derive(Clone, Debug, Parser)]
 #[command(version, args_override_self = true, allow_negative_numbers = true)]
 pub struct Options {
@@ -100,9 +104,22 @@ pub struct Options {
     /// On an adapter, run each operation as a dispatch of its own (no effect on the processor)
     #[arg(long)]
     pub unfused: bool,
-    /// Folder for metrics.jsonl (a line an epoch) and summary.json
+    /// Folder for metrics.jsonl (a line an epoch), summary.json, settings.toml, pictures and
+    /// TensorBoard's event files; on Ctrl-C for the checkpoint, too
     #[arg(long, value_name = "DIR")]
     pub out_dir: Option<PathBuf>,
+    /// Save all that the run needs to go on, to the bit, in checkpoint.safetensors in --out-dir, every
+    /// N epochs and at the end
+    #[arg(long, value_name = "N")]
+    pub checkpoint_every: Option<u32>,
+    /// Go on from a checkpoint: that in --out-dir (last, which starts from the beginning if there is
+    /// none yet) or FILE; the options are the run's, and those given must agree where they change the
+    /// mathematics
+    #[arg(long, value_name = "last|FILE", num_args = 0..=1, default_missing_value = "last", conflicts_with = "eval_only")]
+    pub resume: Option<PathBuf>,
+    /// Read options from a TOML file, such as settings.toml of another run
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Save the trained network as safetensors; with R > 1, x.safetensors becomes x-0.safetensors,
     /// x-1.safetensors, …
     #[arg(long, value_name = "FILE")]
@@ -126,6 +143,12 @@ pub struct Options {
     /// The options that were given, as opposed to their defaults.
     #[arg(skip)]
     given: Vec<String>,
+    /// All that a settings file can have, as text.
+    #[arg(skip)]
+    pub settings: BTreeMap<String, String>,
+    /// The run that goes on, and its file.
+    #[arg(skip)]
+    pub run: Option<(PathBuf, Run)>,
 }
 
 /// Where to train.
@@ -140,24 +163,42 @@ pub enum DeviceKind {
 }
 
 impl Options {
-    /// Reads the command line; ends the program, as clap does, on one that it does not understand.
+    /// Reads the command line and what lies under it; ends the program, as clap does, on one that it
+    /// does not understand.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for counts of zero and other values that cannot work.
+    /// [`Error::InvalidOption`] for counts of zero and other values that cannot work; those of
+    /// [`layers::read`].
     pub fn parse() -> Result<Self> {
-        let matches = Self::command().get_matches();
+        let Layers {
+            matches,
+            given,
+            settings,
+            run,
+        } = layers::read(&Self::command())?;
         let mut options = Self::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
-        options.given = matches
-            .ids()
-            .map(|id| id.as_str())
-            .filter(|id| matches.value_source(id) == Some(ValueSource::CommandLine))
-            .map(str::to_owned)
-            .collect();
+        (options.given, options.settings, options.run) = (given, settings, run);
         options.check()?;
         Ok(options)
     }
 
-    /// Whether the option with this field name was given on the command line.
+    /// The settings with what they came to: a file of them gives this run again.
+    pub fn resolved_settings(&self, model: &Model, dataset: &str) -> BTreeMap<String, String> {
+        let mut settings = self.settings.clone();
+        let [low, high] = model.input_range;
+        let found = [
+            ("dataset", dataset.to_owned()),
+            ("layer", model.kind.name().to_owned()),
+            ("form", model.form.name().to_owned()),
+            ("activation", model.activation.name.to_owned()),
+            ("loss", model.loss.name().to_owned()),
+            ("input-range", format!("{low},{high}")),
+        ];
+        settings.extend(found.map(|(name, value)| (name.to_owned(), value)));
+        settings
+    }
+
+    /// Whether the option with this field name was given, on the command line or under it.
     pub fn given(&self, name: &str) -> bool {
         self.given.iter().any(|given| given == name)
     }
@@ -172,6 +213,10 @@ impl Options {
             ("--realizations", Some(self.realizations)),
             ("--limit-train", self.limit_train),
             ("--limit-test", self.limit_test),
+            (
+                "--checkpoint-every",
+                self.checkpoint_every.map(|n| n as usize),
+            ),
         ];
         if let Some((option, _)) = counts.into_iter().find(|(_, count)| *count == Some(0)) {
             return Err(invalid(option, 0, "must be at least 1"));
@@ -182,6 +227,16 @@ impl Options {
                 self.lr,
                 "a learning rate must be finite and positive",
             ));
+        }
+        if let (Some(every), None) = (self.checkpoint_every, &self.out_dir) {
+            let reason = "checkpoints go to the folder of --out-dir, which was not given";
+            return Err(invalid("--checkpoint-every", every, reason));
+        }
+        if let Some((_, run)) = &self.run
+            && run.position.epochs.len() > self.epochs as usize
+        {
+            let reason = format!("the run has done {} already", run.position.epochs.len());
+            return Err(invalid("--epochs", self.epochs, reason));
         }
         if self.device == DeviceKind::Cpu
             && let Some(adapter) = &self.adapter
@@ -228,6 +283,7 @@ pub struct Resolved {
     realizations: usize,
     unfused: bool,
     out_dir: Option<PathBuf>,
+    checkpoint_every: Option<u32>,
     save: Option<PathBuf>,
     load: Option<PathBuf>,
     eval_only: bool,
@@ -267,6 +323,7 @@ impl Resolved {
             realizations: options.realizations,
             unfused: options.unfused,
             out_dir: options.out_dir,
+            checkpoint_every: options.checkpoint_every,
             save: options.save,
             load: options.load,
             eval_only: options.eval_only,

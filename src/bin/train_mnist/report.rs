@@ -1,16 +1,23 @@
 //! What a person reads, on standard error, and the files for programs.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bregman::atomic_file;
 use bregman::data::DownloadProgress;
 use bregman::error::{Error, Result};
-use bregman::train::{EpochMetrics, Observer, Schedule, Summary, standard_deviation};
+use bregman::executor::Executor;
+use bregman::nn::Model;
+use bregman::settings;
+use bregman::train::{EpochMetrics, Observer, Position, Schedule, Summary, standard_deviation};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+
+use crate::follow::Follow;
+use crate::options::Options;
 
 /// Writes a line to standard error. If that is closed there is nobody left to tell.
 pub fn say(line: impl std::fmt::Display) {
@@ -37,16 +44,22 @@ pub fn print(text: &str) -> Result<()> {
 /// Progress on standard error: a bar with a line an epoch above it on a terminal, else the lines.
 pub struct Progress {
     schedule: Schedule,
-    /// The file of metrics, and its lines so far.
-    metrics: Option<(PathBuf, String)>,
+    /// The folder of the results, and what is written there while training goes on.
+    follow: Option<Follow>,
     bar: Option<ProgressBar>,
     epoch_start: Instant,
     loss: Option<f64>,
 }
 
 impl Progress {
-    /// Progress of a run; metrics so far go to `out_dir` after each epoch.
-    pub fn new(schedule: Schedule, out_dir: Option<&Path>) -> Self {
+    /// Progress of a run of `model` at `learning_rate`; what is to be followed goes to `out_dir` after each
+    /// epoch.
+    pub fn new(
+        schedule: Schedule,
+        learning_rate: f32,
+        model: &Model,
+        out_dir: Option<&Path>,
+    ) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{prefix} {bar:30} step {pos}/{len}{msg}");
             let bar = ProgressBar::new(schedule.steps() as u64);
@@ -55,10 +68,36 @@ impl Progress {
         });
         Self {
             schedule,
-            metrics: out_dir.map(|folder| (folder.join(METRICS_SO_FAR), String::new())),
+            follow: out_dir.map(|folder| Follow::new(folder, learning_rate, model)),
             bar,
             epoch_start: Instant::now(),
             loss: None,
+        }
+    }
+
+    /// Training begins at `position`.
+    ///
+    /// # Errors
+    /// Those of the executor.
+    pub async fn begin(&mut self, executor: &mut impl Executor, position: &Position) -> Result<()> {
+        match &mut self.follow {
+            Some(follow) => follow.begin(executor, position).await,
+            None => Ok(()),
+        }
+    }
+
+    /// An epoch is done: the last of `position`.
+    ///
+    /// # Errors
+    /// Those of the executor.
+    pub async fn layers(
+        &mut self,
+        executor: &mut impl Executor,
+        position: &Position,
+    ) -> Result<()> {
+        match &mut self.follow {
+            Some(follow) => follow.epoch(executor, position).await,
+            None => Ok(()),
         }
     }
 }
@@ -91,13 +130,6 @@ impl Observer for Progress {
 
     fn epoch(&mut self, metrics: &EpochMetrics) {
         self.loss = Some(metrics.train_loss);
-        if let Some((path, lines)) = &mut self.metrics {
-            *lines += &(json(metrics) + "\n");
-            // Training goes on: its end writes the metrics once more, and fails if it must.
-            if let Err(error) = atomic_file::write(path, lines.as_bytes()) {
-                say(format_args!("warning: {error}"));
-            }
-        }
         let line = epoch_line(metrics, self.schedule.epochs);
         match &self.bar {
             Some(bar) if metrics.epoch == self.schedule.epochs => {
@@ -204,10 +236,13 @@ pub fn thousands(number: usize) -> String {
     groups.join(",")
 }
 
+/// The checkpoint of a run, in the folder of its results.
+pub const CHECKPOINT: &str = "checkpoint.safetensors";
 const METRICS: &str = "metrics.jsonl";
 /// The metrics of a run that goes on, or that did not end well: an earlier run's stay untouched.
-const METRICS_SO_FAR: &str = "metrics.partial.jsonl";
+pub const METRICS_SO_FAR: &str = "metrics.partial.jsonl";
 const SUMMARY: &str = "summary.json";
+const SETTINGS: &str = "settings.toml";
 
 /// Finds out, before training, whether `folder` (made if need be) can take the results.
 ///
@@ -218,11 +253,15 @@ pub fn check_writable(folder: &Path) -> Result<()> {
     atomic_file::check_writable(&folder.join(SUMMARY))
 }
 
-/// Writes `metrics.jsonl`, empty if nothing was trained, and `summary.json`.
+/// Writes `metrics.jsonl`, empty if nothing was trained, `summary.json` and `settings.toml`.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn write_results(folder: &Path, summary: &Summary<impl Serialize>) -> Result<()> {
+pub fn write_results(
+    folder: &Path,
+    summary: &Summary<impl Serialize>,
+    settings: &BTreeMap<String, String>,
+) -> Result<()> {
     let lines: String = summary
         .epochs
         .iter()
@@ -233,7 +272,24 @@ pub fn write_results(folder: &Path, summary: &Summary<impl Serialize>) -> Result
     let _ = fs::remove_file(folder.join(METRICS_SO_FAR));
     let text = serde_json::to_string_pretty(summary).expect("numbers and strings serialize");
     atomic_file::write(&folder.join(SUMMARY), (text + "\n").as_bytes())?;
+    let settings = settings.iter().map(|(k, v)| (k.as_str(), v.as_str()));
+    let text = "# train_mnist --config settings.toml\n".to_owned() + &settings::write(settings);
+    atomic_file::write(&folder.join(SETTINGS), text.as_bytes())?;
     Ok(())
+}
+
+/// The settings that a reader of a picture needs.
+pub fn caption(summary: &Summary<impl Serialize>, options: &Options) -> String {
+    format!(
+        "{}, batches of {}, learning rate {}, seed {}, {} epochs on {}; test accuracy {}",
+        summary.dataset,
+        options.batch_size,
+        options.lr,
+        options.seed,
+        summary.epochs.len(),
+        summary.device,
+        percent(&summary.test_accuracies),
+    )
 }
 
 /// One line of JSON.

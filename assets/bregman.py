@@ -1,0 +1,96 @@
+"""A network trained by train_mnist as a PyTorch module: its checkpoint loads as it is.
+
+    pip install torch safetensors numpy
+    python assets/bregman.py CHECKPOINT.safetensors FOLDER_OF_IDX_FILES
+
+Shapes: z and a are (batch, width); weights and M are (out, in). All else is in the file's metadata.
+"""
+import gzip, math, struct, sys
+from pathlib import Path
+
+import torch
+from torch import nn
+from safetensors import safe_open
+
+# name: (rho, its inverse); rho maps the dual variable a to the primal z.
+ACTIVATIONS = {
+    "isru": (lambda a: a / torch.sqrt(1 + a * a), lambda z: z / torch.sqrt((1 - z) * (1 + z))),
+    "sigmoid": (torch.sigmoid, torch.logit),
+    "softplus": (nn.functional.softplus, lambda z: z + torch.log(-torch.expm1(-z))),
+    "arctan": (torch.atan, torch.tan),
+    "scaled-arctan": (lambda a: torch.atan(a) * 2 / math.pi, lambda z: torch.tan(z * math.pi / 2)),
+    "tanh": (torch.tanh, torch.atanh),
+    "sin": (lambda a: torch.sin(a.clamp(-math.pi / 2, math.pi / 2)), torch.asin),
+    "arcsinh": (torch.asinh, torch.sinh),
+    "identity": (lambda a: a, lambda z: z),
+}
+
+
+class Layer(nn.Linear):
+    """A linear map, and M where the skip changes width."""
+
+    def __init__(self, inputs, outputs, mix):
+        super().__init__(inputs, outputs)
+        if mix:
+            self.mix = nn.Parameter(torch.full((outputs, inputs), 1 / inputs))
+
+    def skip(self, z):
+        return z @ self.mix.T if hasattr(self, "mix") else z
+
+
+class Network(nn.Module):
+    """Hidden layers of one kind, then a linear head; `widths` are input, hidden layers, outputs."""
+
+    def __init__(self, widths, meta):
+        super().__init__()
+        *widths, outputs = widths
+        self.layer, self.dual = meta["layer"], meta["form"] == "dual"
+        self.clamp = float(meta["clamp_low"]), float(meta["clamp_high"])
+        self.input_range = float(meta["input_low"]), float(meta["input_high"])
+        self.rho, self.rho_inv = ACTIVATIONS[meta["activation"]]
+        # The dual variable of sin is kept within ±π/2: its potential is not Legendre.
+        self.limit = math.pi / 2 if meta["activation"] == "sin" else math.inf
+        mixes = self.layer != "standard"
+        self.layers = nn.ModuleList(Layer(i, o, mixes and i != o) for i, o in zip(widths, widths[1:]))
+        self.head = nn.Linear(widths[-1], outputs)
+
+    def forward(self, pixels):
+        """Logits, (batch, outputs), of pixels within [0, 1], (batch, in)."""
+        low, high = self.input_range
+        z, a = low + pixels * (high - low), None
+        for layer in self.layers:
+            linear, u = layer(z), layer.skip(z)
+            if self.layer == "bregman":
+                carried = self.dual and a is not None and u is z
+                a = linear + (a if carried else self.rho_inv(u.clamp(*self.clamp)))
+                a = a.clamp(-self.limit, self.limit)
+            else:
+                a = linear + u if self.layer == "euclidean" else linear
+            z = self.rho(a)
+        return self.head(z)
+
+
+def load(path):
+    with safe_open(path, framework="pt") as file:
+        meta, state = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+    hidden = [state[f"layers.{l}.weight"] for l in range(sum(n.startswith("layers.") and n.endswith(".weight") for n in state))]
+    network = Network([hidden[0].shape[1], *(w.shape[0] for w in hidden), state["head.weight"].shape[0]], meta)
+    network.load_state_dict(state, strict=True)
+    return network.eval(), meta
+
+
+def read_idx(folder, name):
+    path = next(p for p in (folder / name, folder / f"{name}.gz") if p.exists())
+    data = (gzip.open if path.suffix == ".gz" else open)(path, "rb").read()
+    shape = struct.unpack(f">{data[3]}I", data[4 : 4 + 4 * data[3]])
+    return torch.frombuffer(bytearray(data[4 + 4 * data[3] :]), dtype=torch.uint8).reshape(shape)
+
+
+if __name__ == "__main__":
+    network, meta = load(sys.argv[1])
+    images, labels = (read_idx(Path(sys.argv[2]), f"t10k-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
+    with torch.no_grad():
+        logits = network(images.flatten(1).float() / 255)
+    classes = logits.argmax(1) if logits.shape[1] > 1 else logits[:, 0] > 0.5
+    correct = int((classes == labels).sum())
+    print(f"{meta['dataset']}: {correct} of {len(labels)} correct, accuracy {correct / len(labels):.4f}")

@@ -1,0 +1,424 @@
+//! Networks as ONNX, for every runtime that reads it.
+//!
+//! A network becomes a graph of standard operators (opset 17) with a batch of any size: input
+//! `pixels`, float32 (batch, features) within [0, 1]; output `logits`, float32 (batch, outputs).
+//! The messages are written by hand after `onnx.proto`, those fields of it that are needed.
+
+use std::collections::HashMap;
+
+use prost::Message;
+
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, Result};
+use crate::nn::{Layer, LayerKind, LayerParameters, Model};
+
+const IR_VERSION: i64 = 8;
+const OPSET: i64 = 17;
+/// `TensorProto.DataType.FLOAT`.
+const FLOAT: i32 = 1;
+
+#[derive(Clone, PartialEq, Message)]
+struct ModelProto {
+    #[prost(int64, tag = "1")]
+    ir_version: i64,
+    #[prost(string, tag = "2")]
+    producer_name: String,
+    #[prost(string, tag = "3")]
+    producer_version: String,
+    #[prost(message, optional, tag = "7")]
+    graph: Option<GraphProto>,
+    #[prost(message, repeated, tag = "8")]
+    opset_import: Vec<OperatorSetIdProto>,
+    #[prost(message, repeated, tag = "14")]
+    metadata_props: Vec<StringStringEntryProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct OperatorSetIdProto {
+    #[prost(string, tag = "1")]
+    domain: String,
+    #[prost(int64, tag = "2")]
+    version: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StringStringEntryProto {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct GraphProto {
+    #[prost(message, repeated, tag = "1")]
+    node: Vec<NodeProto>,
+    #[prost(string, tag = "2")]
+    name: String,
+    #[prost(message, repeated, tag = "5")]
+    initializer: Vec<TensorProto>,
+    #[prost(message, repeated, tag = "11")]
+    input: Vec<ValueInfoProto>,
+    #[prost(message, repeated, tag = "12")]
+    output: Vec<ValueInfoProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct NodeProto {
+    #[prost(string, repeated, tag = "1")]
+    input: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    output: Vec<String>,
+    #[prost(string, tag = "3")]
+    name: String,
+    #[prost(string, tag = "4")]
+    op_type: String,
+    #[prost(message, repeated, tag = "5")]
+    attribute: Vec<AttributeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct AttributeProto {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(int64, optional, tag = "3")]
+    i: Option<i64>,
+    #[prost(int64, repeated, tag = "8")]
+    ints: Vec<i64>,
+    /// 2 is INT, 7 is INTS.
+    #[prost(int32, tag = "20")]
+    kind: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorProto {
+    #[prost(int64, repeated, tag = "1")]
+    dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    data_type: i32,
+    #[prost(string, tag = "8")]
+    name: String,
+    #[prost(bytes = "vec", tag = "9")]
+    raw_data: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ValueInfoProto {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, optional, tag = "2")]
+    kind: Option<TypeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TypeProto {
+    #[prost(message, optional, tag = "1")]
+    tensor_type: Option<TensorType>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorType {
+    #[prost(int32, tag = "1")]
+    elem_type: i32,
+    #[prost(message, optional, tag = "2")]
+    shape: Option<TensorShapeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorShapeProto {
+    #[prost(message, repeated, tag = "1")]
+    dim: Vec<Dimension>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Dimension {
+    #[prost(oneof = "Extent", tags = "1, 2")]
+    extent: Option<Extent>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum Extent {
+    #[prost(int64, tag = "1")]
+    Value(i64),
+    #[prost(string, tag = "2")]
+    Name(String),
+}
+
+/// A value in the graph, by name.
+type Name = String;
+
+/// The graph as it grows.
+#[derive(Default)]
+struct Graph {
+    proto: GraphProto,
+    constants: HashMap<u32, Name>,
+}
+
+impl Graph {
+    /// A node of operator `op`; returns its output.
+    fn op(&mut self, op: &str, inputs: &[&Name]) -> Name {
+        self.op_with(op, inputs, Vec::new())
+    }
+
+    fn op_with(&mut self, op: &str, inputs: &[&Name], attribute: Vec<AttributeProto>) -> Name {
+        let name = format!("{}_{}", op.to_lowercase(), self.proto.node.len());
+        self.proto.node.push(NodeProto {
+            input: inputs.iter().map(|&input| input.clone()).collect(),
+            output: vec![name.clone()],
+            name: name.clone(),
+            op_type: op.to_owned(),
+            attribute,
+        });
+        name
+    }
+
+    fn tensor(&mut self, name: &str, dims: &[usize], values: &[f32]) -> Name {
+        self.proto.initializer.push(TensorProto {
+            dims: dims.iter().map(|&dim| dim as i64).collect(),
+            data_type: FLOAT,
+            name: name.to_owned(),
+            raw_data: values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        });
+        name.to_owned()
+    }
+
+    fn constant(&mut self, value: f32) -> Name {
+        if let Some(name) = self.constants.get(&value.to_bits()) {
+            return name.clone();
+        }
+        let name = self.tensor(&format!("constant_{}", self.constants.len()), &[], &[value]);
+        self.constants.insert(value.to_bits(), name.clone());
+        name
+    }
+
+    fn clip(&mut self, x: &Name, low: f32, high: f32) -> Name {
+        let [low, high] = [low, high].map(|bound| self.constant(bound));
+        self.op("Clip", &[x, &low, &high])
+    }
+
+    /// x · factor.
+    fn scaled(&mut self, x: &Name, factor: f32) -> Name {
+        let factor = self.constant(factor);
+        self.op("Mul", &[x, &factor])
+    }
+
+    /// number − x.
+    fn less(&mut self, number: f32, x: &Name) -> Name {
+        let number = self.constant(number);
+        self.op("Sub", &[&number, x])
+    }
+
+    /// √((1 − z)(1 + z)).
+    fn leg(&mut self, z: &Name) -> Name {
+        let one = self.constant(1.0);
+        let [below, above] = [self.less(1.0, z), self.op("Add", &[z, &one])];
+        let product = self.op("Mul", &[&below, &above]);
+        self.op("Sqrt", &[&product])
+    }
+
+    /// ρ(a).
+    fn rho(&mut self, activation: &str, a: &Name) -> Result<Name> {
+        Ok(match activation {
+            "isru" => {
+                let square = self.op("Mul", &[a, a]);
+                let one = self.constant(1.0);
+                let sum = self.op("Add", &[&square, &one]);
+                let root = self.op("Sqrt", &[&sum]);
+                self.op("Div", &[a, &root])
+            }
+            "sigmoid" => self.op("Sigmoid", &[a]),
+            "softplus" => self.op("Softplus", &[a]),
+            "arctan" => self.op("Atan", &[a]),
+            "scaled-arctan" => {
+                let atan = self.op("Atan", &[a]);
+                self.scaled(&atan, std::f32::consts::FRAC_2_PI)
+            }
+            "tanh" => self.op("Tanh", &[a]),
+            "sin" => {
+                let half_pi = std::f32::consts::FRAC_PI_2;
+                let a = self.clip(a, -half_pi, half_pi);
+                self.op("Sin", &[&a])
+            }
+            "arcsinh" => self.op("Asinh", &[a]),
+            "identity" => a.clone(),
+            other => return Err(unknown(other)),
+        })
+    }
+
+    /// ρ⁻¹(z).
+    fn rho_inv(&mut self, activation: &str, z: &Name) -> Result<Name> {
+        Ok(match activation {
+            "isru" => {
+                let leg = self.leg(z);
+                self.op("Div", &[z, &leg])
+            }
+            "sigmoid" => {
+                let below = self.less(1.0, z);
+                let ratio = self.op("Div", &[z, &below]);
+                self.op("Log", &[&ratio])
+            }
+            "softplus" => {
+                // log(1 − e⁻ᶻ), where 1 − e⁻ᶻ = 2t / (1 + t) with t = tanh(z/2) does not cancel.
+                let half = self.scaled(z, 0.5);
+                let t = self.op("Tanh", &[&half]);
+                let one = self.constant(1.0);
+                let [twice, sum] = [self.scaled(&t, 2.0), self.op("Add", &[&t, &one])];
+                let difference = self.op("Div", &[&twice, &sum]);
+                let log = self.op("Log", &[&difference]);
+                self.op("Add", &[z, &log])
+            }
+            "arctan" => self.op("Tan", &[z]),
+            "scaled-arctan" => {
+                let angle = self.scaled(z, std::f32::consts::FRAC_PI_2);
+                self.op("Tan", &[&angle])
+            }
+            "tanh" => self.op("Atanh", &[z]),
+            "sin" => self.op("Asin", &[z]),
+            "arcsinh" => self.op("Sinh", &[z]),
+            "identity" => z.clone(),
+            other => return Err(unknown(other)),
+        })
+    }
+
+    /// zWᵀ + b.
+    fn affine(&mut self, prefix: &str, layer: &Layer, p: &LayerParameters<f32>, z: &Name) -> Name {
+        let dims = [layer.outputs, layer.inputs];
+        let weight = self.tensor(&format!("{prefix}.weight"), &dims, &p.weight);
+        let bias = self.tensor(&format!("{prefix}.bias"), &dims[..1], &p.bias);
+        self.op_with("Gemm", &[z, &weight, &bias], vec![transposed()])
+    }
+
+    /// The hidden layers, from inputs z: eq. 20, or its dual.
+    fn hidden(&mut self, checkpoint: &Checkpoint, mut z: Name) -> Result<Name> {
+        let model = &checkpoint.model;
+        let rho = model.activation.name;
+        let mut dual: Option<Name> = None;
+        for (l, (layer, p)) in model
+            .layers
+            .iter()
+            .zip(&checkpoint.parameters.layers)
+            .enumerate()
+        {
+            let prefix = format!("layers.{l}");
+            let mut a = self.affine(&prefix, layer, p, &z);
+            let u = match &p.mix {
+                Some(mix) => {
+                    let dims = [layer.outputs, layer.inputs];
+                    let mix = self.tensor(&format!("{prefix}.mix"), &dims, mix);
+                    self.op_with("Gemm", &[&z, &mix], vec![transposed()])
+                }
+                None => z.clone(),
+            };
+            let skip = match model.kind {
+                LayerKind::Standard => None,
+                LayerKind::Euclidean => Some(u),
+                LayerKind::Bregman => match dual.take() {
+                    Some(carried) if model.is_dual() && p.mix.is_none() => Some(carried),
+                    _ => {
+                        let [low, high] = model.clamp;
+                        let clamped = self.clip(&u, low, high);
+                        Some(self.rho_inv(rho, &clamped)?)
+                    }
+                },
+            };
+            if let Some(skip) = skip {
+                a = self.op("Add", &[&skip, &a]);
+            }
+            if model.is_dual() && model.activation.dual_max < f32::MAX {
+                a = self.clip(&a, -model.activation.dual_max, model.activation.dual_max);
+            }
+            z = self.rho(rho, &a)?;
+            dual = Some(a);
+        }
+        Ok(z)
+    }
+}
+
+/// The attribute of a `Gemm` that its second operand, (out, in), is to be transposed.
+fn transposed() -> AttributeProto {
+    AttributeProto {
+        name: "transB".to_owned(),
+        i: Some(1),
+        ints: Vec::new(),
+        kind: 2,
+    }
+}
+
+fn unknown(activation: &str) -> Error {
+    Error::UnknownName {
+        kind: "activation for ONNX",
+        name: activation.to_owned(),
+        known: crate::activation::ALL.each_ref().map(|a| a.name).join(", "),
+    }
+}
+
+/// The bytes of an ONNX file of a trained network.
+///
+/// # Errors
+/// [`Error::UnknownName`] for an activation that is none of the crate's.
+pub fn export(checkpoint: &Checkpoint) -> Result<Vec<u8>> {
+    let model = &checkpoint.model;
+    let mut graph = Graph::default();
+    let pixels = "pixels".to_owned();
+    graph.proto.input.push(value("pixels", model.inputs()));
+    let [low, high] = model.input_range;
+    let spread = graph.scaled(&pixels, high - low);
+    let low_name = graph.constant(low);
+    let shifted = graph.op("Add", &[&spread, &low_name]);
+    let x = graph.clip(&shifted, low, high);
+    let z = graph.hidden(checkpoint, x)?;
+    let logits = graph.affine("head", &model.head, &checkpoint.parameters.head, &z);
+    if let Some(node) = graph.proto.node.last_mut() {
+        debug_assert_eq!(node.output, [logits]);
+        node.output = vec!["logits".to_owned()];
+    }
+    graph.proto.output.push(value("logits", model.head.outputs));
+    graph.proto.name = "bregman".to_owned();
+    let proto = ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: "bregman".to_owned(),
+        producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+        graph: Some(graph.proto),
+        opset_import: vec![OperatorSetIdProto {
+            domain: String::new(),
+            version: OPSET,
+        }],
+        metadata_props: description(model, &checkpoint.dataset),
+    };
+    Ok(proto.encode_to_vec())
+}
+
+fn description(model: &Model, dataset: &str) -> Vec<StringStringEntryProto> {
+    let entries = [
+        ("layer", model.kind.name()),
+        ("form", model.form.name()),
+        ("activation", model.activation.name),
+        ("loss", model.loss.name()),
+        ("dataset", dataset),
+    ];
+    let entry = |(key, value): (&str, &str)| StringStringEntryProto {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    };
+    entries.map(entry).to_vec()
+}
+
+/// An input or output of float32, (batch, width).
+fn value(name: &str, width: usize) -> ValueInfoProto {
+    let extents = [
+        Extent::Name("batch".to_owned()),
+        Extent::Value(width as i64),
+    ];
+    let dim = extents.map(|extent| Dimension {
+        extent: Some(extent),
+    });
+    ValueInfoProto {
+        name: name.to_owned(),
+        kind: Some(TypeProto {
+            tensor_type: Some(TensorType {
+                elem_type: FLOAT,
+                shape: Some(TensorShapeProto { dim: dim.to_vec() }),
+            }),
+        }),
+    }
+}

@@ -1,0 +1,164 @@
+//! What a trained network says of samples: in f64, whatever it was trained on.
+
+use rayon::prelude::*;
+
+use crate::data::Dataset;
+use crate::nn::{Layer, LayerKind, LayerParameters, Loss, Model, Parameters};
+
+/// Samples that one task takes together, so that a row of weights serves all of them.
+const ROWS: usize = 32;
+
+/// The head's outputs for samples of 8-bit features, (samples, in) row-major: (samples, outputs).
+pub fn outputs(model: &Model, parameters: &Parameters, pixels: &[u8]) -> Vec<f64> {
+    let values = model.pixel_values().map(f64::from);
+    let parameters: Parameters<f64> = parameters.map(f64::from);
+    let blocks = pixels.par_chunks(ROWS * model.inputs());
+    let of_block = |pixels: &[u8]| {
+        let x = pixels.iter().map(|&pixel| values[usize::from(pixel)]);
+        forward(model, &parameters, x.collect())
+    };
+    blocks.flat_map_iter(of_block).collect()
+}
+
+/// The probabilities of the classes, from the outputs of one sample: their softmax after
+/// cross-entropy. Squared error is least for the probabilities themselves; outputs are limited to
+/// [0, 1] and divided by their sum, and a single one is that of class 1.
+pub fn probabilities(loss: Loss, outputs: &[f64]) -> Vec<f64> {
+    let shares: Vec<f64> = match (loss, outputs) {
+        (Loss::MeanSquaredError, &[y]) => vec![1.0 - y.clamp(0.0, 1.0), y.clamp(0.0, 1.0)],
+        (Loss::MeanSquaredError, _) => outputs.iter().map(|y| y.clamp(0.0, 1.0)).collect(),
+        (Loss::CrossEntropy, _) => {
+            let largest = outputs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            outputs.iter().map(|y| (y - largest).exp()).collect()
+        }
+    };
+    let sum: f64 = shares.iter().sum();
+    let classes = shares.len() as f64;
+    let share = |share| {
+        if sum > 0.0 {
+            share / sum
+        } else {
+            1.0 / classes
+        }
+    };
+    shares.into_iter().map(share).collect()
+}
+
+/// A sample that the network gets wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mistake {
+    /// Its position in the data.
+    pub sample: usize,
+    /// What it is.
+    pub label: usize,
+    /// What the network takes it for.
+    pub prediction: usize,
+    /// How probable the network finds that.
+    pub probability: f64,
+}
+
+/// The `most` mistakes on `data` that the network is surest of, surest first.
+pub fn mistakes(
+    model: &Model,
+    parameters: &Parameters,
+    data: &Dataset,
+    most: usize,
+) -> Vec<Mistake> {
+    let outputs = outputs(model, parameters, &data.pixels);
+    let samples = outputs.chunks_exact(model.head.outputs).zip(&data.labels);
+    let mut mistakes: Vec<Mistake> = samples
+        .enumerate()
+        .filter_map(|(sample, (outputs, &label))| {
+            let probabilities = probabilities(model.loss, outputs);
+            let (prediction, probability) = ranked(&probabilities)[0];
+            let label = usize::from(label);
+            (prediction != label).then_some(Mistake {
+                sample,
+                label,
+                prediction,
+                probability,
+            })
+        })
+        .collect();
+    mistakes.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    mistakes.truncate(most);
+    mistakes
+}
+
+/// Classes with their probabilities, most probable first; of equals the first.
+pub fn ranked(probabilities: &[f64]) -> Vec<(usize, f64)> {
+    let mut ranked: Vec<(usize, f64)> = probabilities.iter().copied().enumerate().collect();
+    ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+    ranked
+}
+
+/// The outputs for inputs `x`, (batch, in): eq. 20, or its dual.
+fn forward(model: &Model, parameters: &Parameters<f64>, x: Vec<f64>) -> Vec<f64> {
+    let [low, high] = model.clamp.map(f64::from);
+    let dual_max = f64::from(model.activation.dual_max);
+    let lift = |u: Vec<f64>| -> Vec<f64> {
+        let clamped = u.into_iter().map(|u| u.clamp(low, high));
+        clamped.map(model.activation.rho_inv).collect()
+    };
+    let mut z = x;
+    // The dual variable, once there is one.
+    let mut dual: Option<Vec<f64>> = None;
+    for (layer, p) in model.layers.iter().zip(&parameters.layers) {
+        let mut a = affine(layer, &z, p);
+        let u = || match &p.mix {
+            Some(mix) => product(layer, &z, mix),
+            None => z.clone(),
+        };
+        let skip = match model.kind {
+            LayerKind::Standard => None,
+            LayerKind::Euclidean => Some(u()),
+            LayerKind::Bregman => match dual.take() {
+                Some(carried) if model.is_dual() && p.mix.is_none() => Some(carried),
+                _ => Some(lift(u())),
+            },
+        };
+        for (a, skip) in a.iter_mut().zip(skip.iter().flatten()) {
+            *a += skip;
+        }
+        if model.is_dual() {
+            a.iter_mut().for_each(|a| *a = a.clamp(-dual_max, dual_max));
+        }
+        z = a.iter().map(|&a| (model.activation.rho)(a)).collect();
+        dual = Some(a);
+    }
+    affine(&model.head, &z, &parameters.head)
+}
+
+/// zWᵀ + b, (batch, out).
+fn affine(layer: &Layer, z: &[f64], p: &LayerParameters<f64>) -> Vec<f64> {
+    let mut out = product(layer, z, &p.weight);
+    for row in out.chunks_exact_mut(layer.outputs) {
+        row.iter_mut().zip(&p.bias).for_each(|(y, b)| *y += b);
+    }
+    out
+}
+
+/// zWᵀ, (batch, out).
+fn product(layer: &Layer, z: &[f64], weight: &[f64]) -> Vec<f64> {
+    let mut out = vec![0.0; z.len() / layer.inputs * layer.outputs];
+    for (j, weights) in weight.chunks_exact(layer.inputs).enumerate() {
+        for (i, z) in z.chunks_exact(layer.inputs).enumerate() {
+            out[i * layer.outputs + j] = dot(z, weights);
+        }
+    }
+    out
+}
+
+/// The dot product, in eight sums that are independent of each other.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let (a, a_rest) = a.as_chunks::<8>();
+    let (b, b_rest) = b.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..8 {
+            sums[i] += a[i] * b[i];
+        }
+    }
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    sums.iter().sum::<f64>() + rest
+}

@@ -1,0 +1,289 @@
+//! What this crate writes, in the tools that it is written for: ONNX in onnx and onnxruntime,
+//! networks in PyTorch, event files in TensorBoard.
+//!
+//! Where a tool is not installed its tests are ignored, and counted so. BREGMAN_PYTHON names the
+//! interpreter that has them (`python3` if it is not set).
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use bregman::checkpoint::{self, Checkpoint};
+use bregman::data::{self, Dataset, Request};
+use bregman::nn::{Form, Init, LayerKind, Loss, Model};
+use bregman::{activation, onnx, predict};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+const TEST_SAMPLES: usize = 300;
+
+fn python(script: &str, args: &[&Path]) -> std::io::Result<Output> {
+    let program = std::env::var_os("BREGMAN_PYTHON").unwrap_or_else(|| "python3".into());
+    Command::new(program)
+        .args(["-c", script])
+        .args(args)
+        .output()
+}
+
+fn has(modules: &str) -> bool {
+    python(&format!("import {modules}"), &[]).is_ok_and(|output| output.status.success())
+}
+
+fn runs(script: &str, args: &[&Path]) -> Result<String, Failed> {
+    let output = python(script, args)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => Err(said.into_owned().into()),
+    }
+}
+
+fn digits() -> Result<Dataset, Failed> {
+    let request = Request {
+        dataset: Some("digits".to_owned()),
+        limit: Some((1, TEST_SAMPLES)),
+        ..Request::default()
+    };
+    Ok(data::load(&request, &mut |_| {})?.test)
+}
+
+/// Every activation, kind of layer and form, with and without M, as checkpoints in `folder`.
+fn networks(folder: &Path) -> Result<Vec<Checkpoint>, Failed> {
+    let kinds = [
+        (LayerKind::Standard, Form::Dual),
+        (LayerKind::Euclidean, Form::Dual),
+        (LayerKind::Bregman, Form::Dual),
+        (LayerKind::Bregman, Form::Primal),
+    ];
+    let mut networks = Vec::new();
+    for activation in &activation::ALL {
+        for (kind, form) in kinds {
+            for widths in [&[784, 784][..], &[784, 24, 24, 17]] {
+                let loss = Loss::CrossEntropy;
+                let model = Model::new(kind, form, activation, loss, widths, 10)?;
+                let mut parameters = Init::Random.parameters(&model, 3);
+                // Layers that matter: untrained ones hardly tell the images apart.
+                for tensor in &mut parameters.layers {
+                    tensor.weight.iter_mut().for_each(|w| *w *= 4.0);
+                }
+                let path = folder.join(format!("{}.safetensors", networks.len()));
+                checkpoint::save(&path, &model, "digits", &[parameters])?;
+                networks.push(checkpoint::load(&path)?);
+            }
+        }
+    }
+    Ok(networks)
+}
+
+/// Compares the outputs in `path` with ours: float32 on either side of a few hundred terms, through
+/// up to three layers, and the same class wherever the outputs do not tie within that.
+fn compare(network: &Checkpoint, data: &Dataset, path: &Path) -> Result<(), Failed> {
+    let bytes = fs::read(path)?;
+    let (numbers, _) = bytes.as_chunks();
+    let found: Vec<f64> = numbers
+        .iter()
+        .map(|&b| f64::from(f32::from_le_bytes(b)))
+        .collect();
+    let expected = predict::outputs(&network.model, &network.parameters, &data.pixels);
+    if found.len() != expected.len() {
+        return Err(format!("{} outputs of {}", found.len(), expected.len()).into());
+    }
+    let largest = expected.iter().fold(1.0f64, |most, y| most.max(y.abs()));
+    let tolerance = 2e-4 * largest;
+    for (sample, (found, expected)) in found.chunks(10).zip(expected.chunks(10)).enumerate() {
+        let off = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
+        let off = off.fold(
+            0.0f64,
+            |most, d| if d > most || d.is_nan() { d } else { most },
+        );
+        let [a, b] = [found, expected].map(predict::ranked);
+        let tie = b[0].1 - b[1].1 < 2.0 * tolerance;
+        if off.is_nan() || off > tolerance || (a[0].0 != b[0].0 && !tie) {
+            let model = &network.model;
+            let name = format!(
+                "{} {} {}",
+                model.kind.name(),
+                model.form.name(),
+                model.activation.name
+            );
+            return Err(format!(
+                "{name} {:?}: sample {sample} is off by {off} of {tolerance}",
+                model.layers
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+const RUN_ONNX: &str = "
+import sys, numpy as np, onnx, onnxruntime
+x = np.fromfile(sys.argv[1], np.uint8).reshape(-1, 784).astype(np.float32) / np.float32(255)
+for path in sys.argv[2:]:
+    onnx.checker.check_model(path, full_check=True)
+    assert all(node.domain == '' for node in onnx.load(path).graph.node)
+    session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
+    run = lambda x: session.run(['logits'], {'pixels': x})[0]
+    # A batch of any size.
+    y = np.concatenate([run(x[:1]), run(x[1:8]), run(x[8:])])
+    y.astype('<f4').tofile(path + '.out')
+";
+
+fn onnx_agrees() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let data = digits()?;
+    let pixels = folder.path().join("pixels");
+    fs::write(&pixels, &data.pixels)?;
+    let networks = networks(folder.path())?;
+    let paths: Vec<_> = networks
+        .iter()
+        .map(|n| n.path.with_extension("onnx"))
+        .collect();
+    for (network, path) in networks.iter().zip(&paths) {
+        fs::write(path, onnx::export(network)?)?;
+    }
+    let args: Vec<&Path> = [&pixels]
+        .into_iter()
+        .chain(&paths)
+        .map(AsRef::as_ref)
+        .collect();
+    runs(RUN_ONNX, &args)?;
+    for (network, path) in networks.iter().zip(&paths) {
+        compare(network, &data, &path.with_extension("onnx.out"))?;
+    }
+    Ok(())
+}
+
+const RUN_TORCH: &str = "
+import sys, numpy as np, torch
+sys.path.insert(0, sys.argv[1])
+import bregman
+x = np.fromfile(sys.argv[2], np.uint8).reshape(-1, 784)
+for path in sys.argv[3:]:
+    network, _ = bregman.load(path)
+    with torch.no_grad():
+        y = network(torch.from_numpy(x).float() / 255)
+    y.numpy().astype('<f4').tofile(path + '.out')
+";
+
+fn pytorch_agrees() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let data = digits()?;
+    let pixels = folder.path().join("pixels");
+    fs::write(&pixels, &data.pixels)?;
+    let networks = networks(folder.path())?;
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
+    let paths = networks.iter().map(|network| &network.path);
+    let args: Vec<&Path> = [&assets, &pixels]
+        .into_iter()
+        .chain(paths)
+        .map(AsRef::as_ref)
+        .collect();
+    runs(RUN_TORCH, &args)?;
+    for network in &networks {
+        compare(
+            network,
+            &data,
+            &network.path.with_extension("safetensors.out"),
+        )?;
+    }
+    Ok(())
+}
+
+const READ_EVENTS: &str = "
+import sys, json
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+events = EventAccumulator(sys.argv[1], size_guidance={'scalars': 0})
+events.Reload()
+tags = events.Tags()['scalars']
+print(json.dumps({tag: [[e.step, e.value] for e in events.Scalars(tag)] for tag in tags}))
+";
+
+/// A run that was killed in effect: its last epoch was not saved, and comes twice.
+fn tensorboard_loads() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let out = folder.path();
+    let train = |args: &[&str]| -> Result<(), Failed> {
+        let run = "--dataset digits --limit-train 200 --limit-test 50 --device cpu --width 13 \
+                   --validation 20 --checkpoint-every 2";
+        let output = Command::new(env!("CARGO_BIN_EXE_train_mnist"))
+            .args(run.split_whitespace())
+            .args(args)
+            .arg("--out-dir")
+            .arg(out)
+            .output()?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned().into()),
+        }
+    };
+    train(&["--epochs", "3"])?;
+    let last = out.join("checkpoint.safetensors");
+    let mut run = checkpoint::Run::load(&last)?;
+    // The checkpoint after epoch 2, as kill -9 within epoch 4 would leave it.
+    run.position.epochs.truncate(2);
+    run.save(&last)?;
+    train(&["--epochs", "4", "--resume", "last"])?;
+
+    let read = runs(READ_EVENTS, &[out])?;
+    let scalars: serde_json::Value = serde_json::from_str(&read)?;
+    let metrics = fs::read_to_string(out.join("metrics.jsonl"))?;
+    let metrics: Vec<serde_json::Value> = metrics
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    for (tag, key) in [
+        ("loss/train", "train_loss"),
+        ("accuracy/train", "train_accuracy"),
+        ("accuracy/test", "test_accuracy"),
+        ("accuracy/validation", "val_accuracy"),
+    ] {
+        let points = scalars[tag]
+            .as_array()
+            .ok_or(format!("no {tag} in {read}"))?;
+        if points.len() != 4 {
+            return Err(format!("{tag} has {} points, not one an epoch", points.len()).into());
+        }
+        for ((point, metrics), epoch) in points.iter().zip(&metrics).zip(1..) {
+            let off = point[1]
+                .as_f64()
+                .zip(metrics[key].as_f64())
+                .map(|(a, b)| (a - b).abs());
+            // Scalars are float32.
+            if point[0] != epoch || off.is_none_or(|off| off > 1e-6) {
+                return Err(format!("{tag} of epoch {epoch}: {point} and {}", metrics[key]).into());
+            }
+        }
+    }
+    for tag in [
+        "learning rate",
+        "samples per second",
+        "weight norm/layers.0.weight",
+        "update norm/layers.0.weight",
+        "update norm/head.bias",
+    ] {
+        if scalars[tag].as_array().map(Vec::len) != Some(4) {
+            return Err(format!("{tag}: {}", scalars[tag]).into());
+        }
+    }
+    Ok(())
+}
+
+fn main() {
+    let trial = |name: &str, test: fn() -> Result<(), Failed>, modules: &str| {
+        Trial::test(name, test).with_ignored_flag(!has(modules))
+    };
+    let trials = vec![
+        trial("onnx_agrees", onnx_agrees, "onnx, onnxruntime, numpy"),
+        trial(
+            "pytorch_agrees",
+            pytorch_agrees,
+            "torch, safetensors, numpy",
+        ),
+        trial(
+            "tensorboard_loads",
+            tensorboard_loads,
+            "tensorboard.backend.event_processing.event_accumulator",
+        ),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
