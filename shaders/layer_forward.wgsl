@@ -1,29 +1,41 @@
 // A whole layer in one dispatch: z′ (R, batch, out) from z (R, batch, in), W (R, out, in) and
-// b (R, out); an epilogue file turns the pre-activation Wz + b into z′ (eq. 20). Layout nt.
+// b (R, out); an epilogue file turns the pre-activation Wz + b into z′ (eq. 20). Layout nt. An operand
+// file gives z, which may be a batch that is gathered on the way, and a skip file the skip path.
 
 struct Params {
     batch: u32,
     outputs: u32,
     inputs: u32,
+    realizations: u32,
+    order_stride: u32,
     clamp_low: f32,
     clamp_high: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> lhs: array<f32>;
-@group(0) @binding(2) var<storage, read> rhs: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
 
+// Whether the workgroup has the first columns of the output.
+var<private> first_column: bool;
+
 fn store_element(realization: u32, row: u32, col: u32, acc: f32) {
     let index = (realization * params.batch + row) * params.outputs + col;
-    epilogue(index, acc + bias[realization * params.outputs + col]);
+    epilogue(index, acc + bias[realization * params.outputs + col], skip_element(index));
 }
 
 @compute @workgroup_size(THREADS)
 fn layer_forward(
     @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    tile_matmul(params.batch, params.outputs, params.inputs, group, thread);
+    let size = vec3(params.batch, params.outputs, params.inputs);
+    let tile = output_tile(group.y * groups.x + group.x, size.x, size.y);
+    if (tile.realization >= params.realizations) {
+        return;
+    }
+    first_column = tile.col == 0u;
+    accumulate_tile(tile, thread, size);
+    store_tile(tile, thread, size);
 }

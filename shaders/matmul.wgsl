@@ -4,11 +4,10 @@ struct Params {
     m: u32,
     n: u32,
     k: u32,
+    realizations: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> lhs: array<f32>;
-@group(0) @binding(2) var<storage, read> rhs: array<f32>;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;
 
 fn store_element(realization: u32, row: u32, col: u32, acc: f32) {
@@ -18,7 +17,14 @@ fn store_element(realization: u32, row: u32, col: u32, acc: f32) {
 @compute @workgroup_size(THREADS)
 fn matmul(
     @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    tile_matmul(params.m, params.n, params.k, group, thread);
+    let size = vec3(params.m, params.n, params.k);
+    let tile = output_tile(group.y * groups.x + group.x, size.x, size.y);
+    if (tile.realization >= params.realizations) {
+        return;
+    }
+    accumulate_tile(tile, thread, size);
+    store_tile(tile, thread, size);
 }

@@ -1,4 +1,4 @@
-// q = δ′ / h(u), 0 where the clamp of u = Mz was active: the gradient in u of a Bregman layer.
+// q, the gradient in u = Mz, from δ′: a mix file says how.
 
 struct Params {
     len: u32,
@@ -18,9 +18,6 @@ fn mix_backward(
 ) {
     let index = element_index(global, groups);
     if (index < params.len) {
-        let open = u[index] >= params.gate_low && u[index] <= params.gate_high;
-        // The slope is taken from the clamped u, so that the branch not chosen is finite too.
-        let slope = rho_slope(limit(u[index], params.gate_low, params.gate_high));
-        q[index] = select(0.0, delta[index] / slope, open);
+        q[index] = mix_gradient(delta[index], u[index]);
     }
 }

@@ -1,9 +1,5 @@
-// Each row of a matrix (rows, cols), in place, to its projection onto the probability simplex:
-// max(v − θ, 0) with Σ = 1. Michelot's algorithm (1986): θ from the entries above the last θ, until
-// none drops out; θ only grows, so at most cols rounds. One workgroup a row, folded over x and y.
-// A row that is not finite, or whose sum is not, becomes θ, which then is not finite either.
-
-const ROW_THREADS: u32 = 64u;
+// Each row of a matrix (rows, cols), in place, to its projection onto the probability simplex. One
+// workgroup a row, folded over x and y.
 
 struct Params {
     rows: u32,
@@ -12,9 +8,6 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> matrix: array<f32>;
-
-var<workgroup> sums: array<f32, ROW_THREADS>;
-var<workgroup> counts: array<u32, ROW_THREADS>;
 
 @compute @workgroup_size(ROW_THREADS)
 fn project_simplex(
@@ -26,42 +19,5 @@ fn project_simplex(
     if (row >= params.rows) {
         return;
     }
-    let first = row * params.cols;
-    var theta = -3.4028235e38;
-    var support = params.cols + 1u;
-    for (var round = 0u; round < params.cols; round++) {
-        // Against a nearby pivot the sum loses less to rounding than against 0.
-        let pivot = select(theta, 0.0, round == 0u);
-        var sum = 0.0;
-        var count = 0u;
-        for (var col = thread; col < params.cols; col += ROW_THREADS) {
-            let value = matrix[first + col];
-            if (round == 0u || value > theta) {
-                sum += value - pivot;
-                count += 1u;
-            }
-        }
-        sums[thread] = sum;
-        counts[thread] = count;
-        workgroupBarrier();
-        for (var half = ROW_THREADS / 2u; half > 0u; half /= 2u) {
-            if (thread < half) {
-                sums[thread] += sums[thread + half];
-                counts[thread] += counts[thread + half];
-            }
-            workgroupBarrier();
-        }
-        let total = workgroupUniformLoad(&sums[0]);
-        let count_above = workgroupUniformLoad(&counts[0]);
-        if (count_above == support || count_above == 0u) {
-            break;
-        }
-        support = count_above;
-        theta = pivot + (total - 1.0) / f32(count_above);
-    }
-    for (var col = thread; col < params.cols; col += ROW_THREADS) {
-        let value = matrix[first + col];
-        let projected = select(value - theta, 0.0, value <= theta);
-        matrix[first + col] = select(projected, theta, non_finite(theta));
-    }
+    project_row(row * params.cols, params.cols, thread);
 }

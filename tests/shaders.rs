@@ -63,11 +63,22 @@ fn tiles_divide_evenly() {
         let s = tile.sizes();
         assert_eq!((s.m % s.thread_m, s.n % s.thread_n), (0, 0), "{tile:?}");
         assert_eq!((s.thread_m % 4, s.thread_n % 4), (0, 0), "{tile:?}: quads");
-        let workgroup_bytes = 4 * s.k * (s.m + s.n);
+        assert_eq!(
+            (s.k % 8, s.k % s.slices),
+            (0, 0),
+            "{tile:?}: blocks, slices"
+        );
+        let workgroup_bytes = 2 * 4 * s.k * (s.m + s.n);
         assert!(
             workgroup_bytes <= 16384,
             "{tile:?}: WebGPU promises 16 KiB, not {workgroup_bytes}"
         );
+        let threads = s.m / s.thread_m * (s.n / s.thread_n) * s.slices;
+        let blocks = s.k / 4 * (s.m + s.n) / 4;
+        assert!(blocks <= threads, "{tile:?}: a block an invocation");
+        // The sums of all slices take turns in the memory of the stages.
+        let rows = workgroup_bytes / (4 * s.slices * s.n);
+        assert_eq!((rows % 4, s.m % rows.min(s.m)), (0, 0), "{tile:?}: passes");
     }
 }
 

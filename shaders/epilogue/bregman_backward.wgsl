@@ -1,9 +1,8 @@
-// δ = h(z) ∘ δ′W + δ′, δ′ in `skip`: h(z) and the 1/h(z) of ρ⁻¹ cancel on the skip path, which is
-// shut where the forward's clamp of `gate` (z in primal, a in dual form) was active.
-@group(0) @binding(5) var<storage, read> skip: array<f32>;
-@group(0) @binding(6) var<storage, read> gate: array<f32>;
+// δ = h(z) ∘ δ′W + δ′: h(z) and the 1/h(z) of ρ⁻¹ cancel on the skip path, which is shut where the
+// forward's clamp of `gate` (z in primal, a in dual form) was active.
+@group(0) @binding(7) var<storage, read> gate: array<f32>;
 
 fn epilogue(index: u32, acc: f32) -> f32 {
     let open = gate[index] >= params.gate_low && gate[index] <= params.gate_high;
-    return rho_slope(z[index]) * acc + select(0.0, skip[index], open);
+    return rho_slope(z_element(index)) * acc + select(0.0, delta_element(index), open);
 }

@@ -1,6 +1,4 @@
-// δ = h(z) ∘ (δ′W + s), s in `skip`: δ′ itself, δ′M, or qM of a Bregman layer.
-@group(0) @binding(5) var<storage, read> skip: array<f32>;
-
+// δ = h(z) ∘ (δ′W + δ′).
 fn epilogue(index: u32, acc: f32) -> f32 {
-    return rho_slope(z[index]) * (acc + skip[index]);
+    return rho_slope(z_element(index)) * (acc + delta_element(index));
 }

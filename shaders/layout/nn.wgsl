@@ -1,16 +1,37 @@
-// lhs (m, k) · rhs (k, n): the input gradient δ W.
-fn lhs_index(row: u32, kk: u32, m: u32, k: u32) -> u32 {
-    return row * k + kk;
+// lhs (R, m, k) · rhs (R, k, n): the input gradient δ W.
+
+fn lhs_place(slot: u32) -> vec2<u32> {
+    return place_along_k(slot, QUADS_M);
 }
 
-fn rhs_index(kk: u32, col: u32, k: u32, n: u32) -> u32 {
-    return kk * n + col;
+fn rhs_place(slot: u32) -> vec2<u32> {
+    return place_across_k(slot, QUADS_N);
 }
 
-fn lhs_quad(slot: u32) -> vec2<u32> {
-    return vec2(slot / TILE_K, slot % TILE_K);
+fn lhs_line(realization: u32, row: u32, kk: u32, size: vec3<u32>) -> vec4<f32> {
+    let start = (realization * size.x + min(row, size.x - 1u)) * size.z;
+    return lhs_vector(start, kk, size.z, row < size.x);
 }
 
-fn rhs_quad(slot: u32) -> vec2<u32> {
-    return vec2(slot % (TILE_N / 4u), slot / (TILE_N / 4u));
+fn lhs_block(realization: u32, row: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
+    return transpose(mat4x4(
+        lhs_line(realization, row, kk, size),
+        lhs_line(realization, row + 1u, kk, size),
+        lhs_line(realization, row + 2u, kk, size),
+        lhs_line(realization, row + 3u, kk, size),
+    ));
+}
+
+fn rhs_line(realization: u32, col: u32, kk: u32, size: vec3<u32>) -> vec4<f32> {
+    let start = (realization * size.z + min(kk, size.z - 1u)) * size.y;
+    return rhs_vector(start, col, size.y, kk < size.z);
+}
+
+fn rhs_block(realization: u32, col: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
+    return mat4x4(
+        rhs_line(realization, col, kk, size),
+        rhs_line(realization, col, kk + 1u, size),
+        rhs_line(realization, col, kk + 2u, size),
+        rhs_line(realization, col, kk + 3u, size),
+    );
 }

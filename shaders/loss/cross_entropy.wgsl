@@ -1,10 +1,7 @@
-// Softmax cross-entropy, the mean over the samples; the class is the first largest logit.
+// Softmax cross-entropy; δ is that of the mean over the samples, and goes to delta[place …]. The class
+// is the first largest logit.
 
-fn loss_terms() -> f32 {
-    return f32(step.count);
-}
-
-fn sample_loss(base: u32, label: u32) -> SampleLoss {
+fn sample_loss(base: u32, place: u32, label: u32) -> SampleLoss {
     var best = 0u;
     for (var j = 1u; j < params.outputs; j++) {
         if (logits[base + j] > logits[base + best]) {
@@ -18,7 +15,7 @@ fn sample_loss(base: u32, label: u32) -> SampleLoss {
     }
     for (var j = 0u; j < params.outputs; j++) {
         let probability = exp_f32(logits[base + j] - largest) / sum;
-        delta[base + j] = (probability - select(0.0, 1.0, j == label)) / loss_terms();
+        delta[place + j] = (probability - select(0.0, 1.0, j == label)) / f32(step.count);
     }
     return SampleLoss(log_f32(sum) + (largest - logits[base + label]), best == label);
 }

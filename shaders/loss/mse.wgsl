@@ -1,11 +1,8 @@
-// Squared error, the mean over samples × outputs. Targets are one-hot and the class is the first
-// largest output; with one output the target is the label, 0 or 1, and the class is 1 above ½.
+// Squared error, the mean over the outputs; δ is that of the mean over samples × outputs, and goes to
+// delta[place …]. Targets are one-hot and the class is the first largest output; with one output the
+// target is the label, 0 or 1, and the class is 1 above ½.
 
-fn loss_terms() -> f32 {
-    return f32(step.count * params.outputs);
-}
-
-fn sample_loss(base: u32, label: u32) -> SampleLoss {
+fn sample_loss(base: u32, place: u32, label: u32) -> SampleLoss {
     let single = params.outputs == 1u;
     var best = 0u;
     var loss = 0.0;
@@ -16,8 +13,8 @@ fn sample_loss(base: u32, label: u32) -> SampleLoss {
         let hit = select(j, 1u, single) == label;
         let difference = logits[base + j] - select(0.0, 1.0, hit);
         loss += difference * difference;
-        delta[base + j] = 2.0 * difference / loss_terms();
+        delta[place + j] = 2.0 * difference / f32(step.count * params.outputs);
     }
     let predicted = select(best, u32(logits[base] > 0.5), single);
-    return SampleLoss(loss, predicted == label);
+    return SampleLoss(loss / f32(params.outputs), predicted == label);
 }

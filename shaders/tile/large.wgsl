@@ -4,3 +4,4 @@ const TILE_N: u32 = 128u;
 const TILE_K: u32 = 8u;
 const THREAD_M: u32 = 8u;
 const THREAD_N: u32 = 8u;
+const SLICES: u32 = 1u;

@@ -70,7 +70,7 @@ async fn run(options: &Options) -> Result<Ended> {
     let device = Device::choose(options).await?;
     let (splits, dataset) = load_data(options, checkpoints.as_deref())?;
     let network = match &options.run {
-        Some((_, run)) => network::resumed(run),
+        Some((_, run)) => network::resumed(run, splits.train.len().div_ceil(options.batch_size)),
         None => network::build(options, checkpoints, &splits.train)?,
     };
     if options.describe {

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::device::Gpu;
-use super::plan::{BufferId, Plan, PlanOptions, SplitPlan};
-use super::program::{Buffers, Program};
+use super::plan::{BufferId, Op, Plan, PlanOptions, SplitPlan};
+use super::program::{Buffers, Program, run_in_turn};
 use crate::error::{Error, Result};
 use crate::executor::{BatchMetrics, Executor, Split, Splits, check_orders};
 use crate::nn::{Model, Parameters};
@@ -22,9 +22,12 @@ pub struct GpuExecutor {
     model: Model,
     options: PlanOptions,
     buffers: Buffers,
-    train_step: Program,
-    epoch_end: Program,
-    tensors: Vec<BufferId>,
+    /// Programs come in two, for an even and an odd number of steps before.
+    train_step: [Program; 2],
+    epoch_end: [Program; 2],
+    tensors: [Vec<BufferId>; 2],
+    /// Steps so far, modulo 2.
+    parity: usize,
     flags: BufferId,
     splits: Vec<SplitPrograms>,
 }
@@ -34,7 +37,7 @@ struct SplitPrograms {
     samples: usize,
     order: BufferId,
     metrics: BufferId,
-    evaluate: Program,
+    evaluate: [Program; 2],
 }
 
 impl GpuExecutor {
@@ -83,19 +86,30 @@ impl GpuExecutor {
             .iter()
             .find(|s| s.split == Split::Train)
             .and_then(steps);
-        let train_step = Program::new(&gpu, &buffers, &plan.train_step, train).await?;
-        let epoch_end = Program::new(&gpu, &buffers, &plan.epoch_end, None).await?;
+        let both = async |ops: &[Op], steps| -> Result<[Program; 2]> {
+            let traded: Vec<Op> = ops.iter().map(|op| op.traded(&plan.pairs)).collect();
+            Ok([
+                Program::new(&gpu, &buffers, ops, steps).await?,
+                Program::new(&gpu, &buffers, &traded, steps).await?,
+            ])
+        };
+        let train_step = both(&plan.train_step, train).await?;
+        let epoch_end = both(&plan.epoch_end, None).await?;
         let mut split_programs = Vec::new();
         for split in &plan.splits {
-            let evaluate = Program::new(&gpu, &buffers, &split.evaluate, steps(split)).await?;
             split_programs.push(SplitPrograms {
                 split: split.split,
                 samples: split.samples,
                 order: split.order,
                 metrics: split.metrics,
-                evaluate,
+                evaluate: both(&split.evaluate, steps(split)).await?,
             });
         }
+        let trade = |&id: &BufferId| {
+            let pair = plan.pairs.iter().find(|pair| pair[0] == id);
+            pair.map_or(id, |pair| pair[1])
+        };
+        let tensors_after = plan.tensors.iter().map(trade).collect();
         for (t, &tensor) in plan.tensors.iter().enumerate() {
             let values: Vec<f32> = parameters
                 .iter()
@@ -110,7 +124,8 @@ impl GpuExecutor {
             buffers,
             train_step,
             epoch_end,
-            tensors: plan.tensors,
+            tensors: [plan.tensors, tensors_after],
+            parity: 0,
             flags: plan.flags,
             splits: split_programs,
         })
@@ -138,12 +153,17 @@ impl GpuExecutor {
         let batch = self.options.sgd.batch_size;
         let r = self.options.realizations;
         let of = |realization: usize| {
-            let slots = words.chunks_exact(2 * r).enumerate();
+            let slots = words.chunks_exact(2 * r * batch).enumerate();
             slots
-                .map(|(slot, pairs)| BatchMetrics {
-                    loss: f64::from(f32::from_bits(pairs[2 * realization])),
-                    correct: pairs[2 * realization + 1],
-                    samples: batch.min(samples - slot * batch) as u32,
+                .map(|(slot, pairs)| {
+                    let count = batch.min(samples - slot * batch);
+                    let pairs = pairs[2 * realization * batch..][..2 * count].chunks_exact(2);
+                    let losses = pairs.clone().map(|pair| f64::from(f32::from_bits(pair[0])));
+                    BatchMetrics {
+                        loss: losses.sum::<f64>() / count as f64,
+                        correct: pairs.map(|pair| pair[1]).sum(),
+                        samples: count as u32,
+                    }
                 })
                 .collect()
         };
@@ -172,12 +192,15 @@ impl Executor for GpuExecutor {
         let mut finished = 0;
         for first in steps.clone().step_by(each) {
             let slots = first..steps.end.min(first + each);
-            finished += self.train_step.run(&mut self.gpu, slots)?;
+            let programs = [self.parity, 1 - self.parity].map(|p| &self.train_step[p]);
+            let odd = slots.len() % 2;
+            finished += run_in_turn(&mut self.gpu, &programs, slots)?;
+            self.parity = (self.parity + odd) % 2;
             progress((finished * each).min(steps.len()));
         }
         let to_the_end = steps.end == epoch;
         if to_the_end {
-            self.epoch_end.run(&mut self.gpu, 0..1)?;
+            self.epoch_end[self.parity].run(&mut self.gpu, 0..1)?;
         }
         let read = self
             .buffers
@@ -217,7 +240,7 @@ impl Executor for GpuExecutor {
         let each = self.steps_per_submission();
         for first in (0..steps).step_by(each) {
             let slots = first..steps.min(first + each);
-            self.splits[index].evaluate.run(&mut self.gpu, slots)?;
+            self.splits[index].evaluate[self.parity].run(&mut self.gpu, slots)?;
         }
         let read = self.buffers.read(&mut self.gpu, &[metrics]).await?;
         Ok(self.metrics(&read[0], samples))
@@ -226,7 +249,7 @@ impl Executor for GpuExecutor {
     async fn parameters(&mut self) -> Result<Vec<Parameters>> {
         let mut all = vec![Parameters::zeros(&self.model); self.options.realizations];
         // One by one: together they may be more than a buffer can hold.
-        for (t, &tensor) in self.tensors.iter().enumerate() {
+        for (t, &tensor) in self.tensors[self.parity].iter().enumerate() {
             let read = self.buffers.read(&mut self.gpu, &[tensor]).await?;
             let values: Vec<f32> = bytemuck::pod_collect_to_vec(&read[0]);
             let mut rest = &values[..];

@@ -4,6 +4,8 @@ mod front;
 
 use front::Front;
 
+use super::ops::layer_backward::Skip;
+use super::ops::layer_forward::Input;
 use super::ops::{self, Product};
 use super::shader::{Layout, Shader, Tile};
 use crate::error::{Error, Result};
@@ -43,17 +45,6 @@ pub enum Grid {
     Elements(usize),
     /// So many workgroups.
     Workgroups(usize),
-    /// The tiles of an (m, n) output for each realization.
-    Tiles {
-        /// The tile.
-        tile: Tile,
-        /// Rows.
-        m: usize,
-        /// Columns.
-        n: usize,
-        /// R.
-        realizations: usize,
-    },
 }
 
 /// One dispatch.
@@ -78,6 +69,18 @@ impl Op {
             buffers: Vec::new(),
             grid,
         }
+    }
+
+    /// The same dispatch after an odd number of steps: the buffers of each pair trade places.
+    pub(super) fn traded(&self, pairs: &[[BufferId; 2]]) -> Self {
+        let mut op = self.clone();
+        for (_, id) in &mut op.buffers {
+            let pair = pairs.iter().find(|pair| pair.contains(id));
+            if let Some(&[a, b]) = pair {
+                *id = if *id == a { b } else { a };
+            }
+        }
+        op
     }
 
     pub(super) fn bind(mut self, name: &'static str, buffer: BufferId) -> Self {
@@ -109,7 +112,7 @@ pub(super) struct SplitPlan {
     pub order: BufferId,
     pub steps: BufferId,
     pub metrics: BufferId,
-    /// Gather, forward, loss.
+    /// Forward and loss.
     pub evaluate: Vec<Op>,
 }
 
@@ -120,11 +123,13 @@ pub struct Plan {
     pub options: PlanOptions,
     /// The buffers, by [`BufferId`].
     pub buffers: Vec<BufferSpec>,
-    /// A training step.
+    /// A training step. In the next one the buffers of each pair have traded places.
     pub train_step: Vec<Op>,
+    /// Weights, and where a step leaves them while others still read the old ones.
+    pub pairs: Vec<[BufferId; 2]>,
     /// Run after each epoch.
     pub epoch_end: Vec<Op>,
-    /// The parameters, (R, …), in canonical order.
+    /// The parameters, (R, …), in canonical order, before the first step.
     pub tensors: Vec<BufferId>,
     /// Non-finite parameters, (R).
     pub flags: BufferId,
@@ -159,6 +164,11 @@ impl Plan {
         Ok(Self {
             options,
             tensors: builder.tensors().collect(),
+            pairs: builder
+                .layers
+                .iter()
+                .filter_map(|l| l.next_weight.map(|next| [l.weight, next]))
+                .collect(),
             buffers: builder.buffers,
             train_step,
             epoch_end,
@@ -170,17 +180,8 @@ impl Plan {
     /// Checks each buffer against the limits of a device, before anything is allocated.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] with the first buffer that does not fit, in MiB;
-    /// [`Error::InvalidOption`] for more realizations than a dispatch can count.
+    /// [`Error::TooLarge`] with the first buffer that does not fit, in MiB.
     pub fn check_limits(&self, limits: &wgpu::Limits) -> Result<()> {
-        let most = limits.max_compute_workgroups_per_dimension as usize;
-        if self.options.realizations > most {
-            return Err(Error::InvalidOption {
-                option: "--realizations",
-                value: self.options.realizations.to_string(),
-                reason: format!("this adapter takes {most} at most"),
-            });
-        }
         let limit = limits
             .max_buffer_size
             .min(limits.max_storage_buffer_binding_size);
@@ -200,6 +201,8 @@ impl Plan {
 /// Buffers of a layer, the head included.
 struct LayerBuffers {
     weight: BufferId,
+    /// The weight after an odd number of steps; the unfused path updates it in place.
+    next_weight: Option<BufferId>,
     bias: BufferId,
     mix: Option<MixBuffers>,
 }
@@ -208,10 +211,6 @@ struct MixBuffers {
     matrix: BufferId,
     /// u = Mz, (R, batch, out).
     u: BufferId,
-    /// The gradient in u, (R, batch, out).
-    q: BufferId,
-    /// q M, (R, batch, in).
-    skip: BufferId,
 }
 
 impl LayerBuffers {
@@ -225,9 +224,20 @@ impl LayerBuffers {
 /// Buffers that only the unfused path needs.
 struct Scratch {
     skip: BufferId,
+    /// The gradient in u = Mz, (R, batch, out).
+    q: BufferId,
     pre_activation: BufferId,
     weight_gradient: BufferId,
     bias_gradient: BufferId,
+}
+
+/// The product of a layer's forward.
+fn forward_product(batch: usize, layer: &Layer) -> Product {
+    Product {
+        m: batch,
+        n: layer.outputs,
+        k: layer.inputs,
+    }
 }
 
 struct Builder<'a> {
@@ -245,6 +255,8 @@ struct Builder<'a> {
     delta: Vec<BufferId>,
     logits: BufferId,
     pixel_values: BufferId,
+    /// Stands for δ of the input, which nobody wants.
+    no_delta: BufferId,
     scratch: Option<Scratch>,
 }
 
@@ -262,6 +274,7 @@ impl<'a> Builder<'a> {
             delta: Vec::new(),
             logits: nowhere,
             pixel_values: nowhere,
+            no_delta: nowhere,
             scratch: None,
         };
         let r = options.realizations;
@@ -269,14 +282,16 @@ impl<'a> Builder<'a> {
         let names = (0..model.layers.len()).map(|l| format!("layers.{l}"));
         let names = names.chain(["head".to_owned()]);
         for (layer, name) in model.layers.iter().chain([&model.head]).zip(names) {
+            let matrix = r * layer.outputs * layer.inputs;
             let buffers = LayerBuffers {
-                weight: builder.zeros(format!("{name}.weight"), r * layer.outputs * layer.inputs),
+                weight: builder.zeros(format!("{name}.weight"), matrix),
+                next_weight: options
+                    .fused
+                    .then(|| builder.zeros(format!("{name}.next weight"), matrix)),
                 bias: builder.zeros(format!("{name}.bias"), r * layer.outputs),
                 mix: layer.mix.then(|| MixBuffers {
-                    matrix: builder.zeros(format!("{name}.mix"), r * layer.outputs * layer.inputs),
+                    matrix: builder.zeros(format!("{name}.mix"), matrix),
                     u: builder.zeros(format!("{name}.u"), rows * layer.outputs),
-                    q: builder.zeros(format!("{name}.q"), rows * layer.outputs),
-                    skip: builder.zeros(format!("{name}.skip"), rows * layer.inputs),
                 }),
             };
             builder.layers.push(buffers);
@@ -298,6 +313,7 @@ impl<'a> Builder<'a> {
             builder.a.push(a);
         }
         builder.logits = builder.zeros("logits", rows * model.head.outputs);
+        builder.no_delta = builder.zeros("no delta", 1);
         builder.pixel_values = builder.bytes(
             "pixel values",
             bytemuck::cast_slice(&model.pixel_values()).to_vec(),
@@ -308,6 +324,7 @@ impl<'a> Builder<'a> {
             let largest = all().map(|l| l.inputs * l.outputs).max().unwrap_or(1);
             builder.scratch = Some(Scratch {
                 skip: builder.zeros("unfused skip", rows * widest),
+                q: builder.zeros("unfused q", rows * widest),
                 pre_activation: builder.zeros("unfused pre-activation", rows * widest),
                 weight_gradient: builder.zeros("unfused weight gradient", r * largest),
                 bias_gradient: builder.zeros("unfused bias gradient", r * widest),
@@ -369,33 +386,36 @@ impl<'a> Builder<'a> {
         }
         let bytes = uniforms.len();
         let steps_buffer = self.push(format!("{name} steps"), bytes, Contents::Steps(uniforms));
-        let metrics = self.zeros(format!("{name} metrics"), 2 * steps * r);
+        let metrics = self.zeros(format!("{name} metrics"), 2 * steps * r * batch);
 
-        let mut evaluate = vec![ops::gather::gather(
-            [r, batch, data.features()],
-            order_stride,
-            ops::gather::Operands {
-                pixels,
-                pixel_values: self.pixel_values,
-                order,
-                output: self.front.as_ref().map_or(self.z[0], |front| front.images),
-            },
-        )];
-        evaluate.extend(self.front_forward(false));
-        evaluate.extend(self.forward());
-        let delta = self.delta[self.model.layers.len()];
-        evaluate.push(ops::loss::loss(
-            self.model.loss,
-            [r, batch, self.model.head.outputs],
-            order_stride,
-            ops::loss::Operands {
-                logits: self.logits,
-                labels,
-                order,
-                delta,
-                metrics,
-            },
-        ));
+        let mut evaluate = Vec::new();
+        let gathered = ops::gather::Operands {
+            pixels,
+            pixel_values: self.pixel_values,
+            order,
+            output: self.front.as_ref().map_or(self.z[0], |front| front.images),
+        };
+        let on_the_way = self.front.is_none() && self.layers[0].mix.is_none();
+        let input = if self.options.fused && on_the_way {
+            Input::Pixels {
+                order_stride,
+                operands: gathered,
+            }
+        } else {
+            let shape = [r, batch, data.features()];
+            evaluate.push(ops::gather::gather(shape, order_stride, gathered));
+            evaluate.extend(self.front_forward(false));
+            Input::Buffer(self.z[0])
+        };
+        for l in 0..self.model.layers.len() {
+            let z = if l == 0 {
+                input
+            } else {
+                Input::Buffer(self.z[l])
+            };
+            self.layer_forward(l, z, &mut evaluate);
+        }
+        self.head_and_loss(order_stride, [labels, order, metrics], &mut evaluate);
         SplitPlan {
             split,
             samples,
@@ -423,61 +443,104 @@ impl<'a> Builder<'a> {
         ops
     }
 
-    fn forward(&self) -> Vec<Op> {
-        let mut ops = Vec::new();
-        for l in 0..self.model.layers.len() {
-            self.layer_forward(l, &mut ops);
-        }
+    fn head_and_loss(
+        &self,
+        order_stride: usize,
+        [labels, order, metrics]: [BufferId; 3],
+        ops: &mut Vec<Op>,
+    ) {
+        let [r, batch] = self.rows();
         let head = &self.model.head;
         let l = self.model.layers.len();
-        let operands = self.forward_operands(l, self.logits);
-        if self.options.fused {
-            let epilogue = ops::layer_forward::Epilogue::Linear;
-            ops.push(self.fused_forward(epilogue, head, operands));
-        } else {
-            self.affine(head, operands, &mut ops);
-        }
-        ops
-    }
-
-    fn forward_operands(&self, l: usize, output: BufferId) -> ops::layer_forward::Operands {
         let LayerBuffers { weight, bias, .. } = self.layers[l];
-        ops::layer_forward::Operands {
-            z: self.z[l],
-            weight,
-            bias,
-            output,
+        let delta = self.delta[l];
+        if self.options.fused && ops::head::takes(head.outputs) {
+            let operands = ops::head::Operands {
+                z: self.z[l],
+                weight,
+                bias,
+                labels,
+                order,
+                delta,
+                metrics,
+            };
+            let rows = self.rows();
+            let op = ops::head::head(self.model.loss, rows, head, order_stride, operands);
+            ops.push(op);
+            return;
         }
+        if self.options.fused {
+            let linear = ops::layer_forward::Epilogue::Linear;
+            let z = Input::Buffer(self.z[l]);
+            ops.push(self.fused_forward(linear, l, head, z, self.logits));
+        } else {
+            self.affine(l, head, self.logits, ops);
+        }
+        ops.push(ops::loss::loss(
+            self.model.loss,
+            [r, batch, head.outputs],
+            order_stride,
+            ops::loss::Operands {
+                logits: self.logits,
+                labels,
+                order,
+                delta,
+                metrics,
+            },
+        ));
     }
 
     fn fused_forward(
         &self,
         epilogue: ops::layer_forward::Epilogue,
+        l: usize,
         layer: &Layer,
-        operands: ops::layer_forward::Operands,
+        z: Input,
+        output: BufferId,
     ) -> Op {
         let Model {
             activation, clamp, ..
         } = self.model;
         let rows = self.rows();
-        let tile = Tile::for_output(rows[1], layer.outputs);
+        let tile = Tile::for_product(forward_product(rows[1], layer));
+        let LayerBuffers { weight, bias, .. } = self.layers[l];
+        let operands = ops::layer_forward::Operands {
+            z,
+            weight,
+            bias,
+            output,
+        };
         ops::layer_forward::layer_forward(epilogue, activation, *clamp, tile, rows, layer, operands)
     }
 
-    fn layer_forward(&self, l: usize, ops: &mut Vec<Op>) {
+    fn layer_forward(&self, l: usize, z: Input, ops: &mut Vec<Op>) {
         let layer = &self.model.layers[l];
-        let u = match &self.layers[l].mix {
-            None => self.z[l],
-            Some(mix) => {
-                ops.push(self.forward_product(layer, self.z[l], mix.matrix, mix.u));
-                mix.u
-            }
-        };
-        let operands = self.forward_operands(l, self.z[l + 1]);
-        if self.options.fused {
-            ops.push(self.fused_forward(self.forward_epilogue(l, u), layer, operands));
+        let output = self.z[l + 1];
+        let LayerBuffers {
+            weight, bias, mix, ..
+        } = &self.layers[l];
+        if !self.options.fused {
+            self.unfused_forward(l, ops);
+        } else if let Some(mix) = mix {
+            let rows = self.rows();
+            ops.push(ops::layer_forward_mix::layer_forward_mix(
+                self.forward_epilogue(l, mix.u),
+                self.model.activation,
+                self.model.clamp,
+                Tile::for_product(forward_product(rows[1], layer)),
+                rows,
+                layer,
+                ops::layer_forward_mix::Operands {
+                    z: self.z[l],
+                    weight: *weight,
+                    bias: *bias,
+                    mix: mix.matrix,
+                    output,
+                },
+            ));
         } else {
-            self.unfused_forward(l, u, operands, ops);
+            let epilogue = self.forward_epilogue(l, self.z[l]);
+            ops.push(self.fused_forward(epilogue, l, layer, z, output));
         }
     }
 
@@ -503,13 +566,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn unfused_forward(
-        &self,
-        l: usize,
-        u: BufferId,
-        operands: ops::layer_forward::Operands,
-        ops: &mut Vec<Op>,
-    ) {
+    fn unfused_forward(&self, l: usize, ops: &mut Vec<Op>) {
         let Some(scratch) = &self.scratch else { return };
         let Model {
             activation,
@@ -520,12 +577,15 @@ impl<'a> Builder<'a> {
         let layer = &self.model.layers[l];
         let [r, batch] = self.rows();
         let len = r * batch * layer.outputs;
-        let pre_activation = self.a[l + 1].unwrap_or(scratch.pre_activation);
-        let affine = ops::layer_forward::Operands {
-            output: pre_activation,
-            ..operands
+        let u = match &self.layers[l].mix {
+            None => self.z[l],
+            Some(mix) => {
+                ops.push(self.forward_product(layer, self.z[l], mix.matrix, mix.u));
+                mix.u
+            }
         };
-        self.affine(layer, affine, ops);
+        let pre_activation = self.a[l + 1].unwrap_or(scratch.pre_activation);
+        self.affine(l, layer, pre_activation, ops);
         match kind {
             LayerKind::Standard => {}
             LayerKind::Euclidean => ops.push(ops::add::add(len, u, pre_activation)),
@@ -543,24 +603,20 @@ impl<'a> Builder<'a> {
                 }
             }
         }
+        let output = self.z[l + 1];
         ops.push(ops::apply_rho::apply_rho(
             activation,
             len,
             pre_activation,
-            operands.output,
+            output,
         ));
     }
 
     /// output = zWᵀ + b in two dispatches.
-    fn affine(&self, layer: &Layer, operands: ops::layer_forward::Operands, ops: &mut Vec<Op>) {
+    fn affine(&self, l: usize, layer: &Layer, output: BufferId, ops: &mut Vec<Op>) {
         let [r, batch] = self.rows();
-        let ops::layer_forward::Operands {
-            z,
-            weight,
-            bias,
-            output,
-        } = operands;
-        ops.push(self.forward_product(layer, z, weight, output));
+        let LayerBuffers { weight, bias, .. } = self.layers[l];
+        ops.push(self.forward_product(layer, self.z[l], weight, output));
         ops.push(ops::add_bias::add_bias(
             [r, batch, layer.outputs],
             bias,
@@ -577,56 +633,18 @@ impl<'a> Builder<'a> {
         output: BufferId,
     ) -> Op {
         let [r, batch] = self.rows();
-        let product = Product {
-            m: batch,
-            n: layer.outputs,
-            k: layer.inputs,
-        };
-        let tile = Tile::for_output(product.m, product.n);
+        let product = forward_product(batch, layer);
+        let tile = Tile::for_product(product);
         ops::matmul::matmul(Layout::Nt, tile, r, product, z, matrix, output)
     }
 
-    /// output (R, batch, in) = delta · matrix.
-    fn backward_product(
-        &self,
-        layer: &Layer,
-        delta: BufferId,
-        matrix: BufferId,
-        output: BufferId,
-    ) -> Op {
-        let [r, batch] = self.rows();
-        let product = Product {
-            m: batch,
-            n: layer.inputs,
-            k: layer.outputs,
-        };
-        let tile = Tile::for_output(product.m, product.n);
-        ops::matmul::matmul(Layout::Nn, tile, r, product, delta, matrix, output)
-    }
-
-    /// From the head down: every input gradient is taken before the weights that it needs change.
+    /// From the head down.
     fn backward(&self) -> Vec<Op> {
         let mut ops = Vec::new();
         let l = self.model.layers.len();
-        let standard = ops::layer_backward_input::Epilogue::Standard;
-        self.backward_input(l, &self.model.head, standard, &mut ops);
-        self.update(l, &self.model.head, &mut ops);
+        self.layer_backward(l, &self.model.head, Skip::None, &mut ops);
         for (l, layer) in self.model.layers.iter().enumerate().rev() {
-            let q = self.mix_gradient(l, layer, &mut ops);
-            if l > 0 || self.front.is_some() {
-                let epilogue = self.backward_epilogue(l, layer, q, &mut ops);
-                self.backward_input(l, layer, epilogue, &mut ops);
-            }
-            self.update(l, layer, &mut ops);
-            if let (Some(mix), Some(q)) = (&self.layers[l].mix, q) {
-                self.matrix_update(layer, q, self.z[l], mix.matrix, None, &mut ops);
-                let rows = self.options.realizations * layer.outputs;
-                ops.push(ops::project_simplex::project_simplex(
-                    rows,
-                    layer.inputs,
-                    mix.matrix,
-                ));
-            }
+            self.layer_backward(l, layer, self.skip(l), &mut ops);
         }
         if let (Some(front), Some(cnn)) = (&self.front, &self.model.cnn) {
             ops.extend(front.backward(self, cnn));
@@ -634,169 +652,193 @@ impl<'a> Builder<'a> {
         ops
     }
 
-    /// The gradient in u = Mz, where there is an M.
-    fn mix_gradient(&self, l: usize, layer: &Layer, ops: &mut Vec<Op>) -> Option<BufferId> {
-        let mix = self.layers[l].mix.as_ref()?;
-        if self.model.kind == LayerKind::Euclidean {
-            return Some(self.delta[l]);
-        }
-        let [r, batch] = self.rows();
+    fn skip(&self, l: usize) -> Skip {
         let Model {
-            activation, clamp, ..
-        } = self.model;
-        let len = r * batch * layer.outputs;
-        let delta = self.delta[l];
-        ops.push(ops::mix_backward::mix_backward(
-            activation, len, *clamp, mix.u, delta, mix.q,
-        ));
-        Some(mix.q)
-    }
-
-    fn backward_epilogue(
-        &self,
-        l: usize,
-        layer: &Layer,
-        q: Option<BufferId>,
-        ops: &mut Vec<Op>,
-    ) -> ops::layer_backward_input::Epilogue {
-        use ops::layer_backward_input::Epilogue;
-        if let (Some(mix), Some(q)) = (&self.layers[l].mix, q) {
-            ops.push(self.backward_product(layer, q, mix.matrix, mix.skip));
-            return Epilogue::Euclidean { skip: mix.skip };
+            kind, form, clamp, ..
+        } = *self.model;
+        if let Some(mix) = &self.layers[l].mix {
+            return Skip::Mix {
+                kind,
+                u: mix.u,
+                matrix: mix.matrix,
+                clamp,
+            };
         }
-        match self.model.kind {
-            LayerKind::Standard => Epilogue::Standard,
-            LayerKind::Euclidean => Epilogue::Euclidean {
-                skip: self.delta[l],
-            },
-            LayerKind::Bregman => match (self.model.form, self.a[l]) {
+        match kind {
+            // Nothing goes below the first layer.
+            _ if self.input_delta(l).is_none() => Skip::None,
+            LayerKind::Standard => Skip::None,
+            LayerKind::Euclidean => Skip::Euclidean,
+            LayerKind::Bregman => match (form, self.a[l]) {
                 (Form::Dual, Some(gate)) => {
                     let max = self.model.activation.dual_max;
                     // Open strictly within a bound that was reached by clamping.
                     let max = if max < f32::MAX { max.next_down() } else { max };
-                    Epilogue::Bregman {
+                    Skip::Bregman {
                         gate,
                         window: [-max, max],
                     }
                 }
-                _ => Epilogue::Bregman {
+                _ => Skip::Bregman {
                     gate: self.z[l],
-                    window: self.model.clamp,
+                    window: clamp,
                 },
             },
         }
     }
 
-    fn backward_input(
-        &self,
-        l: usize,
-        layer: &Layer,
-        epilogue: ops::layer_backward_input::Epilogue,
-        ops: &mut Vec<Op>,
-    ) {
-        use ops::layer_backward_input::{Epilogue, Operands};
+    /// Where dL/da of the layer's input goes, if anything before it is trained.
+    fn input_delta(&self, l: usize) -> Option<BufferId> {
+        match l.checked_sub(1) {
+            Some(below) => Some(self.delta[below]),
+            None => self.front.as_ref().map(|front| front.delta),
+        }
+    }
+
+    /// δ of what is below, where it is wanted, and the layer's update.
+    fn layer_backward(&self, l: usize, layer: &Layer, skip: Skip, ops: &mut Vec<Op>) {
         let [r, batch] = self.rows();
         let activation = self.model.activation;
-        let weight = self.layers[l].weight;
-        let operands = Operands {
-            delta: self.delta[l],
+        let learning_rate = self.options.sgd.learning_rate;
+        let delta = self.delta[l];
+        let input_delta = self.input_delta(l);
+        let tile = ops::layer_backward::tile(batch, layer, input_delta.is_some());
+        let LayerBuffers {
             weight,
-            z: self.z[l],
-            output: match (l, &self.front) {
-                (0, Some(front)) => front.delta,
-                _ => self.delta[l - 1],
-            },
+            next_weight,
+            bias,
+            ..
+        } = self.layers[l];
+        let Some(next_weight) = next_weight else {
+            self.unfused_backward(l, layer, skip, tile, ops);
+            return;
         };
-        let Some(scratch) = &self.scratch else {
-            ops.push(ops::layer_backward_input::layer_backward_input(
-                epilogue,
+        let operands = ops::layer_backward::Operands {
+            delta,
+            z: self.z[l],
+            weight,
+            next_weight,
+            bias,
+            output: input_delta.unwrap_or(self.no_delta),
+        };
+        ops.push(ops::layer_backward::layer_backward(
+            skip,
+            activation,
+            tile,
+            learning_rate,
+            [r, batch],
+            layer,
+            input_delta.is_some(),
+            operands,
+        ));
+        if let Skip::Mix {
+            kind,
+            u,
+            matrix,
+            clamp,
+        } = skip
+        {
+            let z = self.z[l];
+            let operands = ops::mix_update::Operands {
+                delta,
+                u,
+                z,
+                matrix,
+            };
+            ops.push(ops::mix_update::mix_update(
+                kind,
                 activation,
-                Tile::for_output(batch, layer.inputs),
+                clamp,
+                learning_rate,
                 [r, batch],
                 layer,
                 operands,
             ));
-            return;
-        };
-        let len = r * batch * layer.inputs;
-        let Operands {
-            delta, z, output, ..
-        } = operands;
-        ops.push(self.backward_product(layer, delta, weight, output));
-        if let Epilogue::Euclidean { skip } = epilogue {
-            ops.push(ops::add::add(len, skip, output));
-        }
-        ops.push(ops::apply_rho_slope::apply_rho_slope(
-            activation, len, z, output,
-        ));
-        if let Epilogue::Bregman { gate, window } = epilogue {
-            ops.push(ops::apply_gate::apply_gate(
-                len,
-                window,
-                gate,
-                delta,
-                scratch.skip,
-            ));
-            ops.push(ops::add::add(len, scratch.skip, output));
         }
     }
 
-    fn update(&self, l: usize, layer: &Layer, ops: &mut Vec<Op>) {
-        let LayerBuffers { weight, bias, .. } = self.layers[l];
-        self.matrix_update(layer, self.delta[l], self.z[l], weight, Some(bias), ops);
-    }
-
-    fn matrix_update(
-        &self,
-        layer: &Layer,
-        delta: BufferId,
-        z: BufferId,
-        matrix: BufferId,
-        bias: Option<BufferId>,
-        ops: &mut Vec<Op>,
-    ) {
+    fn unfused_backward(&self, l: usize, layer: &Layer, skip: Skip, tile: Tile, ops: &mut Vec<Op>) {
+        let Some(scratch) = &self.scratch else { return };
         let [r, batch] = self.rows();
-        let lr = self.options.sgd.learning_rate;
-        let tile = Tile::for_output(layer.outputs, layer.inputs);
-        let Some(scratch) = &self.scratch else {
-            ops.push(ops::layer_backward_weight::layer_backward_weight(
-                lr,
-                tile,
-                [r, batch],
-                layer,
-                [delta, z],
+        let activation = self.model.activation;
+        let (delta, z) = (self.delta[l], self.z[l]);
+        // The gradient in u = Mz, and M.
+        let through_mix = match skip {
+            Skip::Mix {
+                kind: LayerKind::Bregman,
+                u,
                 matrix,
-                bias,
+                clamp,
+            } => {
+                let len = r * batch * layer.outputs;
+                let q = scratch.q;
+                ops.push(ops::mix_backward::mix_backward(
+                    activation, len, clamp, u, delta, q,
+                ));
+                Some((q, matrix))
+            }
+            Skip::Mix { matrix, .. } => Some((delta, matrix)),
+            _ => None,
+        };
+        let LayerBuffers { weight, bias, .. } = self.layers[l];
+        if let Some(output) = self.input_delta(l) {
+            let len = r * batch * layer.inputs;
+            let product = Product {
+                m: batch,
+                n: layer.inputs,
+                k: layer.outputs,
+            };
+            let product = |delta, matrix, output| {
+                ops::matmul::matmul(Layout::Nn, tile, r, product, delta, matrix, output)
+            };
+            ops.push(product(delta, weight, output));
+            if let Some((q, matrix)) = through_mix {
+                ops.push(product(q, matrix, scratch.skip));
+                ops.push(ops::add::add(len, scratch.skip, output));
+            }
+            if let Skip::Euclidean = skip {
+                ops.push(ops::add::add(len, delta, output));
+            }
+            ops.push(ops::apply_rho_slope::apply_rho_slope(
+                activation, len, z, output,
             ));
-            return;
-        };
-        let product = Product {
-            m: layer.outputs,
-            n: layer.inputs,
-            k: batch,
-        };
-        let gradient = scratch.weight_gradient;
-        ops.push(ops::matmul::matmul(
-            Layout::Tn,
-            tile,
-            r,
-            product,
-            delta,
-            z,
-            gradient,
-        ));
-        ops.push(ops::sgd::sgd(
-            r * layer.outputs * layer.inputs,
-            lr,
-            gradient,
-            matrix,
-        ));
-        if let Some(bias) = bias {
-            let gradient = scratch.bias_gradient;
-            let shape = [r, batch, layer.outputs];
-            ops.push(ops::bias_gradient::bias_gradient(shape, delta, gradient));
-            ops.push(ops::sgd::sgd(r * layer.outputs, lr, gradient, bias));
+            if let Skip::Bregman { gate, window } = skip {
+                ops.push(ops::apply_gate::apply_gate(
+                    len,
+                    window,
+                    gate,
+                    delta,
+                    scratch.skip,
+                ));
+                ops.push(ops::add::add(len, scratch.skip, output));
+            }
         }
+        let lr = self.options.sgd.learning_rate;
+        let mut update = |delta, matrix| {
+            let product = Product {
+                m: layer.outputs,
+                n: layer.inputs,
+                k: batch,
+            };
+            let gradient = scratch.weight_gradient;
+            let op = ops::matmul::matmul(Layout::Tn, tile, r, product, delta, z, gradient);
+            let len = r * layer.outputs * layer.inputs;
+            ops.extend([op, ops::sgd::sgd(len, lr, gradient, matrix)]);
+        };
+        update(delta, weight);
+        if let Some((q, matrix)) = through_mix {
+            update(q, matrix);
+            let rows = r * layer.outputs;
+            ops.push(ops::project_simplex::project_simplex(
+                rows,
+                layer.inputs,
+                matrix,
+            ));
+        }
+        let gradient = scratch.bias_gradient;
+        let shape = [r, batch, layer.outputs];
+        ops.push(ops::bias_gradient::bias_gradient(shape, delta, gradient));
+        ops.push(ops::sgd::sgd(r * layer.outputs, lr, gradient, bias));
     }
 
     /// The parameters, in canonical order.

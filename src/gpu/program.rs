@@ -72,7 +72,7 @@ impl Kernel {
         .await
     }
 
-    /// Workgroups along x, y, z. Elements, rows and the like fold over x and y.
+    /// Workgroups along x, y, z, folded over x and y.
     fn workgroups(&self, grid: Grid, limits: &wgpu::Limits) -> Result<[u32; 3]> {
         let most = limits.max_compute_workgroups_per_dimension as usize;
         let fold = |count: usize| {
@@ -82,19 +82,6 @@ impl Kernel {
         let counts = match grid {
             Grid::Elements(len) => fold(len.div_ceil(self.reflection.workgroup_size[0] as usize)),
             Grid::Workgroups(count) => fold(count),
-            Grid::Tiles {
-                tile,
-                m,
-                n,
-                realizations,
-            } => {
-                let sizes = tile.sizes();
-                [
-                    n.div_ceil(sizes.n as usize),
-                    m.div_ceil(sizes.m as usize),
-                    realizations,
-                ]
-            }
         };
         if counts.iter().any(|&count| count > most) {
             return Err(Error::Gpu {
@@ -271,14 +258,32 @@ impl Program {
     /// # Errors
     /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
     pub fn run(&self, gpu: &mut Gpu, slots: std::ops::Range<usize>) -> Result<usize> {
-        let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        for slot in slots {
-            self.record(&mut pass, slot);
-        }
-        drop(pass);
-        gpu.submit(encoder)
+        run_in_turn(gpu, &[self], slots)
     }
+
+    /// How many dispatches a step is.
+    pub fn dispatches(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Runs programs in turn, beginning with the first, one for each of the steps `slots`: see
+/// [`Program::run`].
+///
+/// # Errors
+/// Those of [`Program::run`].
+pub(super) fn run_in_turn(
+    gpu: &mut Gpu,
+    programs: &[&Program],
+    slots: std::ops::Range<usize>,
+) -> Result<usize> {
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    let mut pass = encoder.begin_compute_pass(&Default::default());
+    for (slot, program) in slots.zip(programs.iter().cycle()) {
+        program.record(&mut pass, slot);
+    }
+    drop(pass);
+    gpu.submit(encoder)
 }
 
 fn bind_group(gpu: &Gpu, buffers: &Buffers, kernel: &Kernel, op: &Op) -> wgpu::BindGroup {

@@ -11,6 +11,7 @@ use naga::{AddressSpace, Literal, ScalarKind, StorageAccess, TypeInner};
 
 use crate::activation::Activation;
 use crate::error::{Error, Result};
+use crate::gpu::ops::Product;
 
 /// A WGSL file.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +46,12 @@ pub const GRID: File = wgsl!("grid");
 pub const NUMBERS: File = wgsl!("numbers");
 /// The samples of a step.
 pub const STEP: File = wgsl!("step");
+/// Which elements of a vector there are.
+pub const VECTOR: File = wgsl!("operand/vector");
+/// What is kept of each sample.
+pub const METRICS: File = wgsl!("metrics");
+/// The projection onto the simplex.
+pub const SIMPLEX: File = wgsl!("simplex");
 /// The tiled product.
 pub const TILE_MATMUL: File = wgsl!("tile_matmul");
 
@@ -125,11 +132,15 @@ pub struct TileSizes {
     pub thread_m: u32,
     /// Columns of one invocation.
     pub thread_n: u32,
+    /// Parts of the depth that different invocations take.
+    pub slices: u32,
 }
 
-/// The tile files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The tile files, smallest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tile {
+    /// 16 × 16, and the depth split 16 ways.
+    Deep,
     /// 32 × 32.
     Small,
     /// 64 × 64.
@@ -140,11 +151,12 @@ pub enum Tile {
 
 impl Tile {
     /// Every tile.
-    pub const ALL: [Self; 3] = [Self::Small, Self::Medium, Self::Large];
+    pub const ALL: [Self; 4] = [Self::Deep, Self::Small, Self::Medium, Self::Large];
 
     /// Its file.
     pub fn file(self) -> File {
         match self {
+            Self::Deep => wgsl!("tile/deep"),
             Self::Small => wgsl!("tile/small"),
             Self::Medium => wgsl!("tile/medium"),
             Self::Large => wgsl!("tile/large"),
@@ -153,7 +165,7 @@ impl Tile {
 
     /// Its sizes, as the file states them.
     pub fn sizes(self) -> TileSizes {
-        static SIZES: LazyLock<[TileSizes; 3]> = LazyLock::new(|| {
+        static SIZES: LazyLock<[TileSizes; 4]> = LazyLock::new(|| {
             Tile::ALL.map(|tile| {
                 let module = naga::front::wgsl::parse_str(tile.file().text)
                     .expect("tile files are checked by a test");
@@ -165,27 +177,33 @@ impl Tile {
                     k: get("TILE_K"),
                     thread_m: get("THREAD_M"),
                     thread_n: get("THREAD_N"),
+                    slices: get("SLICES"),
                 }
             })
         });
         SIZES[self as usize]
     }
 
-    /// The tile for an (m, n) output: the largest that still gives a big card a workgroup for most
-    /// of its processors. A function of the shape alone, so that results do not depend on the
-    /// adapter or on R.
-    pub fn for_output(m: usize, n: usize) -> Self {
+    /// How many tiles cover an (m, n) output.
+    pub fn tiles(self, m: usize, n: usize) -> usize {
+        let sizes = self.sizes();
+        m.div_ceil(sizes.m as usize) * n.div_ceil(sizes.n as usize)
+    }
+
+    /// The tile for a product: the largest that still gives a big card a workgroup for most of its
+    /// processors, and where even the small one does not, one that splits long sums. A function of
+    /// the shape alone, so that results do not depend on the adapter or on R.
+    pub fn for_product(Product { m, n, k }: Product) -> Self {
         const ENOUGH_WORKGROUPS: usize = 96;
-        let workgroups = |tile: &Self| {
-            let sizes = tile.sizes();
-            m.div_ceil(sizes.m as usize) * n.div_ceil(sizes.n as usize)
-        };
-        let large_enough = |tile: &Self| workgroups(tile) >= ENOUGH_WORKGROUPS;
-        Self::ALL
-            .into_iter()
-            .rev()
-            .find(large_enough)
-            .unwrap_or(Self::Small)
+        const FEW_WORKGROUPS: usize = 32;
+        const LONG_SUM: usize = 64;
+        let enough = |tile: Self| tile.tiles(m, n) >= ENOUGH_WORKGROUPS;
+        match () {
+            () if enough(Self::Large) => Self::Large,
+            () if enough(Self::Medium) => Self::Medium,
+            () if k >= LONG_SUM && Self::Small.tiles(m, n) < FEW_WORKGROUPS => Self::Deep,
+            () => Self::Small,
+        }
     }
 }
 

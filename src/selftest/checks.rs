@@ -50,6 +50,22 @@ impl Bounded {
         }
     }
 
+    /// [`Self::dot`] where the first factors are computed.
+    pub fn dot_of(terms: impl IntoIterator<Item = (Self, f32)>) -> Self {
+        let (mut value, mut magnitude, mut inherited, mut n) = (0.0, 0.0, 0.0, 0.0);
+        for (a, b) in terms {
+            let b = f64::from(b);
+            value += a.value * b;
+            magnitude += (a.value.abs() + a.error) * b.abs();
+            inherited += a.error * b.abs();
+            n += 1.0;
+        }
+        Self {
+            value,
+            error: inherited + (n + 1.0) * ROUNDING * magnitude + n * FLUSH,
+        }
+    }
+
     /// The rounded sum of two.
     pub fn plus(self, other: Self) -> Self {
         let value = self.value + other.value;

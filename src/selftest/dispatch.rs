@@ -4,6 +4,9 @@ use crate::error::Result;
 use crate::gpu::{BufferId, BufferSpec, Buffers, Contents, Gpu, Op, Program};
 use crate::rng::{Purpose, Stream};
 
+/// What a buffer starts with that an op is expected to fill: what no check expects of it.
+pub const UNWRITTEN: f32 = -777.0;
+
 /// Buffers and ops of a check.
 #[derive(Default)]
 pub struct Run {
@@ -25,9 +28,9 @@ impl Run {
         self.bytes(bytemuck::cast_slice(values))
     }
 
-    /// A buffer that the ops are expected to fill; it starts with what no check expects.
+    /// A buffer that the ops are expected to fill.
     pub fn output(&mut self, len: usize) -> BufferId {
-        self.input(&vec![-777.0; len])
+        self.input(&vec![UNWRITTEN; len])
     }
 
     /// The step that gather and loss read: samples first .. first + count, place `slot`.

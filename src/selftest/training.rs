@@ -10,7 +10,7 @@ use super::networks::{
 use crate::activation::{self, Activation};
 use crate::error::Result;
 use crate::executor::{Executor, Sgd, Splits};
-use crate::gpu::ops::layer_forward::{Epilogue, Operands, layer_forward};
+use crate::gpu::ops::layer_forward::{Epilogue, Input, Operands, layer_forward};
 use crate::gpu::shader::Tile;
 use crate::gpu::{Gpu, GpuExecutor, PlanOptions};
 use crate::nn::{Form, Layer, LayerKind, Loss, Model, Parameters};
@@ -207,7 +207,7 @@ pub fn tied_states(
             }
         };
         let operands = Operands {
-            z: before,
+            z: Input::Buffer(before),
             weight,
             bias,
             output,

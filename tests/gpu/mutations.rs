@@ -43,8 +43,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "layout/nt",
-            find: "return col * k + kk;",
-            replace: "return kk * n + col;",
+            find: "    return transpose(mat4x4(\n        rhs_line",
+            replace: "    return (mat4x4(\n        rhs_line",
         },
     ),
     (
@@ -54,7 +54,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         Fault::Wgsl {
             file: "layer_forward",
             find: "acc + bias[realization * params.outputs + col]",
-            replace: "acc",
+            replace: "acc + 0.0 * bias[realization * params.outputs + col]",
         },
     ),
     (
@@ -63,8 +63,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "epilogue/bregman_backward",
-            find: "rho_slope(z[index]) * acc",
-            replace: "rho_slope(1.0 - 0.5 * z[index]) * acc",
+            find: "rho_slope(z_element(index)) * acc",
+            replace: "rho_slope(1.0 - 0.5 * z_element(index)) * acc",
         },
     ),
     (
@@ -73,7 +73,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "epilogue/bregman_dual",
-            find: "skip[index] + pre_activation",
+            find: "skip + pre_activation",
             replace: "pre_activation",
         },
     ),
@@ -83,7 +83,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "epilogue/euclidean_backward",
-            find: "(acc + skip[index])",
+            find: "(acc + delta_element(index))",
             replace: "acc",
         },
     ),
@@ -92,9 +92,9 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "standard  tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "tile_matmul",
-            find: "kk < k && col < n",
-            replace: "kk + 1u < k && col < n",
+            file: "operand/vector",
+            find: "< vec4(len)",
+            replace: "< vec4(len - 1u)",
         },
     ),
     (
@@ -102,8 +102,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Buffer {
-            kernel: "layer_backward_weight",
-            binding: "rhs",
+            kernel: "layer_backward",
+            binding: "z",
             instead: "layers.1.z",
         },
     ),
@@ -112,9 +112,9 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "standard  tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "layer_backward_weight",
-            find: "-= params",
-            replace: "+= params",
+            file: "layer_backward",
+            find: "weight_element(index) - step",
+            replace: "weight_element(index) + step",
         },
     ),
     (
@@ -122,9 +122,9 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "standard  tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "epilogue/bias_update",
-            find: "kk = 0u; kk < params.batch",
-            replace: "kk = 1u; kk < params.batch",
+            file: "layer_backward",
+            find: "ones & vec4(inside)",
+            replace: "ones & vec4(inside && kk > 0u)",
         },
     ),
     (
@@ -132,7 +132,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 7, 7, 11]",
         false,
         Fault::Wgsl {
-            file: "project_simplex",
+            file: "simplex",
             find: "(total - 1.0)",
             replace: "(total - 0.99)",
         },
@@ -142,9 +142,9 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "tile_matmul",
-            find: "rhs[realization * k * n + index]",
-            replace: "rhs[realization * k + index]",
+            file: "layer_backward",
+            find: "(realization * size.z + min(kk, size.z - 1u)) * params.inputs",
+            replace: "(realization + min(kk, size.z - 1u)) * params.inputs",
         },
     ),
     (
@@ -162,9 +162,9 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 7, 7, 11]",
         false,
         Fault::Wgsl {
-            file: "mix_backward",
-            find: "delta[index] / slope",
-            replace: "delta[index]",
+            file: "mix/bregman",
+            find: "delta / slope",
+            replace: "delta",
         },
     ),
     (
@@ -173,18 +173,98 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "loss/cross_entropy",
-            find: "return f32(step.count);",
-            replace: "return f32(params.batch);",
+            find: "/ f32(step.count)",
+            replace: "/ f32(params.batch)",
         },
     ),
     (
-        "a sample out of order",
+        "a sample out of order, gathered on the way",
         "bregman dual tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "operand/pixels",
+            find: "step.first + min(row",
+            replace: "step.first + min(row / 2u * 2u",
+        },
+    ),
+    (
+        "a sample out of order, gathered first",
+        "bregman dual tanh [13, 7, 7, 11]",
         false,
         Fault::Wgsl {
             file: "gather",
             find: "step.first + row",
             replace: "step.first + row / 2u * 2u",
+        },
+    ),
+    (
+        "a batch left behind without its last sample",
+        "bregman dual tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "operand/pixels_scalar",
+            find: "z[start + offset + i] = value[i];",
+            replace: "z[start + offset + i] = value[i] * f32(row + 1u < step.count);",
+        },
+    ),
+    (
+        "the other half of a pair read",
+        "standard  tanh [13, 13, 13]",
+        false,
+        Fault::Buffer {
+            kernel: "layer_forward",
+            binding: "rhs",
+            instead: "layers.0.next weight",
+        },
+    ),
+    (
+        "a slice of the depth forgotten",
+        "standard  tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "tile_matmul",
+            find: "s < SLICES",
+            replace: "s < max(SLICES - 3u, 1u)",
+        },
+    ),
+    (
+        "the product with M added to that with W, forward",
+        "bregman dual tanh [13, 7, 7, 11]",
+        false,
+        Fault::Wgsl {
+            file: "layer_forward_mix",
+            find: "    clear_tile();",
+            replace: "",
+        },
+    ),
+    (
+        "no gradient through M",
+        "euclidean  tanh [13, 7, 7, 11]",
+        false,
+        Fault::Wgsl {
+            file: "mix/present",
+            find: "const MIXES: bool = true",
+            replace: "const MIXES: bool = false",
+        },
+    ),
+    (
+        "M updated by half its gradient",
+        "euclidean  tanh [13, 7, 7, 11]",
+        false,
+        Fault::Wgsl {
+            file: "mix_update",
+            find: "-= params.learning_rate * gradient",
+            replace: "-= 0.5 * params.learning_rate * gradient",
+        },
+    ),
+    (
+        "a head without its bias",
+        "standard  tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "head",
+            find: "sum + bias[",
+            replace: "sum + 0.0 * bias[",
         },
     ),
     (

@@ -302,10 +302,13 @@ pub fn table(model: &Model) -> String {
     rows.iter().map(line).collect()
 }
 
-/// The network of a run that goes on.
-pub fn resumed(run: &Run) -> Network {
+/// The network of a run that goes on, with so many steps in an epoch.
+pub fn resumed(run: &Run, steps: usize) -> Network {
+    let done = run.position.epochs.len() * steps + run.position.steps;
+    let mut model = run.model.clone();
+    model.cnn = model.cnn.map(|cnn| cnn.with_seed(run.seed, done as u32));
     Network {
-        model: run.model.clone(),
+        model,
         initial: Initial::Loaded(run.parameters.clone()),
     }
 }

@@ -3,10 +3,18 @@
 use super::params;
 use crate::activation::{self, Activation};
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{File, Layout, NUMBERS, Shader, TILE_MATMUL, Tile, wgsl};
+use crate::gpu::shader::{File, Layout, NUMBERS, STEP, Shader, TILE_MATMUL, Tile, VECTOR, wgsl};
 use crate::nn::Layer;
 
-params! { batch: u32, outputs: u32, inputs: u32, clamp_low: f32, clamp_high: f32 }
+params! {
+    batch: u32,
+    outputs: u32,
+    inputs: u32,
+    realizations: u32,
+    order_stride: u32,
+    clamp_low: f32,
+    clamp_high: f32,
+}
 
 /// What becomes of the pre-activation Wz + b, with the buffers that takes.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +50,7 @@ pub enum Epilogue {
 }
 
 impl Epilogue {
-    fn file(self) -> File {
+    pub(super) fn file(self) -> File {
         match self {
             Self::Linear => wgsl!("epilogue/linear"),
             Self::Standard => wgsl!("epilogue/standard"),
@@ -53,25 +61,57 @@ impl Epilogue {
         }
     }
 
-    fn buffers(self) -> Vec<(&'static str, BufferId)> {
+    /// The variable of the skip path, and a′.
+    pub(super) fn buffers(self) -> [Option<BufferId>; 2] {
         match self {
-            Self::Linear | Self::Standard => vec![],
-            Self::Euclidean { u } | Self::Bregman { u } => vec![("skip", u)],
-            Self::BregmanLift { u, dual } => vec![("skip", u), ("dual", dual)],
-            Self::BregmanDual { a, dual } => vec![("skip", a), ("dual", dual)],
+            Self::Linear | Self::Standard => [None, None],
+            Self::Euclidean { u } | Self::Bregman { u } => [Some(u), None],
+            Self::BregmanLift { u, dual } => [Some(u), Some(dual)],
+            Self::BregmanDual { a, dual } => [Some(a), Some(dual)],
         }
     }
 }
 
-/// The kernel for one epilogue, activation and tile.
-pub fn shader(epilogue: Epilogue, activation: &Activation, tile: Tile) -> Shader {
-    let files = [
-        TILE_MATMUL,
-        Layout::Nt.file(),
-        tile.file(),
-        epilogue.file(),
-        NUMBERS,
-    ];
+/// Where z comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Input {
+    /// A buffer, (R, batch, in).
+    Buffer(BufferId),
+    /// The data set's bytes, gathered as by [`super::gather`], which are left in a buffer, too.
+    Pixels {
+        /// As of [`super::gather::gather`].
+        order_stride: usize,
+        /// As of [`super::gather::gather`]; the output is z.
+        operands: super::gather::Operands,
+    },
+}
+
+/// The kernel for one epilogue, activation and tile, with lines of multiples of 4 or not, on a
+/// buffer or on pixels.
+pub fn shader(
+    epilogue: Epilogue,
+    activation: &Activation,
+    tile: Tile,
+    aligned: bool,
+    pixels: bool,
+) -> Shader {
+    let [lhs, rhs] = super::matmul::operands(aligned);
+    let mut files = vec![TILE_MATMUL, Layout::Nt.file(), tile.file(), VECTOR, rhs];
+    if pixels {
+        let lhs = match aligned {
+            true => wgsl!("operand/pixels_vec4"),
+            false => wgsl!("operand/pixels_scalar"),
+        };
+        files.extend([lhs, wgsl!("operand/pixels"), STEP]);
+    } else {
+        files.push(lhs);
+    }
+    files.push(match epilogue {
+        Epilogue::Linear | Epilogue::Standard => wgsl!("skip/none"),
+        _ if pixels => wgsl!("skip/pixels"),
+        _ => wgsl!("skip/buffer"),
+    });
+    files.extend([epilogue.file(), NUMBERS]);
     let shader = Shader::new(wgsl!("layer_forward"), files);
     match epilogue {
         Epilogue::Linear => shader,
@@ -89,11 +129,25 @@ pub fn shaders() -> impl Iterator<Item = Shader> {
         Epilogue::BregmanLift { u, dual },
         Epilogue::BregmanDual { a, dual },
     ];
-    Tile::ALL.into_iter().flat_map(move |tile| {
+    let forms = |tile| [true, false].map(|aligned| (tile, aligned));
+    let forms = Tile::ALL.into_iter().flat_map(forms);
+    forms.flat_map(move |(tile, aligned)| {
         let nonlinear = activation::ALL.iter().flat_map(move |activation| {
-            epilogues.map(|epilogue| shader(epilogue, activation, tile))
+            epilogues.into_iter().flat_map(move |epilogue| {
+                let lifted = !matches!(epilogue, Epilogue::BregmanDual { .. });
+                let sources = if lifted { &[false, true][..] } else { &[false] };
+                let shader = move |&pixels| shader(epilogue, activation, tile, aligned, pixels);
+                sources.iter().map(shader)
+            })
         });
-        nonlinear.chain([shader(Epilogue::Linear, &activation::IDENTITY, tile)])
+        let linear = shader(
+            Epilogue::Linear,
+            &activation::IDENTITY,
+            tile,
+            aligned,
+            false,
+        );
+        nonlinear.chain([linear])
     })
 }
 
@@ -101,7 +155,7 @@ pub fn shaders() -> impl Iterator<Item = Shader> {
 #[derive(Clone, Copy, Debug)]
 pub struct Operands {
     /// (R, batch, in).
-    pub z: BufferId,
+    pub z: Input,
     /// W, (R, out, in).
     pub weight: BufferId,
     /// b, (R, out).
@@ -110,7 +164,10 @@ pub struct Operands {
     pub output: BufferId,
 }
 
-/// One layer, forward.
+/// One layer, forward. On pixels the skip path is z itself, whatever buffer `epilogue` names.
+///
+/// # Panics
+/// For pixels with the dual form's epilogue, which takes a from the layer below.
 pub fn layer_forward(
     epilogue: Epilogue,
     activation: &Activation,
@@ -120,26 +177,43 @@ pub fn layer_forward(
     layer: &Layer,
     operands: Operands,
 ) -> Op {
+    let order_stride = match operands.z {
+        Input::Buffer(_) => 0,
+        Input::Pixels { order_stride, .. } => order_stride,
+    };
     let params = Params {
         batch: batch as u32,
         outputs: layer.outputs as u32,
         inputs: layer.inputs as u32,
+        realizations: realizations as u32,
+        order_stride: order_stride as u32,
         clamp_low: clamp[0],
         clamp_high: clamp[1],
     };
-    let grid = Grid::Tiles {
-        tile,
-        m: batch,
-        n: layer.outputs,
-        realizations,
+    let aligned = layer.inputs.is_multiple_of(4);
+    let pixels = matches!(operands.z, Input::Pixels { .. });
+    let op = Op::new(
+        shader(epilogue, activation, tile, aligned, pixels),
+        &params,
+        Grid::Workgroups(realizations * tile.tiles(batch, layer.outputs)),
+    )
+    .bind("rhs", operands.weight)
+    .bind("bias", operands.bias)
+    .bind("output", operands.output);
+    let [skip, dual] = epilogue.buffers();
+    let op = match operands.z {
+        Input::Buffer(z) => {
+            let op = op.bind("lhs", z);
+            skip.into_iter().fold(op, |op, skip| op.bind("skip", skip))
+        }
+        Input::Pixels { operands, .. } => {
+            let dual_form = matches!(epilogue, Epilogue::BregmanDual { .. });
+            assert!(!dual_form, "pixels are no dual variable");
+            op.bind("pixels", operands.pixels)
+                .bind("pixel_values", operands.pixel_values)
+                .bind("order", operands.order)
+                .bind("z", operands.output)
+        }
     };
-    let op = Op::new(shader(epilogue, activation, tile), &params, grid)
-        .bind("lhs", operands.z)
-        .bind("rhs", operands.weight)
-        .bind("bias", operands.bias)
-        .bind("output", operands.output);
-    epilogue
-        .buffers()
-        .into_iter()
-        .fold(op, |op, (name, buffer)| op.bind(name, buffer))
+    dual.into_iter().fold(op, |op, dual| op.bind("dual", dual))
 }

@@ -1,19 +1,24 @@
-//! The loss of a step with its gradient in the logits and the count of correct classes.
+//! The losses of a step with their gradient in the logits, and whether the classes are right.
 
 use super::params;
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{MATH, NUMBERS, STEP, Shader, wgsl};
+use crate::gpu::shader::{File, GRID, MATH, METRICS, NUMBERS, STEP, Shader, wgsl};
 use crate::nn::Loss;
 
 params! { batch: u32, outputs: u32, order_stride: u32, realizations: u32 }
 
-/// The kernel for one loss.
-pub fn shader(loss: Loss) -> Shader {
-    let file = match loss {
+/// The file that defines a loss.
+pub(super) fn file(loss: Loss) -> File {
+    match loss {
         Loss::CrossEntropy => wgsl!("loss/cross_entropy"),
         Loss::MeanSquaredError => wgsl!("loss/mse"),
-    };
-    Shader::new(wgsl!("loss"), [file, STEP, NUMBERS, MATH])
+    }
+}
+
+/// The kernel for one loss.
+pub fn shader(loss: Loss) -> Shader {
+    let files = [file(loss), METRICS, GRID, STEP, NUMBERS, MATH];
+    Shader::new(wgsl!("loss"), files)
 }
 
 /// Every permutation.
@@ -32,7 +37,8 @@ pub struct Operands {
     pub order: BufferId,
     /// dL/dlogits, (R, batch, outputs).
     pub delta: BufferId,
-    /// (steps, R) pairs: the bits of the mean loss, and the count of correct classes.
+    /// (steps, R, batch) pairs: the bits of a sample's loss, and 1 if its class is right. Those of
+    /// rows past a step's count are left alone.
     pub metrics: BufferId,
 }
 
@@ -49,7 +55,7 @@ pub fn loss(
         order_stride: order_stride as u32,
         realizations: realizations as u32,
     };
-    Op::new(shader(loss), &params, Grid::Workgroups(realizations))
+    Op::new(shader(loss), &params, Grid::Elements(realizations * batch))
         .bind("logits", operands.logits)
         .bind("labels", operands.labels)
         .bind("order", operands.order)

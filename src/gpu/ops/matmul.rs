@@ -2,20 +2,32 @@
 
 use super::{Product, params};
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{Layout, Shader, TILE_MATMUL, Tile, wgsl};
+use crate::gpu::shader::{File, Layout, Shader, TILE_MATMUL, Tile, VECTOR, wgsl};
 
-params! { m: u32, n: u32, k: u32 }
+params! { m: u32, n: u32, k: u32, realizations: u32 }
 
-/// The kernel for one layout and tile.
-pub fn shader(layout: Layout, tile: Tile) -> Shader {
-    Shader::new(wgsl!("matmul"), [TILE_MATMUL, layout.file(), tile.file()])
+/// The kernel for one layout and tile, with lines of multiples of 4 or not.
+pub fn shader(layout: Layout, tile: Tile, aligned: bool) -> Shader {
+    let [lhs, rhs] = operands(aligned);
+    let files = [TILE_MATMUL, layout.file(), tile.file(), VECTOR, lhs, rhs];
+    Shader::new(wgsl!("matmul"), files)
+}
+
+/// The files of the operands lhs and rhs, with lines of multiples of 4 or not.
+pub(super) fn operands(aligned: bool) -> [File; 2] {
+    match aligned {
+        true => [wgsl!("operand/lhs_vec4"), wgsl!("operand/rhs_vec4")],
+        false => [wgsl!("operand/lhs_scalar"), wgsl!("operand/rhs_scalar")],
+    }
 }
 
 /// Every permutation.
 pub fn shaders() -> impl Iterator<Item = Shader> {
-    Layout::ALL
-        .into_iter()
-        .flat_map(|layout| Tile::ALL.map(|tile| shader(layout, tile)))
+    Layout::ALL.into_iter().flat_map(|layout| {
+        Tile::ALL
+            .into_iter()
+            .flat_map(move |tile| [true, false].map(|aligned| shader(layout, tile, aligned)))
+    })
 }
 
 /// The product of R pairs of matrices.
@@ -33,18 +45,17 @@ pub fn matmul(
         m: m as u32,
         n: n as u32,
         k: k as u32,
+        realizations: realizations as u32,
     };
-    Op::new(
-        shader(layout, tile),
-        &params,
-        Grid::Tiles {
-            tile,
-            m,
-            n,
-            realizations,
-        },
-    )
-    .bind("lhs", lhs)
-    .bind("rhs", rhs)
-    .bind("output", output)
+    let lines = match layout {
+        Layout::Nt => [k, k],
+        Layout::Nn => [k, n],
+        Layout::Tn => [m, n],
+    };
+    let aligned = lines.iter().all(|line| line.is_multiple_of(4));
+    let tiles = Grid::Workgroups(realizations * tile.tiles(m, n));
+    Op::new(shader(layout, tile, aligned), &params, tiles)
+        .bind("lhs", lhs)
+        .bind("rhs", rhs)
+        .bind("output", output)
 }

@@ -1,15 +1,18 @@
-//! q = δ′ / h(u), 0 where the clamp of u = Mz was active.
+//! q, the gradient in u = Mz: δ′ / h(u), 0 where the clamp of u was active.
 
+use super::layer_backward::mix_file;
 use super::params;
 use crate::activation::Activation;
 use crate::gpu::plan::{BufferId, Grid, Op};
 use crate::gpu::shader::{GRID, NUMBERS, Shader, wgsl};
+use crate::nn::LayerKind;
 
 params! { len: u32, gate_low: f32, gate_high: f32 }
 
 /// The kernel for one activation.
 pub fn shader(activation: &Activation) -> Shader {
-    Shader::new(wgsl!("mix_backward"), [GRID, NUMBERS]).with_activation(activation)
+    let files = [GRID, NUMBERS, mix_file(LayerKind::Bregman)];
+    Shader::new(wgsl!("mix_backward"), files).with_activation(activation)
 }
 
 /// q = δ′ / h(u), 0 where the clamp of u = Mz was active.

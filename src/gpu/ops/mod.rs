@@ -18,15 +18,17 @@ pub mod conv2d_forward;
 pub mod count_step;
 pub mod dropout;
 pub mod gather;
-pub mod layer_backward_input;
-pub mod layer_backward_weight;
+pub mod head;
+pub mod layer_backward;
 pub mod layer_forward;
+pub mod layer_forward_mix;
 pub mod limit_dual;
 pub mod loss;
 pub mod matmul;
 pub mod max_pool2d_backward;
 pub mod max_pool2d_forward;
 pub mod mix_backward;
+pub mod mix_update;
 pub mod project_simplex;
 pub mod sgd;
 
@@ -98,10 +100,10 @@ pub fn permutations() -> Vec<(Shader, &'static [(&'static str, &'static str)])> 
     all.extend(loss::shaders().map(|s| (s, loss::Params::FIELDS)));
     all.extend(matmul::shaders().map(|s| (s, matmul::Params::FIELDS)));
     all.extend(layer_forward::shaders().map(|s| (s, layer_forward::Params::FIELDS)));
-    all.extend(layer_backward_input::shaders().map(|s| (s, layer_backward_input::Params::FIELDS)));
-    all.extend(
-        layer_backward_weight::shaders().map(|s| (s, layer_backward_weight::Params::FIELDS)),
-    );
+    all.extend(layer_forward_mix::shaders().map(|s| (s, layer_forward_mix::Params::FIELDS)));
+    all.extend(layer_backward::shaders().map(|s| (s, layer_backward::Params::FIELDS)));
+    all.extend(head::shaders().map(|s| (s, head::Params::FIELDS)));
+    all.extend(mix_update::shaders().map(|s| (s, mix_update::Params::FIELDS)));
     all.extend(front_end());
     all
 }

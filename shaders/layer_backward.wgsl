@@ -1,0 +1,140 @@
+// The whole backward pass of a layer in one dispatch, from δ′ = dL/da′ (R, batch, out):
+// - δ (R, batch, in) of the layer below, where it is wanted: δ′W, with qM for a skip through M; an
+//   epilogue file adds the skip path and multiplies by the slope h(z) of the layer below;
+// - the SGD update of W (R, out, in) by its gradient δ′ᵀ z, written to `next_weight`, because other
+//   workgroups still read W, and that of the bias (R, out) by Σ δ′, the product with a column of ones.
+// The workgroups of δ come first: their sums are the longer ones.
+
+struct Params {
+    batch: u32,
+    inputs: u32,
+    outputs: u32,
+    realizations: u32,
+    wanted_rows: u32,
+    learning_rate: f32,
+    gate_low: f32,
+    gate_high: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(4) var<storage, read_write> output: array<f32>;
+@group(0) @binding(5) var<storage, read_write> next_weight: array<f32>;
+@group(0) @binding(6) var<storage, read_write> bias: array<f32>;
+
+const INPUT: u32 = 0u;
+const MIX: u32 = 1u;
+const WEIGHT: u32 = 2u;
+
+// Which product: δ′W, qM or δ′ᵀ z.
+var<private> job: u32;
+
+fn lhs_place(slot: u32) -> vec2<u32> {
+    if (job == WEIGHT) {
+        return place_across_k(slot, QUADS_M);
+    }
+    return place_along_k(slot, QUADS_M);
+}
+
+fn rhs_place(slot: u32) -> vec2<u32> {
+    return place_across_k(slot, QUADS_N);
+}
+
+// δ′ or q, output `offset` and the three after it of a sample; 0 past the batch's end.
+fn delta_line(realization: u32, sample: u32, offset: u32) -> vec4<f32> {
+    let start = (realization * params.batch + min(sample, params.batch - 1u)) * params.outputs;
+    if (job == MIX) {
+        return q_vector(start, offset, params.outputs, sample < params.batch);
+    }
+    return delta_vector(start, offset, params.outputs, sample < params.batch);
+}
+
+fn lhs_block(realization: u32, row: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
+    if (job == WEIGHT) {
+        return mat4x4(
+            delta_line(realization, kk, row),
+            delta_line(realization, kk + 1u, row),
+            delta_line(realization, kk + 2u, row),
+            delta_line(realization, kk + 3u, row),
+        );
+    }
+    return transpose(mat4x4(
+        delta_line(realization, row, kk),
+        delta_line(realization, row + 1u, kk),
+        delta_line(realization, row + 2u, kk),
+        delta_line(realization, row + 3u, kk),
+    ));
+}
+
+// Line kk of W, M or z with its column of ones.
+fn rhs_line(realization: u32, col: u32, kk: u32, size: vec3<u32>) -> vec4<f32> {
+    let start = (realization * size.z + min(kk, size.z - 1u)) * params.inputs;
+    let inside = kk < size.z;
+    if (job == WEIGHT) {
+        let ones = vec4(col) + vec4(0u, 1u, 2u, 3u) == vec4(params.inputs);
+        let z = z_vector(start, col, params.inputs, inside);
+        return select(z, vec4(1.0), ones & vec4(inside));
+    }
+    if (job == MIX) {
+        return mix_vector(start, col, params.inputs, inside);
+    }
+    return weight_vector(start, col, params.inputs, inside);
+}
+
+fn rhs_block(realization: u32, col: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
+    return mat4x4(
+        rhs_line(realization, col, kk, size),
+        rhs_line(realization, col, kk + 1u, size),
+        rhs_line(realization, col, kk + 2u, size),
+        rhs_line(realization, col, kk + 3u, size),
+    );
+}
+
+fn store_element(realization: u32, row: u32, col: u32, acc: f32) {
+    if (job == WEIGHT) {
+        let place = realization * params.outputs + row;
+        let step = params.learning_rate * acc;
+        if (col == params.inputs) {
+            bias[place] -= step;
+        } else {
+            let index = place * params.inputs + col;
+            next_weight[index] = weight_element(index) - step;
+        }
+    } else {
+        let index = (realization * params.batch + row) * params.inputs + col;
+        output[index] = epilogue(index, acc);
+    }
+}
+
+fn tiles(m: u32, n: u32) -> u32 {
+    return (m + TILE_M - 1u) / TILE_M * ((n + TILE_N - 1u) / TILE_N);
+}
+
+@compute @workgroup_size(THREADS)
+fn layer_backward(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let index = group.y * groups.x + group.x;
+    let input_size = vec3(params.wanted_rows, params.inputs, params.outputs);
+    let weight_size = vec3(params.outputs, params.inputs + 1u, params.batch);
+    let input_tiles = params.realizations * tiles(input_size.x, input_size.y);
+    if (index < input_tiles) {
+        let tile = output_tile(index, input_size.x, input_size.y);
+        job = INPUT;
+        accumulate_tile(tile, thread, input_size);
+        if (MIXES) {
+            job = MIX;
+            accumulate_tile(tile, thread, input_size);
+        }
+        store_tile(tile, thread, input_size);
+        return;
+    }
+    let tile = output_tile(index - input_tiles, weight_size.x, weight_size.y);
+    if (tile.realization >= params.realizations) {
+        return;
+    }
+    job = WEIGHT;
+    accumulate_tile(tile, thread, weight_size);
+    store_tile(tile, thread, weight_size);
+}

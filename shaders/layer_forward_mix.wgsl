@@ -1,0 +1,49 @@
+// A whole layer that changes the width, in one dispatch: u = Mz and z′ (R, batch, out) from
+// z (R, batch, in), M and W (R, out, in) and b (R, out); an epilogue file turns the pre-activation
+// Wz + b into z′ (eq. 20). Layout nt. The invocation that writes an element of u reads it again.
+
+struct Params {
+    batch: u32,
+    outputs: u32,
+    inputs: u32,
+    realizations: u32,
+    clamp_low: f32,
+    clamp_high: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> output: array<f32>;
+@group(0) @binding(5) var<storage, read_write> u: array<f32>;
+
+// Whether the product is Mz, not Wz.
+var<private> mixing: bool;
+
+fn store_element(realization: u32, row: u32, col: u32, acc: f32) {
+    let index = (realization * params.batch + row) * params.outputs + col;
+    if (mixing) {
+        u[index] = acc;
+    } else {
+        epilogue(index, acc + bias[realization * params.outputs + col], u[index]);
+    }
+}
+
+@compute @workgroup_size(THREADS)
+fn layer_forward_mix(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let size = vec3(params.batch, params.outputs, params.inputs);
+    let tile = output_tile(group.y * groups.x + group.x, size.x, size.y);
+    if (tile.realization >= params.realizations) {
+        return;
+    }
+    mixing = true;
+    accumulate_tile(tile, thread, size);
+    store_tile(tile, thread, size);
+    clear_tile();
+    mixing = false;
+    accumulate_tile(tile, thread, size);
+    store_tile(tile, thread, size);
+}

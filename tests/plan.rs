@@ -1,0 +1,65 @@
+//! What a training step is laid out as, without an adapter.
+
+use std::collections::HashSet;
+
+use bregman::gpu::{Plan, PlanOptions};
+use bregman::nn::{Form, LayerKind, Loss, Model};
+use bregman::selftest::networks::{Case, SGD, cases, splits};
+
+fn plan(model: &Model, realizations: usize, fused: bool) -> Plan {
+    let options = PlanOptions {
+        realizations,
+        sgd: SGD,
+        fused,
+    };
+    Plan::new(model, &splits(model), options).expect("a plan")
+}
+
+/// L forward, one head with its loss, L + 1 backward; where a first layer has M, a gather; and an
+/// update of every M.
+#[test]
+fn a_step_of_l_layers_is_2l_plus_3_dispatches_at_most() {
+    for Case { name, model } in cases() {
+        let layers = model.layers.len();
+        let mixes = model.layers.iter().filter(|layer| layer.mix).count();
+        let gathers = usize::from(model.layers[0].mix);
+        for realizations in [1, 5] {
+            let count = plan(&model, realizations, true).train_step.len();
+            assert_eq!(count, 2 * layers + 2 + gathers + mixes, "{name}");
+            assert!(count <= 2 * layers + 3 + mixes, "{name}");
+            let unfused = plan(&model, realizations, false).train_step.len();
+            assert!(unfused > 2 * count, "{name}: {unfused} unfused");
+        }
+    }
+}
+
+/// More classes than the head's kernel takes: the loss follows in a dispatch of its own.
+#[test]
+fn many_classes_take_one_dispatch_more() {
+    let tanh = &bregman::activation::TANH;
+    let (kind, loss) = (LayerKind::Bregman, Loss::CrossEntropy);
+    for (classes, more) in [(16, 0), (17, 1)] {
+        let model = Model::new(kind, Form::Dual, tanh, loss, &[13, 13, 13], classes);
+        let model = model.expect("a network");
+        let count = plan(&model, 1, true).train_step.len();
+        assert_eq!(count, 2 * model.layers.len() + 2 + more, "{classes}");
+    }
+}
+
+/// Weights trade places with where they are updated to, and nothing else does.
+#[test]
+fn weights_alone_come_in_pairs() {
+    for Case { name, model } in cases() {
+        let plan = plan(&model, 1, true);
+        let names: Vec<&str> = plan
+            .pairs
+            .iter()
+            .map(|pair| plan.buffers[pair[0].0].name.as_str())
+            .collect();
+        let expected = (0..model.layers.len()).map(|l| format!("layers.{l}.weight"));
+        let expected: Vec<String> = expected.chain(["head.weight".to_owned()]).collect();
+        assert_eq!(names, expected, "{name}");
+        let distinct: HashSet<usize> = plan.pairs.iter().flatten().map(|id| id.0).collect();
+        assert_eq!(distinct.len(), 2 * plan.pairs.len(), "{name}");
+    }
+}
