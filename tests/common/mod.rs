@@ -92,7 +92,8 @@ pub fn schedule() -> Schedule {
 pub fn train_on(executor: &mut impl Executor, position: &mut Position, stop: &dyn Fn() -> bool) {
     let schedule = schedule();
     let epochs = schedule.epochs;
-    let run = train_until(executor, &schedule, position, &mut Silent, epochs, stop);
+    let mut observer = Silent;
+    let run = train_until(executor, &schedule, position, &mut observer, epochs, stop);
     pollster::block_on(run).expect("training");
 }
 

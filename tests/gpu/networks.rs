@@ -271,9 +271,15 @@ fn lost_run() {
     let schedule = common::schedule();
     let mut first = new(&run.parameters);
     let until = |executor: &mut GpuExecutor, position: &mut Position, epochs| {
-        let run = train_until(executor, &schedule, position, &mut Silent, epochs, &|| {
-            false
-        });
+        let mut observer = Silent;
+        let run = train_until(
+            executor,
+            &schedule,
+            position,
+            &mut observer,
+            epochs,
+            &|| false,
+        );
         pollster::block_on(run)
     };
     until(&mut first, &mut run.position, 1).expect("an epoch");
