@@ -1,6 +1,7 @@
 //! Sweeps against the textbook: the first 20 steps of 8 runs, by name, and what a run is from.
 
-use std::time::Instant;
+use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 use super::checks::{Check, Checks};
 use super::networks::{ETA, KINDS, largest_difference, perturb};
@@ -13,7 +14,7 @@ use crate::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
 use crate::sweep::{self, Record, Run, Sweep, reference};
 
 /// The checks of adapters, by name.
-pub const ALL: [(&str, Check); 2] = [
+pub const ALL: [(&str, Check); 3] = [
     ("sweep, 20 steps", |gpu, checks| {
         for model in models(checks.full) {
             first_steps(&model, checks, &mut |sweep, data| train(gpu, sweep, data))?;
@@ -25,7 +26,42 @@ pub const ALL: [(&str, Check); 2] = [
             train(gpu, sweep, data)
         })
     }),
+    ("sweep, dispatches", dispatches),
 ];
+
+/// Many epochs in few dispatches, as many as a clock that stands still allows, are what they are one
+/// a dispatch: no driver has cut a loop short.
+fn dispatches(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    let (kind, form, loss) = (LayerKind::Bregman, Form::Dual, Loss::MeanSquaredError);
+    let model = sweep::network(kind, form, &activation::ARCTAN, loss, 3)?;
+    let data = few(&model, 200);
+    let sweep = Sweep {
+        model,
+        init: Init::Random,
+        runs: eight_runs(),
+        epochs: 60,
+        batch_size: 10,
+        record_every: 1,
+    };
+    let mut record = |seconds: u64| {
+        let ticks = Cell::new(0);
+        let clock = || {
+            ticks.set(ticks.get() + seconds);
+            Duration::from_secs(ticks.get())
+        };
+        let mut ignored = |_| {};
+        let training = sweep::gpu::train(gpu, &sweep, &data, &clock, &mut ignored);
+        pollster::block_on(training)
+    };
+    let (few, many) = (record(0)?, record(10)?);
+    for (run, (few, many)) in few.metrics.iter().zip(&many.metrics).enumerate() {
+        let same = few.iter().zip(many).all(|(a, b)| a == b && a.loss > 0.0);
+        checks.require(same, || format!("run {run} depends on its dispatches"));
+    }
+    let same = few.parameters == many.parameters;
+    checks.require(same, || "parameters depend on dispatches".to_owned());
+    Ok(())
+}
 
 /// How a sweep is trained.
 pub type Train<'a> = &'a mut dyn FnMut(&Sweep, &Spirals) -> Result<Record>;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Metrics, Record, Run, Sweep};
+use super::{Metrics, Record, Run, Sweep, WIDTH};
 use crate::data::spirals::Spirals;
 use crate::error::{Error, Result};
 use crate::gpu::ops::sweep::{MAX_LAYERS, Operands, Params, sweep as sweep_op};
@@ -13,13 +13,18 @@ use crate::nn::{Init, LayerKind, Parameters};
 /// What a dispatch should take: drivers give up after some 2 s, and a first guess may be off.
 const DISPATCH: Duration = Duration::from_millis(250);
 
+/// Turns of loops that a dispatch on a software adapter may take: llvmpipe leaves every loop of an
+/// invocation after 65,535 turns in all, and says nothing.
+const SOFTWARE_TURNS: usize = 60_000;
+
 /// Trains every run of `sweep` on `data`. `clock` tells the time since any moment: the first
 /// dispatch is one epoch, and its time says how many the others do. `progress` is told of steps
 /// finished since it was last told, summed over runs.
 ///
 /// # Errors
 /// Those of [`Sweep::check`]; [`Error::InvalidOption`] for more layers than an invocation holds;
-/// [`Error::Gpu`] and [`Error::DeviceLost`].
+/// [`Error::Shape`] for more samples than a software adapter does in a dispatch; [`Error::Gpu`] and
+/// [`Error::DeviceLost`].
 pub async fn train(
     gpu: &mut Gpu,
     sweep: &Sweep,
@@ -36,6 +41,14 @@ pub async fn train(
             reason: format!(
                 "an adapter trains up to {MAX_LAYERS} layers an invocation; use --device cpu"
             ),
+        });
+    }
+    if gpu.summary().software && turns(sweep, data) > SOFTWARE_TURNS {
+        let most = data.len() * SOFTWARE_TURNS / turns(sweep, data);
+        return Err(Error::Shape {
+            operation: format!("points of a sweep on {}", gpu.summary().name),
+            expected: vec![most, WIDTH],
+            found: vec![data.len(), WIDTH],
         });
     }
     let mut record = Record {
@@ -108,6 +121,10 @@ async fn train_runs(
     let op = sweep_op(&sweep.model, &params(sweep, runs, data), operands);
     let program = Program::new(gpu, &buffers, &[op], Some(steps)).await?;
     let steps_an_epoch = data.len().div_ceil(sweep.batch_size) as u64;
+    let most = match gpu.summary().software {
+        true => (SOFTWARE_TURNS / turns(sweep, data)) as u32,
+        false => u32::MAX,
+    };
     let (mut first, mut epochs) = (0, 1);
     while first < sweep.epochs {
         let slot = (1..=first).filter(|&epoch| sweep.records(epoch)).count() as u32;
@@ -123,6 +140,7 @@ async fn train_runs(
         let fit = f64::from(epochs) * DISPATCH.as_secs_f64() / seconds.max(1e-6);
         epochs = (fit as u32)
             .clamp(1, epochs.saturating_mul(8))
+            .min(most)
             .min(sweep.epochs - first);
     }
 
@@ -148,6 +166,19 @@ async fn train_runs(
 
 /// Words of the uniform that holds the step: its stride.
 const STEP_WORDS: usize = 64;
+
+/// Turns of all loops in an epoch of `shaders/sweep.wgsl`, with an evaluation, as it is written.
+fn turns(sweep: &Sweep, data: &Spirals) -> usize {
+    let (samples, layers) = (data.len(), sweep.model.layers.len());
+    let (outputs, parameters) = (sweep.model.head.outputs, sweep.model.parameter_count());
+    let batches = samples.div_ceil(sweep.batch_size);
+    let forward = 1 + layers + outputs;
+    let shuffle = 2 * samples + 10 * (samples / 4 + 2);
+    let training = batches * (1 + 2 * parameters) + samples * (forward + outputs + layers);
+    let evaluation = batches + samples * forward + parameters;
+    // Initial parameters, and those that are read and written.
+    shuffle + training + evaluation + 1 + 3 * parameters + 20 * (layers + 1)
+}
 
 fn params(sweep: &Sweep, runs: &[Run], data: &Spirals) -> Params {
     let model = &sweep.model;
