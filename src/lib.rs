@@ -62,6 +62,7 @@
 //!       reference    textbook f64 loops, which the others are checked against
 //!       cpu          float32 on all cores
 //!       gpu          WGSL on an adapter: a Plan of dispatches, laid out once, then replayed
+//!   → sweep      small networks by the thousand: a run a lane of a vector, or an invocation
 //!   → train      epochs, metrics; stops at any step, and goes on from there to the bit
 //!   → checkpoint safetensors that any other program can run; runs that survive a kill
 //!   → predict    what a trained network says of samples; onnx, for other runtimes
@@ -82,6 +83,7 @@ pub mod atomic_file;
 pub mod checkpoint;
 pub mod cpu;
 pub mod data;
+pub mod device;
 pub mod error;
 pub mod executor;
 pub mod gpu;

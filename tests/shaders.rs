@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bregman::gpu::ops::{self, apply_function};
 use bregman::gpu::shader::{self, Access, Shader, Tile};
+use bregman::rng::Purpose;
 use bregman::selftest::functions;
 
 /// Those that train networks, and those that test elementary functions.
@@ -53,6 +54,21 @@ fn every_permutation_validates_and_agrees_with_the_host() {
             storage <= 8,
             "{label}: WebGPU promises 8 storage buffers, not {storage}"
         );
+    }
+}
+
+/// The shader's streams of random numbers are those of the host.
+#[test]
+fn purposes_agree_with_the_host() {
+    for shader in ops::sweep::shaders() {
+        let reflection = shader::reflect(&shader).unwrap_or_else(|e| panic!("{e}"));
+        for (name, purpose) in [
+            ("PURPOSE_INIT", Purpose::Init),
+            ("PURPOSE_SHUFFLE", Purpose::Shuffle),
+        ] {
+            let stated = reflection.constants.get(name);
+            assert_eq!(stated, Some(&(purpose as u32)), "{}", shader.label());
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod dispatch;
 pub mod functions;
 pub mod kernels;
 pub mod networks;
+pub mod sweeps;
 pub mod training;
 
 use std::time::Instant;
@@ -67,7 +68,8 @@ pub fn run(gpu: &mut Gpu, full: bool, progress: &mut dyn FnMut(&str)) -> Result<
     let activations = rows(&activations::ALL)?;
     let mut kernels = rows(&kernels::ALL)?;
     kernels.extend(rows(&convolutions::ALL)?);
-    let training = rows(&training::ALL)?;
+    let mut training = rows(&training::ALL)?;
+    training.extend(rows(&sweeps::ALL)?);
     let right = |rows: &[Row]| rows.iter().all(|row| row.failure.is_none());
     let passed = functions.iter().all(FunctionRow::passes)
         && [&activations, &kernels, &training].map(|rows| right(rows)) == [true; 3];

@@ -169,6 +169,58 @@ fn for_kind<T: Twin>(task: &Task<'_>, layout: Layout) -> Vec<Trained> {
     }
 }
 
+/// The vectors of a processor, with the loops that neither activation nor kind of layer changes: they
+/// are compiled once for each, not once for every network.
+trait Vectors {
+    fn shuffle(state: &mut State, runs: &[Run], epoch: u32);
+    fn gather(state: &mut State, first: usize, count: usize, shuffled: bool);
+    fn head(state: &mut State, count: usize, training: bool);
+    fn layer_gradient(state: &mut State, l: usize, count: usize);
+    fn update(state: &mut State);
+}
+
+macro_rules! vectors {
+    ($name:ident $(, $features:literal)?) => {
+        struct $name;
+        impl Vectors for $name {
+            vectors!(@loops $($features)?:
+                shuffle(runs: &[Run], epoch: u32),
+                gather(first: usize, count: usize, shuffled: bool),
+                head(count: usize, training: bool),
+                layer_gradient(l: usize, count: usize),
+                update()
+            );
+        }
+    };
+    (@loops $features:literal: $($name:ident($($argument:ident: $type:ty),*)),+) => {
+        $(
+            #[inline(always)]
+            fn $name(state: &mut State, $($argument: $type),*) {
+                #[target_feature(enable = $features)]
+                #[inline(never)]
+                fn compiled(state: &mut State, $($argument: $type),*) {
+                    state.$name($($argument),*);
+                }
+                // SAFETY: `for_vectors` takes these vectors only where they are detected.
+                unsafe { compiled(state, $($argument),*) }
+            }
+        )+
+    };
+    (@loops: $($name:ident($($argument:ident: $type:ty),*)),+) => {
+        $(
+            #[inline(never)]
+            fn $name(state: &mut State, $($argument: $type),*) {
+                state.$name($($argument),*);
+            }
+        )+
+    };
+}
+#[cfg(target_arch = "x86_64")]
+vectors!(Avx512, "avx512f,avx512bw,avx512dq,avx512vl");
+#[cfg(target_arch = "x86_64")]
+vectors!(Avx2, "avx2");
+vectors!(Portable);
+
 /// Takes the widest vectors that the processor has.
 fn for_vectors<T: Twin, K: Kind>(task: &Task<'_>, layout: Layout) -> Vec<Trained> {
     #[cfg(target_arch = "x86_64")]
@@ -186,47 +238,53 @@ fn for_vectors<T: Twin, K: Kind>(task: &Task<'_>, layout: Layout) -> Vec<Trained
             return unsafe { train_avx2::<T, K>(task, layout) };
         }
     }
-    train_group::<T, K>(task, layout)
+    train_group::<Portable, T, K>(task, layout)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 fn train_avx512<T: Twin, K: Kind>(task: &Task<'_>, layout: Layout) -> Vec<Trained> {
-    train_group::<T, K>(task, layout)
+    train_group::<Avx512, T, K>(task, layout)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn train_avx2<T: Twin, K: Kind>(task: &Task<'_>, layout: Layout) -> Vec<Trained> {
-    train_group::<T, K>(task, layout)
+    train_group::<Avx2, T, K>(task, layout)
 }
 
 /// A group of runs, from start to end.
 #[inline(always)]
-fn train_group<T: Twin, K: Kind>(task: &Task<'_>, layout: Layout) -> Vec<Trained> {
+fn train_group<V: Vectors, T: Twin, K: Kind>(task: &Task<'_>, layout: Layout) -> Vec<Trained> {
     let Task {
         sweep, data, runs, ..
     } = *task;
     let samples = data.len();
     let batches = samples.div_ceil(sweep.batch_size) as u64;
-    let mut state = State::new::<T>(task, layout);
+    let mut state = State::new(task, layout, T::rho_inv);
     let mut trained: Vec<Vec<Metrics>> = vec![Vec::new(); runs.len()];
     for epoch in 0..sweep.epochs {
-        for (run, order) in runs.iter().zip(state.orders.chunks_exact_mut(samples)) {
-            sample_order_into(run.seed, epoch, order, &mut state.picks);
-        }
-        for first in (0..samples).step_by(sweep.batch_size) {
-            let count = sweep.batch_size.min(samples - first);
-            state.gather::<K>(first, count);
-            state.forward::<T, K>(count);
-            state.loss(count);
-            state.backward::<T, K>(count);
-            state.update();
-        }
-        if sweep.records(epoch + 1) {
-            let metrics = state.evaluate::<T, K>(task);
-            for (trained, metrics) in trained.iter_mut().zip(metrics) {
-                trained.push(metrics);
+        V::shuffle(&mut state, runs, epoch);
+        // One loop for both, so that it is compiled once.
+        let passes = if sweep.records(epoch + 1) { 2 } else { 1 };
+        for pass in 0..passes {
+            let training = pass == 0;
+            state.losses = [0.0; LANES];
+            state.corrects = [0; LANES];
+            for first in (0..samples).step_by(sweep.batch_size) {
+                let count = sweep.batch_size.min(samples - first);
+                V::gather(&mut state, first, count, training);
+                state.forward::<T, K>(count);
+                V::head(&mut state, count, training);
+                if training {
+                    state.backward::<V, T, K>(count);
+                    V::update(&mut state);
+                }
+            }
+            if !training {
+                for (lane, trained) in trained.iter_mut().enumerate() {
+                    trained.push(state.metrics(lane));
+                }
             }
         }
         (task.progress)(batches * runs.len() as u64);
@@ -272,13 +330,13 @@ struct State {
     /// dL/da of a layer, two planes.
     delta: Vec<Lanes>,
     labels: Vec<Lanes>,
-    /// Σ loss over a batch, and how many are correct.
-    losses: Lanes,
-    corrects: Lanes,
+    /// Σ loss over the batches of a pass, and how many samples are correct, by lane of a run.
+    losses: [f64; LANES],
+    corrects: [u32; LANES],
 }
 
 impl State {
-    fn new<T: Twin>(task: &Task<'_>, layout: Layout) -> Self {
+    fn new(task: &Task<'_>, layout: Layout, rho_inv: fn(f32) -> f32) -> Self {
         let Task {
             sweep, data, runs, ..
         } = *task;
@@ -309,7 +367,7 @@ impl State {
             samples: samples
                 .map(|(&point, &label)| Sample {
                     point,
-                    dual: point.map(|x| T::rho_inv(limit(x, low, high))),
+                    dual: point.map(|x| rho_inv(limit(x, low, high))),
                     label: f32::from(label),
                 })
                 .collect(),
@@ -327,8 +385,8 @@ impl State {
             logits: planes(outputs),
             delta: planes(WIDTH),
             labels: planes(1),
-            losses: Lanes::splat(0.0),
-            corrects: Lanes::splat(0.0),
+            losses: [0.0; LANES],
+            corrects: [0; LANES],
         }
     }
 
@@ -351,42 +409,46 @@ impl State {
         }
     }
 
-    /// z₀, a₀ and labels of a row.
+    /// The order of the samples in `epoch`, for each run.
     #[inline(always)]
-    fn place<K: Kind>(&mut self, row: usize, sample: impl Fn(usize) -> usize) {
-        for lane in 0..LANES {
-            let sample = &self.samples[sample(lane)];
-            for n in 0..WIDTH {
-                self.z[n * self.rows + row].0[lane] = sample.point[n];
-                if K::DUAL {
-                    self.a[n * self.rows + row].0[lane] = sample.dual[n];
-                }
-            }
-            self.labels[row].0[lane] = sample.label;
+    fn shuffle(&mut self, runs: &[Run], epoch: u32) {
+        let samples = self.samples.len();
+        for (run, order) in runs.iter().zip(self.orders.chunks_exact_mut(samples)) {
+            sample_order_into(run.seed, epoch, order, &mut self.picks);
         }
     }
 
-    /// Samples first … first + count in each run's order.
+    /// Samples first … first + count, in each run's order or, to evaluate, in the data's own.
     #[inline(always)]
-    fn gather<K: Kind>(&mut self, first: usize, count: usize) {
-        let orders = std::mem::take(&mut self.orders);
+    fn gather(&mut self, first: usize, count: usize, shuffled: bool) {
         let stride = self.samples.len();
-        let last_run = orders.len() - stride;
+        let last_run = self.orders.len() - stride;
+        let (layout, dual) = (self.layout, !self.a.is_empty());
         for row in 0..self.rows_of(count) {
-            match self.layout {
-                Layout::Runs => self.place::<K>(row, |lane| {
-                    orders[(lane * stride).min(last_run) + first + row] as usize
-                }),
-                // Lanes without a sample repeat the last.
-                Layout::Samples => self.place::<K>(row, |lane| {
-                    orders[first + (row * LANES + lane).min(count - 1)] as usize
-                }),
+            for lane in 0..LANES {
+                let (run, place) = match layout {
+                    Layout::Runs => ((lane * stride).min(last_run), first + row),
+                    // Lanes without a sample repeat the last.
+                    Layout::Samples => (0, first + (row * LANES + lane).min(count - 1)),
+                };
+                let sample = if shuffled {
+                    self.orders[run + place] as usize
+                } else {
+                    place
+                };
+                let sample = self.samples[sample];
+                for n in 0..WIDTH {
+                    self.z[n * self.rows + row].0[lane] = sample.point[n];
+                    if dual {
+                        self.a[n * self.rows + row].0[lane] = sample.dual[n];
+                    }
+                }
+                self.labels[row].0[lane] = sample.label;
             }
         }
-        self.orders = orders;
     }
 
-    /// z, a and logits of a batch: eq. 20, or its dual.
+    /// z and a of a batch: eq. 20, or its dual.
     #[inline(always)]
     fn forward<T: Twin, K: Kind>(&mut self, count: usize) {
         let rows = self.rows_of(count);
@@ -419,6 +481,13 @@ impl State {
                 );
             }
         }
+    }
+
+    /// The outputs of a batch, its loss and, for training, the head's gradient and dL/dz below it.
+    #[inline(always)]
+    fn head(&mut self, count: usize, training: bool) {
+        let rows = self.rows_of(count);
+        let stride = WIDTH * self.rows;
         let z = &self.z[self.depth * stride..];
         let head = &self.parameters[self.depth * LAYER_PARAMETERS..];
         for j in 0..self.outputs {
@@ -434,23 +503,26 @@ impl State {
                 logits,
             );
         }
+        self.loss(count);
+        if training {
+            self.head_backward(count);
+        }
     }
 
-    /// Σ loss and correct classes of a batch; the logits become the gradient in them.
+    /// Adds Σ loss and correct classes of a batch; the logits become the gradient in them.
     #[inline(always)]
     fn loss(&mut self, count: usize) {
         let rows = self.rows_of(count);
         let labels = &self.labels[..rows];
         let mut losses = Lanes::splat(0.0);
         let mut corrects = Lanes::splat(0.0);
-        let terms = (count * self.outputs) as f32;
+        let terms = (count * self.loss_outputs()) as f32;
         let (first, second) = self.logits.split_at_mut(self.rows);
         let first = &mut first[..rows];
         for row in 0..rows {
             let (loss, correct) = match self.loss {
                 Loss::MeanSquaredError => squared_error(&mut first[row], &labels[row], terms),
                 Loss::CrossEntropy => {
-                    let terms = count as f32;
                     cross_entropy(&mut first[row], &mut second[row], &labels[row], terms)
                 }
             };
@@ -468,58 +540,79 @@ impl State {
                 }
             }
         }
-        self.losses = losses;
-        self.corrects = corrects;
+        for lane in 0..LANES {
+            self.losses[lane] += f64::from(losses.0[lane]);
+            self.corrects[lane] += corrects.0[lane] as u32;
+        }
     }
 
-    /// Gradients of a batch in all parameters.
+    /// The head's gradient, and dL/dz below it in `delta`.
     #[inline(always)]
-    fn backward<T: Twin, K: Kind>(&mut self, count: usize) {
+    fn head_backward(&mut self, count: usize) {
         let rows = self.rows_of(count);
-        let stride = WIDTH * self.rows;
-        let planes =
-            |l: usize| [l * stride, l * stride + self.rows].map(|first| first..first + rows);
         let head = self.depth * LAYER_PARAMETERS;
-        let of_batch = (self.layout, count);
-
-        let [z0, z1] = planes(self.depth).map(|plane| &self.z[plane]);
-        for j in 0..self.outputs {
-            let delta = &self.logits[j * self.rows..j * self.rows + rows];
-            let gradient = &mut self.gradient[head..];
-            gradient[j * WIDTH] = outer(of_batch, delta, z0);
-            gradient[j * WIDTH + 1] = outer(of_batch, delta, z1);
-            gradient[self.outputs * WIDTH + j] = sum(of_batch, delta);
-        }
-        // δ = h(z) ∘ dL/dz.
-        for (n, z) in [z0, z1].into_iter().enumerate() {
-            let delta = &mut self.delta[n * self.rows..n * self.rows + rows];
-            let weight = |j: usize| &self.parameters[head + j * WIDTH + n];
-            let (first, second) = self.logits.split_at(self.rows);
-            match self.outputs {
-                1 => head_backward::<T, 1>([weight(0)], [&first[..rows]], z, delta),
-                _ => {
-                    let deltas = [&first[..rows], &second[..rows]];
-                    head_backward::<T, 2>([weight(0), weight(1)], deltas, z, delta);
+        for n in 0..WIDTH {
+            let z = &self.z[(self.depth * WIDTH + n) * self.rows..][..rows];
+            let g = &mut self.delta[n * self.rows..][..rows];
+            g.fill(Lanes::splat(0.0));
+            for j in 0..self.outputs {
+                let delta = &self.logits[j * self.rows..][..rows];
+                let weight = head + j * WIDTH + n;
+                self.gradient[weight] = outer((self.layout, count), delta, z);
+                let weight = self.parameters[weight];
+                for (g, delta) in g.iter_mut().zip(delta) {
+                    for i in 0..LANES {
+                        g.0[i] += delta.0[i] * weight.0[i];
+                    }
                 }
             }
         }
+        for j in 0..self.outputs {
+            let delta = &self.logits[j * self.rows..][..rows];
+            self.gradient[head + self.outputs * WIDTH + j] = sum((self.layout, count), delta);
+        }
+    }
 
+    /// The gradient of layer l from its δ.
+    #[inline(always)]
+    fn layer_gradient(&mut self, l: usize, count: usize) {
+        let rows = self.rows_of(count);
+        let of_batch = (self.layout, count);
+        let z0 = &self.z[l * WIDTH * self.rows..][..rows];
+        let z1 = &self.z[(l * WIDTH + 1) * self.rows..][..rows];
+        let gradient = &mut self.gradient[l * LAYER_PARAMETERS..][..LAYER_PARAMETERS];
+        for n in 0..WIDTH {
+            let delta = &self.delta[n * self.rows..][..rows];
+            gradient[n * WIDTH] = outer(of_batch, delta, z0);
+            gradient[n * WIDTH + 1] = outer(of_batch, delta, z1);
+            gradient[WIDTH * WIDTH + n] = sum(of_batch, delta);
+        }
+    }
+
+    /// Gradients of a batch in all parameters below the head.
+    #[inline(always)]
+    fn backward<V: Vectors, T: Twin, K: Kind>(&mut self, count: usize) {
+        let rows = self.rows_of(count);
+        // δ = h(z) ∘ dL/dz.
+        for n in 0..WIDTH {
+            let z = &self.z[(self.depth * WIDTH + n) * self.rows..][..rows];
+            times_slope::<T>(&mut self.delta[n * self.rows..][..rows], z);
+        }
         for l in (0..self.depth).rev() {
-            let z = planes(l).map(|plane| &self.z[plane]);
-            let first = l * LAYER_PARAMETERS;
-            let (delta0, delta1) = self.delta.split_at_mut(self.rows);
-            let (delta0, delta1) = (&mut delta0[..rows], &mut delta1[..rows]);
-            let gradient = &mut self.gradient[first..first + LAYER_PARAMETERS];
-            for (n, delta) in [&*delta0, &*delta1].into_iter().enumerate() {
-                gradient[n * WIDTH] = outer(of_batch, delta, z[0]);
-                gradient[n * WIDTH + 1] = outer(of_batch, delta, z[1]);
-                gradient[WIDTH * WIDTH + n] = sum(of_batch, delta);
-            }
+            V::layer_gradient(self, l, count);
             if l > 0 {
-                let p = &self.parameters[first..first + LAYER_PARAMETERS];
-                let a = planes(l).map(|plane| if K::DUAL { &self.a[plane] } else { &[] });
+                let [first, second] = [l * WIDTH, l * WIDTH + 1].map(|plane| plane * self.rows);
+                let z = [&self.z[first..][..rows], &self.z[second..][..rows]];
+                let a = if K::DUAL {
+                    [&self.a[first..][..rows], &self.a[second..][..rows]]
+                } else {
+                    [&[][..]; 2]
+                };
+                let (delta0, delta1) = self.delta.split_at_mut(self.rows);
+                let delta = [&mut delta0[..rows], &mut delta1[..rows]];
+                let p = &self.parameters[l * LAYER_PARAMETERS..];
                 let weights = [&p[0], &p[1], &p[2], &p[3]];
-                layer_backward::<T, K>(weights, z, a, [delta0, delta1], self.clamp);
+                layer_backward::<T, K>(weights, z, a, delta, self.clamp);
             }
         }
     }
@@ -538,47 +631,28 @@ impl State {
         }
     }
 
-    /// Loss and accuracy of each run on the whole training set.
-    #[inline(always)]
-    fn evaluate<T: Twin, K: Kind>(&mut self, task: &Task<'_>) -> Vec<Metrics> {
-        let samples = self.samples.len();
-        let mut losses = [0.0; LANES];
-        let mut corrects = [0; LANES];
-        for first in (0..samples).step_by(task.sweep.batch_size) {
-            let count = task.sweep.batch_size.min(samples - first);
-            for row in 0..self.rows_of(count) {
-                match self.layout {
-                    Layout::Runs => self.place::<K>(row, |_| first + row),
-                    Layout::Samples => {
-                        self.place::<K>(row, |lane| first + (row * LANES + lane).min(count - 1));
-                    }
-                }
-            }
-            self.forward::<T, K>(count);
-            self.loss(count);
-            for lane in 0..LANES {
-                losses[lane] += f64::from(self.losses.0[lane]);
-                corrects[lane] += self.corrects.0[lane] as u32;
-            }
+    /// Of the run in `lane`, after a pass over all samples without an update.
+    fn metrics(&self, lane: usize) -> Metrics {
+        let terms = self.samples.len() * self.loss_outputs();
+        let loss = (self.losses[lane] / terms as f64) as f32;
+        // A parameter may overflow without a trace in the loss.
+        let finite = self.parameters.iter().all(|p| p.0[lane].is_finite());
+        Metrics {
+            loss: if finite && loss.is_finite() {
+                loss
+            } else {
+                f32::NAN
+            },
+            correct: self.corrects[lane],
         }
-        let terms = match self.loss {
-            Loss::MeanSquaredError => samples * self.outputs,
-            Loss::CrossEntropy => samples,
-        };
-        let metrics = |lane: usize| {
-            // A parameter may overflow without a trace in the loss.
-            let finite = self.parameters.iter().all(|p| p.0[lane].is_finite());
-            let loss = (losses[lane] / terms as f64) as f32;
-            Metrics {
-                loss: if finite && loss.is_finite() {
-                    loss
-                } else {
-                    f32::NAN
-                },
-                correct: corrects[lane],
-            }
-        };
-        (0..task.runs.len()).map(metrics).collect()
+    }
+
+    /// Outputs that the loss is the mean over, beside the samples.
+    fn loss_outputs(&self) -> usize {
+        match self.loss {
+            Loss::MeanSquaredError => self.outputs,
+            Loss::CrossEntropy => 1,
+        }
     }
 }
 
@@ -653,27 +727,15 @@ fn head_forward([w0, w1, b]: [&Lanes; 3], [z0, z1]: [&[Lanes]; 2], out: &mut [La
     }
 }
 
-/// delta = h(z) ∘ Σ over outputs of weight · gradient in the output: of one neuron below the head.
+/// delta = h(z) ∘ delta.
 #[inline(always)]
-fn head_backward<T: Twin, const OUTPUTS: usize>(
-    weights: [&Lanes; OUTPUTS],
-    deltas: [&[Lanes]; OUTPUTS],
-    z: &[Lanes],
-    delta: &mut [Lanes],
-) {
-    let rows = delta.len();
-    let (deltas, z) = (deltas.map(|delta| &delta[..rows]), &z[..rows]);
-    for row in 0..rows {
-        let z = z[row];
-        let mut below = Lanes::splat(0.0);
+fn times_slope<T: Twin>(delta: &mut [Lanes], z: &[Lanes]) {
+    for (delta, z) in delta.iter_mut().zip(z) {
+        let mut product = *delta;
         for i in 0..LANES {
-            let mut g = deltas[0][row].0[i] * weights[0].0[i];
-            for j in 1..OUTPUTS {
-                g += deltas[j][row].0[i] * weights[j].0[i];
-            }
-            below.0[i] = T::rho_slope(z.0[i]) * g;
+            product.0[i] *= T::rho_slope(z.0[i]);
         }
-        delta[row] = below;
+        *delta = product;
     }
 }
 

@@ -14,6 +14,7 @@
 //! ```
 
 pub mod cpu;
+pub mod gpu;
 pub mod reference;
 
 use crate::activation::Activation;
@@ -101,7 +102,7 @@ impl Sweep {
                 .collect::<Vec<_>>()
         };
         let (found, expected) = (widths(model), widths(&expected));
-        if found != expected {
+        if found != expected || model.cnn.is_some() {
             return Err(shape("widths of a sweep's network", &expected, &found));
         }
         let points = [data.points.len(), WIDTH];

@@ -3,7 +3,7 @@
 use bregman::gpu::ops::Product;
 use bregman::gpu::shader::{Layout, Tile};
 use bregman::selftest::checks::{Check, Checks};
-use bregman::selftest::{activations, convolutions, functions, kernels, training};
+use bregman::selftest::{activations, convolutions, functions, kernels, sweeps, training};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -21,6 +21,7 @@ pub fn tests() -> Vec<(String, Body)> {
     tests.extend(checks("convolutions", &convolutions::ALL));
     tests.extend(checks("activations", &activations::ALL));
     tests.extend(checks("training", &training::ALL));
+    tests.extend(checks("sweeps", &sweeps::ALL));
     tests.push(("functions".to_owned(), Box::new(functions)));
     tests.push(("kernels::any_product".to_owned(), Box::new(any_product)));
     tests

@@ -31,6 +31,7 @@ pub mod mix_backward;
 pub mod mix_update;
 pub mod project_simplex;
 pub mod sgd;
+pub mod sweep;
 
 use super::shader::Shader;
 use crate::activation;
@@ -98,6 +99,7 @@ pub fn permutations() -> Vec<(Shader, &'static [(&'static str, &'static str)])> 
         ]);
     }
     all.extend(loss::shaders().map(|s| (s, loss::Params::FIELDS)));
+    all.extend(sweep::shaders().map(|s| (s, sweep::Params::FIELDS)));
     all.extend(matmul::shaders().map(|s| (s, matmul::Params::FIELDS)));
     all.extend(layer_forward::shaders().map(|s| (s, layer_forward::Params::FIELDS)));
     all.extend(layer_forward_mix::shaders().map(|s| (s, layer_forward_mix::Params::FIELDS)));

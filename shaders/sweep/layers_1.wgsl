@@ -1,0 +1,2 @@
+// One layer.
+const LAYERS: u32 = 1u;

@@ -1,0 +1,2 @@
+// 2 layers.
+const LAYERS: u32 = 2u;

@@ -1,0 +1,2 @@
+// 3 layers.
+const LAYERS: u32 = 3u;

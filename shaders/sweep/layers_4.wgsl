@@ -1,0 +1,2 @@
+// 4 layers.
+const LAYERS: u32 = 4u;

@@ -1,0 +1,101 @@
+//! Where a program trains: the choice between the processor and an adapter.
+
+use clap::ValueEnum;
+
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, Selection};
+
+/// Where to train, as a user asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeviceKind {
+    /// Hardware adapter, else processor.
+    Auto,
+    /// Processor.
+    Cpu,
+    /// Adapter, a software one if need be.
+    Gpu,
+}
+
+/// A device, and why it was taken.
+pub struct Device {
+    /// The adapter's; none on the processor.
+    pub gpu: Option<Gpu>,
+    /// The device and the reason, for people.
+    pub description: String,
+    /// What to beware of.
+    pub warning: Option<String>,
+}
+
+impl Device {
+    /// The device that `kind`, part of an adapter's name or else `WGPU_ADAPTER_NAME` ask for.
+    ///
+    /// # Errors
+    /// [`Error::UnknownName`] for an adapter that is not there, [`Error::NoAdapter`] if a GPU was
+    /// asked for and there is none, [`Error::Gpu`] if it cannot be opened.
+    pub async fn choose(kind: DeviceKind, adapter: Option<String>) -> Result<Self> {
+        if kind == DeviceKind::Cpu {
+            return Ok(Self::cpu("as asked for"));
+        }
+        let variable = std::env::var("WGPU_ADAPTER_NAME")
+            .ok()
+            .filter(|name| !name.is_empty());
+        let name = adapter.or(variable);
+        let asked = kind == DeviceKind::Gpu || name.is_some();
+        match Gpu::request(&Selection {
+            name,
+            allow_software: asked,
+        })
+        .await
+        {
+            Ok(gpu) => Ok(Self::gpu(
+                gpu,
+                if asked {
+                    "as asked for"
+                } else {
+                    "hardware adapter"
+                },
+            )),
+            Err(error) if asked => Err(error),
+            Err(Error::NoAdapter { known, .. }) => Ok(Self::cpu(&format!(
+                "no hardware adapter; adapters: {known}"
+            ))),
+            Err(error) => Ok(Self::cpu(&format!("no usable adapter: {error}"))),
+        }
+    }
+
+    fn cpu(reason: &str) -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            gpu: None,
+            description: format!("cpu, {threads} threads ({reason})"),
+            warning: None,
+        }
+    }
+
+    fn gpu(gpu: Gpu, reason: &str) -> Self {
+        let summary = gpu.summary();
+        Self {
+            description: format!("gpu, {summary} ({reason})"),
+            warning: summary.software.then(|| {
+                format!(
+                    "{} runs on the processor; --device cpu is faster",
+                    summary.name
+                )
+            }),
+            gpu: Some(gpu),
+        }
+    }
+
+    /// `gpu` or `cpu`.
+    pub fn kind(&self) -> &'static str {
+        match self.gpu {
+            Some(_) => "gpu",
+            None => "cpu",
+        }
+    }
+
+    /// The adapter's name, if there is one.
+    pub fn adapter(&self) -> Option<String> {
+        self.gpu.as_ref().map(|gpu| gpu.summary().name.clone())
+    }
+}

@@ -1,0 +1,108 @@
+//! Whole trainings of small networks, one an invocation.
+
+use super::params;
+use crate::activation::{self, Activation};
+use crate::gpu::plan::{BufferId, Grid, Op};
+use crate::gpu::shader::{File, NUMBERS, RNG, STEP, Shader, wgsl};
+use crate::nn::{Form, LayerKind, Loss, Model};
+
+params! {
+    runs: u32, samples: u32, batch: u32, epochs: u32, record_every: u32, random: u32, bound: f32,
+    diagonal: f32, head_weight: f32, clamp_low: f32, clamp_high: f32
+}
+
+/// The most layers that one invocation holds.
+pub const MAX_LAYERS: usize = LAYERS.len();
+
+const LAYERS: [File; 4] = [
+    wgsl!("sweep/layers_1"),
+    wgsl!("sweep/layers_2"),
+    wgsl!("sweep/layers_3"),
+    wgsl!("sweep/layers_4"),
+];
+
+const KINDS: [(LayerKind, Form); 4] = [
+    (LayerKind::Standard, Form::Dual),
+    (LayerKind::Euclidean, Form::Dual),
+    (LayerKind::Bregman, Form::Dual),
+    (LayerKind::Bregman, Form::Primal),
+];
+
+/// The kernel for `layers` layers of a kind.
+///
+/// # Panics
+/// If there are none, or more than [`MAX_LAYERS`].
+pub fn shader(
+    kind: LayerKind,
+    form: Form,
+    activation: &Activation,
+    loss: Loss,
+    layers: usize,
+) -> Shader {
+    let kind = match (kind, form) {
+        (LayerKind::Standard, _) => wgsl!("sweep/standard"),
+        (LayerKind::Euclidean, _) => wgsl!("sweep/euclidean"),
+        (LayerKind::Bregman, Form::Dual) => wgsl!("sweep/bregman_dual"),
+        (LayerKind::Bregman, Form::Primal) => wgsl!("sweep/bregman_primal"),
+    };
+    let loss = match loss {
+        Loss::MeanSquaredError => wgsl!("sweep/mse"),
+        Loss::CrossEntropy => wgsl!("sweep/cross_entropy"),
+    };
+    let files = [LAYERS[layers - 1], kind, loss, RNG, STEP, NUMBERS];
+    Shader::new(wgsl!("sweep"), files).with_activation(activation)
+}
+
+/// Every permutation.
+pub fn shaders() -> impl Iterator<Item = Shader> {
+    let each = |(kind, form)| {
+        activation::ALL.iter().flat_map(move |activation| {
+            Loss::ALL.iter().flat_map(move |&loss| {
+                (1..=MAX_LAYERS).map(move |layers| shader(kind, form, activation, loss, layers))
+            })
+        })
+    };
+    KINDS.into_iter().flat_map(each)
+}
+
+/// Buffers of a sweep.
+#[derive(Clone, Copy, Debug)]
+pub struct Operands {
+    /// (samples, 2).
+    pub points: BufferId,
+    /// (samples).
+    pub labels: BufferId,
+    /// The two words of each run's seed, the lower first.
+    pub seeds: BufferId,
+    /// (runs).
+    pub learning_rates: BufferId,
+    /// (samples, runs).
+    pub order: BufferId,
+    /// (parameters, runs).
+    pub parameters: BufferId,
+    /// (records, runs) pairs: the bits of the mean loss, and the count of correct classes.
+    pub metrics: BufferId,
+}
+
+/// Trains `params.runs` networks for the epochs of a step: `first` of them are done, `count` follow,
+/// and the next record goes to `slot`.
+///
+/// # Panics
+/// Like [`shader`].
+pub fn sweep(model: &Model, params: &Params, operands: Operands) -> Op {
+    let shader = shader(
+        model.kind,
+        model.form,
+        model.activation,
+        model.loss,
+        model.layers.len(),
+    );
+    Op::new(shader, params, Grid::Elements(params.runs as usize))
+        .bind("points", operands.points)
+        .bind("labels", operands.labels)
+        .bind("seeds", operands.seeds)
+        .bind("learning_rates", operands.learning_rates)
+        .bind("order", operands.order)
+        .bind("parameters", operands.parameters)
+        .bind("metrics", operands.metrics)
+}

@@ -1,0 +1,272 @@
+//! Sweeps against the textbook: the first 20 steps of 8 runs, by name, and what a run is from.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use super::checks::{Check, Checks};
+use super::networks::{ETA, KINDS, largest_difference, perturb};
+use crate::activation;
+use crate::data::spirals::Spirals;
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::gpu::ops::sweep::MAX_LAYERS;
+use crate::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
+use crate::sweep::{self, Record, Run, Sweep, reference};
+
+/// The checks of adapters, by name.
+pub const ALL: [(&str, Check); 3] = [
+    ("sweep, 20 steps", |gpu, checks| {
+        for model in models(checks.full) {
+            first_steps(&model, checks, &mut |sweep, data| train(gpu, sweep, data))?;
+        }
+        Ok(())
+    }),
+    ("sweep, runs", |gpu, checks| {
+        runs(MAX_LAYERS, checks, &mut |sweep, data| {
+            train(gpu, sweep, data)
+        })
+    }),
+    ("sweep, dispatches", dispatches),
+];
+
+/// Many epochs in few dispatches, as many as a clock that stands still allows, are what they are one
+/// a dispatch: no driver has cut a loop short.
+fn dispatches(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    let (kind, form, loss) = (LayerKind::Bregman, Form::Dual, Loss::MeanSquaredError);
+    let model = sweep::network(kind, form, &activation::ARCTAN, loss, 3)?;
+    let data = few(&model, 200);
+    let sweep = Sweep {
+        model,
+        init: Init::Random,
+        runs: eight_runs(),
+        epochs: 60,
+        batch_size: 10,
+        record_every: 1,
+    };
+    let mut record = |seconds: u64| {
+        let ticks = Cell::new(0);
+        let clock = || {
+            ticks.set(ticks.get() + seconds);
+            Duration::from_secs(ticks.get())
+        };
+        let mut ignored = |_| {};
+        let training = sweep::gpu::train(gpu, &sweep, &data, &clock, &mut ignored);
+        pollster::block_on(training)
+    };
+    let (few, many) = (record(0)?, record(10)?);
+    for (run, (few, many)) in few.metrics.iter().zip(&many.metrics).enumerate() {
+        let same = few.iter().zip(many).all(|(a, b)| a == b && a.loss > 0.0);
+        checks.require(same, || format!("run {run} depends on its dispatches"));
+    }
+    let same = few.parameters == many.parameters;
+    checks.require(same, || "parameters depend on dispatches".to_owned());
+    Ok(())
+}
+
+/// How a sweep is trained.
+pub type Train<'a> = &'a mut dyn FnMut(&Sweep, &Spirals) -> Result<Record>;
+
+fn train(gpu: &mut Gpu, sweep: &Sweep, data: &Spirals) -> Result<Record> {
+    let start = Instant::now();
+    pollster::block_on(sweep::gpu::train(
+        gpu,
+        sweep,
+        data,
+        &|| start.elapsed(),
+        &mut |_| {},
+    ))
+}
+
+/// Three layers of every kind, activation and loss, and all other depths; of the former a part that
+/// has each of them, unless `full`.
+pub fn models(full: bool) -> Vec<Model> {
+    let mut models = Vec::new();
+    let mut push = |(kind, form), activation, loss, layers| {
+        let model = sweep::network(kind, form, activation, loss, layers);
+        models.push(model.expect("a valid network"));
+    };
+    for (k, kind) in KINDS.into_iter().enumerate() {
+        for (a, activation) in activation::ALL.iter().enumerate() {
+            for (l, &loss) in Loss::ALL.iter().enumerate() {
+                if full || (a + 2 * k + 3 * l) % 5 == 0 {
+                    push(kind, activation, loss, 3);
+                }
+            }
+        }
+        for layers in [1, 2, MAX_LAYERS] {
+            push(kind, &activation::ARCTAN, Loss::MeanSquaredError, layers);
+        }
+    }
+    models
+}
+
+/// Spirals of so few points that every step can be looked at.
+fn few(model: &Model, samples: usize) -> Spirals {
+    let [all, _] = Spirals::draw(100, 3).map(|s| s.within(model.activation));
+    let chosen = (0..samples).map(|i| i * 67 % all.len());
+    Spirals {
+        points: chosen.clone().map(|i| all.points[i]).collect(),
+        labels: chosen.map(|i| all.labels[i]).collect(),
+    }
+}
+
+/// Eight runs, at two learning rates.
+fn eight_runs() -> Vec<Run> {
+    let run = |r: u64| Run {
+        seed: (r << 32) + 41 + r,
+        learning_rate: [0.1, 0.02][r as usize % 2],
+    };
+    (0..8).map(run).collect()
+}
+
+/// Every loss, count and parameter of the first 20 steps of 8 runs, each within its bound: that of
+/// [`super::networks::Expected`], here for sums over two neurons and a batch. The steps are 20
+/// epochs of one batch, so that each is seen, and 5 epochs of 4, the last of which is short.
+///
+/// # Errors
+/// Those of `train`.
+pub fn first_steps(model: &Model, checks: &mut Checks, train: Train<'_>) -> Result<()> {
+    const STEPS: f64 = 20.0;
+    const BATCH: usize = 10;
+    let roundings = STEPS * (BATCH + 8) as f64 / f64::from(1 << 23);
+    let scale = roundings / f64::from(ETA);
+    for (samples, epochs) in [(BATCH, 20), (3 * BATCH + 7, 5)] {
+        let data = few(model, samples);
+        let sweep = Sweep {
+            model: model.clone(),
+            init: Init::Random,
+            runs: eight_runs(),
+            epochs,
+            batch_size: BATCH,
+            record_every: 1,
+        };
+        let found = train(&sweep, &data)?;
+        let own = reference::train(&sweep, &data)?;
+        let perturbed = (0..3).map(|draw| {
+            reference::train_from(&sweep, &data, |run| perturb(&sweep.initial(run), draw))
+        });
+        let perturbed = perturbed.collect::<Result<Vec<_>>>()?;
+        let named = |run: usize| {
+            let form = if model.kind == LayerKind::Bregman {
+                model.form.name()
+            } else {
+                ""
+            };
+            format!(
+                "{} {form} {} {} of {} layers, run {run} of {samples} samples",
+                model.kind.name(),
+                model.activation.name,
+                model.loss.name(),
+                model.layers.len(),
+            )
+        };
+        checks.require(found.epochs == own.epochs, || "recorded epochs".to_owned());
+        for run in 0..sweep.runs.len() {
+            let pairs = found.metrics[run].iter().zip(&own.metrics[run]);
+            checks.require(pairs.len() == epochs as usize, || named(run));
+            for (e, (found, own)) in pairs.enumerate() {
+                let loss = f64::from(own.loss);
+                let mut bound = roundings * loss;
+                let mut slack = 0;
+                for other in &perturbed {
+                    let other = other.metrics[run][e];
+                    bound += scale * (f64::from(other.loss) - loss).abs();
+                    slack = slack.max(other.correct.abs_diff(own.correct));
+                }
+                let place = || {
+                    let name = named(run);
+                    format!("{name}, epoch {e}: {found:?}, expected {own:?} ± {bound:.1e}, {slack}")
+                };
+                checks.within((f64::from(found.loss) - loss).abs(), bound, place);
+                checks.require(found.correct.abs_diff(own.correct) <= slack, place);
+            }
+            let tensors = |record: &Record| -> Vec<Vec<f32>> {
+                record.parameters[run].tensors().cloned().collect()
+            };
+            let (found, own) = (tensors(&found), tensors(&own));
+            for (t, shape) in model.tensors().iter().enumerate() {
+                let largest = own[t].iter().fold(0.0, |m: f32, x| m.max(x.abs()));
+                let changes = perturbed
+                    .iter()
+                    .map(|other| largest_difference(&tensors(other)[t], &own[t]));
+                let bound = roundings * f64::from(largest) + scale * changes.sum::<f64>();
+                checks.within(largest_difference(&found[t], &own[t]), bound, || {
+                    format!(
+                        "{}, {}: {:?}, expected {:?} ± {bound:.1e}",
+                        named(run),
+                        shape.name,
+                        found[t],
+                        own[t]
+                    )
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a run is from: its seed alone gives its initial parameters; a run that diverges says so, and
+/// disturbs no other; and all of it repeats to the bit.
+///
+/// # Errors
+/// Those of `train`.
+pub fn runs(layers: usize, checks: &mut Checks, train: Train<'_>) -> Result<()> {
+    for (kind, form) in [
+        (LayerKind::Standard, Form::Dual),
+        (LayerKind::Euclidean, Form::Dual),
+        (LayerKind::Bregman, Form::Dual),
+    ] {
+        let (activation, loss) = (&activation::ARCTAN, Loss::MeanSquaredError);
+        let model = sweep::network(kind, form, activation, loss, layers)?;
+        let data = few(&model, 23);
+        for &init in Init::ALL {
+            let mut sweep = Sweep {
+                model: model.clone(),
+                init,
+                runs: eight_runs(),
+                epochs: 1,
+                batch_size: 10,
+                record_every: 1,
+            };
+            // So small a rate that parameters stay where they began.
+            sweep.runs.iter_mut().for_each(|r| r.learning_rate = 1e-30);
+            let still = train(&sweep, &data)?;
+            for (run, found) in sweep.runs.iter().zip(&still.parameters) {
+                let expected = sweep.initial(run);
+                let bound = 1e-20 + f64::from(f32::EPSILON);
+                let off = distance(found, &expected);
+                checks.within(off, bound, || format!("initial parameters of {run:?}"));
+            }
+            sweep.epochs = 12;
+            sweep.record_every = 5;
+            sweep.runs = eight_runs();
+            let calm = train(&sweep, &data)?;
+            let again = train(&sweep, &data)?;
+            checks.require(calm == again, || "a sweep does not repeat".to_owned());
+            sweep.runs[3].learning_rate = 1e30;
+            let one_diverges = train(&sweep, &data)?;
+            checks.require(calm.epochs == [5, 10, 12], || {
+                format!("recorded after {:?}", calm.epochs)
+            });
+            for run in 0..sweep.runs.len() {
+                let found = &one_diverges.metrics[run];
+                let right = match run {
+                    3 => found.iter().all(|m| m.loss.is_nan()),
+                    _ => {
+                        *found == calm.metrics[run]
+                            && one_diverges.parameters[run] == calm.parameters[run]
+                    }
+                };
+                checks.require(right, || format!("run {run} beside one that diverges"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn distance(a: &Parameters, b: &Parameters) -> f64 {
+    let tensors = a.tensors().zip(b.tensors());
+    tensors.fold(0.0, |largest: f64, (a, b)| {
+        largest.max(largest_difference(a, b))
+    })
+}

@@ -1,0 +1,203 @@
+//! Runs side by side on an adapter, each in one invocation of `shaders/sweep.wgsl` from its start to
+//! its end. Dispatches are bounded in time, since drivers kill what takes seconds.
+
+use std::time::Duration;
+
+use super::{Metrics, Record, Run, Sweep, WIDTH};
+use crate::data::spirals::Spirals;
+use crate::error::{Error, Result};
+use crate::gpu::ops::sweep::{MAX_LAYERS, Operands, Params, sweep as sweep_op};
+use crate::gpu::{BufferId, BufferSpec, Buffers, Contents, Gpu, Program};
+use crate::nn::{Init, LayerKind, Parameters};
+
+/// What a dispatch should take: drivers give up after some 2 s, and a first guess may be off.
+const DISPATCH: Duration = Duration::from_millis(250);
+
+/// Turns of loops that a dispatch on a software adapter may take: llvmpipe leaves every loop of an
+/// invocation after 65,535 turns in all, and says nothing.
+const SOFTWARE_TURNS: usize = 60_000;
+
+/// Trains every run of `sweep` on `data`. `clock` tells the time since any moment: the first
+/// dispatch is one epoch, and its time says how many the others do. `progress` is told of steps
+/// finished since it was last told, summed over runs.
+///
+/// # Errors
+/// Those of [`Sweep::check`]; [`Error::InvalidOption`] for more layers than an invocation holds;
+/// [`Error::Shape`] for more samples than a software adapter does in a dispatch; [`Error::Gpu`] and
+/// [`Error::DeviceLost`].
+pub async fn train(
+    gpu: &mut Gpu,
+    sweep: &Sweep,
+    data: &Spirals,
+    clock: &dyn Fn() -> Duration,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Record> {
+    sweep.check(data)?;
+    let layers = sweep.model.layers.len();
+    if layers > MAX_LAYERS {
+        return Err(Error::InvalidOption {
+            option: "--layers",
+            value: layers.to_string(),
+            reason: format!(
+                "an adapter trains up to {MAX_LAYERS} layers an invocation; use --device cpu"
+            ),
+        });
+    }
+    if gpu.summary().software && turns(sweep, data) > SOFTWARE_TURNS {
+        let most = data.len() * SOFTWARE_TURNS / turns(sweep, data);
+        return Err(Error::Shape {
+            operation: format!("points of a sweep on {}", gpu.summary().name),
+            expected: vec![most, WIDTH],
+            found: vec![data.len(), WIDTH],
+        });
+    }
+    let mut record = Record {
+        epochs: sweep.recorded_epochs(),
+        ..Record::default()
+    };
+    // Whatever is laid out by run must fit into a binding.
+    let words = data.len().max(2 * record.epochs.len());
+    let limit = gpu.limits().max_storage_buffer_binding_size as usize / 4;
+    let most = (limit / words).max(1);
+    for runs in sweep.runs.chunks(most) {
+        let (metrics, parameters) = train_runs(gpu, sweep, runs, data, clock, progress).await?;
+        record.metrics.extend(metrics);
+        record.parameters.extend(parameters);
+    }
+    Ok(record)
+}
+
+/// Trains as many runs as fit.
+async fn train_runs(
+    gpu: &mut Gpu,
+    sweep: &Sweep,
+    runs: &[Run],
+    data: &Spirals,
+    clock: &dyn Fn() -> Duration,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(Vec<Vec<Metrics>>, Vec<Parameters>)> {
+    let records = sweep.recorded_epochs().len();
+    let count = sweep.model.parameter_count();
+    let mut specs = Vec::new();
+    let mut push = |name: &str, words: usize, contents: Contents| {
+        specs.push(BufferSpec {
+            name: format!("sweep {name}"),
+            bytes: 4 * words as u64,
+            contents,
+        });
+        BufferId(specs.len() - 1)
+    };
+    let labels: Vec<u32> = data.labels.iter().map(|&label| label.into()).collect();
+    let seeds: Vec<[u32; 2]> = runs
+        .iter()
+        .map(|run| [run.seed as u32, (run.seed >> 32) as u32])
+        .collect();
+    let rates: Vec<f32> = runs.iter().map(|run| run.learning_rate).collect();
+    let bytes = |words: &[u8]| Contents::Bytes(words.to_vec());
+    let operands = Operands {
+        points: push(
+            "points",
+            2 * data.len(),
+            bytes(bytemuck::cast_slice(&data.points)),
+        ),
+        labels: push("labels", labels.len(), bytes(bytemuck::cast_slice(&labels))),
+        seeds: push("seeds", 2 * runs.len(), bytes(bytemuck::cast_slice(&seeds))),
+        learning_rates: push(
+            "learning rates",
+            rates.len(),
+            bytes(bytemuck::cast_slice(&rates)),
+        ),
+        order: push("order", data.len() * runs.len(), Contents::Zeros),
+        parameters: push("parameters", count * runs.len(), Contents::Zeros),
+        metrics: push("metrics", 2 * records * runs.len(), Contents::Zeros),
+    };
+    let steps = push(
+        "steps",
+        STEP_WORDS,
+        Contents::Steps(vec![0; 4 * STEP_WORDS]),
+    );
+
+    let buffers = Buffers::new(gpu, &specs).await?;
+    let op = sweep_op(&sweep.model, &params(sweep, runs, data), operands);
+    let program = Program::new(gpu, &buffers, &[op], Some(steps)).await?;
+    let steps_an_epoch = data.len().div_ceil(sweep.batch_size) as u64;
+    let most = match gpu.summary().software {
+        true => (SOFTWARE_TURNS / turns(sweep, data)) as u32,
+        false => u32::MAX,
+    };
+    let (mut first, mut epochs) = (0, 1);
+    while first < sweep.epochs {
+        let slot = (1..=first).filter(|&epoch| sweep.records(epoch)).count() as u32;
+        buffers.write(gpu, steps, bytemuck::cast_slice(&[first, epochs, slot]));
+        let start = clock();
+        program.run(gpu, 0..1)?;
+        // Waits for the end.
+        buffers.read(gpu, &[operands.learning_rates]).await?;
+        let seconds = clock().saturating_sub(start).as_secs_f64();
+        progress(u64::from(epochs) * steps_an_epoch * runs.len() as u64);
+        first += epochs;
+        // Never many times what was seen to go well.
+        let fit = f64::from(epochs) * DISPATCH.as_secs_f64() / seconds.max(1e-6);
+        epochs = (fit as u32)
+            .clamp(1, epochs.saturating_mul(8))
+            .min(most)
+            .min(sweep.epochs - first);
+    }
+
+    let ids = [operands.metrics, operands.parameters];
+    let read = buffers.read(gpu, &ids).await?;
+    let metrics: Vec<[u32; 2]> = bytemuck::pod_collect_to_vec(&read[0]);
+    let values: Vec<f32> = bytemuck::pod_collect_to_vec(&read[1]);
+    let of_run = |run: usize| {
+        let metrics = metrics.iter().skip(run).step_by(runs.len());
+        let metrics = metrics.map(|&[loss, correct]| Metrics {
+            loss: f32::from_bits(loss),
+            correct,
+        });
+        let mut parameters = Parameters::zeros(&sweep.model);
+        let values = values.iter().skip(run).step_by(runs.len());
+        for (place, value) in parameters.tensors_mut().flatten().zip(values) {
+            *place = *value;
+        }
+        (metrics.collect(), parameters)
+    };
+    Ok((0..runs.len()).map(of_run).unzip())
+}
+
+/// Words of the uniform that holds the step: its stride.
+const STEP_WORDS: usize = 64;
+
+/// Turns of all loops in an epoch of `shaders/sweep.wgsl`, with an evaluation, as it is written.
+fn turns(sweep: &Sweep, data: &Spirals) -> usize {
+    let (samples, layers) = (data.len(), sweep.model.layers.len());
+    let (outputs, parameters) = (sweep.model.head.outputs, sweep.model.parameter_count());
+    let batches = samples.div_ceil(sweep.batch_size);
+    let forward = 1 + layers + outputs;
+    let shuffle = 2 * samples + 10 * (samples / 4 + 2);
+    let training = batches * (1 + 2 * parameters) + samples * (forward + outputs + layers);
+    let evaluation = batches + samples * forward + parameters;
+    // Initial parameters, and those that are read and written.
+    shuffle + training + evaluation + 1 + 3 * parameters + 20 * (layers + 1)
+}
+
+fn params(sweep: &Sweep, runs: &[Run], data: &Spirals) -> Params {
+    let model = &sweep.model;
+    let fan_in = model.inputs() as f32;
+    Params {
+        runs: runs.len() as u32,
+        samples: data.len() as u32,
+        batch: sweep.batch_size.min(data.len()) as u32,
+        epochs: sweep.epochs,
+        record_every: sweep.record_every,
+        random: u32::from(sweep.init == Init::Random),
+        bound: 1.0 / fan_in.sqrt(),
+        diagonal: if model.kind == LayerKind::Standard {
+            1.0
+        } else {
+            0.0
+        },
+        head_weight: 1.0 / fan_in,
+        clamp_low: model.clamp[0],
+        clamp_high: model.clamp[1],
+    }
+}

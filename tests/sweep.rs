@@ -1,0 +1,206 @@
+//! Sweeps on the processor, against the textbook, and against themselves in other company.
+
+use bregman::activation::{self, ARCTAN};
+use bregman::data::spirals::Spirals;
+use bregman::error::Error;
+use bregman::nn::{Form, Init, LayerKind, Loss};
+use bregman::selftest::checks::Checks;
+use bregman::selftest::sweeps;
+use bregman::sweep::cpu::{self, Layout};
+use bregman::sweep::{self, Record, Run, Sweep};
+
+fn train(sweep: &Sweep, data: &Spirals, layout: Option<Layout>) -> Record {
+    let sweeps = [sweep.clone()];
+    let mut records = cpu::train_in(&sweeps, data, layout, &|_| {}).expect("a sweep");
+    records.remove(0)
+}
+
+fn sweep(kind: LayerKind, form: Form, loss: Loss, layers: usize, runs: u64) -> Sweep {
+    Sweep {
+        model: sweep::network(kind, form, &ARCTAN, loss, layers).expect("a network"),
+        init: Init::Random,
+        runs: (0..runs)
+            .map(|r| Run {
+                seed: 7 + r,
+                learning_rate: 0.05 + 0.01 * r as f32,
+            })
+            .collect(),
+        epochs: 3,
+        batch_size: 10,
+        record_every: 2,
+    }
+}
+
+/// Fails with the first thing that is wrong.
+fn passes(check: impl FnOnce(&mut Checks)) {
+    let mut checks = Checks::new(true);
+    checks.begin("sweep");
+    check(&mut checks);
+    let row = checks.into_rows().remove(0);
+    assert!(row.numbers > 0);
+    assert_eq!(row.failure, None, "{row:?}");
+}
+
+#[test]
+fn first_steps_are_the_reference_s() {
+    for layout in [Layout::Runs, Layout::Samples] {
+        passes(|checks| {
+            for model in sweeps::models(true) {
+                sweeps::first_steps(&model, checks, &mut |sweep, data| {
+                    Ok(train(sweep, data, Some(layout)))
+                })
+                .expect("steps");
+            }
+        });
+    }
+}
+
+#[test]
+fn runs_are_their_seeds() {
+    for layers in [1, 3, 50] {
+        passes(|checks| {
+            let train: sweeps::Train = &mut |sweep, data| Ok(train(sweep, data, None));
+            sweeps::runs(layers, checks, train).expect("runs");
+        });
+    }
+}
+
+/// Alone, among others, in any lane and either layout: the same bits.
+#[test]
+fn a_run_is_the_same_in_any_company() {
+    let [data, _] = Spirals::draw(60, 1);
+    for (kind, form) in [
+        (LayerKind::Standard, Form::Dual),
+        (LayerKind::Euclidean, Form::Dual),
+        (LayerKind::Bregman, Form::Dual),
+        (LayerKind::Bregman, Form::Primal),
+    ] {
+        for &loss in Loss::ALL {
+            for (layers, batch_size) in [(3, 10), (5, 33)] {
+                let mut all = sweep(kind, form, loss, layers, 21);
+                all.batch_size = batch_size;
+                let together = train(&all, &data, Some(Layout::Runs));
+                let samples = train(&all, &data, Some(Layout::Samples));
+                assert_eq!(together, samples, "{kind:?} {form:?} {loss:?}");
+                for r in [0, 15, 20] {
+                    let mut one = all.clone();
+                    one.runs = vec![all.runs[r]];
+                    for layout in [Layout::Runs, Layout::Samples] {
+                        let alone = train(&one, &data, Some(layout));
+                        assert_eq!(alone.metrics[0], together.metrics[r]);
+                        assert_eq!(alone.parameters[0], together.parameters[r]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Sweeps beside each other give what they give alone, in their order; steps are counted.
+#[test]
+fn sweeps_share_the_cores() {
+    let [data, _] = Spirals::draw(30, 1);
+    let sweeps = [
+        sweep(LayerKind::Bregman, Form::Dual, Loss::CrossEntropy, 2, 17),
+        sweep(
+            LayerKind::Standard,
+            Form::Dual,
+            Loss::MeanSquaredError,
+            4,
+            1,
+        ),
+        sweep(
+            LayerKind::Euclidean,
+            Form::Dual,
+            Loss::MeanSquaredError,
+            3,
+            33,
+        ),
+    ];
+    let done = std::sync::atomic::AtomicU64::new(0);
+    let records = cpu::train(&sweeps, &data, &|steps| {
+        done.fetch_add(steps, std::sync::atomic::Ordering::Relaxed);
+    })
+    .expect("sweeps");
+    for (sweep, record) in sweeps.iter().zip(&records) {
+        assert_eq!(*record, train(sweep, &data, None));
+    }
+    let expected: u64 = sweeps
+        .iter()
+        .map(|s| s.steps(data.len()) * s.runs.len() as u64)
+        .sum();
+    assert_eq!(done.into_inner(), expected);
+}
+
+/// Standard layers from W = I and Euclidean ones from W = 0 are one network, trained alike.
+#[test]
+fn deterministic_standard_is_euclidean() {
+    let [data, _] = Spirals::draw(100, 2);
+    let losses = [LayerKind::Standard, LayerKind::Euclidean].map(|kind| {
+        let mut sweep = sweep(kind, Form::Dual, Loss::MeanSquaredError, 3, 2);
+        sweep.init = Init::Deterministic;
+        train(&sweep, &data, None).metrics
+    });
+    for (a, b) in losses[0].iter().flatten().zip(losses[1].iter().flatten()) {
+        // The roundings of 60 steps, z + Wz against (I + W)z.
+        assert!((a.loss - b.loss).abs() < 1e-4 * a.loss, "{a:?} {b:?}");
+    }
+}
+
+/// Points whose class shows in a coordinate are learnt; labels at random are not.
+#[test]
+fn learns_what_there_is() {
+    for activation in &activation::ALL {
+        let [mut data, _] = Spirals::draw(100, 2).map(|s| s.within(activation));
+        let middle = data.points.iter().map(|p| p[0]).sum::<f32>() / data.len() as f32;
+        for (point, label) in data.points.iter().zip(&mut data.labels) {
+            *label = u8::from(point[0] > middle);
+        }
+        for &loss in Loss::ALL {
+            let kind = LayerKind::Bregman;
+            let sweep = Sweep {
+                model: sweep::network(kind, Form::Dual, activation, loss, 2).expect("a network"),
+                epochs: 200,
+                ..sweep(kind, Form::Dual, loss, 2, 3)
+            };
+            for metrics in train(&sweep, &data, None).metrics {
+                let correct = metrics.last().map_or(0, |m| m.correct);
+                assert!(correct > 185, "{} {loss:?}: {correct}", activation.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn refuses_what_cannot_be_trained() {
+    let [data, _] = Spirals::draw(10, 0);
+    let good = sweep(LayerKind::Bregman, Form::Dual, Loss::MeanSquaredError, 3, 2);
+    let fails = |sweep: &Sweep, data: &Spirals| {
+        cpu::train(&[sweep.clone()], data, &|_| {}).expect_err("an error")
+    };
+    type Change = fn(&mut Sweep);
+    let changes: [(&str, Change); 5] = [
+        ("--runs", |s| s.runs.clear()),
+        ("--epochs", |s| s.epochs = 0),
+        ("--batch-size", |s| s.batch_size = 0),
+        ("--record-every", |s| s.record_every = 0),
+        ("--lr", |s| s.runs[1].learning_rate = f32::NAN),
+    ];
+    for (option, change) in changes {
+        let mut bad = good.clone();
+        change(&mut bad);
+        match fails(&bad, &data) {
+            Error::InvalidOption { option: found, .. } => assert_eq!(found, option),
+            other => panic!("{option}: {other}"),
+        }
+    }
+    let mut wide = good.clone();
+    wide.model.layers[1].outputs = 3;
+    assert!(matches!(fails(&wide, &data), Error::Shape { .. }));
+    let mut bad = data.clone();
+    bad.labels[3] = 2;
+    assert!(matches!(fails(&good, &bad), Error::Shape { .. }));
+    bad = data.clone();
+    bad.labels.pop();
+    assert!(matches!(fails(&good, &bad), Error::Shape { .. }));
+}
