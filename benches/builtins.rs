@@ -11,7 +11,8 @@
 use std::hint::black_box;
 
 use bregman::activation;
-use bregman::gpu::ops::layer_forward::{Epilogue, Operands, layer_forward};
+use bregman::gpu::ops::Product;
+use bregman::gpu::ops::layer_forward::{Epilogue, Input, Operands, layer_forward};
 use bregman::gpu::shader::{File, Tile};
 use bregman::gpu::{BufferId, BufferSpec, Buffers, Contents, Gpu, Op, Program, Selection};
 use bregman::nn::Layer;
@@ -94,12 +95,16 @@ fn op(activation: &activation::Activation, lift: bool, width: usize) -> Op {
         mix: false,
     };
     let operands = Operands {
-        z,
+        z: Input::Buffer(z),
         weight,
         bias,
         output,
     };
-    let tile = Tile::for_output(BATCH, width);
+    let tile = Tile::for_product(Product {
+        m: BATCH,
+        n: width,
+        k: width,
+    });
     layer_forward(
         epilogue,
         activation,

@@ -80,6 +80,7 @@
 
 pub mod activation;
 pub mod atomic_file;
+pub mod bench;
 pub mod checkpoint;
 pub mod cpu;
 pub mod data;
