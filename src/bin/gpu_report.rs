@@ -14,7 +14,7 @@ use bregman::executor::{Sgd, Splits};
 use bregman::gpu::{Gpu, GpuExecutor, PlanOptions, Selection};
 use bregman::nn::{Form, Init, LayerKind, Loss, Model};
 use bregman::selftest;
-use bregman::train::{self, EpochMetrics, Observer, Schedule};
+use bregman::train::{self, Schedule, Silent};
 use clap::Parser;
 use serde_json::{Value, json};
 
@@ -229,15 +229,6 @@ fn mnist(gpu: &Gpu, options: &Options) -> Result<Value> {
         }));
     }
     Ok(json!(rows))
-}
-
-/// Nobody watches.
-struct Silent;
-
-impl Observer for Silent {
-    fn step(&mut self, _: u32, _: usize) {}
-
-    fn epoch(&mut self, _: &EpochMetrics) {}
 }
 
 /// Runs every part in a process of its own and writes what they say.
