@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times the same training step and matrix product in PyTorch: eager, compiled, and as a CUDA graph.
 
-Needs Python with PyTorch, nothing else. Prints one line of JSON. On a machine without CUDA it runs
+Needs Python with PyTorch, nothing else. Prints a line of JSON with all rows so far after each. On a machine without CUDA it runs
 the small size on the processor, which only shows that the script works.
 """
 
@@ -82,7 +82,9 @@ def graph_of(step):
 def main():
     device = "cuda" if torch.cuda.is_available() else "cpu"
     sizes = [(128, 784), (512, 784), (4096, 784), (4096, 4096)] if device == "cuda" else [(32, 64)]
+    where = torch.cuda.get_device_name() if device == "cuda" else "the processor"
     rows = []
+    found = {"version": torch.__version__, "device": where, "rows": rows}
 
     def row(name, how, make):
         # One way that fails leaves the others standing.
@@ -90,6 +92,7 @@ def main():
             rows.append({"name": name, "how": how, "seconds": seconds(make(), device)})
         except Exception as error:  # noqa: BLE001
             rows.append({"name": name, "how": how, "failed": repr(error)[:300]})
+        print(json.dumps(found), flush=True)
 
     for batch, width in sizes:
         name = f"step bregman dual, batch {batch} × {width}, R = 1, fused"
@@ -112,8 +115,6 @@ def main():
     a = torch.rand(side, side, device=device) - 0.5
     b = torch.rand(side, side, device=device) - 0.5
     row(f"matmul {side}³ large", "torch.matmul, no TF32", lambda: lambda: torch.matmul(a, b.T))
-    name = torch.cuda.get_device_name() if device == "cuda" else "the processor"
-    print(json.dumps({"version": torch.__version__, "device": name, "rows": rows}))
 
 
 if __name__ == "__main__":

@@ -272,20 +272,32 @@ fn report(options: &Options) -> Result<()> {
             part.to_owned(),
             json!({ "seconds": seconds, "found": found }),
         );
+        // After every part: whoever stops this keeps what there is.
+        save(&options.out_dir, &parts)?;
     }
+    say(&format!("wrote {}", options.out_dir.display()), false);
+    Ok(())
+}
+
+/// Writes what is known so far, as JSON and as a page.
+fn save(folder: &Path, parts: &serde_json::Map<String, Value>) -> Result<()> {
     let adapter = &parts["adapter"]["found"];
     let name = adapter["name"].as_str().unwrap_or("unknown adapter");
     let date = today();
+    let stem = format!("{}-{date}", file_name(name));
     let json = json!({
         "date": date,
         "version": env!("CARGO_PKG_VERSION"),
         "processors": std::thread::available_parallelism().map_or(1, usize::from),
         "parts": parts,
     });
-    let stem = format!("{}-{date}", file_name(name));
     let text = serde_json::to_string_pretty(&json).expect("numbers and strings serialize");
-    write(&options.out_dir.join(format!("{stem}.json")), &text)?;
-    write(&options.out_dir.join(format!("{stem}.md")), &page(&json))
+    let write = |extension: &str, text: &str| {
+        let path = folder.join(format!("{stem}.{extension}"));
+        std::fs::write(&path, text).map_err(Error::io("write", &path))
+    };
+    write("json", &(text + "\n"))?;
+    write("md", &page(&json))
 }
 
 /// The JSON that a command prints, or why there is none.
@@ -327,16 +339,12 @@ fn child(command: &mut Command, folder: &Path, limit: Duration) -> Value {
     }
     let last = |text: &str| text.trim().lines().next_back().unwrap_or("").to_owned();
     match status {
-        None => failed(format!("stopped after {} s", limit.as_secs())),
+        // What it had found by then, if it says so line by line.
+        None => serde_json::from_str(&last(&text))
+            .unwrap_or_else(|_| failed(format!("stopped after {} s", limit.as_secs()))),
         Some(status) if !status.success() => failed(format!("{status}: {}", last(&complaint))),
         Some(_) => serde_json::from_str(&last(&text)).unwrap_or_else(|e| failed(e.to_string())),
     }
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).map_err(Error::io("write", path))?;
-    say(&format!("wrote {}", path.display()), false);
-    Ok(())
 }
 
 /// A name fit for a file.
