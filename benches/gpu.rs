@@ -5,6 +5,8 @@
 //! software adapter runs the small sizes alone. Criterion times the wall, the last wait included;
 //! the table after it has the device's own time, too, where it has a clock.
 
+#![expect(clippy::print_stdout, reason = "a bench prints what it found")]
+
 use std::time::{Duration, Instant};
 
 use bregman::bench::{self, Case, Limits, Row, Target};
@@ -40,13 +42,13 @@ fn main() -> Result<()> {
     let mut rows = Vec::new();
     for size in if software { &[64][..] } else { &[1024, 4096] } {
         for target in bench::matmul(&gpu, *size)? {
-            measure(&mut criterion, &mut gpu, &target)?;
+            measure(&mut criterion, &mut gpu, &target);
             rows.push(target.row(&mut gpu, &limits, 5)?);
         }
     }
     for case in Case::all(software, full) {
         for target in case.layer(&gpu)? {
-            measure(&mut criterion, &mut gpu, &target)?;
+            measure(&mut criterion, &mut gpu, &target);
             rows.push(target.row(&mut gpu, &limits, 5)?);
         }
         for fused in [true, false] {
@@ -70,9 +72,8 @@ fn case_flops(case: &Case) -> Result<f64> {
     Ok((case.realizations as u64 * flops) as f64)
 }
 
-fn measure(criterion: &mut Criterion, gpu: &mut Gpu, target: &Target) -> Result<()> {
+fn measure(criterion: &mut Criterion, gpu: &mut Gpu, target: &Target) {
     run(criterion, gpu, &target.program, &target.name, target.flops);
-    Ok(())
 }
 
 fn run(criterion: &mut Criterion, gpu: &mut Gpu, program: &Program, name: &str, flops: f64) {

@@ -746,6 +746,7 @@ impl<'a> Builder<'a> {
             next_weight,
             bias,
             output: input_delta.unwrap_or(self.no_delta),
+            input_wanted: input_delta.is_some(),
         };
         ops.push(ops::layer_backward::layer_backward(
             skip,
@@ -754,7 +755,6 @@ impl<'a> Builder<'a> {
             learning_rate,
             [r, batch],
             layer,
-            input_delta.is_some(),
             operands,
         ));
         if let Skip::Mix {
