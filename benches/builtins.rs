@@ -100,12 +100,11 @@ fn op(activation: &activation::Activation, lift: bool, width: usize) -> Op {
         bias,
         output,
     };
-    let product = Product {
+    let tile = Tile::for_product(Product {
         m: BATCH,
         n: width,
         k: width,
-    };
-    let tile = Tile::for_product(product);
+    });
     layer_forward(
         epilogue,
         activation,

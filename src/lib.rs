@@ -70,9 +70,9 @@
 //!
 //! Under them: [`activation`] is Table 1, one const an activation with its file in
 //! `shaders/activation/`; [`math`] has the elementary functions, the twin of `shaders/math.wgsl`;
-//! [`rng`] gives the same random numbers on every executor; [`plot`] draws figures, and
-//! [`tensorboard`] writes event files; [`atomic_file`] says what a crash leaves behind; [`error`] has
-//! the one error type.
+//! [`rng`] gives the same random numbers on every executor; [`bench`] measures adapters; [`plot`]
+//! draws figures, and [`tensorboard`] writes event files; [`atomic_file`] says what a crash leaves
+//! behind; [`error`] has the one error type.
 //!
 //! # Changes
 //!
@@ -80,6 +80,7 @@
 
 pub mod activation;
 pub mod atomic_file;
+pub mod bench;
 pub mod checkpoint;
 pub mod cpu;
 pub mod data;

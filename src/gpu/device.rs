@@ -52,6 +52,8 @@ impl Gpu {
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("bregman"),
                 required_limits: adapter.limits(),
+                // Only for measuring, where the adapter can.
+                required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
                 ..Default::default()
             })
             .await
@@ -164,6 +166,15 @@ impl Gpu {
         let mut kernels = lock(&self.kernels);
         kernels.insert(label, Arc::clone(&kernel));
         Ok(kernel)
+    }
+
+    /// Waits until all that was submitted has run.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
+    pub fn finish(&mut self) -> Result<()> {
+        self.in_flight.clear();
+        self.wait(None)
     }
 
     /// Submits, then waits until at most [`IN_FLIGHT`] submissions are under way. Returns how many

@@ -136,6 +136,11 @@ impl GpuExecutor {
         &self.gpu
     }
 
+    /// The program of a training step after an even number of steps, to be measured.
+    pub fn train_step(&mut self) -> (&Program, &mut Gpu) {
+        (&self.train_step[0], &mut self.gpu)
+    }
+
     fn split_index(&self, split: Split) -> usize {
         let index = self.splits.iter().position(|s| s.split == split);
         index.expect("a validation split was asked for without one")

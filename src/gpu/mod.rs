@@ -15,5 +15,5 @@ pub mod shader;
 pub use adapter::{AdapterSummary, Selection, adapters};
 pub use device::Gpu;
 pub use executor::GpuExecutor;
-pub use plan::{BufferId, BufferSpec, Contents, Grid, Op, Plan, PlanOptions};
+pub use plan::{BufferId, BufferSpec, Contents, Grid, LayerPlan, Op, Plan, PlanOptions};
 pub use program::{Buffers, Program};

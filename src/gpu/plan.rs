@@ -198,6 +198,32 @@ impl Plan {
     }
 }
 
+/// One layer of a network, to be measured by itself.
+#[derive(Clone, Debug)]
+pub struct LayerPlan {
+    /// The network's buffers.
+    pub buffers: Vec<BufferSpec>,
+    /// From its input to its output.
+    pub forward: Vec<Op>,
+    /// From its output's gradient to its input's, and its update.
+    pub backward: Vec<Op>,
+}
+
+impl LayerPlan {
+    /// Layer `l` of `model`, on a buffer.
+    pub fn new(model: &Model, l: usize, options: PlanOptions) -> Self {
+        let builder = Builder::new(model, options);
+        let (mut forward, mut backward) = (Vec::new(), Vec::new());
+        builder.layer_forward(l, Input::Buffer(builder.z[l]), &mut forward);
+        builder.layer_backward(l, &model.layers[l], builder.skip(l), &mut backward);
+        Self {
+            buffers: builder.buffers,
+            forward,
+            backward,
+        }
+    }
+}
+
 /// Buffers of a layer, the head included.
 struct LayerBuffers {
     weight: BufferId,
@@ -720,6 +746,7 @@ impl<'a> Builder<'a> {
             next_weight,
             bias,
             output: input_delta.unwrap_or(self.no_delta),
+            input_wanted: input_delta.is_some(),
         };
         ops.push(ops::layer_backward::layer_backward(
             skip,
@@ -728,7 +755,6 @@ impl<'a> Builder<'a> {
             learning_rate,
             [r, batch],
             layer,
-            input_delta.is_some(),
             operands,
         ));
         if let Skip::Mix {

@@ -261,6 +261,56 @@ impl Program {
         run_in_turn(gpu, &[self], slots)
     }
 
+    /// Records a pass of so many steps and drops it unsubmitted: what a step costs the host.
+    pub fn encode(&self, gpu: &Gpu, steps: usize) {
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        (0..steps).for_each(|_| self.record(&mut pass, 0));
+        drop(pass);
+        drop(encoder.finish());
+    }
+
+    /// Runs step 0 so many times in one pass and waits. Returns the seconds between the pass's
+    /// first and last moment by the device's own clock, if it has one that moves.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
+    pub async fn device_seconds(&self, gpu: &mut Gpu, times: usize) -> Result<Option<f64>> {
+        let device = gpu.device.clone();
+        if !device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            return Ok(None);
+        }
+        let query_set = device.create_query_set(&wgpu::QuerySetDescriptor {
+            label: Some("pass"),
+            ty: wgpu::QueryType::Timestamp,
+            count: 2,
+        });
+        let resolved = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("timestamps"),
+            size: 16,
+            usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: false,
+        });
+        let mut encoder = device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+            label: None,
+            timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+                query_set: &query_set,
+                beginning_of_pass_write_index: Some(0),
+                end_of_pass_write_index: Some(1),
+            }),
+        });
+        (0..times).for_each(|_| self.record(&mut pass, 0));
+        drop(pass);
+        encoder.resolve_query_set(&query_set, 0..2, &resolved, 0);
+        gpu.submit(encoder)?;
+        let read = gpu.read(&[&resolved]).await?.remove(0);
+        let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&read);
+        let nanoseconds =
+            ticks[1].saturating_sub(ticks[0]) as f64 * f64::from(gpu.queue.get_timestamp_period());
+        Ok((nanoseconds > 0.0).then_some(nanoseconds * 1e-9))
+    }
+
     /// How many dispatches a step is.
     pub fn dispatches(&self) -> usize {
         self.0.len()

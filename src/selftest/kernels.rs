@@ -506,6 +506,7 @@ fn backward_case(
             next_weight,
             bias: bias_id,
             output,
+            input_wanted,
         };
         run.op(layer_backward(
             skip,
@@ -514,7 +515,6 @@ fn backward_case(
             learning_rate,
             [R, batch],
             &layer,
-            input_wanted,
             operands,
         ));
         let found = run.read(gpu, &[output, next_weight, bias_id])?;
@@ -612,10 +612,7 @@ fn mix_update(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
                 let rate = Bounded::exact(-learning_rate);
                 old.plus(rate.times(Bounded::dot_of(terms)))
             });
-            let expected: Vec<Bounded> = stepped
-                .chunks_exact(inputs)
-                .flat_map(|row| projected(row))
-                .collect();
+            let expected: Vec<Bounded> = stepped.chunks_exact(inputs).flat_map(projected).collect();
             let found = run.read(gpu, &[matrix_id])?;
             let what = format!("{kind:?} {batch} × {outputs} × {inputs}");
             checks.compare(&what, &found[0], &expected);

@@ -127,6 +127,8 @@ pub struct Operands {
     pub bias: BufferId,
     /// δ, (R, batch, in), or any buffer if it is not wanted.
     pub output: BufferId,
+    /// Whether δ is wanted.
+    pub input_wanted: bool,
 }
 
 /// The tile of both products: the smaller of their own, so that neither has too few workgroups.
@@ -157,7 +159,6 @@ pub fn layer_backward(
     learning_rate: f32,
     [realizations, batch]: [usize; 2],
     layer: &Layer,
-    input_wanted: bool,
     operands: Operands,
 ) -> Op {
     let [gate_low, gate_high] = match skip {
@@ -165,7 +166,7 @@ pub fn layer_backward(
         Skip::Mix { clamp, .. } => clamp,
         Skip::None | Skip::Euclidean => [0.0; 2],
     };
-    let wanted_rows = if input_wanted { batch } else { 0 };
+    let wanted_rows = if operands.input_wanted { batch } else { 0 };
     let params = Params {
         batch: batch as u32,
         inputs: layer.inputs as u32,

@@ -23,6 +23,7 @@ pub mod layer_backward;
 pub mod layer_forward;
 pub mod layer_forward_mix;
 pub mod limit_dual;
+pub mod limits;
 pub mod loss;
 pub mod matmul;
 pub mod max_pool2d_backward;
@@ -105,6 +106,14 @@ pub fn permutations() -> Vec<(Shader, &'static [(&'static str, &'static str)])> 
     all.extend(layer_forward_mix::shaders().map(|s| (s, layer_forward_mix::Params::FIELDS)));
     all.extend(layer_backward::shaders().map(|s| (s, layer_backward::Params::FIELDS)));
     all.extend(head::shaders().map(|s| (s, head::Params::FIELDS)));
+    all.extend([
+        (limits::fma_peak::shader(), limits::fma_peak::Params::FIELDS),
+        (limits::copy::shader(), limits::copy::Params::FIELDS),
+        (
+            limits::matmul_naive::shader(),
+            limits::matmul_naive::Params::FIELDS,
+        ),
+    ]);
     all.extend(mix_update::shaders().map(|s| (s, mix_update::Params::FIELDS)));
     all.extend(front_end());
     all

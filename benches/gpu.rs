@@ -1,0 +1,107 @@
+//! Layers, training steps and matrix products on one adapter (`WGPU_ADAPTER_NAME` picks it), fused
+//! against unfused, with the adapter's own limits measured in the same run.
+//!
+//! `cargo bench --bench gpu`, and `-- --full` for the product of all kinds, forms, sizes and R. A
+//! software adapter runs the small sizes alone. Criterion times the wall, the last wait included;
+//! the table after it has the device's own time, too, where it has a clock.
+
+#![expect(clippy::print_stdout, reason = "a bench prints what it found")]
+
+use std::time::{Duration, Instant};
+
+use bregman::bench::{self, Case, Limits, Row, Target};
+use bregman::error::Result;
+use bregman::gpu::{Gpu, Program, Selection};
+use criterion::{Criterion, Throughput};
+
+fn main() -> Result<()> {
+    let full = std::env::args().any(|argument| argument == "--full");
+    let mut gpu = pollster::block_on(Gpu::request(&Selection {
+        name: std::env::var("WGPU_ADAPTER_NAME").ok(),
+        allow_software: true,
+    }))?;
+    println!("adapter: {}", gpu.summary());
+    let software = gpu.summary().software;
+    if software {
+        println!("a software adapter: only batch 10 × 2 and 32 × 64 run");
+    }
+    let limits = bench::limits(&mut gpu, 5)?;
+    let Limits {
+        fma_flops_per_second: fma,
+        copy_bytes_per_second: copy,
+    } = limits;
+    println!("limits: {:.1} GFLOP/s, {:.1} GB/s", fma * 1e-9, copy * 1e-9);
+    println!(
+        "encoding a dispatch: {:.2} µs",
+        1e6 * bench::encoding(&gpu)?
+    );
+    let mut criterion = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(50))
+        .measurement_time(Duration::from_millis(200));
+    let mut rows = Vec::new();
+    for size in if software { &[64][..] } else { &[1024, 4096] } {
+        for target in bench::matmul(&gpu, *size)? {
+            measure(&mut criterion, &mut gpu, &target);
+            rows.push(target.row(&mut gpu, &limits, 5)?);
+        }
+    }
+    for case in Case::all(software, full) {
+        for target in case.layer(&gpu)? {
+            measure(&mut criterion, &mut gpu, &target);
+            rows.push(target.row(&mut gpu, &limits, 5)?);
+        }
+        for fused in [true, false] {
+            let mut executor = case.executor(&gpu, fused, 1)?;
+            let (program, gpu) = executor.train_step();
+            let name = case.name("step", fused);
+            run(&mut criterion, gpu, program, &name, case_flops(&case)?);
+        }
+        rows.extend(case.step(&gpu, &limits, 3)?);
+    }
+    println!(
+        "\n{:60} {:>10} {:>10} {:>10} {:>6} {:>10}",
+        "", "wall µs", "device µs", "GFLOP/s", "peak", "dispatches"
+    );
+    rows.iter().for_each(print);
+    Ok(())
+}
+
+fn case_flops(case: &Case) -> Result<f64> {
+    let flops = case.model(3)?.step_flops(case.batch);
+    Ok((case.realizations as u64 * flops) as f64)
+}
+
+fn measure(criterion: &mut Criterion, gpu: &mut Gpu, target: &Target) {
+    run(criterion, gpu, &target.program, &target.name, target.flops);
+}
+
+fn run(criterion: &mut Criterion, gpu: &mut Gpu, program: &Program, name: &str, flops: f64) {
+    let mut group = criterion.benchmark_group("gpu");
+    group.throughput(Throughput::Elements(flops as u64));
+    group.bench_function(name, |bencher| {
+        bencher.iter_custom(|times| {
+            let start = Instant::now();
+            for _ in 0..times {
+                program.run(gpu, 0..1).expect("a run");
+            }
+            gpu.finish().expect("the end of a run");
+            start.elapsed()
+        });
+    });
+    group.finish();
+}
+
+fn print(row: &Row) {
+    let device = row
+        .device_seconds
+        .map_or("".to_owned(), |seconds| format!("{:.2}", 1e6 * seconds));
+    println!(
+        "{:60} {:10.2} {device:>10} {:10.2} {:5.1}% {:10}",
+        row.name,
+        1e6 * row.seconds,
+        1e-9 * row.flops_per_second,
+        100.0 * row.share_of_peak,
+        row.dispatches
+    );
+}

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""Times the same training step and matrix product in PyTorch: eager, compiled, and as a CUDA graph.
+
+Needs Python with PyTorch, nothing else. Prints a line of JSON with all rows so far after each. On a machine without CUDA it runs
+the small size on the processor, which only shows that the script works.
+"""
+
+import json
+import statistics
+import time
+
+import torch
+from torch import nn
+
+torch.backends.cuda.matmul.allow_tf32 = False
+torch.backends.cudnn.allow_tf32 = False
+
+
+class Bregman(nn.Module):
+    """Three Bregman layers in dual form, tanh, and a linear head."""
+
+    def __init__(self, width, layers=3, classes=10):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(layers))
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, z):
+        a = torch.atanh(z.clamp(-0.999999, 0.999999))
+        for layer in self.layers:
+            a = a + layer(z)
+            z = torch.tanh(a)
+        return self.head(z)
+
+
+def training_step(model, x, y):
+    """A function that does one step of plain SGD on a fixed batch."""
+    loss_of = nn.CrossEntropyLoss()
+    parameters = list(model.parameters())
+    optimizer = torch.optim.SGD(parameters, lr=1e-3, foreach=True)
+
+    def step():
+        optimizer.zero_grad(set_to_none=False)
+        loss_of(model(x), y).backward()
+        optimizer.step()
+
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    return step
+
+
+def seconds(function, device, rounds=7):
+    """Median wall time of a call, the device's last work included."""
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+
+    def wall(times):
+        wait()
+        start = time.perf_counter()
+        for _ in range(times):
+            function()
+        wait()
+        return (time.perf_counter() - start) / times
+
+    wall(3)
+    times = max(1, min(1000, int(0.1 / wall(1))))
+    return statistics.median(wall(times) for _ in range(rounds))
+
+
+def graph_of(step):
+    """The step as a CUDA graph's replay."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
+
+
+def main():
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    sizes = [(128, 784), (512, 784), (4096, 784), (4096, 4096)] if device == "cuda" else [(32, 64)]
+    where = torch.cuda.get_device_name() if device == "cuda" else "the processor"
+    rows = []
+    found = {"version": torch.__version__, "device": where, "rows": rows}
+
+    def row(name, how, make):
+        # One way that fails leaves the others standing.
+        try:
+            rows.append({"name": name, "how": how, "seconds": seconds(make(), device)})
+        except Exception as error:  # noqa: BLE001
+            rows.append({"name": name, "how": how, "failed": repr(error)[:300]})
+        print(json.dumps(found), flush=True)
+
+    for batch, width in sizes:
+        name = f"step bregman dual, batch {batch} × {width}, R = 1, fused"
+        torch.manual_seed(0)
+        x = torch.rand(batch, width, device=device) * 1.8 - 0.9
+        y = torch.randint(0, 10, (batch,), device=device)
+
+        def fresh():
+            return training_step(Bregman(width).to(device), x, y)
+
+        def compiled():
+            model = Bregman(width).to(device)
+            return training_step(torch.compile(model), x, y)
+
+        row(name, "eager", fresh)
+        if device == "cuda":
+            row(name, "CUDA graph", lambda: graph_of(fresh()))
+        row(name, "torch.compile", compiled)
+    side = 4096 if device == "cuda" else 64
+    a = torch.rand(side, side, device=device) - 0.5
+    b = torch.rand(side, side, device=device) - 0.5
+    row(f"matmul {side}³ large", "torch.matmul, no TF32", lambda: lambda: torch.matmul(a, b.T))
+
+
+if __name__ == "__main__":
+    main()

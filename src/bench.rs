@@ -1,0 +1,421 @@
+//! What an adapter reaches: its own limits, matrix products, single layers and whole training steps,
+//! fused and unfused. `cargo bench --bench gpu` and the GPU report print it.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::activation::TANH;
+use crate::data::Dataset;
+use crate::error::Result;
+use crate::executor::{Executor, Sgd, Splits};
+use crate::gpu::ops::{self, Product, limits};
+use crate::gpu::shader::{Layout, Tile};
+use crate::gpu::{
+    BufferId, BufferSpec, Buffers, Contents, Gpu, GpuExecutor, LayerPlan, Op, PlanOptions, Program,
+};
+use crate::nn::{Form, Init, LayerKind, Loss, Model};
+use crate::selftest::dispatch::random;
+
+/// A measurement.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// What was measured.
+    pub name: String,
+    /// Wall seconds of one run, the last wait included; the median.
+    pub seconds: f64,
+    /// The same by the device's own clock, where it has one.
+    pub device_seconds: Option<f64>,
+    /// FLOPs of one run, matrix products alone.
+    pub flops: f64,
+    /// Dispatches of one run.
+    pub dispatches: usize,
+    /// FLOPs a second, by the wall clock.
+    pub flops_per_second: f64,
+    /// The part of the measured FMA peak that this is.
+    pub share_of_peak: f64,
+}
+
+/// What the adapter can do at most, as measured.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Limits {
+    /// FLOPs a second of independent FMAs.
+    pub fma_flops_per_second: f64,
+    /// Bytes a second, read and written, of a copy.
+    pub copy_bytes_per_second: f64,
+}
+
+/// Median wall seconds of a run and the device's own, of `rounds` rounds of as many runs as take a
+/// twentieth of a second together.
+///
+/// # Errors
+/// Those of [`Program::run`].
+pub fn time(gpu: &mut Gpu, program: &Program, rounds: usize) -> Result<(f64, Option<f64>)> {
+    let mut wall = |times: usize| -> Result<f64> {
+        let start = Instant::now();
+        for _ in 0..times {
+            program.run(gpu, 0..1)?;
+        }
+        gpu.finish()?;
+        Ok(start.elapsed().as_secs_f64())
+    };
+    // Warm, then one run's time.
+    wall(1)?;
+    let once = wall(1)?;
+    let times = (0.05 / once).clamp(1.0, 1000.0) as usize;
+    let mut seconds = Vec::new();
+    for _ in 0..rounds.max(1) {
+        seconds.push(wall(times)? / times as f64);
+    }
+    seconds.sort_by(f64::total_cmp);
+    let device = pollster::block_on(program.device_seconds(gpu, times))?;
+    let device = device.map(|device| device / times as f64);
+    Ok((seconds[seconds.len() / 2], device))
+}
+
+fn spec(name: &str, len: usize) -> BufferSpec {
+    BufferSpec {
+        name: name.to_owned(),
+        bytes: 4 * len as u64,
+        // Zeros may run faster than numbers do.
+        contents: Contents::Bytes(
+            bytemuck::cast_slice(&random(len as u32, len, -0.5, 0.5)).to_vec(),
+        ),
+    }
+}
+
+fn program(gpu: &Gpu, specs: &[BufferSpec], ops: &[Op]) -> Result<Program> {
+    pollster::block_on(async {
+        let buffers = Buffers::new(gpu, specs).await?;
+        Program::new(gpu, &buffers, ops, None).await
+    })
+}
+
+/// The adapter's limits.
+///
+/// # Errors
+/// Those of [`Program`].
+pub fn limits(gpu: &mut Gpu, rounds: usize) -> Result<Limits> {
+    let software = gpu.summary().software;
+    let workgroups = if software { 64 } else { 16_384 };
+    let output = spec("output", workgroups * limits::fma_peak::WORKGROUP);
+    let op = limits::fma_peak::fma_peak(workgroups, BufferId(0));
+    let program_ = program(gpu, &[output], &[op])?;
+    let (seconds, device) = time(gpu, &program_, rounds)?;
+    let flops = (workgroups * limits::fma_peak::WORKGROUP * limits::fma_peak::FLOPS) as f64;
+    // Far beyond a card's caches.
+    let vectors = if software { 1 << 18 } else { 1 << 24 };
+    let specs = ["input", "output"].map(|name| spec(name, 4 * vectors));
+    let op = limits::copy::copy(vectors, BufferId(0), BufferId(1));
+    let program_ = program(gpu, &specs, &[op])?;
+    let (copy_seconds, copy_device) = time(gpu, &program_, rounds)?;
+    Ok(Limits {
+        fma_flops_per_second: flops / device.unwrap_or(seconds),
+        copy_bytes_per_second: 32.0 * vectors as f64 / copy_device.unwrap_or(copy_seconds),
+    })
+}
+
+fn row(
+    name: String,
+    (seconds, device_seconds): (f64, Option<f64>),
+    flops: f64,
+    dispatches: usize,
+    peak: &Limits,
+) -> Row {
+    let flops_per_second = flops / seconds;
+    Row {
+        name,
+        seconds,
+        device_seconds,
+        flops,
+        dispatches,
+        flops_per_second,
+        share_of_peak: flops_per_second / peak.fma_flops_per_second,
+    }
+}
+
+/// Something to be run again and again.
+pub struct Target {
+    /// What it is.
+    pub name: String,
+    /// FLOPs of one run, matrix products alone.
+    pub flops: f64,
+    /// What runs.
+    pub program: Program,
+}
+
+impl Target {
+    /// Measures it.
+    ///
+    /// # Errors
+    /// Those of [`Program::run`].
+    pub fn row(&self, gpu: &mut Gpu, peak: &Limits, rounds: usize) -> Result<Row> {
+        let times = time(gpu, &self.program, rounds)?;
+        let dispatches = self.program.dispatches();
+        Ok(row(self.name.clone(), times, self.flops, dispatches, peak))
+    }
+}
+
+/// The product of two square matrices, plainly and with each tile.
+///
+/// # Errors
+/// Those of [`Program`].
+pub fn matmul(gpu: &Gpu, size: usize) -> Result<Vec<Target>> {
+    let product = Product {
+        m: size,
+        n: size,
+        k: size,
+    };
+    let [l, r, output] = [0, 1, 2].map(BufferId);
+    let naive = limits::matmul_naive::matmul_naive(product, [l, r], output);
+    let tiled = Tile::ALL.map(|tile| {
+        let name = format!("{tile:?}").to_lowercase();
+        let op = ops::matmul::matmul(Layout::Nt, tile, 1, product, l, r, output);
+        (name, op)
+    });
+    let specs = ["lhs", "rhs", "output"].map(|name| spec(name, size * size));
+    let all = [("naive".to_owned(), naive)].into_iter().chain(tiled);
+    all.map(|(tile, op)| {
+        Ok(Target {
+            name: format!("matmul {size}³ {tile}"),
+            flops: 2.0 * (size as f64).powi(3),
+            program: program(gpu, &specs, &[op])?,
+        })
+    })
+    .collect()
+}
+
+/// What a network under measurement is like.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// Of the hidden layers.
+    pub kind: LayerKind,
+    /// Of Bregman layers.
+    pub form: Form,
+    /// R.
+    pub realizations: usize,
+    /// Samples of a mini-batch.
+    pub batch: usize,
+    /// Of the input and the hidden layers.
+    pub width: usize,
+}
+
+impl Case {
+    /// Bregman layers in dual form, the ones that matter most.
+    pub fn bregman(batch: usize, width: usize) -> Self {
+        Self {
+            kind: LayerKind::Bregman,
+            form: Form::Dual,
+            realizations: 1,
+            batch,
+            width,
+        }
+    }
+
+    /// The sizes of the full product; on a software adapter the small ones alone.
+    pub fn sizes(software: bool) -> &'static [[usize; 2]] {
+        const SIZES: [[usize; 2]; 6] = [
+            [10, 2],
+            [32, 64],
+            [128, 784],
+            [512, 784],
+            [4096, 784],
+            [4096, 4096],
+        ];
+        if software { &SIZES[..2] } else { &SIZES }
+    }
+
+    /// Bregman layers in dual form at all sizes, and one case for each other kind, form and R; or
+    /// with `full` all of it.
+    pub fn all(software: bool, full: bool) -> Vec<Self> {
+        let sizes = Self::sizes(software);
+        let one = if software { [32, 64] } else { [128, 784] };
+        let kinds = crate::selftest::networks::KINDS;
+        let mut cases = Vec::new();
+        for (kind, form) in kinds {
+            for realizations in [1, 5] {
+                for &[batch, width] in sizes {
+                    let usual = kind == LayerKind::Bregman && form == Form::Dual;
+                    let first = usual && realizations == 1;
+                    let alone = realizations == 1 || usual;
+                    if full || first || (alone && [batch, width] == one) {
+                        cases.push(Self {
+                            kind,
+                            form,
+                            realizations,
+                            batch,
+                            width,
+                        });
+                    }
+                }
+            }
+        }
+        cases
+    }
+
+    /// What a measurement of this is called.
+    pub fn name(&self, what: &str, fused: bool) -> String {
+        let form = match self.kind {
+            LayerKind::Bregman => format!(" {}", self.form.name()),
+            _ => String::new(),
+        };
+        let path = if fused { "fused" } else { "unfused" };
+        format!(
+            "{what} {}{form}, batch {} × {}, R = {}, {path}",
+            self.kind.name(),
+            self.batch,
+            self.width,
+            self.realizations
+        )
+    }
+
+    fn options(&self, fused: bool) -> PlanOptions {
+        PlanOptions {
+            realizations: self.realizations,
+            sgd: Sgd {
+                batch_size: self.batch,
+                learning_rate: 1e-3,
+            },
+            fused,
+        }
+    }
+
+    /// A network of `layers` hidden layers and ten classes.
+    ///
+    /// # Errors
+    /// None that is expected.
+    pub fn model(&self, layers: usize) -> Result<Model> {
+        let widths = vec![self.width; layers + 1];
+        Model::new(self.kind, self.form, &TANH, Loss::CrossEntropy, &widths, 10)
+    }
+
+    /// Forward and backward of the second of two layers.
+    ///
+    /// # Errors
+    /// Those of [`Program`].
+    pub fn layer(&self, gpu: &Gpu) -> Result<Vec<Target>> {
+        let model = self.model(2)?;
+        let mut targets = Vec::new();
+        for fused in [true, false] {
+            let mut plan = LayerPlan::new(&model, 1, self.options(fused));
+            for buffer in &mut plan.buffers {
+                *buffer = spec(&buffer.name, buffer.bytes as usize / 4);
+            }
+            let product = 2.0 * (self.realizations * self.batch * self.width * self.width) as f64;
+            let parts = [
+                ("forward", &plan.forward, product),
+                ("backward", &plan.backward, 2.0 * product),
+            ];
+            for (what, ops, flops) in parts {
+                targets.push(Target {
+                    name: self.name(what, fused),
+                    flops,
+                    program: program(gpu, &plan.buffers, ops)?,
+                });
+            }
+        }
+        Ok(targets)
+    }
+
+    /// An executor of three layers on `steps` batches of noise.
+    ///
+    /// # Errors
+    /// Those of [`GpuExecutor::new`].
+    pub fn executor(&self, gpu: &Gpu, fused: bool, steps: usize) -> Result<GpuExecutor> {
+        let model = self.model(3)?;
+        let data = |samples: usize| Dataset {
+            name: "noise".to_owned(),
+            channels: 1,
+            image: [1, self.width],
+            classes: 10,
+            pixels: (0..samples * self.width)
+                .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+                .collect(),
+            labels: (0..samples).map(|i| (i % 10) as u8).collect(),
+        };
+        let splits = Splits {
+            train: data(steps * self.batch),
+            validation: None,
+            test: data(self.batch),
+        };
+        let parameters: Vec<_> = (0..self.realizations as u64)
+            .map(|seed| Init::Random.parameters(&model, seed))
+            .collect();
+        let options = self.options(fused);
+        let executor = GpuExecutor::new(gpu.clone(), &model, &splits, &parameters, options);
+        pollster::block_on(executor)
+    }
+
+    /// Whole training steps of three layers, as an epoch runs them.
+    ///
+    /// # Errors
+    /// Those of [`GpuExecutor`].
+    pub fn step(&self, gpu: &Gpu, peak: &Limits, rounds: usize) -> Result<Vec<Row>> {
+        let model = self.model(3)?;
+        let flops = (self.realizations as u64 * model.step_flops(self.batch)) as f64;
+        // A few tenths of a second on a slow card, and 200 steps of what is small.
+        let steps = (2e11 / flops).clamp(4.0, 200.0) as usize;
+        let steps = if gpu.summary().software { 8 } else { steps };
+        let mut rows = Vec::new();
+        for fused in [true, false] {
+            let mut executor = self.executor(gpu, fused, steps)?;
+            let order: Vec<u32> = (0..(steps * self.batch) as u32).collect();
+            let orders = vec![order; self.realizations];
+            let mut seconds = Vec::new();
+            for round in 0..=rounds.max(1) {
+                let start = Instant::now();
+                pollster::block_on(executor.train_epoch(&orders, &mut |_| {}))?;
+                // The first one warms.
+                if round > 0 {
+                    seconds.push(start.elapsed().as_secs_f64() / steps as f64);
+                }
+            }
+            seconds.sort_by(f64::total_cmp);
+            let (program, gpu) = executor.train_step();
+            let times = steps.min(50);
+            let device = pollster::block_on(program.device_seconds(gpu, times))?;
+            let times = (
+                seconds[seconds.len() / 2],
+                device.map(|seconds| seconds / times as f64),
+            );
+            let dispatches = program.dispatches();
+            rows.push(row(
+                self.name("step", fused),
+                times,
+                flops,
+                dispatches,
+                peak,
+            ));
+        }
+        Ok(rows)
+    }
+}
+
+/// Seconds that the host takes to encode one dispatch of a training step.
+///
+/// # Errors
+/// Those of [`GpuExecutor`].
+pub fn encoding(gpu: &Gpu) -> Result<f64> {
+    const STEPS: usize = 200;
+    let mut executor = Case::bregman(10, 2).executor(gpu, true, 4)?;
+    let (program, gpu) = executor.train_step();
+    program.encode(gpu, STEPS);
+    let start = Instant::now();
+    program.encode(gpu, STEPS);
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(seconds / (STEPS * program.dispatches()) as f64)
+}
+
+/// Seconds from nothing to the end of the first training step of three layers, every pipeline
+/// compiled: adapter, device, buffers, kernels and step.
+///
+/// # Errors
+/// Those of the adapter and of [`GpuExecutor`].
+pub fn first_step(selection: &crate::gpu::Selection, case: &Case) -> Result<f64> {
+    let start = Instant::now();
+    let gpu = pollster::block_on(Gpu::request(selection))?;
+    let mut executor = case.executor(&gpu, true, 1)?;
+    let orders = vec![(0..case.batch as u32).collect(); case.realizations];
+    pollster::block_on(executor.train_epoch(&orders, &mut |_| {}))?;
+    Ok(start.elapsed().as_secs_f64())
+}
