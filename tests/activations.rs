@@ -4,11 +4,8 @@
 //! The bounds of the f32 functions over all their arguments are in `tests/math.rs`.
 
 use bregman::activation::{ALL, Activation, by_name};
-<<<<<<< HEAD
-use proptest::prelude::*;
-=======
 use bregman::cpu::Isa;
->>>>>>> 7adcd77 (Train on the processor in step, each thread on neurons of its own)
+use proptest::prelude::*;
 
 type Function = Box<dyn Fn(&[f64]) -> Vec<f64>>;
 
