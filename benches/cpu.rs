@@ -141,7 +141,9 @@ impl Trainer {
             self.epochs += 1;
             let some = left.min(self.samples / self.batch);
             let start = Instant::now();
-            let epoch = self.executor.train_steps(&[order], 0..some, &mut |_| {});
+            let orders = [order];
+            let mut progress = |_| {};
+            let epoch = (self.executor).train_steps(&orders, 0..some, &mut progress);
             black_box(pollster::block_on(epoch).expect("steps"));
             seconds += start.elapsed().as_secs_f64();
             left -= some;
