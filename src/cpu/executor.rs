@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::cnn::Front;
 use super::isa::Isa;
 use super::step::{Network, Workspace};
-use super::team::Team;
+use super::team::{Member, Team};
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
 use crate::nn::{Model, Parameters};
@@ -23,6 +24,10 @@ pub struct CpuExecutor {
     sgd: Sgd,
     parameters: Vec<Parameters>,
     workspace: Workspace,
+    /// The front-end's buffers, if there is one.
+    front: Option<Front>,
+    /// Training steps done.
+    steps: u32,
     team: Team,
     isa: Isa,
 }
@@ -54,6 +59,8 @@ impl CpuExecutor {
             sgd,
             parameters,
             workspace: Workspace::new(model, sgd.batch_size),
+            front: (model.cnn.as_ref()).map(|cnn| Front::new(cnn, sgd.batch_size)),
+            steps: 0,
             team: Team::new(threads)?,
             isa: Isa::widest(),
         })
@@ -83,33 +90,58 @@ impl Executor for CpuExecutor {
         let mut all = Vec::with_capacity(orders.len());
         let loops = self.model.activation.kernels.on(self.isa);
         let data = &self.splits.train;
+        let pixel_values = self.workspace.pixel_values;
         let mut finished = 0;
-        for (order, parameters) in orders.iter().zip(&mut self.parameters) {
+        for (r, (order, p)) in orders.iter().zip(&mut self.parameters).enumerate() {
             let epoch = order.chunks(self.sgd.batch_size);
             let to_the_end = steps.end >= epoch.len();
             let epoch = epoch.take(steps.end).skip(steps.start);
             let mut batches = Vec::with_capacity(epoch.len());
             let (model, rate) = (&self.model, self.sgd.learning_rate);
-            let network = Network::new(model, loops, rate, parameters, &mut self.workspace);
-            self.team.run(
-                |member| {
-                    for indices in epoch.clone() {
-                        network.forward(member, data, indices);
-                        network.backward(member, indices.len());
-                    }
-                },
-                |member| {
-                    for indices in epoch.clone() {
-                        network.forward(member, data, indices);
-                        batches.push(network.metrics(indices.len()));
-                        network.backward(member, indices.len());
-                        finished += 1;
-                        progress(finished / orders.len());
-                    }
-                },
-            );
+            let (layers, head) = (&mut p.layers, &mut p.head);
+            let network = Network::new(model, loops, rate, layers, head, &mut self.workspace);
+            let mut lead = |member: Member<'_>, indices: &[u32], features: Option<&[f32]>| {
+                network.forward(member, data, indices, features);
+                batches.push(network.metrics(indices.len()));
+                network.backward(member, indices.len());
+                finished += 1;
+                progress(finished / orders.len());
+            };
+            let follow = |member: Member<'_>, indices: &[u32], features: Option<&[f32]>| {
+                network.forward(member, data, indices, features);
+                network.backward(member, indices.len());
+            };
+            if let (Some(cnn), Some(front)) = (&model.cnn, &mut self.front) {
+                // The front-end's loops are rayon's: the team meets for the layers alone.
+                for (step, indices) in (self.steps..).zip(epoch) {
+                    let rows = indices.len();
+                    front.gather(&pixel_values, data, indices);
+                    front.forward(cnn, &p.conv, rows, Some((r, step)));
+                    let features = Some(&front.features[..]);
+                    self.team.run(
+                        |member| follow(member, indices, features),
+                        |member| lead(member, indices, features),
+                    );
+                    let len = rows * model.layers[0].inputs;
+                    network.feature_gradient(&mut front.delta[..len]);
+                    front.backward(cnn, &mut p.conv, rows, rate);
+                }
+            } else {
+                self.team.run(
+                    |member| {
+                        for indices in epoch.clone() {
+                            follow(member, indices, None);
+                        }
+                    },
+                    |member| {
+                        for indices in epoch.clone() {
+                            lead(member, indices, None);
+                        }
+                    },
+                );
+            }
             // A parameter may overflow without a trace in the loss; the last step then owns up.
-            let mut parameters = parameters.tensors().flatten();
+            let mut parameters = p.tensors().flatten();
             if let Some(last) = batches.last_mut()
                 && to_the_end
                 && !parameters.all(|p| p.is_finite())
@@ -118,6 +150,7 @@ impl Executor for CpuExecutor {
             }
             all.push(batches);
         }
+        self.steps += all[0].len() as u32;
         Ok(all)
     }
 
@@ -126,24 +159,41 @@ impl Executor for CpuExecutor {
         let order: Vec<u32> = (0..data.len() as u32).collect();
         let loops = self.model.activation.kernels.on(self.isa);
         let mut all = Vec::with_capacity(self.parameters.len());
-        for parameters in &mut self.parameters {
+        let pixel_values = self.workspace.pixel_values;
+        for p in &mut self.parameters {
             let batches = order.chunks(self.sgd.batch_size);
             let mut found = Vec::with_capacity(batches.len());
             let (model, rate) = (&self.model, self.sgd.learning_rate);
-            let network = Network::new(model, loops, rate, parameters, &mut self.workspace);
-            self.team.run(
-                |member| {
-                    for indices in batches.clone() {
-                        network.forward(member, data, indices);
-                    }
-                },
-                |member| {
-                    for indices in batches.clone() {
-                        network.forward(member, data, indices);
-                        found.push(network.metrics(indices.len()));
-                    }
-                },
-            );
+            let (layers, head) = (&mut p.layers, &mut p.head);
+            let network = Network::new(model, loops, rate, layers, head, &mut self.workspace);
+            let mut lead = |member: Member<'_>, indices: &[u32], features: Option<&[f32]>| {
+                network.forward(member, data, indices, features);
+                found.push(network.metrics(indices.len()));
+            };
+            if let (Some(cnn), Some(front)) = (&model.cnn, &mut self.front) {
+                for indices in batches {
+                    front.gather(&pixel_values, data, indices);
+                    front.forward(cnn, &p.conv, indices.len(), None);
+                    let features = Some(&front.features[..]);
+                    self.team.run(
+                        |member| network.forward(member, data, indices, features),
+                        |member| lead(member, indices, features),
+                    );
+                }
+            } else {
+                self.team.run(
+                    |member| {
+                        for indices in batches.clone() {
+                            network.forward(member, data, indices, None);
+                        }
+                    },
+                    |member| {
+                        for indices in batches.clone() {
+                            lead(member, indices, None);
+                        }
+                    },
+                );
+            }
             all.push(found);
         }
         Ok(all)

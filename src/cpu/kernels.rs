@@ -120,7 +120,11 @@ kernels! {
     );
     /// q = delta / h(u), 0 where u is outside the clamp.
     mix_backward(q: &mut [f32], delta: &[f32], u: &[f32], clamp: [f32; 2], rows: Rows);
-    /// z = ρ(a), for slices of one length, whatever it is.
+    /// out = ρ(out + bias), for slices of one length, whatever it is.
+    activate(out: &mut [f32], bias: &[f32]);
+    /// delta = h(z) ∘ delta, likewise.
+    activate_backward(delta: &mut [f32], z: &[f32]);
+    /// z = ρ(a), likewise.
     rho(z: &mut [f32], a: &[f32]);
     /// a = ρ⁻¹(z), likewise.
     rho_inv(a: &mut [f32], z: &[f32]);
@@ -325,6 +329,20 @@ mod loops {
                     q[i] = if open { quotient } else { 0.0 };
                 }
             }
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn activate<T: Twin>(out: &mut [f32], bias: &[f32]) {
+        for (out, bias) in out.iter_mut().zip(bias) {
+            *out = T::rho(*out + bias);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn activate_backward<T: Twin>(delta: &mut [f32], z: &[f32]) {
+        for (delta, &z) in delta.iter_mut().zip(z) {
+            *delta *= T::rho_slope(z);
         }
     }
 

@@ -7,15 +7,13 @@
 
 use std::ops::Range;
 
-use super::kernels::{LANES, Loops, Rows};
+use super::kernels::{LANES, Loops, Rows, limit};
 use super::linalg::{Matrix, least_rows, multiply, multiply_add};
 use super::loss::{BlockLoss, block_loss};
 use super::team::Member;
 use crate::data::Dataset;
 use crate::executor::BatchMetrics;
-use crate::nn::{
-    Form, Layer, LayerKind, LayerParameters, Loss, Model, Parameters, project_simplex,
-};
+use crate::nn::{Form, Layer, LayerKind, LayerParameters, Loss, Model, project_simplex};
 
 /// Rows whose distance is a multiple of this many numbers fall into few sets of a cache.
 const ALIASING: usize = 256;
@@ -38,7 +36,10 @@ fn stride(batch: usize) -> usize {
 /// The numbers of a step, allocated once for the full batch; a short batch uses their first columns.
 pub(super) struct Workspace {
     batch: usize,
-    pixel_values: [f32; 256],
+    pub(super) pixel_values: [f32; 256],
+    /// Behind a front-end, a₀ in dual form, and dL/df; (width, batch), else empty.
+    input_a: Vec<f32>,
+    input_delta: Vec<f32>,
     /// z₀ … z_L, (width, batch).
     z: Vec<Vec<f32>>,
     /// The dual variable that layer l hands on, (width, batch); empty where it hands on none, or the
@@ -62,11 +63,18 @@ impl Workspace {
         let outputs = |layer: &Layer| matrix(layer.outputs);
         let if_mixed = |layer: &Layer| if layer.mix { outputs(layer) } else { vec![] };
         let layers = &model.layers;
-        let own_dual = |l: usize| hands_on(model, l) && (is_gated(model) || !carries(model, l));
+        let own_dual = |l: usize| hands_on(model, l) && (is_gated(model) || !model.carries_dual(l));
+        let input = matrix(layers[0].inputs);
+        let if_front = |needed: bool| match needed && model.cnn.is_some() {
+            true => input.clone(),
+            false => vec![],
+        };
         Self {
             batch,
             pixel_values: model.pixel_values(),
-            z: std::iter::once(matrix(model.inputs()))
+            input_a: if_front(model.is_dual()),
+            input_delta: if_front(true),
+            z: std::iter::once(input)
                 .chain(layers.iter().map(outputs))
                 .collect(),
             a: (0..layers.len())
@@ -90,14 +98,9 @@ impl Workspace {
     }
 }
 
-/// Whether layer l takes the dual variable over from the layer below.
-fn carries(model: &Model, l: usize) -> bool {
-    model.is_dual() && l > 0 && !model.layers[l].mix
-}
-
 /// Whether layer l hands its dual variable on.
 fn hands_on(model: &Model, l: usize) -> bool {
-    l + 1 < model.layers.len() && carries(model, l + 1)
+    l + 1 < model.layers.len() && model.carries_dual(l + 1)
 }
 
 /// Whether the dual variable is limited, so that the way back must know where it was.
@@ -132,6 +135,8 @@ pub(super) struct Network<'a> {
     rate: f32,
     pixel_values: &'a [f32; 256],
     input: Matrix<'a>,
+    input_a: Option<Matrix<'a>>,
+    input_delta: Option<Matrix<'a>>,
     layers: Vec<LayerView<'a>>,
     head: LayerView<'a>,
     outcomes: Matrix<'a>,
@@ -150,12 +155,15 @@ impl<'a> Network<'a> {
         model: &'a Model,
         loops: &'a Loops,
         rate: f32,
-        parameters: &'a mut Parameters,
+        layers: &'a mut [LayerParameters<f32>],
+        head: &'a mut LayerParameters<f32>,
         workspace: &'a mut Workspace,
     ) -> Self {
         let Workspace {
             batch,
             pixel_values,
+            input_a,
+            input_delta,
             z,
             a,
             u,
@@ -200,24 +208,31 @@ impl<'a> Network<'a> {
         let z: Vec<_> = z.iter_mut().map(numbers).collect();
         let delta: Vec<_> = delta.iter_mut().map(numbers).collect();
         let depth = model.layers.len();
+        let (input_a, input_delta) = (some(input_a), some(input_delta));
+        let parameters = layers;
         let mut layers: Vec<LayerView<'a>> = Vec::with_capacity(depth);
         let optional = a.iter_mut().zip(u).zip(q);
-        for (l, (p, ((a, u), q))) in parameters.layers.iter_mut().zip(optional).enumerate() {
+        for (l, (p, ((a, u), q))) in parameters.iter_mut().zip(optional).enumerate() {
             let above = model.layers.get(l + 1).unwrap_or(&model.head);
             let mut layer = view(model.layers[l], above, p, z[l], z[l + 1], delta[l]);
             let in_place = hands_on(model, l) && a.is_empty();
-            layer.a = if in_place { layers[l - 1].a } else { some(a) };
+            layer.a = match l.checked_sub(1) {
+                _ if !in_place => some(a),
+                Some(below) => layers[below].a,
+                None => input_a,
+            };
             layer.u = some(u);
             layer.q = some(q);
             layers.push(layer);
         }
-        let head = &mut parameters.head;
         Self {
             model,
             loops,
             rate,
             pixel_values,
             input: z[0],
+            input_a,
+            input_delta,
             layers,
             head: view(
                 model.head,
@@ -242,13 +257,23 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// Forward and loss of samples `indices` of `data`. When it returns, [`Self::metrics`] are those
+    /// Forward and loss of samples `indices` of `data`, or of their `features` (batch, width), where a
+    /// front-end has made some. When it returns, [`Self::metrics`] are those
     /// of this batch, until the member that leads waits for the others again.
-    pub(super) fn forward(&self, member: Member<'_>, data: &Dataset, indices: &[u32]) {
+    pub(super) fn forward(
+        &self,
+        member: Member<'_>,
+        data: &Dataset,
+        indices: &[u32],
+        features: Option<&[f32]>,
+    ) {
         let extent = self.extent(indices.len());
         // The step before has read its inputs.
         member.wait();
-        self.gather(member, data, indices, extent);
+        match features {
+            None => self.gather(member, data, indices, extent),
+            Some(features) => self.enter(member, features, extent),
+        }
         member.wait();
         for l in 0..self.layers.len() {
             self.layer_forward(member, l, extent);
@@ -297,6 +322,56 @@ impl<'a> Network<'a> {
         }
     }
 
+    /// Fills this member's columns of z₀ = ρ(f), and of a₀ = f in dual form.
+    fn enter(&self, member: Member<'_>, features: &[f32], extent: Extent) {
+        let width = self.layers[0].shape.inputs;
+        let max = self.model.activation.dual_max;
+        let columns = member.share(extent.rows.columns, LANES, LANES);
+        for col in columns.step_by(LANES) {
+            for row in 0..width {
+                // A block that is not full repeats its last sample.
+                let mut f: [f32; LANES] = std::array::from_fn(|i| {
+                    features[(col + i).min(extent.batch - 1) * width + row]
+                });
+                let mut z = [0.0; LANES];
+                if self.input_a.is_some() {
+                    f = f.map(|f| limit(f, -max, max));
+                }
+                (self.loops.rho)(&mut z, &f);
+                // SAFETY: the columns are this member's own.
+                unsafe {
+                    self.input.store(row, col, z);
+                    if let Some(a) = self.input_a {
+                        a.store(row, col, f);
+                    }
+                }
+            }
+        }
+    }
+
+    /// dL/df of the batch that went back last into `delta`, (batch, width).
+    pub(super) fn feature_gradient(&self, delta: &mut [f32]) {
+        let width = self.layers[0].shape.inputs;
+        if let Some(input_delta) = self.input_delta {
+            // SAFETY: the team has finished.
+            let values = unsafe { input_delta.read(0..width) };
+            for (sample, delta) in delta.chunks_exact_mut(width).enumerate() {
+                for (row, delta) in delta.iter_mut().enumerate() {
+                    *delta = values[row * self.stride + sample];
+                }
+            }
+        }
+    }
+
+    /// The dual variable that layer l takes over, if it does.
+    fn dual_below(&self, l: usize) -> Option<Matrix<'a>> {
+        let below = || match l.checked_sub(1) {
+            Some(below) => self.layers[below].a,
+            None => self.input_a,
+        };
+        self.model.carries_dual(l).then(below).flatten()
+    }
+
     /// u, a and z of this member's neurons: eq. 20, or its dual.
     fn layer_forward(&self, member: Member<'_>, l: usize, extent: Extent) {
         let layer = &self.layers[l];
@@ -330,9 +405,7 @@ impl<'a> Network<'a> {
             (LayerKind::Euclidean, _) => (loops.euclidean)(out, bias, u(), rows),
             (LayerKind::Bregman, Form::Primal) => (loops.bregman)(out, bias, u(), clamp, rows),
             (LayerKind::Bregman, Form::Dual) => {
-                let below = (carries(self.model, l))
-                    .then(|| self.layers[l - 1].a)
-                    .flatten();
+                let below = self.dual_below(l);
                 match (below, layer.a) {
                     (None, None) => (loops.bregman)(out, bias, u(), clamp, rows),
                     (None, Some(a)) => {
@@ -409,7 +482,7 @@ impl<'a> Network<'a> {
         let mut complete = false;
         for (l, layer) in self.layers.iter().enumerate().rev() {
             self.mix_backward(member, layer, extent);
-            if l > 0 {
+            if l > 0 || self.input_delta.is_some() {
                 if !complete || layer.q.is_some() {
                     member.wait();
                 }
@@ -476,10 +549,17 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// delta of the layer below l, this member's neurons.
+    /// delta of the layer below l, or of the front-end's features, this member's neurons.
     fn layer_backward(&self, member: Member<'_>, l: usize, extent: Extent) {
         let layer = &self.layers[l];
-        let own = self.layers[l - 1].own(member);
+        let (own, below) = match (l.checked_sub(1), self.input_delta) {
+            (Some(below), _) => (self.layers[below].own(member), self.layers[below].delta),
+            (None, Some(delta)) => {
+                let least = least_rows(layer.shape.outputs.min(LANES));
+                (member.share(layer.shape.inputs, 1, least), delta)
+            }
+            (None, None) => return,
+        };
         if own.is_empty() {
             return;
         }
@@ -487,7 +567,6 @@ impl<'a> Network<'a> {
             inputs, outputs, ..
         } = layer.shape;
         let rows = extent.rows;
-        let below = self.layers[l - 1].delta;
         let out = below.part(own.clone(), rows.columns);
         let columns_of = |matrix: Matrix<'a>| {
             let whole = matrix.part(0..outputs, inputs);
@@ -515,7 +594,7 @@ impl<'a> Network<'a> {
         }
         // Where the skip path lets the gradient through: z in primal form, a in dual form, strictly
         // within a bound that was reached by clamping.
-        match self.layers[l - 1].a {
+        match self.dual_below(l) {
             None => {
                 let window = self.model.clamp;
                 (loops.bregman_gated_backward)(delta, z, skip, z, window, rows);
