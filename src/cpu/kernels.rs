@@ -26,11 +26,13 @@ pub struct Rows {
 }
 
 impl Rows {
+    #[inline(always)]
     fn of(self, matrix: &[f32]) -> impl Iterator<Item = &[[f32; LANES]]> {
         let rows = matrix.chunks_exact(self.stride);
         rows.map(move |row| row[..self.columns].as_chunks().0)
     }
 
+    #[inline(always)]
     fn of_mut(self, matrix: &mut [f32]) -> impl Iterator<Item = &mut [[f32; LANES]]> {
         let rows = matrix.chunks_exact_mut(self.stride);
         rows.map(move |row| row[..self.columns].as_chunks_mut().0)
