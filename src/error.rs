@@ -107,6 +107,15 @@ pub enum Error {
         available_mib: u64,
     },
 
+    /// The operating system does not give so many threads.
+    #[error("cannot start {threads} threads: {message}; ask for fewer with --threads")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// The system's own reason.
+        message: String,
+    },
+
     /// A network that was loaded computes a loss that is not finite.
     #[error("realization {realization} has a loss of {loss}: its parameters are of no use")]
     NonFiniteLoss {

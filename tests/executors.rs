@@ -4,14 +4,16 @@ mod common;
 
 use std::sync::Arc;
 
-use bregman::activation;
-use bregman::cpu::CpuExecutor;
+use bregman::activation::{self, Activation};
+use bregman::cpu::{CpuExecutor, Isa};
 use bregman::error::Error;
-use bregman::executor::{Executor, Sgd, Split};
+use bregman::executor::{BatchMetrics, Executor, Sgd, Split, Splits};
 use bregman::nn::{Form, LayerKind, Loss, Model, Parameters};
 use bregman::reference::Reference;
+use bregman::rng;
 use bregman::selftest::networks::{
-    Expected, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, dataset, initial, run, splits,
+    Expected, KINDS, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, dataset, initial,
+    largest_difference, run, splits,
 };
 use bregman::selftest::training::{saturated, saturated_losses};
 
@@ -32,7 +34,12 @@ fn cpu_run(model: &Model) -> Record {
 fn cpu_agrees_with_the_reference() {
     for case in cases() {
         let expected = Expected::of(&case.model).expect("a reference");
-        common::check(&expected, &case.model, &case.name, &cpu_run(&case.model));
+        for isa in Isa::all() {
+            let mut cpu = cpu(&case.model, initial(&case.model, REALIZATIONS)).on(isa);
+            let found = run(&mut cpu, SEED, REALIZATIONS).expect("a run");
+            let name = format!("{}, {}", case.name, isa.name());
+            common::check(&expected, &case.model, &name, &found);
+        }
     }
 }
 
@@ -81,6 +88,130 @@ fn a_resumed_run_is_the_whole_run_to_the_bit() {
     for case in cases().iter().step_by(9) {
         common::resumes(&case.model, |p| cpu(&case.model, p.to_vec()));
     }
+}
+
+/// A network with work for three threads, and data with a short last batch.
+fn large(
+    (kind, form): (LayerKind, Form),
+    activation: &'static Activation,
+    outputs: usize,
+) -> (Model, Splits, Sgd) {
+    let loss = Loss::MeanSquaredError;
+    // The second layer carries a, the others begin with M; sums of 523 are cut in two.
+    let widths = [13, 523, 523, 67];
+    let model = Model::new(kind, form, activation, loss, &widths, outputs);
+    let model = model.expect("a valid network");
+    let classes = outputs.max(2);
+    let splits = Splits {
+        train: dataset(2 * 45 + 3, classes, 0),
+        validation: None,
+        test: dataset(1, classes, 2),
+    };
+    let sgd = Sgd {
+        batch_size: 45,
+        learning_rate: 0.05,
+    };
+    (model, splits, sgd)
+}
+
+/// An epoch and two evaluations of [`large`] on so many threads.
+fn large_run(
+    (model, splits, sgd): &(Model, Splits, Sgd),
+    threads: usize,
+    isa: Isa,
+) -> (Vec<Vec<Vec<BatchMetrics>>>, Vec<Parameters>) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.expect("threads").install(|| {
+        let parameters = initial(model, 1);
+        let executor = CpuExecutor::new(model, Arc::new(splits.clone()), parameters, *sgd);
+        let mut executor = executor.expect("an executor").on(isa);
+        assert_eq!(executor.threads(), threads);
+        pollster::block_on(async {
+            let orders = [rng::sample_order(SEED, 0, splits.train.len())];
+            let mut batches = vec![
+                executor
+                    .train_epoch(&orders, &mut |_| {})
+                    .await
+                    .expect("ok"),
+            ];
+            for split in [Split::Train, Split::Test] {
+                batches.push(executor.evaluate(split).await.expect("an evaluation"));
+            }
+            (batches, executor.parameters().await.expect("parameters"))
+        })
+    })
+}
+
+/// How work falls to threads, and which instructions do it, changes no bit.
+#[test]
+fn threads_and_instructions_change_no_bit() {
+    for kind in KINDS {
+        for activation in [&activation::SIN, &activation::SCALED_ARCTAN] {
+            for outputs in [1, 5] {
+                let case = large(kind, activation, outputs);
+                let expected = large_run(&case, 1, Isa::widest());
+                let finite = |b: &BatchMetrics| b.loss.is_finite();
+                assert!(expected.0.iter().flatten().flatten().all(finite));
+                for threads in 1..=3 {
+                    for isa in Isa::all() {
+                        let found = large_run(&case, threads, isa);
+                        let name = (kind, activation.name, outputs, threads, isa.name());
+                        assert!(found == expected, "{name:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The same network against the reference: one epoch, to the roundings of its three steps, each of
+/// sums of up to 523 terms, times 8 for what the two hidden layers may make of them.
+#[test]
+fn large_networks_agree_with_the_reference() {
+    for kind in KINDS {
+        let case = large(kind, &activation::TANH, 5);
+        let (batches, parameters) = large_run(&case, 2, Isa::widest());
+        let (model, splits, sgd) = &case;
+        let mut reference = Reference::new(model, splits, &initial(model, 1), *sgd).expect("ok");
+        let orders = [rng::sample_order(SEED, 0, splits.train.len())];
+        let expected = pollster::block_on(reference.train_epoch(&orders, &mut |_| {})).expect("ok");
+        let tolerance = 8.0 * 3.0 * (523.0 + 8.0) * f64::from(f32::EPSILON) / 2.0;
+        for (found, expected) in batches[0][0].iter().zip(&expected[0]) {
+            let off = (found.loss - expected.loss).abs() / expected.loss;
+            assert!(
+                off <= tolerance,
+                "{kind:?}: {found:?}, expected {expected:?}"
+            );
+        }
+        let expected = pollster::block_on(reference.parameters()).expect("parameters");
+        let tensors = parameters[0].tensors().zip(expected[0].tensors());
+        for ((found, expected), shape) in tensors.zip(model.tensors()) {
+            let scale = expected.iter().fold(0.0, |m: f32, x| m.max(x.abs()));
+            let off = largest_difference(found, expected) / f64::from(scale);
+            assert!(
+                off <= tolerance,
+                "{kind:?}: {} is off by {off:e}",
+                shape.name
+            );
+        }
+    }
+}
+
+/// What a member of the team meets, the caller hears of; nobody waits for ever.
+#[test]
+#[should_panic(expected = "progress")]
+fn a_panic_ends_the_team() {
+    let (model, splits, sgd) = large(KINDS[0], &activation::TANH, 5);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build();
+    pool.expect("threads").install(|| {
+        let samples = splits.train.len();
+        let executor = CpuExecutor::new(&model, Arc::new(splits), initial(&model, 1), sgd);
+        let orders = [rng::sample_order(SEED, 0, samples)];
+        let mut executor = executor.expect("an executor");
+        let mut progress = |_| panic!("progress");
+        let epoch = executor.train_epoch(&orders, &mut progress);
+        pollster::block_on(epoch).expect("no end");
+    });
 }
 
 #[test]

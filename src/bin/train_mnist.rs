@@ -50,6 +50,13 @@ fn main() -> ExitCode {
 }
 
 async fn run(options: &Options) -> Result<Ended> {
+    if let Some(threads) = options.threads {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build_global().map_err(|error| Error::Threads {
+            threads,
+            message: error.to_string(),
+        })?;
+    }
     if options.list_adapters {
         let adapters = device::adapters().await;
         if adapters.is_empty() {
@@ -342,6 +349,9 @@ fn note_without_effect(options: &Options, device: &str) {
     };
     if options.unfused && device == "cpu" {
         note("--unfused", "it chooses between kernels for adapters");
+    }
+    if options.given("threads") && device == "gpu" {
+        note("--threads", "the adapter does the work");
     }
     if options.given("init") && options.load.is_some() {
         note("--init", "the parameters are those loaded");

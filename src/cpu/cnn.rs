@@ -3,7 +3,9 @@
 use rayon::prelude::*;
 
 use super::conv2d::{conv2d_backward, conv2d_forward};
+use super::isa::Isa;
 use super::max_pool2d::{max_pool2d_backward, max_pool2d_forward};
+use crate::data::Dataset;
 use crate::nn::LayerParameters;
 use crate::nn::cnn::{Cnn, Dropout};
 use crate::rng::{Purpose, Stream};
@@ -61,6 +63,18 @@ impl Front {
         }
     }
 
+    /// Takes samples `indices` of `data` in; `values` are those of their pixels.
+    pub(super) fn gather(&mut self, values: &[f32; 256], data: &Dataset, indices: &[u32]) {
+        let width = data.features();
+        let rows = self.x.par_chunks_exact_mut(width).zip(indices);
+        rows.for_each(|(row, &sample)| {
+            let pixels = &data.pixels[sample as usize * width..][..width];
+            for (value, &pixel) in row.iter_mut().zip(pixels) {
+                *value = values[usize::from(pixel)];
+            }
+        });
+    }
+
     /// The features of the first `rows` images; `training` is the realization and the step, if
     /// dropout is to act.
     pub(super) fn forward(
@@ -70,7 +84,7 @@ impl Front {
         rows: usize,
         training: Option<(usize, u32)>,
     ) {
-        let act = cnn.activation.kernels.standard;
+        let act = cnn.activation.kernels.on(Isa::widest()).activate;
         for (number, (block, p)) in cnn.blocks.iter().zip(parameters).enumerate() {
             let conv = &block.conv;
             let (below, above) = self.blocks.split_at_mut(number);
@@ -108,7 +122,7 @@ impl Front {
         if cnn.dropout.is_some() {
             multiply(&mut self.delta[..len], &self.factors[..len]);
         }
-        let kernels = &cnn.activation.kernels;
+        let loops = cnn.activation.kernels.on(Isa::widest());
         for (number, block) in cnn.blocks.iter().enumerate().rev() {
             let conv = &block.conv;
             let (below, above) = self.blocks.split_at_mut(number);
@@ -129,7 +143,7 @@ impl Front {
             delta
                 .par_chunks_mut(conv.outputs())
                 .zip(active.par_chunks(conv.outputs()))
-                .for_each(|(delta, z)| (kernels.standard_backward)(delta, z));
+                .for_each(|(delta, z)| (loops.activate_backward)(delta, z));
             let inputs = rows * conv.inputs();
             let p = &mut parameters[number];
             let gradient = match below.split_last_mut() {

@@ -1,7 +1,13 @@
-//! An activation's loops over slices: each is compiled for each activation, so that ρ is inlined and
-//! the loop vectorises.
+//! An activation's loops: each is compiled for each activation and each instruction set, so that ρ
+//! is inlined and the loop vectorises.
+//!
+//! No instruction set changes a bit of what they compute: Rust contracts no product and sum.
 
+use super::isa::{Isa, Level};
 use crate::activation::Twin;
+
+/// Rows of feature-major matrices come in blocks of so many columns: one register of AVX-512.
+pub(super) const LANES: usize = 16;
 
 /// Lets NaN through, so that a diverged run stays visible.
 #[inline(always)]
@@ -10,148 +16,356 @@ pub(super) fn limit(x: f32, low: f32, high: f32) -> f32 {
     if x < low { low } else { x }
 }
 
-/// The loops of one activation. `out` holds Wz on entry where it is a layer's output, dL/da′ · W
-/// where it is a gradient; all slices are one row, or any run of elements, of equal length.
-#[derive(Clone, Copy)]
-#[expect(
-    clippy::type_complexity,
-    reason = "the arguments' names say what an alias would hide"
-)]
-pub struct Kernels {
+/// How rows of feature-major matrices lie in a slice.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows {
+    /// From one row to the next.
+    pub stride: usize,
+    /// How much of each row is computed: a multiple of 16.
+    pub columns: usize,
+}
+
+impl Rows {
+    #[inline(always)]
+    fn of(self, matrix: &[f32]) -> impl Iterator<Item = &[[f32; LANES]]> {
+        let rows = matrix.chunks_exact(self.stride);
+        rows.map(move |row| row[..self.columns].as_chunks().0)
+    }
+
+    #[inline(always)]
+    fn of_mut(self, matrix: &mut [f32]) -> impl Iterator<Item = &mut [[f32; LANES]]> {
+        let rows = matrix.chunks_exact_mut(self.stride);
+        rows.map(move |row| row[..self.columns].as_chunks_mut().0)
+    }
+}
+
+/// Declares the table of loops, its three compilations, and nothing else: the loops themselves are
+/// in `loops`.
+macro_rules! kernels {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*);)+) => {
+        /// The loops of one activation for one instruction set. Matrices are feature-major, (width,
+        /// batch), and `rows` says how they lie. `out` holds Wz on entry where it is a layer's
+        /// output, `delta` dL/da′ · W where it is a gradient; `bias` has one number a row.
+        #[derive(Clone, Copy)]
+        pub struct Loops {
+            $($(#[$doc])* pub $name: fn($($arg: $type),*),)+
+        }
+
+        impl Loops {
+            const fn baseline<T: Twin>() -> Self {
+                Self { $($name: loops::$name::<T>,)+ }
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            const fn avx2<T: Twin>() -> Self {
+                Self { $($name: avx2::$name::<T>,)+ }
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            const fn avx512<T: Twin>() -> Self {
+                Self { $($name: avx512::$name::<T>,)+ }
+            }
+        }
+
+        kernels!(@compile avx2, "avx2,fma", $($name($($arg: $type),*);)+);
+        kernels!(@compile avx512, "avx512f,avx512bw,avx512dq,avx512vl", $($name($($arg: $type),*);)+);
+    };
+    (@compile $isa:ident, $features:literal, $($name:ident($($arg:ident: $type:ty),*);)+) => {
+        #[cfg(target_arch = "x86_64")]
+        mod $isa {
+            use super::{Rows, Twin, loops};
+            $(pub(super) fn $name<T: Twin>($($arg: $type),*) {
+                #[target_feature(enable = $features)]
+                fn compiled<T: Twin>($($arg: $type),*) {
+                    loops::$name::<T>($($arg),*);
+                }
+                // SAFETY: the table that leads here is given out for an `Isa` alone, and there is
+                // none that the machine lacks.
+                unsafe { compiled::<T>($($arg),*) }
+            })+
+        }
+    };
+}
+
+kernels! {
     /// out = ρ(out + bias).
-    pub standard: fn(out: &mut [f32], bias: &[f32]),
+    standard(out: &mut [f32], bias: &[f32], rows: Rows);
     /// out = ρ(u + out + bias).
-    pub euclidean: fn(out: &mut [f32], bias: &[f32], u: &[f32]),
+    euclidean(out: &mut [f32], bias: &[f32], u: &[f32], rows: Rows);
     /// out = ρ(ρ⁻¹(clamp(u)) + out + bias).
-    pub bregman: fn(out: &mut [f32], bias: &[f32], u: &[f32], clamp: [f32; 2]),
+    bregman(out: &mut [f32], bias: &[f32], u: &[f32], clamp: [f32; 2], rows: Rows);
     /// dual = ρ⁻¹(clamp(u)) + out + bias, out = ρ(dual).
-    pub bregman_lift:
-        fn(out: &mut [f32], dual: &mut [f32], bias: &[f32], u: &[f32], clamp: [f32; 2]),
-    /// dual = a + out + bias, out = ρ(dual).
-    pub bregman_dual: fn(out: &mut [f32], dual: &mut [f32], bias: &[f32], a: &[f32]),
+    bregman_lift(
+        out: &mut [f32],
+        dual: &mut [f32],
+        bias: &[f32],
+        u: &[f32],
+        clamp: [f32; 2],
+        rows: Rows
+    );
+    /// dual += out + bias, out = ρ(dual).
+    bregman_dual(out: &mut [f32], dual: &mut [f32], bias: &[f32], rows: Rows);
     /// delta = h(z) ∘ delta.
-    pub standard_backward: fn(delta: &mut [f32], z: &[f32]),
+    standard_backward(delta: &mut [f32], z: &[f32], rows: Rows);
     /// delta = h(z) ∘ (delta + skip).
-    pub euclidean_backward: fn(delta: &mut [f32], z: &[f32], skip: &[f32]),
+    euclidean_backward(delta: &mut [f32], z: &[f32], skip: &[f32], rows: Rows);
+    /// delta = h(z) ∘ delta + skip.
+    bregman_backward(delta: &mut [f32], z: &[f32], skip: &[f32], rows: Rows);
     /// delta = h(z) ∘ delta + skip where gate is within the window.
-    pub bregman_backward:
-        fn(delta: &mut [f32], z: &[f32], skip: &[f32], gate: &[f32], window: [f32; 2]),
+    bregman_gated_backward(
+        delta: &mut [f32],
+        z: &[f32],
+        skip: &[f32],
+        gate: &[f32],
+        window: [f32; 2],
+        rows: Rows
+    );
     /// q = delta / h(u), 0 where u is outside the clamp.
-    pub mix_backward: fn(q: &mut [f32], delta: &[f32], u: &[f32], clamp: [f32; 2]),
-    /// z = ρ(a).
-    pub rho: fn(z: &mut [f32], a: &[f32]),
-    /// a = ρ⁻¹(z).
-    pub rho_inv: fn(a: &mut [f32], z: &[f32]),
-    /// h = h(z).
-    pub rho_slope: fn(h: &mut [f32], z: &[f32]),
+    mix_backward(q: &mut [f32], delta: &[f32], u: &[f32], clamp: [f32; 2], rows: Rows);
+    /// out = ρ(out + bias), for slices of one length, whatever it is.
+    activate(out: &mut [f32], bias: &[f32]);
+    /// delta = h(z) ∘ delta, likewise.
+    activate_backward(delta: &mut [f32], z: &[f32]);
+    /// z = ρ(a), likewise.
+    rho(z: &mut [f32], a: &[f32]);
+    /// a = ρ⁻¹(z), likewise.
+    rho_inv(a: &mut [f32], z: &[f32]);
+    /// h = h(z), likewise.
+    rho_slope(h: &mut [f32], z: &[f32]);
+}
+
+/// The loops of one activation, for every instruction set.
+#[derive(Clone, Copy)]
+pub struct Kernels {
+    baseline: Loops,
+    #[cfg(target_arch = "x86_64")]
+    avx2: Loops,
+    #[cfg(target_arch = "x86_64")]
+    avx512: Loops,
 }
 
 impl Kernels {
     /// The loops of `T`.
     pub const fn of<T: Twin>() -> Self {
         Self {
-            standard: standard::<T>,
-            euclidean: euclidean::<T>,
-            bregman: bregman::<T>,
-            bregman_lift: bregman_lift::<T>,
-            bregman_dual: bregman_dual::<T>,
-            standard_backward: standard_backward::<T>,
-            euclidean_backward: euclidean_backward::<T>,
-            bregman_backward: bregman_backward::<T>,
-            mix_backward: mix_backward::<T>,
-            rho: rho::<T>,
-            rho_inv: rho_inv::<T>,
-            rho_slope: rho_slope::<T>,
+            baseline: Loops::baseline::<T>(),
+            #[cfg(target_arch = "x86_64")]
+            avx2: Loops::avx2::<T>(),
+            #[cfg(target_arch = "x86_64")]
+            avx512: Loops::avx512::<T>(),
+        }
+    }
+
+    /// The loops compiled for `isa`.
+    pub fn on(&self, isa: Isa) -> &Loops {
+        match isa.0 {
+            Level::Baseline => &self.baseline,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => &self.avx2,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => &self.avx512,
         }
     }
 }
 
-fn standard<T: Twin>(out: &mut [f32], bias: &[f32]) {
-    for (out, bias) in out.iter_mut().zip(bias) {
-        *out = T::rho(*out + bias);
-    }
-}
+/// The loops' bodies, inlined into each compilation.
+mod loops {
+    use super::{LANES, Rows, Twin, limit};
 
-fn euclidean<T: Twin>(out: &mut [f32], bias: &[f32], u: &[f32]) {
-    for ((out, bias), u) in out.iter_mut().zip(bias).zip(u) {
-        *out = T::rho(u + (*out + bias));
+    #[inline(always)]
+    pub(super) fn standard<T: Twin>(out: &mut [f32], bias: &[f32], rows: Rows) {
+        for (out, &bias) in rows.of_mut(out).zip(bias) {
+            for out in out {
+                for i in 0..LANES {
+                    out[i] = T::rho(out[i] + bias);
+                }
+            }
+        }
     }
-}
 
-fn bregman<T: Twin>(out: &mut [f32], bias: &[f32], u: &[f32], [low, high]: [f32; 2]) {
-    for ((out, bias), &u) in out.iter_mut().zip(bias).zip(u) {
-        *out = T::rho(T::rho_inv(limit(u, low, high)) + (*out + bias));
+    #[inline(always)]
+    pub(super) fn euclidean<T: Twin>(out: &mut [f32], bias: &[f32], u: &[f32], rows: Rows) {
+        for ((out, &bias), u) in rows.of_mut(out).zip(bias).zip(rows.of(u)) {
+            for (out, u) in out.iter_mut().zip(u) {
+                for i in 0..LANES {
+                    out[i] = T::rho(u[i] + (out[i] + bias));
+                }
+            }
+        }
     }
-}
 
-fn bregman_lift<T: Twin>(
-    out: &mut [f32],
-    dual: &mut [f32],
-    bias: &[f32],
-    u: &[f32],
-    [low, high]: [f32; 2],
-) {
-    for (((out, dual), bias), &u) in out.iter_mut().zip(dual).zip(bias).zip(u) {
-        let a = T::rho_inv(limit(u, low, high)) + (*out + bias);
-        *dual = limit(a, -T::DUAL_MAX, T::DUAL_MAX);
-        *out = T::rho(*dual);
+    #[inline(always)]
+    pub(super) fn bregman<T: Twin>(
+        out: &mut [f32],
+        bias: &[f32],
+        u: &[f32],
+        [low, high]: [f32; 2],
+        rows: Rows,
+    ) {
+        for ((out, &bias), u) in rows.of_mut(out).zip(bias).zip(rows.of(u)) {
+            for (out, u) in out.iter_mut().zip(u) {
+                for i in 0..LANES {
+                    out[i] = T::rho(T::rho_inv(limit(u[i], low, high)) + (out[i] + bias));
+                }
+            }
+        }
     }
-}
 
-fn bregman_dual<T: Twin>(out: &mut [f32], dual: &mut [f32], bias: &[f32], a: &[f32]) {
-    for (((out, dual), bias), a) in out.iter_mut().zip(dual).zip(bias).zip(a) {
-        *dual = limit(a + (*out + bias), -T::DUAL_MAX, T::DUAL_MAX);
-        *out = T::rho(*dual);
+    #[inline(always)]
+    pub(super) fn bregman_lift<T: Twin>(
+        out: &mut [f32],
+        dual: &mut [f32],
+        bias: &[f32],
+        u: &[f32],
+        [low, high]: [f32; 2],
+        rows: Rows,
+    ) {
+        let outputs = rows.of_mut(out).zip(rows.of_mut(dual));
+        for (((out, dual), &bias), u) in outputs.zip(bias).zip(rows.of(u)) {
+            for ((out, dual), u) in out.iter_mut().zip(dual).zip(u) {
+                for i in 0..LANES {
+                    let a = T::rho_inv(limit(u[i], low, high)) + (out[i] + bias);
+                    dual[i] = limit(a, -T::DUAL_MAX, T::DUAL_MAX);
+                    out[i] = T::rho(dual[i]);
+                }
+            }
+        }
     }
-}
 
-fn standard_backward<T: Twin>(delta: &mut [f32], z: &[f32]) {
-    for (delta, &z) in delta.iter_mut().zip(z) {
-        *delta *= T::rho_slope(z);
+    #[inline(always)]
+    pub(super) fn bregman_dual<T: Twin>(
+        out: &mut [f32],
+        dual: &mut [f32],
+        bias: &[f32],
+        rows: Rows,
+    ) {
+        let outputs = rows.of_mut(out).zip(rows.of_mut(dual));
+        for ((out, dual), &bias) in outputs.zip(bias) {
+            for (out, dual) in out.iter_mut().zip(dual) {
+                for i in 0..LANES {
+                    dual[i] = limit(dual[i] + (out[i] + bias), -T::DUAL_MAX, T::DUAL_MAX);
+                    out[i] = T::rho(dual[i]);
+                }
+            }
+        }
     }
-}
 
-fn euclidean_backward<T: Twin>(delta: &mut [f32], z: &[f32], skip: &[f32]) {
-    for ((delta, &z), skip) in delta.iter_mut().zip(z).zip(skip) {
-        *delta = T::rho_slope(z) * (*delta + skip);
+    #[inline(always)]
+    pub(super) fn standard_backward<T: Twin>(delta: &mut [f32], z: &[f32], rows: Rows) {
+        for (delta, z) in rows.of_mut(delta).zip(rows.of(z)) {
+            for (delta, z) in delta.iter_mut().zip(z) {
+                for i in 0..LANES {
+                    delta[i] *= T::rho_slope(z[i]);
+                }
+            }
+        }
     }
-}
 
-fn bregman_backward<T: Twin>(
-    delta: &mut [f32],
-    z: &[f32],
-    skip: &[f32],
-    gate: &[f32],
-    [low, high]: [f32; 2],
-) {
-    for (((delta, &z), &skip), &gate) in delta.iter_mut().zip(z).zip(skip).zip(gate) {
-        let open = (gate >= low) & (gate <= high);
-        *delta = T::rho_slope(z) * *delta + if open { skip } else { 0.0 };
+    #[inline(always)]
+    pub(super) fn euclidean_backward<T: Twin>(
+        delta: &mut [f32],
+        z: &[f32],
+        skip: &[f32],
+        rows: Rows,
+    ) {
+        for ((delta, z), skip) in rows.of_mut(delta).zip(rows.of(z)).zip(rows.of(skip)) {
+            for ((delta, z), skip) in delta.iter_mut().zip(z).zip(skip) {
+                for i in 0..LANES {
+                    delta[i] = T::rho_slope(z[i]) * (delta[i] + skip[i]);
+                }
+            }
+        }
     }
-}
 
-fn mix_backward<T: Twin>(q: &mut [f32], delta: &[f32], u: &[f32], [low, high]: [f32; 2]) {
-    for ((q, &delta), &u) in q.iter_mut().zip(delta).zip(u) {
-        let open = (u >= low) & (u <= high);
-        let quotient = delta / T::rho_slope(limit(u, low, high));
-        *q = if open { quotient } else { 0.0 };
+    #[inline(always)]
+    pub(super) fn bregman_backward<T: Twin>(
+        delta: &mut [f32],
+        z: &[f32],
+        skip: &[f32],
+        rows: Rows,
+    ) {
+        for ((delta, z), skip) in rows.of_mut(delta).zip(rows.of(z)).zip(rows.of(skip)) {
+            for ((delta, z), skip) in delta.iter_mut().zip(z).zip(skip) {
+                for i in 0..LANES {
+                    delta[i] = T::rho_slope(z[i]) * delta[i] + skip[i];
+                }
+            }
+        }
     }
-}
 
-fn rho<T: Twin>(z: &mut [f32], a: &[f32]) {
-    for (z, &a) in z.iter_mut().zip(a) {
-        *z = T::rho(a);
+    #[inline(always)]
+    pub(super) fn bregman_gated_backward<T: Twin>(
+        delta: &mut [f32],
+        z: &[f32],
+        skip: &[f32],
+        gate: &[f32],
+        [low, high]: [f32; 2],
+        rows: Rows,
+    ) {
+        let inputs = rows.of(z).zip(rows.of(skip)).zip(rows.of(gate));
+        for (delta, ((z, skip), gate)) in rows.of_mut(delta).zip(inputs) {
+            let inputs = z.iter().zip(skip).zip(gate);
+            for (delta, ((z, skip), gate)) in delta.iter_mut().zip(inputs) {
+                for i in 0..LANES {
+                    let open = (gate[i] >= low) & (gate[i] <= high);
+                    let skip = if open { skip[i] } else { 0.0 };
+                    delta[i] = T::rho_slope(z[i]) * delta[i] + skip;
+                }
+            }
+        }
     }
-}
 
-fn rho_inv<T: Twin>(a: &mut [f32], z: &[f32]) {
-    for (a, &z) in a.iter_mut().zip(z) {
-        *a = T::rho_inv(z);
+    #[inline(always)]
+    pub(super) fn mix_backward<T: Twin>(
+        q: &mut [f32],
+        delta: &[f32],
+        u: &[f32],
+        [low, high]: [f32; 2],
+        rows: Rows,
+    ) {
+        for ((q, delta), u) in rows.of_mut(q).zip(rows.of(delta)).zip(rows.of(u)) {
+            for ((q, delta), u) in q.iter_mut().zip(delta).zip(u) {
+                for i in 0..LANES {
+                    let open = (u[i] >= low) & (u[i] <= high);
+                    let quotient = delta[i] / T::rho_slope(limit(u[i], low, high));
+                    q[i] = if open { quotient } else { 0.0 };
+                }
+            }
+        }
     }
-}
 
-fn rho_slope<T: Twin>(h: &mut [f32], z: &[f32]) {
-    for (h, &z) in h.iter_mut().zip(z) {
-        *h = T::rho_slope(z);
+    #[inline(always)]
+    pub(super) fn activate<T: Twin>(out: &mut [f32], bias: &[f32]) {
+        for (out, bias) in out.iter_mut().zip(bias) {
+            *out = T::rho(*out + bias);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn activate_backward<T: Twin>(delta: &mut [f32], z: &[f32]) {
+        for (delta, &z) in delta.iter_mut().zip(z) {
+            *delta *= T::rho_slope(z);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn rho<T: Twin>(z: &mut [f32], a: &[f32]) {
+        for (z, &a) in z.iter_mut().zip(a) {
+            *z = T::rho(a);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn rho_inv<T: Twin>(a: &mut [f32], z: &[f32]) {
+        for (a, &z) in a.iter_mut().zip(z) {
+            *a = T::rho_inv(z);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn rho_slope<T: Twin>(h: &mut [f32], z: &[f32]) {
+        for (h, &z) in h.iter_mut().zip(z) {
+            *h = T::rho_slope(z);
+        }
     }
 }

@@ -1,67 +1,99 @@
-//! The two losses, by the conventions of [`Loss`].
+//! The two losses, by the conventions of [`Loss`], a block of samples at once.
 
-use crate::executor::BatchMetrics;
+use std::array::from_fn;
+
+use super::kernels::LANES;
+use super::linalg::Matrix;
 use crate::math::{exp_f32, log_f32};
 use crate::nn::Loss;
 
-/// Fills `delta` (batch, outputs) with dL/dlogits.
-pub(super) fn loss(
+/// What each sample of a block is worth.
+pub(super) struct BlockLoss {
+    /// The loss; its mean over samples (and outputs) is the batch's.
+    pub(super) losses: [f32; LANES],
+    /// 1 if the sample was classified correctly, else 0.
+    pub(super) hits: [f32; LANES],
+}
+
+/// The losses of the samples at columns `col..` of `logits` (outputs, batch); their dL/dlogits go to
+/// the same columns of `delta`. `terms` is what the mean divides by.
+///
+/// # Safety
+/// No other thread writes to these columns of `logits`, nor reads or writes those of `delta`, at the
+/// same time.
+pub(super) unsafe fn block_loss(
     loss: Loss,
     outputs: usize,
-    logits: &[f32],
-    labels: &[u8],
-    delta: &mut [f32],
-) -> BatchMetrics {
-    let terms = match loss {
-        Loss::CrossEntropy => labels.len(),
-        Loss::MeanSquaredError => labels.len() * outputs,
-    } as f32;
-    let mut sum = 0.0;
-    let mut correct = 0;
-    let rows = logits
-        .chunks_exact(outputs)
-        .zip(delta.chunks_exact_mut(outputs));
-    for ((logits, delta), &label) in rows.zip(labels) {
-        let label = usize::from(label);
-        let best = (1..outputs).fold(0, |b, j| if logits[j] > logits[b] { j } else { b });
-        let class = match outputs {
-            1 => usize::from(logits[0] > 0.5),
-            _ => best,
-        };
-        correct += u32::from(class == label);
-        sum += f64::from(match loss {
-            Loss::CrossEntropy => cross_entropy(logits, logits[best], label, terms, delta),
-            Loss::MeanSquaredError => squared_error(logits, label, terms, delta),
-        });
-    }
-    BatchMetrics {
-        loss: sum / f64::from(terms),
-        correct,
-        samples: labels.len() as u32,
-    }
-}
+    terms: f32,
+    [logits, delta]: [Matrix<'_>; 2],
+    col: usize,
+    labels: [u8; LANES],
+) -> BlockLoss {
+    // SAFETY: passed on to the caller.
+    let logits = |j: usize| unsafe { logits.load(j, col) };
+    // SAFETY: passed on to the caller.
+    let set_delta = |j: usize, values| unsafe { delta.store(j, col, values) };
+    // SAFETY: passed on to the caller.
+    let delta = |j: usize| unsafe { delta.load(j, col) };
+    let labels = labels.map(u32::from);
 
-fn cross_entropy(logits: &[f32], largest: f32, label: usize, terms: f32, delta: &mut [f32]) -> f32 {
-    let mut sum = 0.0;
-    for (delta, logit) in delta.iter_mut().zip(logits) {
-        *delta = exp_f32(logit - largest);
-        sum += *delta;
+    let mut largest = logits(0);
+    let mut class = [0; LANES];
+    for j in 1..outputs {
+        let logits = logits(j);
+        for i in 0..LANES {
+            let larger = logits[i] > largest[i];
+            largest[i] = if larger { logits[i] } else { largest[i] };
+            class[i] = if larger { j as u32 } else { class[i] };
+        }
     }
-    for (j, delta) in delta.iter_mut().enumerate() {
-        let target = if j == label { 1.0 } else { 0.0 };
-        *delta = (*delta / sum - target) / terms;
+    if outputs == 1 {
+        class = largest.map(|logit| u32::from(logit > 0.5));
     }
-    log_f32(sum) + (largest - logits[label])
-}
+    let hits = from_fn(|i| if class[i] == labels[i] { 1.0 } else { 0.0 });
+    // The target of output j: one-hot, or the label itself where there is one output.
+    let target = |j: usize, i: usize| {
+        let hit = if outputs == 1 { 1 } else { j as u32 };
+        if labels[i] == hit { 1.0 } else { 0.0 }
+    };
 
-fn squared_error(logits: &[f32], label: usize, terms: f32, delta: &mut [f32]) -> f32 {
-    let single = logits.len() == 1;
-    let mut sum = 0.0;
-    for (j, (delta, logit)) in delta.iter_mut().zip(logits).enumerate() {
-        let hit = if single { label == 1 } else { j == label };
-        let difference = logit - if hit { 1.0 } else { 0.0 };
-        sum += difference * difference;
-        *delta = 2.0 * difference / terms;
+    let mut losses = [0.0; LANES];
+    match loss {
+        Loss::CrossEntropy => {
+            let mut sum = [0.0; LANES];
+            let mut at_label = [0.0; LANES];
+            for j in 0..outputs {
+                let logits = logits(j);
+                let mut exp = [0.0; LANES];
+                for i in 0..LANES {
+                    exp[i] = exp_f32(logits[i] - largest[i]);
+                    sum[i] += exp[i];
+                    at_label[i] = if labels[i] == j as u32 {
+                        logits[i]
+                    } else {
+                        at_label[i]
+                    };
+                }
+                set_delta(j, exp);
+            }
+            for j in 0..outputs {
+                let exp = delta(j);
+                set_delta(j, from_fn(|i| (exp[i] / sum[i] - target(j, i)) / terms));
+            }
+            for i in 0..LANES {
+                losses[i] = log_f32(sum[i]) + (largest[i] - at_label[i]);
+            }
+        }
+        Loss::MeanSquaredError => {
+            for j in 0..outputs {
+                let logits = logits(j);
+                let difference: [f32; LANES] = from_fn(|i| logits[i] - target(j, i));
+                for i in 0..LANES {
+                    losses[i] += difference[i] * difference[i];
+                }
+                set_delta(j, difference.map(|d| 2.0 * d / terms));
+            }
+        }
     }
-    sum
+    BlockLoss { losses, hits }
 }

@@ -4,10 +4,14 @@
 mod cnn;
 mod conv2d;
 mod executor;
+mod isa;
 mod kernels;
 mod linalg;
 mod loss;
 mod max_pool2d;
+mod step;
+mod team;
 
 pub use executor::CpuExecutor;
-pub use kernels::Kernels;
+pub use isa::Isa;
+pub use kernels::{Kernels, Loops, Rows};

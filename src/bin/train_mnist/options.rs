@@ -38,6 +38,10 @@ pub struct Options {
     /// the same, and WGPU_BACKEND limits the choice
     #[arg(long, value_name = "NAME")]
     pub adapter: Option<String>,
+    /// Threads on the processor; the results do not depend on it [default: RAYON_NUM_THREADS, else
+    /// all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
     /// List the adapters and exit
     #[arg(long)]
     pub list_adapters: bool,
@@ -211,6 +215,7 @@ impl Options {
             ("--epochs", Some(self.epochs as usize)),
             ("--batch-size", Some(self.batch_size)),
             ("--realizations", Some(self.realizations)),
+            ("--threads", self.threads),
             ("--limit-train", self.limit_train),
             ("--limit-test", self.limit_test),
             (

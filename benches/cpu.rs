@@ -1,0 +1,331 @@
+//! Training steps on the processor, in GFLOP/s and as a share of this machine's own ceiling: the time
+//! that the step's products take alone, in the same run. And the spiral net, by [`bregman::sweep`].
+//!
+//! Steps and products alternate, and medians are shown. With `--serve` it answers the driver of
+//! `benches/peers` instead: a line with a network comes in, a line with steps a second goes out.
+
+use std::hint::black_box;
+use std::io::{BufRead, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use bregman::activation::{ARCTAN, SCALED_ARCTAN};
+use bregman::cpu::{CpuExecutor, Isa};
+use bregman::data::Dataset;
+use bregman::data::spirals::Spirals;
+use bregman::executor::{Executor, Sgd, Splits};
+use bregman::nn::{Form, Init, LayerKind, Loss, Model};
+use bregman::rng::{Purpose, Stream};
+use bregman::sweep::{self, Run, Sweep};
+
+/// Networks of the paper's images: 784 → … → 784 → 10.
+const WIDTH: usize = 784;
+const CLASSES: usize = 10;
+const CASES: [(usize, usize); 3] = [(1, 128), (3, 128), (3, 512)];
+/// Measurements of each kind, in turn.
+const ROUNDS: usize = 15;
+/// What one measurement should take, seconds.
+const SLICE: f64 = 0.15;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if arguments.iter().any(|argument| argument == "--serve") {
+        return serve();
+    }
+    let threads = rayon::current_num_threads();
+    println!("{threads} threads, loops for {}", Isa::widest().name());
+    println!(
+        "| network | steps/s | GFLOP/s | ceiling GFLOP/s | share of the ceiling | first step ms |"
+    );
+    println!("|---|---|---|---|---|---|");
+    for (layers, batch) in CASES {
+        for kind in [LayerKind::Standard, LayerKind::Bregman] {
+            cell(layers, batch, kind, threads);
+        }
+    }
+    for runs in [1, 512] {
+        let rate = median(
+            (0..ROUNDS)
+                .map(|_| spirals(LayerKind::Bregman, runs))
+                .collect(),
+        );
+        println!("| spiral net, batch 10, {runs} run(s) | {rate:.0} | | | | |");
+    }
+}
+
+fn cell(layers: usize, batch: usize, kind: LayerKind, threads: usize) {
+    let start = Instant::now();
+    let mut trainer = Trainer::new(layers, batch, kind);
+    let made = start.elapsed().as_secs_f64();
+    let first = 1e3 * (made + trainer.train(1));
+    let model = trainer.model.clone();
+    let flops = model.step_flops(batch) as f64;
+    let steps = ((SLICE / trainer.train(3) * 3.0) as usize).max(1);
+    let mut times = [vec![], vec![]];
+    for _ in 0..ROUNDS {
+        times[0].push(trainer.train(steps) / steps as f64);
+        times[1].push(products(&model, batch, threads, steps));
+    }
+    let [step, alone] = times.map(median);
+    println!(
+        "| {layers} × {WIDTH} {}, batch {batch} | {:.1} | {:.0} | {:.0} | {:.1} % | {first:.1} |",
+        kind.name(),
+        1.0 / step,
+        flops / step * 1e-9,
+        flops / alone * 1e-9,
+        100.0 * alone / step,
+    );
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// A network in training.
+struct Trainer {
+    model: Model,
+    executor: CpuExecutor,
+    samples: usize,
+    batch: usize,
+    epochs: u32,
+}
+
+impl Trainer {
+    fn new(layers: usize, batch: usize, kind: LayerKind) -> Self {
+        let widths = vec![WIDTH; layers + 1];
+        let loss = Loss::CrossEntropy;
+        let model = Model::new(kind, Form::Dual, &SCALED_ARCTAN, loss, &widths, CLASSES);
+        let model = model.expect("a valid network");
+        // Without pattern; the time of a step does not depend on it.
+        let samples = 8192;
+        let stream = Stream::new(1, Purpose::Digits, 0);
+        let train = Dataset {
+            name: "noise".to_owned(),
+            channels: 1,
+            image: [28, 28],
+            classes: CLASSES,
+            pixels: (0..samples * WIDTH)
+                .map(|i| (stream.bits(i as u64) >> 24) as u8)
+                .collect(),
+            labels: (0..samples).map(|i| (i % CLASSES) as u8).collect(),
+        };
+        let mut test = train.clone();
+        test.truncate(1);
+        let splits = Splits {
+            train,
+            validation: None,
+            test,
+        };
+        let sgd = Sgd {
+            batch_size: batch,
+            learning_rate: 1e-3,
+        };
+        let parameters = vec![Init::Random.parameters(&model, 0)];
+        let executor = CpuExecutor::new(&model, Arc::new(splits), parameters, sgd);
+        Self {
+            model,
+            executor: executor.expect("an executor"),
+            samples,
+            batch,
+            epochs: 0,
+        }
+    }
+
+    /// Seconds of `steps` steps.
+    fn train(&mut self, steps: usize) -> f64 {
+        let mut left = steps;
+        let mut seconds = 0.0;
+        while left > 0 {
+            let order = bregman::rng::sample_order(0, self.epochs, self.samples);
+            self.epochs += 1;
+            let some = left.min(self.samples / self.batch);
+            let start = Instant::now();
+            let orders = [order];
+            let mut progress = |_| {};
+            let epoch = (self.executor).train_steps(&orders, 0..some, &mut progress);
+            black_box(pollster::block_on(epoch).expect("steps"));
+            seconds += start.elapsed().as_secs_f64();
+            left -= some;
+        }
+        seconds
+    }
+}
+
+/// out (m, n) += lhs (m, k) · rhs (k, n), by numbers in memory: strides of rows and columns.
+#[derive(Clone, Copy)]
+struct Product {
+    extent: [usize; 3],
+    add: bool,
+    lhs: [usize; 2],
+    rhs: [usize; 2],
+    row: usize,
+}
+
+/// Seconds that the products of one step take alone, each thread on its own rows of `out`, with the
+/// operands laid out as the executor has them, one thread waiting for the others between products.
+fn products(model: &Model, batch: usize, threads: usize, repeats: usize) -> f64 {
+    let mut list = Vec::new();
+    let stride = if batch % 512 == 0 { batch + 32 } else { batch };
+    for (l, layer) in model.layers.iter().chain([&model.head]).enumerate() {
+        let (inputs, outputs) = (layer.inputs, layer.outputs);
+        let product = |extent, add, lhs, rhs, row| Product {
+            extent,
+            add,
+            lhs,
+            rhs,
+            row,
+        };
+        list.push(product(
+            [outputs, batch, inputs],
+            false,
+            [inputs, 1],
+            [stride, 1],
+            stride,
+        ));
+        list.push(product(
+            [outputs, inputs, batch],
+            true,
+            [stride, 1],
+            [1, stride],
+            inputs,
+        ));
+        if l > 0 {
+            list.push(product(
+                [inputs, batch, outputs],
+                false,
+                [1, inputs],
+                [stride, 1],
+                stride,
+            ));
+        }
+    }
+    let numbers = |seed: usize| -> Vec<f32> {
+        let len = WIDTH * WIDTH.max(stride);
+        (0..len)
+            .map(|i| ((i * 7919 + seed) % 1000) as f32 * 1e-4 - 0.05)
+            .collect()
+    };
+    let (lhs, rhs, out) = (numbers(0), numbers(1), numbers(2));
+    let out = Pointer(out.as_ptr().cast_mut());
+    let arrived = AtomicUsize::new(0);
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let (list, lhs, rhs, arrived) = (&list, &lhs, &rhs, &arrived);
+            scope.spawn(move || {
+                let mut phase = 0;
+                for _ in 0..repeats {
+                    for product in list {
+                        own_rows(product, thread, threads, out, lhs, rhs);
+                        phase += threads;
+                        arrived.fetch_add(1, Ordering::AcqRel);
+                        while arrived.load(Ordering::Acquire) < phase {
+                            std::hint::spin_loop();
+                        }
+                    }
+                }
+            });
+        }
+    });
+    start.elapsed().as_secs_f64() / repeats as f64
+}
+
+#[derive(Clone, Copy)]
+struct Pointer(*mut f32);
+// SAFETY: the threads write to rows of their own.
+unsafe impl Send for Pointer {}
+
+fn own_rows(p: &Product, thread: usize, threads: usize, out: Pointer, lhs: &[f32], rhs: &[f32]) {
+    let [m, n, k] = p.extent;
+    let (from, to) = (m * thread / threads, m * (thread + 1) / threads);
+    // SAFETY: the matrices are at least as large as the widest layer's; rows of `out` are this
+    // thread's own.
+    unsafe {
+        gemm::gemm(
+            to - from,
+            n,
+            k,
+            out.0.add(from * p.row),
+            1,
+            p.row as isize,
+            p.add,
+            lhs.as_ptr().add(from * p.lhs[0]),
+            p.lhs[1] as isize,
+            p.lhs[0] as isize,
+            rhs.as_ptr(),
+            p.rhs[1] as isize,
+            p.rhs[0] as isize,
+            if p.add { 1.0 } else { 0.0 },
+            1e-6,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+/// Steps a second of the spiral net (3 layers of 2 neurons, arctan, batch 10), summed over `runs`.
+fn spirals(kind: LayerKind, runs: usize) -> f64 {
+    let loss = Loss::MeanSquaredError;
+    let model = sweep::network(kind, Form::Dual, &ARCTAN, loss, 3).expect("a valid network");
+    let [data, _] = Spirals::draw(500, 0);
+    let sweep = Sweep {
+        model,
+        init: Init::Random,
+        runs: (0..runs as u64)
+            .map(|seed| Run {
+                seed,
+                learning_rate: 0.05,
+            })
+            .collect(),
+        epochs: if runs == 1 { 1000 } else { 60 },
+        batch_size: 10,
+        record_every: 1_000_000,
+    };
+    let data = data.within(&ARCTAN);
+    let steps = AtomicU64::new(0);
+    let start = Instant::now();
+    let record = sweep::cpu::train(std::slice::from_ref(&sweep), &data, &|done| {
+        steps.fetch_add(done, Ordering::Relaxed);
+    });
+    black_box(record.expect("a sweep"));
+    let seconds = start.elapsed().as_secs_f64();
+    (sweep.steps(data.len()) * runs as u64) as f64 / seconds
+}
+
+/// Answers requests `layers batch kind`; 0 layers is the spiral net, and then batch is the number of
+/// runs. The answer is steps a second and, the first time, seconds to the end of the first step.
+fn serve() {
+    let mut trainers: Vec<((usize, usize, LayerKind), Trainer, f64)> = Vec::new();
+    for line in std::io::stdin().lock().lines() {
+        let line = line.expect("a request");
+        let mut words = line.split_whitespace();
+        let mut number = || words.next().and_then(|w| w.parse().ok()).expect("a number");
+        let (layers, batch): (usize, usize) = (number(), number());
+        let kind = words.next().map(LayerKind::by_name);
+        let kind = kind.expect("a kind").expect("a kind");
+        let (rate, first) = if layers == 0 {
+            (spirals(kind, batch), 0.0)
+        } else {
+            let key = (layers, batch, kind);
+            let known = trainers.iter().position(|(k, ..)| *k == key);
+            let index = known.unwrap_or_else(|| {
+                let mut trainer = Trainer::new(layers, batch, kind);
+                let first = trainer.train(1);
+                trainers.push((key, trainer, first));
+                trainers.len() - 1
+            });
+            let (_, trainer, first) = &mut trainers[index];
+            let steps = ((0.1 / trainer.train(3) * 3.0) as usize).max(3);
+            let rates = (0..5)
+                .map(|_| steps as f64 / trainer.train(steps))
+                .collect();
+            (median(rates), *first)
+        };
+        println!("{rate} {first}");
+        std::io::stdout().flush().expect("a reader");
+    }
+}

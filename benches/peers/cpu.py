@@ -1,0 +1,109 @@
+"""Runs ours and the peers in turn, and writes the ratios, pair by pair, as JSON and a table.
+
+Usage: cpu.py OUT_DIR NAME=COMMAND ...; the first is ours. See run.sh.
+"""
+
+import datetime
+import json
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+
+ROUNDS = 7
+CASES = [(l, b, k) for l, b in ((1, 128), (3, 128), (3, 512)) for k in ("standard", "bregman")]
+# The last number is how many networks train side by side; peers train one.
+SPIRALS = [(0, 1, "bregman"), (0, 512, "bregman")]
+# Shown beside the others, but not among those whose best is the measure.
+ASIDE = {"torch.compile"}
+
+out_dir = pathlib.Path(sys.argv[1])
+commands = dict(argument.split("=", 1) for argument in sys.argv[2:])
+ours = next(iter(commands))
+peers = {}
+for name, command in commands.items():
+    pipe = subprocess.PIPE
+    peers[name] = subprocess.Popen(command, shell=True, stdin=pipe, stdout=pipe, text=True)
+
+
+def ask(name, layers, batch, kind):
+    process = peers[name]
+    print(layers, batch, kind, file=process.stdin, flush=True)
+    answer = process.stdout.readline().split()
+    return (float(answer[0]), float(answer[1])) if answer else None
+
+
+def median(values):
+    return statistics.median(values) if values else None
+
+
+rows = []
+for layers, batch, kind in CASES + SPIRALS:
+    rates = {name: [] for name in commands}
+    first = {}
+    for _ in range(ROUNDS):
+        for name in commands:
+            request = (layers, batch, kind)
+            if layers == 0 and name != ours:
+                if name in ASIDE:
+                    continue
+                request = (0, 1, kind)
+            answer = ask(name, *request)
+            if answer:
+                rates[name].append(answer[0])
+                first.setdefault(name, answer[1])
+    ratios = {
+        name: median([a / b for a, b in zip(rates[ours], rates[name])])
+        for name in commands
+        if name != ours and rates[name]
+    }
+    against = [ratio for name, ratio in ratios.items() if name not in ASIDE]
+    rows.append(
+        {
+            "layers": layers,
+            "batch": 10 if layers == 0 else batch,
+            "runs": batch if layers == 0 else 1,
+            "kind": kind,
+            "steps_per_second": {name: median(values) for name, values in rates.items()},
+            "all_rates": rates,
+            "ratios": ratios,
+            "ratio_to_best": min(against, default=None),
+            "first_step_seconds": first,
+        }
+    )
+    print(json.dumps({k: v for k, v in rows[-1].items() if k != "all_rates"}), flush=True)
+
+for process in peers.values():
+    process.stdin.close()
+
+cpu = platform.processor() or platform.machine()
+for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+    if line.startswith("model name"):
+        cpu = line.split(":", 1)[1].strip()
+name = "-".join(cpu.lower().replace("(r)", "").split())
+stem = out_dir / f"cpu-{name}-{datetime.date.today()}"
+stem.with_suffix(".json").write_text(json.dumps({"cpu": cpu, "rows": rows}, indent=1) + "\n")
+
+
+def cell(row, name):
+    rate = row["steps_per_second"][name]
+    return "–" if rate is None else f"{rate:,.0f}" if rate >= 100 else f"{rate:.1f}"
+
+
+def title(row):
+    if row["layers"] == 0:
+        runs = f", {row['runs']} side by side" if row["runs"] > 1 else ""
+        return f"spiral net, batch 10{runs}"
+    return f"{row['layers']} × 784 {row['kind']}, batch {row['batch']}"
+
+
+lines = ["| steps/s | " + " | ".join(commands) + " | ours / best |"]
+lines.append("|---" * (len(commands) + 2) + "|")
+for row in rows:
+    best = row["ratio_to_best"]
+    cells = [cell(row, name) for name in commands]
+    lines.append(f"| {title(row)} | " + " | ".join(cells) + f" | {best:.2f} × |")
+table = "\n".join(lines)
+stem.with_suffix(".md").write_text(table + "\n")
+print(table)

@@ -1,0 +1,57 @@
+//! Which instructions the elementwise loops are compiled for.
+
+/// An instruction set that this machine has: only the functions here make one, so whoever holds one
+/// may run code compiled for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Isa(pub(super) Level);
+
+/// What there is to choose from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    /// What the compiler's target always has: SSE2 on x86-64, NEON on AArch64.
+    Baseline,
+    /// AVX2 and FMA: 8 lanes.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// AVX-512 F, BW, DQ and VL: 16 lanes.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Isa {
+    /// All that this machine has, the narrowest first.
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![Self(Level::Baseline)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                all.push(Self(Level::Avx2));
+            }
+            if is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+            {
+                all.push(Self(Level::Avx512));
+            }
+        }
+        all
+    }
+
+    /// The widest that this machine has.
+    pub fn widest() -> Self {
+        let all = Self::all();
+        all[all.len() - 1]
+    }
+
+    /// `baseline`, `avx2` or `avx512`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Level::Baseline => "baseline",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => "avx512",
+        }
+    }
+}
