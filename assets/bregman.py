@@ -5,7 +5,7 @@
 
 Shapes: z and a are (batch, width); weights and M are (out, in). All else is in the file's metadata.
 """
-import gzip, math, struct, sys
+import gzip, json, math, struct, sys
 from pathlib import Path
 
 import torch
@@ -23,6 +23,7 @@ ACTIVATIONS = {
     "sin": (lambda a: torch.sin(a.clamp(-math.pi / 2, math.pi / 2)), torch.asin),
     "arcsinh": (torch.asinh, torch.sinh),
     "identity": (lambda a: a, lambda z: z),
+    "relu": (torch.relu, None),
 }
 
 
@@ -50,6 +51,13 @@ class Network(nn.Module):
         self.rho, self.rho_inv = ACTIVATIONS[meta["activation"]]
         # The dual variable of sin is kept within ±π/2: its potential is not Legendre.
         self.limit = math.pi / 2 if meta["activation"] == "sin" else math.inf
+        self.cnn = json.loads(meta["cnn"]) if "cnn" in meta else None
+        if self.cnn:
+            channels = [self.cnn["image"][0]] + [block["filters"] for block in self.cnn["blocks"]]
+            self.conv = nn.ModuleList(
+                nn.Conv2d(i, o, tuple(block["kernel"]), block["stride"], block["padding"])
+                for i, o, block in zip(channels, channels[1:], self.cnn["blocks"])
+            )
         mixes = self.layer != "standard"
         self.layers = nn.ModuleList(Layer(i, o, mixes and i != o) for i, o in zip(widths, widths[1:]))
         self.head = nn.Linear(widths[-1], outputs)
@@ -58,6 +66,14 @@ class Network(nn.Module):
         """Logits, (batch, outputs), of pixels within [0, 1], (batch, in)."""
         low, high = self.input_range
         z, a = low + pixels * (high - low), None
+        if self.cnn:
+            z = z.unflatten(1, self.cnn["image"])
+            for conv, block in zip(self.conv, self.cnn["blocks"]):
+                z = ACTIVATIONS[self.cnn["activation"]][0](conv(z))
+                if block["pool"]:
+                    z = nn.functional.max_pool2d(z, *block["pool"])
+            a = z.flatten(1).clamp(-self.limit, self.limit)  # the features are the dual variable
+            z = self.rho(a)
         for layer in self.layers:
             linear, u = layer(z), layer.skip(z)
             if self.layer == "bregman":

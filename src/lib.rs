@@ -33,7 +33,7 @@
 //!     labels.push(class as u8);
 //! }
 //! let name = "spirals".to_owned();
-//! let data = Dataset { name, image, classes, pixels, labels };
+//! let data = Dataset { name, channels: 1, image, classes, pixels, labels };
 //!
 //! // Three Bregman layers of 16 neurons, coordinates mapped to [-0.9, 0.9].
 //! let (kind, form, loss) = (LayerKind::Bregman, Form::Dual, Loss::CrossEntropy);

@@ -10,12 +10,15 @@ use prost::Message;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
+use crate::nn::cnn::{Block, Cnn};
 use crate::nn::{Layer, LayerKind, LayerParameters, Model};
 
 const IR_VERSION: i64 = 8;
 const OPSET: i64 = 17;
 /// `TensorProto.DataType.FLOAT`.
 const FLOAT: i32 = 1;
+/// `TensorProto.DataType.INT64`.
+const INT64: i32 = 7;
 
 #[derive(Clone, PartialEq, Message)]
 struct ModelProto {
@@ -182,6 +185,17 @@ impl Graph {
         name.to_owned()
     }
 
+    /// A constant list of integers.
+    fn integers(&mut self, name: &str, values: &[i64]) -> Name {
+        self.proto.initializer.push(TensorProto {
+            dims: vec![values.len() as i64],
+            data_type: INT64,
+            name: name.to_owned(),
+            raw_data: values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        });
+        name.to_owned()
+    }
+
     fn constant(&mut self, value: f32) -> Name {
         if let Some(name) = self.constants.get(&value.to_bits()) {
             return name.clone();
@@ -241,6 +255,7 @@ impl Graph {
             }
             "arcsinh" => self.op("Asinh", &[a]),
             "identity" => a.clone(),
+            "relu" => self.op("Relu", &[a]),
             other => return Err(unknown(other)),
         })
     }
@@ -288,11 +303,50 @@ impl Graph {
         self.op_with("Gemm", &[z, &weight, &bias], vec![transposed()])
     }
 
-    /// The hidden layers, from inputs z: eq. 20, or its dual.
-    fn hidden(&mut self, checkpoint: &Checkpoint, mut z: Name) -> Result<Name> {
+    /// The features of a convolutional front-end, from inputs x; dropout is training's alone.
+    fn features(&mut self, cnn: &Cnn, p: &[LayerParameters<f32>], x: &Name) -> Result<Name> {
+        let first = &cnn.blocks[0].conv;
+        let image = [first.channels, first.height, first.width].map(|n| n as i64);
+        let shape = self.integers("image", &[&[-1], &image[..]].concat());
+        let mut x = self.op("Reshape", &[x, &shape]);
+        for (number, (Block { conv, pool }, p)) in cnn.blocks.iter().zip(p).enumerate() {
+            let [height, width] = conv.kernel;
+            let dims = [conv.filters, conv.channels, height, width];
+            let weight = self.tensor(&format!("conv.{number}.weight"), &dims, &p.weight);
+            let bias = self.tensor(&format!("conv.{number}.bias"), &dims[..1], &p.bias);
+            let windows = vec![
+                integers("kernel_shape", &conv.kernel),
+                integers("strides", &[conv.stride; 2]),
+                integers("pads", &[conv.padding; 4]),
+            ];
+            x = self.op_with("Conv", &[&x, &weight, &bias], windows);
+            x = self.rho(cnn.activation.name, &x)?;
+            if let Some(pool) = pool {
+                let windows = vec![
+                    integers("kernel_shape", &[pool.kernel; 2]),
+                    integers("strides", &[pool.stride; 2]),
+                ];
+                x = self.op_with("MaxPool", &[&x], windows);
+            }
+        }
+        Ok(self.op("Flatten", &[&x]))
+    }
+
+    /// The hidden layers, from inputs x: eq. 20, or its dual.
+    fn hidden(&mut self, checkpoint: &Checkpoint, x: Name) -> Result<Name> {
         let model = &checkpoint.model;
         let rho = model.activation.name;
-        let mut dual: Option<Name> = None;
+        let (mut z, mut dual) = match &model.cnn {
+            None => (x, None),
+            Some(cnn) => {
+                let mut features = self.features(cnn, &checkpoint.parameters.conv, &x)?;
+                if model.is_dual() && model.activation.dual_max < f32::MAX {
+                    let most = model.activation.dual_max;
+                    features = self.clip(&features, -most, most);
+                }
+                (self.rho(rho, &features)?, Some(features))
+            }
+        };
         for (l, (layer, p)) in model
             .layers
             .iter()
@@ -313,7 +367,7 @@ impl Graph {
                 LayerKind::Standard => None,
                 LayerKind::Euclidean => Some(u),
                 LayerKind::Bregman => match dual.take() {
-                    Some(carried) if model.is_dual() && p.mix.is_none() => Some(carried),
+                    Some(carried) if model.carries_dual(l) => Some(carried),
                     _ => {
                         let [low, high] = model.clamp;
                         let clamped = self.clip(&u, low, high);
@@ -331,6 +385,16 @@ impl Graph {
             dual = Some(a);
         }
         Ok(z)
+    }
+}
+
+/// An attribute of integers.
+fn integers(name: &str, values: &[usize]) -> AttributeProto {
+    AttributeProto {
+        name: name.to_owned(),
+        i: None,
+        ints: values.iter().map(|&x| x as i64).collect(),
+        kind: 7,
     }
 }
 

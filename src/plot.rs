@@ -229,18 +229,26 @@ impl Sheet {
     /// # Errors
     /// [`Error::Io`].
     pub fn save(&self, stem: &Path) -> Result<[PathBuf; 2]> {
+        let (size, content) = (self.size(), SheetContent(self));
+        save(stem, &self.title, &self.caption, size, &content)
+    }
+
+    /// Writes `stem`.png alone: as SVG, each pixel of each image is a rectangle.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn save_png(&self, stem: &Path) -> Result<PathBuf> {
+        let (size, content) = (self.size(), SheetContent(self));
+        save_png(stem, &self.title, &self.caption, size, &content)
+    }
+
+    /// Width and height of all images together.
+    fn size(&self) -> (u32, u32) {
         let columns = self.columns.max(1);
         let rows = self.images.len().div_ceil(columns);
-        let content = (
+        (
             columns as u32 * self.cell_width() + MARGIN,
             rows as u32 * self.cell_height() + MARGIN,
-        );
-        save(
-            stem,
-            &self.title,
-            &self.caption,
-            content,
-            &SheetContent(self),
         )
     }
 
@@ -272,46 +280,58 @@ trait Content {
 /// Drawing into memory has no way to fail but one's own mistakes, which [`save`] makes panics.
 type Drawn<DB> = std::result::Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
+const IN_MEMORY: &str = "drawing into memory";
+
 fn save(
     stem: &Path,
     title: &str,
     caption: &str,
-    (width, height): (u32, u32),
+    content_size: (u32, u32),
     content: &impl Content,
 ) -> Result<[PathBuf; 2]> {
+    let png = save_png(stem, title, caption, content_size, content)?;
+    let (caption, size) = laid_out(caption, content_size);
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        page(&area, title, &caption, content).expect(IN_MEMORY);
+    }
+    let svg = atomic_file::write(&with_extension(stem, "svg"), svg.as_bytes())?;
+    Ok([png, svg])
+}
+
+fn save_png(
+    stem: &Path,
+    title: &str,
+    caption: &str,
+    content_size: (u32, u32),
+    content: &impl Content,
+) -> Result<PathBuf> {
+    let (caption, size) = laid_out(caption, content_size);
+    let mut pixels = vec![0; size.0 as usize * size.1 as usize * 3];
+    {
+        let area = BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area();
+        page(&area, title, &caption, content).expect(IN_MEMORY);
+    }
+    let buffer = image::RgbImage::from_raw(size.0, size.1, pixels).expect("as many as were made");
+    let mut png = std::io::Cursor::new(Vec::new());
+    buffer
+        .write_to(&mut png, ImageFormat::Png)
+        .expect("encoding into memory");
+    atomic_file::write(&with_extension(stem, "png"), png.get_ref())
+}
+
+/// The lines of the caption, and the size of the whole figure.
+fn laid_out(caption: &str, (width, height): (u32, u32)) -> (Vec<String>, (u32, u32)) {
     static REGISTERED: LazyLock<()> = LazyLock::new(|| {
         let regular = register_font(FONT, FontStyle::Normal, dejavu::sans::regular());
         let bold = register_font(FONT, FontStyle::Bold, dejavu::sans::bold());
         assert!(regular.is_ok() && bold.is_ok(), "the embedded font is one");
     });
     LazyLock::force(&REGISTERED);
-    const IN_MEMORY: &str = "drawing into memory";
-
     let caption = wrapped(caption, width);
-    let size = (
-        width,
-        TITLE_HEIGHT + height + caption.len() as u32 * CAPTION_LINE + MARGIN,
-    );
-    let mut pixels = vec![0; size.0 as usize * size.1 as usize * 3];
-    {
-        let area = BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area();
-        page(&area, title, &caption, content).expect(IN_MEMORY);
-    }
-    let mut svg = String::new();
-    {
-        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-        page(&area, title, &caption, content).expect(IN_MEMORY);
-    }
-
-    let buffer = image::RgbImage::from_raw(size.0, size.1, pixels).expect("as many as were made");
-    let mut png = std::io::Cursor::new(Vec::new());
-    buffer
-        .write_to(&mut png, ImageFormat::Png)
-        .expect("encoding into memory");
-    Ok([
-        atomic_file::write(&with_extension(stem, "png"), png.get_ref())?,
-        atomic_file::write(&with_extension(stem, "svg"), svg.as_bytes())?,
-    ])
+    let height = TITLE_HEIGHT + height + caption.len() as u32 * CAPTION_LINE + MARGIN;
+    (caption, (width, height))
 }
 
 /// A name may have dots of its own, which are no extension.

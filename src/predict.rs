@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::data::Dataset;
 use crate::nn::{Layer, LayerKind, LayerParameters, Loss, Model, Parameters};
+use crate::reference;
 
 /// Samples that one task takes together, so that a row of weights serves all of them.
 const ROWS: usize = 32;
@@ -14,8 +15,12 @@ pub fn outputs(model: &Model, parameters: &Parameters, pixels: &[u8]) -> Vec<f64
     let parameters: Parameters<f64> = parameters.map(f64::from);
     let blocks = pixels.par_chunks(ROWS * model.inputs());
     let of_block = |pixels: &[u8]| {
-        let x = pixels.iter().map(|&pixel| values[usize::from(pixel)]);
-        forward(model, &parameters, x.collect())
+        let x: Vec<f64> = pixels.iter().map(|&p| values[usize::from(p)]).collect();
+        match &model.cnn {
+            // Convolutions are the textbook's, which takes its time.
+            Some(_) => reference::forward(model, &parameters, &x).logits,
+            None => forward(model, &parameters, x),
+        }
     };
     blocks.flat_map_iter(of_block).collect()
 }
@@ -92,7 +97,7 @@ pub fn ranked(probabilities: &[f64]) -> Vec<(usize, f64)> {
     ranked
 }
 
-/// The outputs for inputs `x`, (batch, in): eq. 20, or its dual.
+/// The outputs for inputs `x`, (batch, in), without convolutions: eq. 20, or its dual.
 fn forward(model: &Model, parameters: &Parameters<f64>, x: Vec<f64>) -> Vec<f64> {
     let [low, high] = model.clamp.map(f64::from);
     let dual_max = f64::from(model.activation.dual_max);

@@ -88,14 +88,12 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 /// What a run leaves in --out-dir.
-const RESULTS: [&str; 9] = [
+const RESULTS: [&str; 7] = [
     "curves.png",
     "curves.svg",
     "first_layer.png",
-    "first_layer.svg",
     "metrics.jsonl",
     "mistakes.png",
-    "mistakes.svg",
     "settings.toml",
     "summary.json",
 ];
@@ -446,7 +444,7 @@ fn divergence_stops_and_touches_nothing() {
     assert_eq!(names(folder.path()), ["out", "x.safetensors"]);
     assert_eq!(
         names(&out),
-        [&RESULTS[..5], &["metrics.partial.jsonl"], &RESULTS[5..]].concat()
+        [&RESULTS[..4], &["metrics.partial.jsonl"], &RESULTS[4..]].concat()
     );
 }
 

@@ -11,7 +11,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use bregman::checkpoint::{self, Run, State};
-use bregman::data::{Part, idx};
+use bregman::data::{Part, cifar10, idx};
 use bregman::settings;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -93,7 +93,7 @@ fn state(bytes: &[u8]) {
 
 const IMAGES: usize = 16 + 28 * 28 * SAMPLES as usize;
 
-const TARGETS: [Target; 7] = [
+const TARGETS: [Target; 8] = [
     Target {
         name: "idx-images",
         read: |bytes| idx(bytes, false, Part::Images),
@@ -108,6 +108,11 @@ const TARGETS: [Target; 7] = [
         name: "gzip",
         read: |bytes| idx(bytes, true, Part::Images),
         expected: |_| IMAGES,
+    },
+    Target {
+        name: "cifar10",
+        read: |bytes| drop(cifar10::parse(bytes)),
+        expected: <[u8]>::len,
     },
     Target {
         name: "network",
@@ -371,6 +376,9 @@ fn write_the_corpus() {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(&images).expect("memory");
     write("gzip/seed", &encoder.finish().expect("memory"));
+
+    let records = [7u8, 9].map(|label| [&[label][..], &[label; 3072]].concat());
+    write("cifar10/seed", &records.concat());
 
     let (kind, form, loss) = (LayerKind::Bregman, Form::Dual, Loss::CrossEntropy);
     let model = Model::new(kind, form, &TANH, loss, &[5, 3, 3], 2).expect("valid");

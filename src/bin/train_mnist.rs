@@ -131,12 +131,12 @@ async fn run(options: &Options) -> Result<Ended> {
             position: Position::default(),
             parameters: Vec::new(),
         },
-        saved: false,
+        saved: None,
     };
     if let Some((path, run)) = &options.run {
         position = resumed(path, run, &keeper.run, &schedule)?;
-        keeper.run.position.clone_from(&position);
-        keeper.saved = keeper.path.as_ref() == Some(path);
+        let own = keeper.path.as_ref() == Some(path);
+        keeper.saved = own.then_some(position.epochs.len());
     }
     // The executor takes the data; the pictures show them.
     let test = options.out_dir.as_ref().map(|_| splits.test.clone());

@@ -10,7 +10,8 @@ use std::process::{Command, Output};
 
 use bregman::checkpoint::{self, Checkpoint};
 use bregman::data::{self, Dataset, Request};
-use bregman::nn::{Form, Init, LayerKind, Loss, Model};
+use bregman::nn::cnn::BlockSpec;
+use bregman::nn::{Cnn, Form, Init, LayerKind, Loss, Model};
 use bregman::{activation, onnx, predict};
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -69,6 +70,26 @@ fn networks(folder: &Path) -> Result<Vec<Checkpoint>, Failed> {
                 checkpoint::save(&path, &model, "digits", &[parameters])?;
                 networks.push(checkpoint::load(&path)?);
             }
+        }
+    }
+    for (kind, form) in kinds {
+        for (activation, hidden) in [(&activation::TANH, 20), (&activation::SIN, 2 * 7 * 7)] {
+            let loss = Loss::CrossEntropy;
+            let same = BlockSpec::same(3, 3);
+            let other = BlockSpec {
+                filters: 2,
+                kernel: [3, 5],
+                stride: 1,
+                padding: 2,
+                pool: None,
+            };
+            let cnn = Cnn::new(&activation::RELU, [1, 28, 28], &[same, same, other])?;
+            let widths = [cnn.features(), hidden];
+            let model = Model::new(kind, form, activation, loss, &widths, 10)?.with_cnn(cnn)?;
+            let parameters = Init::Random.parameters(&model, 3);
+            let path = folder.join(format!("{}.safetensors", networks.len()));
+            checkpoint::save(&path, &model, "digits", &[parameters])?;
+            networks.push(checkpoint::load(&path)?);
         }
     }
     Ok(networks)

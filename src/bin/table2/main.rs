@@ -106,7 +106,18 @@ async fn cell(
     let started = Instant::now();
     let model = cell.recipe.model(layer, &data.train)?;
     let seeds = cell.runs as u64..runs as u64;
-    let epochs = train::train(&name, &model, &cell.recipe, splits, seeds, device).await?;
+    let checkpoint = format!("{}-{}.safetensors", row.name, layer.name());
+    let checkpoint = options.out_dir.join(checkpoint);
+    let kept = Some(checkpoint.as_path());
+    let training = train::train(&name, &model, &cell.recipe, splits, seeds, device, kept);
+    let epochs = training.await.inspect_err(|_| {
+        if checkpoint.exists() {
+            let path = checkpoint.display();
+            say(format_args!(
+                "{path} is intact; the same command goes on from it"
+            ));
+        }
+    })?;
     cell.add(&epochs, started.elapsed().as_secs_f64());
     cell.device = device.description().to_owned();
     cell.test_images = data.test.len();
@@ -119,7 +130,10 @@ async fn cell(
     // Read again: another process may have finished other cells meanwhile.
     let mut results = Results::read(&options.out_dir)?;
     results.add(cell);
-    results.write(&options.out_dir)
+    results.write(&options.out_dir)?;
+    // The cell is done. A checkpoint that stays is of runs that no one asks for again.
+    let _ = std::fs::remove_file(&checkpoint);
+    Ok(())
 }
 
 /// Trains a row's network once at each learning rate on what is left of the training set without
@@ -149,7 +163,8 @@ async fn rates(
         };
         let started = Instant::now();
         let model = recipe.model(layer, &data.train)?;
-        let accuracy = match train::train(&name, &model, &recipe, splits, 0..1, device).await {
+        let accuracy = match train::train(&name, &model, &recipe, splits, 0..1, device, None).await
+        {
             Ok(epochs) => epochs.last().map(|accuracies| mean(accuracies)),
             Err(Error::Diverged { .. }) => None,
             Err(error) => return Err(error),

@@ -307,7 +307,8 @@ pub fn percent(fractions: &[f64]) -> String {
     }
 }
 
-fn json(value: &impl Serialize) -> String {
+/// JSON for people, on several lines.
+pub fn json(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("numbers and strings serialize")
 }
 

@@ -1,20 +1,22 @@
 //! Trains the runs of a cell side by side.
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bregman::checkpoint::Run;
 use bregman::cpu::CpuExecutor;
 use bregman::error::{Error, Result};
 use bregman::executor::{BatchMetrics, Executor, Sgd, Split, Splits};
 use bregman::gpu::{Gpu, GpuExecutor, PlanOptions, Selection};
 use bregman::nn::{Init, Model, Parameters};
 use bregman::rng;
-use bregman::train::mean;
+use bregman::train::{EpochMetrics, Position, mean};
 
 use crate::options::DeviceKind;
 use crate::recipe::Recipe;
-use crate::report::{percent, say};
+use crate::report::{json, percent, say};
 
 /// Where cells are trained.
 pub struct Device {
@@ -61,7 +63,7 @@ impl Device {
 }
 
 /// Trains a network with each of `seeds` by `recipe`; the accuracies on the test split, by epoch
-/// and run.
+/// and run. After each epoch the runs are saved in `checkpoint`, from which they go on.
 ///
 /// # Errors
 /// [`Error::Diverged`] for a loss that is not finite; whatever the device meets.
@@ -72,22 +74,58 @@ pub async fn train(
     splits: Splits,
     seeds: Range<u64>,
     device: &Device,
+    checkpoint: Option<&Path>,
 ) -> Result<Vec<Vec<f64>>> {
     let init = Init::by_name(&recipe.init)?;
-    let mut parameters: Vec<Parameters> = seeds
-        .clone()
-        .map(|seed| init.parameters(model, seed))
-        .collect();
+    let mut run = Run {
+        model: model.clone(),
+        dataset: splits.train.name.clone(),
+        data_sha256: splits.sha256(),
+        device: device.description().to_owned(),
+        options: [
+            ("recipe".to_owned(), json(recipe)),
+            ("seeds".to_owned(), format!("{seeds:?}")),
+        ]
+        .into(),
+        seed: seeds.start,
+        position: Position::default(),
+        parameters: Vec::new(),
+    };
+    let mut parameters = match checkpoint.map_or(Ok(None), |path| earlier(path, &run))? {
+        Some(earlier) => {
+            run.position = earlier.position;
+            let done = run.position.epochs.len();
+            say(format_args!("{name}: going on after epoch {done}"));
+            earlier.parameters
+        }
+        None => seeds
+            .clone()
+            .map(|seed| init.parameters(model, seed))
+            .collect(),
+    };
     let splits = Arc::new(splits);
     let mut progress = Progress {
         name,
         epochs: recipe.epochs(),
         samples: splits.train.len(),
         seeds,
-        accuracies: Vec::new(),
+        accuracies: run
+            .position
+            .epochs
+            .iter()
+            .map(|e| e.test_accuracies.clone())
+            .collect(),
+        keep: checkpoint.map(|path| (path, run)),
     };
+    let mut end = 0;
     let steps = splits.train.len().div_ceil(recipe.batch_size) as u32;
     for phase in &recipe.phases {
+        end += phase.epochs;
+        // What a checkpoint has done of the phases.
+        let left = end.saturating_sub(progress.accuracies.len() as u32);
+        if left == 0 {
+            continue;
+        }
         // The masks of dropout go on where the phase before left them.
         let done = progress.accuracies.len() as u32 * steps;
         let mut model = model.clone();
@@ -102,7 +140,7 @@ pub async fn train(
             None => {
                 let splits = Arc::clone(&splits);
                 let mut executor = CpuExecutor::new(model, splits, parameters, sgd)?;
-                progress.epochs(&mut executor, phase.epochs).await?
+                progress.epochs(&mut executor, left).await?
             }
             Some(selection) => {
                 let gpu = Gpu::request(selection).await?;
@@ -112,11 +150,30 @@ pub async fn train(
                     fused: true,
                 };
                 let executor = GpuExecutor::new(gpu, model, &splits, &parameters, options);
-                progress.epochs(&mut executor.await?, phase.epochs).await?
+                progress.epochs(&mut executor.await?, left).await?
             }
         };
     }
     Ok(progress.accuracies)
+}
+
+/// The run in `path`, if there is one with the network, data, recipe and seeds of `wanted`.
+fn earlier(path: &Path, wanted: &Run) -> Result<Option<Run>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let found = Run::load(path)?;
+    let same = found.options == wanted.options
+        && found.data_sha256 == wanted.data_sha256
+        && found.model.tensors() == wanted.model.tensors()
+        && found.position.steps == 0;
+    if !same {
+        say(format_args!(
+            "note: {} is of other runs; it is replaced",
+            path.display()
+        ));
+    }
+    Ok(same.then_some(found))
 }
 
 struct Progress<'a> {
@@ -126,6 +183,8 @@ struct Progress<'a> {
     seeds: Range<u64>,
     /// By epoch and run.
     accuracies: Vec<Vec<f64>>,
+    /// The file of the runs so far, and what is in it.
+    keep: Option<(&'a Path, Run)>,
 }
 
 impl Progress<'_> {
@@ -159,8 +218,44 @@ impl Progress<'_> {
                 started.elapsed().as_secs_f64(),
             ));
             self.accuracies.push(accuracies);
+            let seconds = started.elapsed().as_secs_f64();
+            self.save(executor, &trained, seconds).await?;
         }
         executor.parameters().await
+    }
+
+    /// Saves the runs after their last epoch.
+    async fn save(
+        &mut self,
+        executor: &mut impl Executor,
+        trained: &[Vec<BatchMetrics>],
+        seconds: f64,
+    ) -> Result<()> {
+        let (Some((path, run)), Some(tested)) = (&mut self.keep, self.accuracies.last()) else {
+            return Ok(());
+        };
+        let losses: Vec<f64> = trained.iter().map(|batches| loss(batches)).collect();
+        let accuracies: Vec<f64> = trained.iter().map(|batches| accuracy(batches)).collect();
+        run.position.epochs.push(EpochMetrics {
+            epoch: self.accuracies.len() as u32,
+            train_loss: mean(&losses),
+            train_accuracy: mean(&accuracies),
+            test_accuracy: mean(tested),
+            train_losses: losses,
+            train_accuracies: accuracies,
+            test_accuracies: tested.clone(),
+            val_accuracy: None,
+            val_accuracies: None,
+            seconds,
+            samples_per_second: (self.samples * trained.len()) as f64 / seconds.max(1e-9),
+        });
+        run.parameters = executor.parameters().await?;
+        // Training goes on, and the next one may find room.
+        if let Err(error) = run.save(path) {
+            say(format_args!("warning: {error}"));
+        }
+        run.parameters.clear();
+        Ok(())
     }
 }
 

@@ -14,8 +14,15 @@ use clap::{ArgAction, ArgMatches, Command};
 use crate::options::invalid;
 use crate::report::{CHECKPOINT, say};
 
-/// Options that a settings file cannot have, since they say which files to read.
-const NOT_SETTINGS: [&str; 5] = ["help", "version", "config", "resume", "list-adapters"];
+/// Options that a settings file cannot have: they say which files to read, or train nothing.
+const NOT_SETTINGS: [&str; 6] = [
+    "help",
+    "version",
+    "config",
+    "resume",
+    "list-adapters",
+    "describe",
+];
 
 /// Options that leave the mathematics of a run as it is; with any other changed, it would be another
 /// run.
@@ -214,6 +221,10 @@ fn load_run(resume: &Path, out_dir: Option<PathBuf>) -> Result<Option<(PathBuf, 
 /// Every option that can be a setting, with its value as text.
 fn settings_of(command: &Command, matches: &ArgMatches) -> BTreeMap<String, String> {
     let setting = |(id, name, flag): (&str, &str, bool)| {
+        // Its default means nothing without convolutions, and it may not be given without them.
+        if name == "conv-activation" && !matches.get_flag("cnn") {
+            return None;
+        }
         let value = match flag {
             true => matches.get_flag(id).then(|| "true".to_owned())?,
             false => {

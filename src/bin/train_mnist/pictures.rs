@@ -14,10 +14,12 @@ use bregman::train::{EpochMetrics, mean};
 
 /// Mistakes shown.
 const MISTAKES: usize = 25;
+/// Test samples among which the mistakes of a network with convolutions are looked for.
+const LOOKED_AT: usize = 500;
 /// Neurons of the first layer shown.
 const NEURONS: usize = 64;
 
-/// Writes `curves`, `mistakes` and `first_layer`, as PNG and SVG each, to `folder`.
+/// Writes `curves` as PNG and SVG, `mistakes` and `first_layer` as PNG to `folder`.
 ///
 /// # Errors
 /// [`bregman::error::Error::Io`].
@@ -32,10 +34,16 @@ pub fn write(
     if !epochs.is_empty() {
         curves(model, epochs, settings).save(&folder.join("curves"))?;
     }
-    let worst = mistakes(model, parameters, test, MISTAKES);
-    sheet_of(&worst, test, settings).save(&folder.join("mistakes"))?;
-    if model.inputs() == test.features() {
-        first_layer(model, parameters, test.image, settings).save(&folder.join("first_layer"))?;
+    // Convolutions are computed as the textbook does: a part of the samples must do.
+    let mut looked_at = test.clone();
+    if model.cnn.is_some() {
+        looked_at.truncate(LOOKED_AT);
+    }
+    let worst = mistakes(model, parameters, &looked_at, MISTAKES);
+    sheet_of(&worst, &looked_at, settings).save_png(&folder.join("mistakes"))?;
+    if model.cnn.is_none() && test.channels == 1 {
+        first_layer(model, parameters, test.image, settings)
+            .save_png(&folder.join("first_layer"))?;
     }
     Ok(())
 }
@@ -138,21 +146,29 @@ fn sheet_of(worst: &[Mistake], test: &Dataset, settings: &str) -> Sheet {
             100.0 * mistake.probability
         ),
         width: test.image[1],
-        pixels: test.pixels[mistake.sample * test.features()..][..test.features()]
-            .iter()
-            .map(|&level| [level; 3])
-            .collect(),
+        pixels: pixels_of(test, mistake.sample),
     };
     Sheet {
         title: format!(
-            "The {} surest mistakes on {}'s test set",
+            "The {} surest mistakes on {} test images of {}",
             worst.len(),
+            test.len(),
             test.name
         ),
         caption: settings.to_owned(),
         columns: 5,
         images: worst.iter().map(image).collect(),
     }
+}
+
+/// A sample as an image: grey levels, or red, green and blue, plane by plane.
+fn pixels_of(data: &Dataset, sample: usize) -> Vec<Rgb> {
+    let pixels = &data.pixels[sample * data.features()..][..data.features()];
+    let plane = data.image[0] * data.image[1];
+    let channel = |c: usize| if data.channels == 3 { c * plane } else { 0 };
+    (0..plane)
+        .map(|i| [0, 1, 2].map(|c| pixels[channel(c) + i]))
+        .collect()
 }
 
 fn first_layer(

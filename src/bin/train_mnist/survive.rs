@@ -47,10 +47,10 @@ pub struct Keeper {
     pub path: Option<PathBuf>,
     /// Epochs between checkpoints; without, only a stop saves.
     pub every: Option<u32>,
-    /// The run, as far as it has come.
+    /// The run, but for what training changes.
     pub run: Run,
-    /// Whether the file is this run's.
-    pub saved: bool,
+    /// The epoch that is in the file, if it is this run's.
+    pub saved: Option<usize>,
 }
 
 impl Keeper {
@@ -69,8 +69,12 @@ impl Keeper {
         self.run.parameters = executor.parameters().await?;
         self.run.position.clone_from(position);
         let saved = self.run.save(path).map(drop);
-        self.run.parameters.clear();
-        self.saved |= saved.is_ok();
+        // They are kept once, not twice.
+        self.run.parameters = Vec::new();
+        self.run.position = Position::default();
+        if saved.is_ok() {
+            self.saved = Some(position.epochs.len());
+        }
         Ok(saved)
     }
 
@@ -90,10 +94,10 @@ impl Keeper {
             .train_and_save(executor, schedule, position, progress, stop)
             .await;
         // One that diverged would do so again.
-        if matches!(&result, Err(error) if !matches!(error, Error::Diverged { .. })) && self.saved {
+        let may_go_on = matches!(&result, Err(e) if !matches!(e, Error::Diverged { .. }));
+        if let Some(epoch) = self.saved.filter(|_| may_go_on) {
             say(format_args!(
-                "the checkpoint of epoch {} is intact; resume with\n  {}",
-                self.run.position.epochs.len(),
+                "the checkpoint of epoch {epoch} is intact; resume with\n  {}",
                 self.resume_command()
             ));
         }
