@@ -1,5 +1,7 @@
 //! Trains every cell of the paper's Table 2: 7 networks × 3 layers, mean and standard deviation.
 
+mod deep;
+mod figures;
 mod options;
 mod recipe;
 mod report;
@@ -41,6 +43,10 @@ async fn run(options: &Options) -> Result<()> {
     options.check()?;
     let device = Device::choose(options.device).await?;
     say(format_args!("device: {}", device.description()));
+    if options.figures {
+        deep::train(options, &device).await?;
+        return figures::draw(&options.out_dir);
+    }
     for row in &options.rows() {
         let mut loaded = None;
         for &layer in &options.layers() {
@@ -106,8 +112,8 @@ async fn cell(
     let started = Instant::now();
     let model = cell.recipe.model(layer, &data.train)?;
     let seeds = cell.runs as u64..runs as u64;
-    let epochs = train::train(&name, &model, &cell.recipe, splits, seeds, device).await?;
-    cell.add(&epochs, started.elapsed().as_secs_f64());
+    let trained = train::train(&name, &model, &cell.recipe, splits, seeds, device).await?;
+    cell.add(&trained.accuracies, started.elapsed().as_secs_f64());
     cell.device = device.description().to_owned();
     cell.test_images = data.test.len();
     say(format_args!(
@@ -150,7 +156,7 @@ async fn rates(
         let started = Instant::now();
         let model = recipe.model(layer, &data.train)?;
         let accuracy = match train::train(&name, &model, &recipe, splits, 0..1, device).await {
-            Ok(epochs) => epochs.last().map(|accuracies| mean(accuracies)),
+            Ok(trained) => trained.accuracies.last().map(|accuracies| mean(accuracies)),
             Err(Error::Diverged { .. }) => None,
             Err(error) => return Err(error),
         };

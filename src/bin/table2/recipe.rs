@@ -150,6 +150,9 @@ pub struct Recipe {
     pub cnn: Option<String>,
     /// Hidden layers, of as many neurons as there are inputs.
     pub hidden_layers: usize,
+    /// Neurons of a hidden layer, where they are not as many as inputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<usize>,
     /// [low, high] of the inputs.
     pub input_range: [f32; 2],
     /// Samples of a mini-batch.
@@ -180,6 +183,7 @@ impl Recipe {
             init: "random".to_owned(),
             cnn: row.front_end().map(|cnn| cnn.to_json()),
             hidden_layers: row.hidden_layers,
+            width: None,
             input_range: row.input_range,
             batch_size: row.batch_size,
             phases: phases(row.phases, epochs),
@@ -209,7 +213,8 @@ impl Recipe {
     pub fn model(&self, layer: LayerKind, data: &Dataset) -> Result<Model> {
         let cnn = self.cnn.as_deref().map(Cnn::from_json).transpose()?;
         let features = cnn.as_ref().map_or(data.features(), Cnn::features);
-        let widths = vec![features; self.hidden_layers + 1];
+        let mut widths = vec![self.width.unwrap_or(features); self.hidden_layers + 1];
+        widths[0] = features;
         let [low, high] = self.input_range;
         let model = Model::new(
             layer,

@@ -60,8 +60,15 @@ impl Device {
     }
 }
 
-/// Trains a network with each of `seeds` by `recipe`; the accuracies on the test split, by epoch
-/// and run.
+/// What training leaves.
+pub struct Trained {
+    /// Accuracies on the test split, by epoch and run.
+    pub accuracies: Vec<Vec<f64>>,
+    /// By run.
+    pub parameters: Vec<Parameters>,
+}
+
+/// Trains a network with each of `seeds` by `recipe`.
 ///
 /// # Errors
 /// [`Error::Diverged`] for a loss that is not finite; whatever the device meets.
@@ -72,7 +79,7 @@ pub async fn train(
     splits: Splits,
     seeds: Range<u64>,
     device: &Device,
-) -> Result<Vec<Vec<f64>>> {
+) -> Result<Trained> {
     let init = Init::by_name(&recipe.init)?;
     let mut parameters: Vec<Parameters> = seeds
         .clone()
@@ -116,7 +123,10 @@ pub async fn train(
             }
         };
     }
-    Ok(progress.accuracies)
+    Ok(Trained {
+        accuracies: progress.accuracies,
+        parameters,
+    })
 }
 
 struct Progress<'a> {
