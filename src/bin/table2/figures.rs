@@ -199,7 +199,11 @@ fn sigmoid(deep: &[Deep]) -> Figure {
     let mut panels = Vec::new();
     if !series.is_empty() {
         panels.push(Panel {
-            x: axis("epoch", false),
+            // Room for the legend beside the lines.
+            x: Axis {
+                range: Some([0.8, 6.6]),
+                ..axis("epoch", false)
+            },
             y: axis("test accuracy, %", false),
             series,
             legend: Corner::BottomRight,
