@@ -56,8 +56,8 @@
 //! The path that a batch takes through the crate:
 //!
 //! ```text
-//! data       IDX files, found or downloaded, or digits that the program draws
-//!   → nn         a Model: layers, shapes, parameters; no device
+//! data       IDX or CIFAR-10 files, found or downloaded, or digits that the program draws
+//!   → nn         a Model: layers, convolutions before them, shapes, parameters; no device
 //!   → executor   what the three executors of one Model have in common
 //!       reference    textbook f64 loops, which the others are checked against
 //!       cpu          float32 on all cores
