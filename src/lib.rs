@@ -23,7 +23,7 @@
 //! use bregman::train::{self, Schedule};
 //!
 //! // Samples are 8-bit features: here x and y of 400 points, 256 places each way.
-//! let (image, classes) = ([1, 2], 2);
+//! let (channels, image, classes) = (1, [1, 2], 2);
 //! let (mut pixels, mut labels) = (Vec::new(), Vec::new());
 //! for point in 0..400 {
 //!     let (turn, class) = (f64::from(point) / 400.0, point % 2);
@@ -33,7 +33,7 @@
 //!     labels.push(class as u8);
 //! }
 //! let name = "spirals".to_owned();
-//! let data = Dataset { name, channels: 1, image, classes, pixels, labels };
+//! let data = Dataset { name, channels, image, classes, pixels, labels };
 //!
 //! // Three Bregman layers of 16 neurons, coordinates mapped to [-0.9, 0.9].
 //! let (kind, form, loss) = (LayerKind::Bregman, Form::Dual, Loss::CrossEntropy);
@@ -56,8 +56,8 @@
 //! The path that a batch takes through the crate:
 //!
 //! ```text
-//! data       IDX files, found or downloaded, or digits that the program draws
-//!   → nn         a Model: layers, shapes, parameters; no device
+//! data       IDX or CIFAR-10 files, found or downloaded, or digits that the program draws
+//!   → nn         a Model: layers, convolutions before them, shapes, parameters; no device
 //!   → executor   what the three executors of one Model have in common
 //!       reference    textbook f64 loops, which the others are checked against
 //!       cpu          float32 on all cores

@@ -7,6 +7,7 @@ use std::path::Path;
 use bregman::activation;
 use bregman::checkpoint::{self, CheckpointFault};
 use bregman::error::Error;
+use bregman::nn::cnn::{BlockSpec, Cnn, Dropout};
 use bregman::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
@@ -288,4 +289,62 @@ fn links_are_followed_and_devices_left_alone() {
     checkpoint::load(&target).expect("the file behind the link was written");
     assert!(checkpoint::check_writable(Path::new("/dev/null"), 1).is_err());
     assert!(checkpoint::load(Path::new("/dev/null")).is_err());
+}
+
+/// 2 × 5 × 4 pixels → 3 × 2 × 2 → 12 features.
+fn cnn_model() -> (Model, Parameters) {
+    let block = BlockSpec::same(3, 3);
+    let cnn = Cnn::new(&activation::RELU, [2, 5, 4], &[block]).expect("it fits");
+    let dropout = Dropout {
+        probability: 0.25,
+        seed: 0,
+        first_step: 0,
+    };
+    let cnn = cnn.with_dropout(dropout).expect("a probability");
+    let tanh = &activation::TANH;
+    let loss = Loss::CrossEntropy;
+    let model = Model::new(LayerKind::Bregman, Form::Dual, tanh, loss, &[12, 12], 2);
+    let model = model.expect("valid").with_cnn(cnn).expect("12 features");
+    let parameters = Init::Random.parameters(&model, 11);
+    (model, parameters)
+}
+
+#[test]
+fn convolutions_come_back_to_the_bit() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("x.safetensors");
+    let (model, parameters) = cnn_model();
+    checkpoint::save(&path, &model, "mnist", std::slice::from_ref(&parameters)).expect("save");
+    let loaded = checkpoint::load(&path).expect("load");
+    assert_eq!(loaded.parameters, parameters);
+    assert_eq!(format!("{:?}", loaded.model), format!("{model:?}"));
+    let bytes = fs::read(&path).expect("read");
+    let file = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let shape = |name| file.tensor(name).expect("there").shape().to_vec();
+    assert_eq!(shape("conv.0.weight"), [3, 2, 3, 3]);
+    assert_eq!(shape("conv.0.bias"), [3]);
+}
+
+/// A front-end that cannot be is refused before anything is allocated for it.
+#[test]
+fn front_ends_that_cannot_be_are_refused() {
+    let good = cnn_model().0.cnn.expect("a front-end").to_json();
+    assert!(Cnn::from_json(&good).is_ok());
+    for (find, replace) in [
+        ("relu", "step"),
+        ("[2,5,4]", "[2,0,4]"),
+        ("[2,5,4]", "[2,5,99999999999]"),
+        ("\"filters\":3", "\"filters\":0"),
+        ("\"kernel\":[3,3]", "\"kernel\":[9,3]"),
+        ("\"stride\":1", "\"stride\":0"),
+        ("\"padding\":1", "\"padding\":18446744073709551615"),
+        ("\"pool\":[2,2]", "\"pool\":[6,2]"),
+        ("0.25", "1.0"),
+        ("0.25", "-0.5"),
+        ("}]", "]"),
+    ] {
+        assert!(good.contains(find), "{find} is not in {good}");
+        let bad = good.replace(find, replace);
+        assert!(Cnn::from_json(&bad).is_err(), "{bad}");
+    }
 }

@@ -106,7 +106,8 @@ fn every_flag_is_known_and_explained() {
     let flags = "--dataset --data-dir --device --adapter --list-adapters --layer --form \
                  --activation --hidden-layers --width --loss --input-range --validation --epochs \
                  --batch-size --lr --seed --init --realizations --unfused --out-dir \
-                 --checkpoint-every --resume --config --save --load --eval-only --limit-train --limit-test --json";
+                 --checkpoint-every --resume --config --save --load --eval-only --limit-train --limit-test \
+                 --json --cnn --conv-activation --dropout --describe";
     for flag in flags.split_whitespace() {
         assert!(help.contains(&format!("      {flag}")), "{flag}");
     }
@@ -130,6 +131,8 @@ fn every_value_of_a_choice_trains() {
         "--activation arcsinh",
         "--activation identity --input-range -1,1 --lr 0.01",
         "--batch-size 100000 --validation 299",
+        "--cnn --epochs 1",
+        "--cnn --conv-activation tanh --dropout 0.25 --layer euclidean --epochs 1",
     ] {
         let summary = summary(&format!("{SMALL} {choice}"));
         let loss = summary["train_loss"].as_f64().expect("a number");
@@ -493,4 +496,62 @@ fn adapters_are_listed_without_training() {
     let output = run("--list-adapters");
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(!stderr(&output).contains("epoch"));
+}
+
+#[test]
+fn a_network_is_described_without_training() {
+    let output = run("--dataset digits --limit-train 10 --limit-test 10 --cnn --describe");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let table = String::from_utf8(output.stdout).expect("UTF-8");
+    // 64 filters of 32 · 3 · 3 weights and a bias on 14 × 14 pixels, two FLOPs a product.
+    for cells in [
+        &["convolution 3 × 3", "64 × 14 × 14", "18,496", "7,225,344"][..],
+        &["max-pooling 3 × 3", "64 × 4 × 4"],
+        &["bregman, tanh", "1024", "1,049,600", "2,097,152"],
+        &["all", "1,078,666", "9,794,560"],
+    ] {
+        let line = table
+            .lines()
+            .find(|line| cells.iter().all(|cell| line.contains(cell)));
+        assert!(line.is_some(), "no line with {cells:?} in\n{table}");
+    }
+}
+
+#[test]
+fn options_of_convolutions_need_them() {
+    fails_as_usage("--dropout 0.5");
+    fails_as_usage("--conv-activation relu");
+    fails(
+        &format!("{SMALL} --cnn --dropout 1"),
+        2,
+        &["--dropout 1", "below 1"],
+    );
+}
+
+/// clap refuses the command line.
+fn fails_as_usage(args: &str) {
+    let output = run(args);
+    assert_eq!(output.status.code(), Some(2), "{args}");
+    assert!(stderr(&output).contains("--cnn"), "{args}");
+}
+
+/// A saved network with convolutions comes back and counts the same images right.
+#[test]
+fn convolutions_are_saved_and_loaded() {
+    let folder = folder();
+    let path = folder.path().join("cnn.safetensors");
+    let small = format!("{SMALL} --cnn --dropout 0.25 --epochs 1");
+    let trained = summary(&format!("{small} --save {}", path.display()));
+    let loaded = summary(&format!(
+        "--dataset digits --limit-test 101 --device cpu --load {} --eval-only",
+        path.display()
+    ));
+    assert_eq!(loaded["test_accuracy"], trained["test_accuracy"]);
+    assert_eq!(loaded["options"]["cnn"], trained["options"]["cnn"]);
+    assert!(
+        loaded["options"]["cnn"]
+            .as_str()
+            .expect("a description")
+            .contains("0.25")
+    );
 }

@@ -5,7 +5,7 @@
 
 Shapes: z and a are (batch, width); W and M are (out, in). All else is in the file's metadata.
 """
-import gzip, struct, sys
+import gzip, json, struct, sys
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +34,35 @@ def read_idx(folder, name):
     return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
 
 
+def convolutions(x, tensors, cnn):
+    """The features of images x (batch, channels, height, width)."""
+    rho = {"relu": lambda a: np.maximum(a, 0)} | {name: pair[0] for name, pair in ACTIVATIONS.items()}
+    windows = np.lib.stride_tricks.sliding_window_view
+    for k, block in enumerate(cnn["blocks"]):
+        pad, step = block["padding"], block["stride"]
+        x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+        x = windows(x, block["kernel"], axis=(2, 3))[:, :, ::step, ::step]
+        x = np.einsum("bcyxhw,fchw->bfyx", x, tensors[f"conv.{k}.weight"], optimize=True)
+        x = rho[cnn["activation"]](x + tensors[f"conv.{k}.bias"][:, None, None])
+        if block["pool"]:
+            size, step = block["pool"]
+            x = windows(x, (size, size), axis=(2, 3))[:, :, ::step, ::step].max(axis=(4, 5))
+    return x.reshape(len(x), -1)
+
+
 def logits(x, tensors, meta):
     """The network's outputs for inputs x."""
     rho, rho_inv = ACTIVATIONS[meta["activation"]]
     low, high = float(meta["clamp_low"]), float(meta["clamp_high"])
     dual = meta["layer"] == "bregman" and meta["form"] == "dual"
-    z, a, l = x, rho_inv(np.clip(x, low, high)), 0
+    if "cnn" in meta:
+        cnn = json.loads(meta["cnn"])
+        a = convolutions(x.reshape(len(x), *cnn["image"]), tensors, cnn)
+        if meta["activation"] == "sin":
+            a = np.clip(a, -HALF_PI, HALF_PI)
+        z, l = rho(a), 0  # the features are the dual variable
+    else:
+        z, a, l = x, rho_inv(np.clip(x, low, high)), 0
     while f"layers.{l}.weight" in tensors:
         linear = z @ tensors[f"layers.{l}.weight"].T + tensors[f"layers.{l}.bias"]
         mix = tensors.get(f"layers.{l}.mix")  # where the skip changes width
@@ -66,7 +89,8 @@ if __name__ == "__main__":
     images, labels = (read_idx(folder, f"t10k-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
     low, high = float(meta["input_low"]), float(meta["input_high"])
     x = low + images.reshape(len(images), -1) / 255 * (high - low)
-    outputs = logits(x, tensors, meta)
+    # In parts: the windows of all images at once take much memory.
+    outputs = np.concatenate([logits(part, tensors, meta) for part in np.array_split(x, 20)])
     classes = outputs.argmax(1) if outputs.shape[1] > 1 else outputs[:, 0] > 0.5
     correct = int((classes == labels).sum())
     print(f"{meta['dataset']}: {correct} of {len(labels)} correct, accuracy {correct / len(labels):.4f}")

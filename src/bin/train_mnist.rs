@@ -74,16 +74,18 @@ async fn run(options: &Options) -> Result<Ended> {
     }
 
     let checkpoints = network::load(options)?;
+    if options.describe {
+        let (splits, _) = load_data(options, checkpoints.as_deref())?;
+        let network = network::build(options, checkpoints, &splits.train)?;
+        report::print(&network::table(&network.model))?;
+        return Ok(Ended::Whole);
+    }
     let device = Device::choose(options).await?;
     let (splits, dataset) = load_data(options, checkpoints.as_deref())?;
     let network = match &options.run {
         Some((_, run)) => network::resumed(run, splits.train.len().div_ceil(options.batch_size)),
         None => network::build(options, checkpoints, &splits.train)?,
     };
-    if options.describe {
-        report::print(&network::table(&network.model))?;
-        return Ok(Ended::Whole);
-    }
     if let Some(folder) = &options.out_dir {
         atomic_file::remove_stale(folder);
         report::check_writable(folder)?;
@@ -355,6 +357,15 @@ fn note_without_effect(options: &Options, device: &str) {
     }
     if options.given("init") && options.load.is_some() {
         note("--init", "the parameters are those loaded");
+    }
+    for (name, option) in [
+        ("cnn", "--cnn"),
+        ("conv_activation", "--conv-activation"),
+        ("dropout", "--dropout"),
+    ] {
+        if options.given(name) && options.load.is_some() {
+            note(option, "the network is the one loaded");
+        }
     }
     if options.given("form") && options.layer != LayerKind::Bregman {
         note("--form", "only Bregman layers have two forms");

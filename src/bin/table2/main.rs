@@ -1,5 +1,7 @@
 //! Trains every cell of the paper's Table 2: 7 networks × 3 layers, mean and standard deviation.
 
+mod deep;
+mod figures;
 mod options;
 mod recipe;
 mod report;
@@ -41,6 +43,10 @@ async fn run(options: &Options) -> Result<()> {
     options.check()?;
     let device = Device::choose(options.device).await?;
     say(format_args!("device: {}", device.description()));
+    if options.figures {
+        deep::train(options, &device).await?;
+        return figures::draw(&options.out_dir);
+    }
     for row in &options.rows() {
         let mut loaded = None;
         for &layer in &options.layers() {
@@ -110,7 +116,7 @@ async fn cell(
     let checkpoint = options.out_dir.join(checkpoint);
     let kept = Some(checkpoint.as_path());
     let training = train::train(&name, &model, &cell.recipe, splits, seeds, device, kept);
-    let epochs = training.await.inspect_err(|_| {
+    let trained = training.await.inspect_err(|_| {
         if checkpoint.exists() {
             let path = checkpoint.display();
             say(format_args!(
@@ -118,7 +124,7 @@ async fn cell(
             ));
         }
     })?;
-    cell.add(&epochs, started.elapsed().as_secs_f64());
+    cell.add(&trained.accuracies, started.elapsed().as_secs_f64());
     cell.device = device.description().to_owned();
     cell.test_images = data.test.len();
     say(format_args!(
@@ -165,7 +171,7 @@ async fn rates(
         let model = recipe.model(layer, &data.train)?;
         let accuracy = match train::train(&name, &model, &recipe, splits, 0..1, device, None).await
         {
-            Ok(epochs) => epochs.last().map(|accuracies| mean(accuracies)),
+            Ok(trained) => trained.accuracies.last().map(|accuracies| mean(accuracies)),
             Err(Error::Diverged { .. }) => None,
             Err(error) => return Err(error),
         };

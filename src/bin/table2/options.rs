@@ -46,6 +46,10 @@ pub struct Options {
     /// after a third of the recipe's epochs at that rate
     #[arg(long)]
     pub learning_rates: bool,
+    /// Instead of the table: train the deep networks of two more figures, unless they are there, and
+    /// draw all figures that there are results for
+    #[arg(long, conflicts_with = "learning_rates")]
+    pub figures: bool,
 }
 
 /// Where to train.

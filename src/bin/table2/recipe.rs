@@ -150,6 +150,9 @@ pub struct Recipe {
     pub cnn: Option<String>,
     /// Hidden layers, of as many neurons as there are inputs.
     pub hidden_layers: usize,
+    /// Neurons of a hidden layer, where they are not as many as inputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<usize>,
     /// [low, high] of the inputs.
     pub input_range: [f32; 2],
     /// Samples of a mini-batch.
@@ -180,6 +183,7 @@ impl Recipe {
             init: "random".to_owned(),
             cnn: row.front_end().map(|cnn| cnn.to_json()),
             hidden_layers: row.hidden_layers,
+            width: None,
             input_range: row.input_range,
             batch_size: row.batch_size,
             phases: phases(row.phases, epochs),
@@ -209,7 +213,8 @@ impl Recipe {
     pub fn model(&self, layer: LayerKind, data: &Dataset) -> Result<Model> {
         let cnn = self.cnn.as_deref().map(Cnn::from_json).transpose()?;
         let features = cnn.as_ref().map_or(data.features(), Cnn::features);
-        let widths = vec![features; self.hidden_layers + 1];
+        let mut widths = vec![self.width.unwrap_or(features); self.hidden_layers + 1];
+        widths[0] = features;
         let [low, high] = self.input_range;
         let model = Model::new(
             layer,
@@ -246,17 +251,42 @@ impl Recipe {
     }
 }
 
-/// The phases of a row, or the same in `epochs` epochs; the first takes what rounding leaves.
+/// The phases of a row, or the same in `epochs` epochs, each end rounded to the nearest.
 fn phases(row: &[(u32, f32)], epochs: Option<u32>) -> Vec<Phase> {
     let own: u32 = row.iter().map(|phase| phase.0).sum();
     let epochs = epochs.unwrap_or(own);
-    let scaled = |&(part, learning_rate): &(u32, f32)| Phase {
-        epochs: part * epochs / own,
-        learning_rate,
-    };
-    let mut phases: Vec<Phase> = row.iter().map(scaled).collect();
-    let given: u32 = phases.iter().map(|phase| phase.epochs).sum();
-    phases[0].epochs += epochs - given;
+    let (mut passed, mut first) = (0, 0);
+    let mut phases = Vec::new();
+    for &(part, learning_rate) in row {
+        passed += part;
+        let end = (passed * epochs + own / 2) / own;
+        phases.push(Phase {
+            epochs: end - first,
+            learning_rate,
+        });
+        first = end;
+    }
     phases.retain(|phase| phase.epochs > 0);
     phases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_keep_their_parts() {
+        let row = [(5, 0.1), (2, 0.02), (1, 0.004)];
+        let counts = |epochs| {
+            let phases = phases(&row, epochs);
+            phases.iter().map(|p| p.epochs).collect::<Vec<_>>()
+        };
+        assert_eq!(counts(None), [5, 2, 1]);
+        assert_eq!(counts(Some(16)), [10, 4, 2]);
+        assert_eq!(counts(Some(3)), [2, 1]);
+        assert_eq!(counts(Some(1)), [1]);
+        for epochs in 1..100 {
+            assert_eq!(counts(Some(epochs)).iter().sum::<u32>(), epochs);
+        }
+    }
 }

@@ -312,12 +312,19 @@ pub fn json(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("numbers and strings serialize")
 }
 
-fn write(path: PathBuf, text: &str) -> Result<()> {
+/// Replaces a file.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write(path: PathBuf, text: &str) -> Result<()> {
     atomic_file::write(&path, text.as_bytes()).map(drop)
 }
 
 /// An array of results; empty if there is no such file.
-fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+///
+/// # Errors
+/// [`Error::Io`] for a file that cannot be read or is not the program's own.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

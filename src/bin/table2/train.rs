@@ -62,6 +62,14 @@ impl Device {
     }
 }
 
+/// What training leaves.
+pub struct Trained {
+    /// Accuracies on the test split, by epoch and run.
+    pub accuracies: Vec<Vec<f64>>,
+    /// By run.
+    pub parameters: Vec<Parameters>,
+}
+
 /// Trains a network with each of `seeds` by `recipe`; the accuracies on the test split, by epoch
 /// and run. After each epoch the runs are saved in `checkpoint`, from which they go on.
 ///
@@ -75,7 +83,7 @@ pub async fn train(
     seeds: Range<u64>,
     device: &Device,
     checkpoint: Option<&Path>,
-) -> Result<Vec<Vec<f64>>> {
+) -> Result<Trained> {
     let init = Init::by_name(&recipe.init)?;
     let mut run = Run {
         model: model.clone(),
@@ -154,7 +162,10 @@ pub async fn train(
             }
         };
     }
-    Ok(progress.accuracies)
+    Ok(Trained {
+        accuracies: progress.accuracies,
+        parameters,
+    })
 }
 
 /// The run in `path`, if there is one with the network, data, recipe and seeds of `wanted`.
