@@ -79,6 +79,7 @@
 
 pub mod activation;
 pub mod atomic_file;
+pub mod bilevel;
 pub mod checkpoint;
 pub mod cpu;
 pub mod data;
