@@ -55,6 +55,7 @@
 //! [`limit`] shows that Problem 2.1 taken at its word learns nothing: a fixed point with tied W and
 //! b solves Wz + b = 0 where it is inside the range, and x is gone.
 
+pub mod equilibrium;
 mod legendre;
 pub mod limit;
 mod majorant;
