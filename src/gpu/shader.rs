@@ -44,6 +44,8 @@ pub const MATH: File = wgsl!("math");
 pub const GRID: File = wgsl!("grid");
 /// Non-finite tests and limits.
 pub const NUMBERS: File = wgsl!("numbers");
+/// Kernels with one workgroup a row.
+pub const ROW_SUM: File = wgsl!("row_sum");
 /// The samples of a step.
 pub const STEP: File = wgsl!("step");
 /// Which elements of a vector there are.

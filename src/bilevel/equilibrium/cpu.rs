@@ -65,6 +65,11 @@ impl CpuLayer {
         &self.parameters
     }
 
+    /// W, (n, n).
+    pub fn weight(&self) -> &[f32] {
+        &self.weight
+    }
+
     /// What solving did since this was last asked.
     pub fn take_report(&mut self) -> SolverReport {
         std::mem::take(&mut self.report)
@@ -85,7 +90,7 @@ impl CpuLayer {
         let mut weight = vec![0.0; n * n];
         for (i, row) in weight.chunks_exact_mut(n).enumerate() {
             for (j, w) in row.iter_mut().enumerate() {
-                *w = radius * (scales[i] * self.symmetric(i, j) * scales[j]);
+                *w = radius * (scales[i] * scales[j] * self.symmetric(i, j));
             }
             row[i] -= center;
         }

@@ -38,14 +38,15 @@
 //! how many steps it took. [`reference`] has it in f64, beside the gradient of Problem 2.2, which
 //! goes through L layers and keeps them all.
 
+pub mod checkpoint;
 mod cpu;
-//EXP pub mod experiment;
-//GPU mod gpu;
+pub mod experiment;
+mod gpu;
 mod product;
 pub mod reference;
 
 pub use cpu::{CpuEquilibrium, CpuLayer, Gradient};
-//GPU pub use gpu::GpuEquilibrium;
+pub use gpu::GpuEquilibrium;
 
 use crate::activation::Activation;
 use crate::error::{Error, Result};

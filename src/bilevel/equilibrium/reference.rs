@@ -29,7 +29,7 @@ impl Weight {
         let [center, radius] = equilibrium.center_and_radius();
         let weight = DMatrix::from_fn(n, n, |i, j| {
             let diagonal = if i == j { -center } else { 0.0 };
-            diagonal + radius * (scales[i] * symmetric[(i, j)] * scales[j])
+            diagonal + radius * (scales[i] * scales[j] * symmetric[(i, j)])
         });
         Self {
             symmetric,

@@ -1,9 +1,10 @@
 //! Runs the paper's theory: a table of every proposition, checked, and its figures.
 
+mod experiment;
 mod figures;
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bregman::atomic_file;
@@ -28,6 +29,13 @@ struct Options {
     /// Random problems a claim
     #[arg(long, value_name = "N", default_value_t = Effort::FULL.problems, value_parser = clap::value_parser!(u32).range(1..))]
     problems: u32,
+    /// Train Problem 2.2 at L = 1, 2, 4, …, 256 and at its limit instead, on the spirals and on 5,000
+    /// samples of MNIST (minutes)
+    #[arg(long)]
+    depth: bool,
+    /// With --depth, folder with MNIST's IDX files; else BREGMAN_DATA_DIR, else the user's cache
+    #[arg(long, value_name = "DIR", requires = "depth")]
+    data_dir: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -44,6 +52,14 @@ fn main() -> ExitCode {
 
 /// Whether every verdict is the expected one.
 fn run(options: &Options) -> Result<bool> {
+    if options.depth {
+        atomic_file::check_writable(&options.out_dir.join("depth.json"))?;
+        let data_dir = options.data_dir.clone();
+        for path in experiment::run(&options.out_dir, data_dir, options.seed, &say)? {
+            say(&format!("wrote {}", path.display()));
+        }
+        return Ok(true);
+    }
     let json = options.out_dir.join("bilevel.json");
     atomic_file::check_writable(&json)?;
     let rows = propositions::check(Effort {
@@ -56,7 +72,7 @@ fn run(options: &Options) -> Result<bool> {
     atomic_file::write(&json, (text + "\n").as_bytes())?;
     say(&format!("wrote {}", json.display()));
     for figure in figures::ALL {
-        for path in figure(Path::new(&options.out_dir))? {
+        for path in figure(&options.out_dir)? {
             say(&format!("wrote {}", path.display()));
         }
     }
