@@ -35,6 +35,7 @@
 //!     input_range: [0.0, 0.99],
 //!     dual_max: f32::MAX,
 //!     sigma: 1.0,
+//!     phi: |t| -t.abs() - (-t.abs()).ln_1p(),
 //!     rho: |a| a / (1.0 + a.abs()),
 //!     rho_inv: |z| z / (1.0 - z.abs()),
 //!     rho_slope: |z| (1.0 - z.abs()).powi(2),
@@ -66,7 +67,7 @@
 //! # Ok::<(), bregman::error::Error>(())
 //! ```
 
-use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
+use std::f64::consts::{FRAC_2_PI, FRAC_PI_2, PI};
 
 use crate::cpu::Kernels;
 use crate::error::{Error, Result};
@@ -94,6 +95,8 @@ pub struct Activation {
     pub dual_max: f32,
     /// The strong-convexity modulus σ of φ; ρ is 1/σ-Lipschitz.
     pub sigma: f64,
+    /// φ(t) in f64, for t in the range: φ′ = ρ⁻¹ and φ″ = 1/h within it.
+    pub phi: fn(f64) -> f64,
     /// ρ(a) in f64.
     pub rho: fn(f64) -> f64,
     /// ρ⁻¹(z) in f64.
@@ -200,6 +203,24 @@ fn one(_: f32) -> f32 {
     1.0
 }
 
+/// x log x, 0 at 0.
+fn x_ln_x(x: f64) -> f64 {
+    if x == 0.0 { 0.0 } else { x * x.ln() }
+}
+
+/// Li₂(x) = Σ xᵏ/k² for 0 ≤ x ≤ 1. Past ½, where the series is slow, by Euler's reflection
+/// Li₂(x) + Li₂(1 − x) = π²/6 − log x log(1 − x).
+fn dilogarithm(x: f64) -> f64 {
+    /// 2⁻⁶⁰ of the last term at ½ are beyond f64.
+    const TERMS: i32 = 60;
+    if x > 0.5 {
+        let logarithms = if x == 1.0 { 0.0 } else { x.ln() * (-x).ln_1p() };
+        return PI * PI / 6.0 - logarithms - dilogarithm(1.0 - x);
+    }
+    let terms = (1..=TERMS).rev().map(|k| x.powi(k) / f64::from(k * k));
+    terms.sum()
+}
+
 /// φ(t) = −√(1 − t²).
 pub const ISRU: Activation = Activation {
     name: "isru",
@@ -208,6 +229,7 @@ pub const ISRU: Activation = Activation {
     input_range: [0.0, 1.0 - 1e-6],
     dual_max: Isru::DUAL_MAX,
     sigma: 1.0,
+    phi: |t| -((1.0 - t) * (1.0 + t)).sqrt(),
     rho: |a| a / 1.0f64.hypot(a),
     rho_inv: |z| z / ((1.0 - z) * (1.0 + z)).sqrt(),
     rho_slope: |z| ((1.0 - z) * (1.0 + z)).powf(1.5),
@@ -224,6 +246,7 @@ pub const SIGMOID: Activation = Activation {
     input_range: [0.05, 0.95],
     dual_max: Sigmoid::DUAL_MAX,
     sigma: 4.0,
+    phi: |t| x_ln_x(t) + x_ln_x(1.0 - t),
     rho: |a| {
         let e = (-a.abs()).exp();
         (if a < 0.0 { e } else { 1.0 }) / (1.0 + e)
@@ -243,6 +266,7 @@ pub const SOFTPLUS: Activation = Activation {
     input_range: [0.05, 1.0],
     dual_max: Softplus::DUAL_MAX,
     sigma: 1.0,
+    phi: |t| 0.5 * t * t + dilogarithm((-t).exp()),
     rho: |a| a.max(0.0) + (-a.abs()).exp().ln_1p(),
     rho_inv: |z| z + (-(-z).exp_m1()).ln(),
     rho_slope: |z| -(-z).exp_m1(),
@@ -259,6 +283,7 @@ pub const ARCTAN: Activation = Activation {
     input_range: [0.0, 1.0 - 1e-6],
     dual_max: Arctan::DUAL_MAX,
     sigma: 1.0,
+    phi: |t| -t.cos().ln(),
     rho: f64::atan,
     rho_inv: f64::tan,
     rho_slope: |z| z.cos().powi(2),
@@ -275,6 +300,8 @@ pub const SCALED_ARCTAN: Activation = Activation {
     input_range: [0.0, 1.0 - 1e-6],
     dual_max: ScaledArctan::DUAL_MAX,
     sigma: FRAC_PI_2,
+    // cos(πt/2), written so that it is 0 at ±1.
+    phi: |t| -FRAC_2_PI * (FRAC_PI_2 * (1.0 - t.abs())).sin().ln(),
     rho: |a| FRAC_2_PI * a.atan(),
     rho_inv: |z| (FRAC_PI_2 * z).tan(),
     // cos(πz/2), written so that it is 0 at ±1.
@@ -292,6 +319,8 @@ pub const TANH: Activation = Activation {
     input_range: [0.0, 1.0 - 1e-6],
     dual_max: Tanh::DUAL_MAX,
     sigma: 1.0,
+    // With (1 ± t) log(1 ± t), which has its limit 0 where t = ∓1.
+    phi: |t| 0.5 * (x_ln_x(1.0 + t) + x_ln_x(1.0 - t)),
     rho: f64::tanh,
     // atanh of std is not exactly odd.
     rho_inv: |z| z.abs().atanh().copysign(z),
@@ -309,6 +338,7 @@ pub const SIN: Activation = Activation {
     input_range: [0.0, 1.0 - 1e-6],
     dual_max: Sin::DUAL_MAX,
     sigma: 1.0,
+    phi: |t| ((1.0 - t) * (1.0 + t)).sqrt() + t * t.asin(),
     rho: |a| a.clamp(-FRAC_PI_2, FRAC_PI_2).sin(),
     rho_inv: f64::asin,
     rho_slope: |z| ((1.0 - z) * (1.0 + z)).sqrt(),
@@ -325,6 +355,7 @@ pub const ARCSINH: Activation = Activation {
     input_range: [0.0, 1.0 - 1e-6],
     dual_max: Arcsinh::DUAL_MAX,
     sigma: 1.0,
+    phi: f64::cosh,
     rho: f64::asinh,
     rho_inv: f64::sinh,
     rho_slope: |z| 1.0 / z.cosh(),
@@ -341,6 +372,7 @@ pub const IDENTITY: Activation = Activation {
     input_range: [0.0, 1.0 - 1e-6],
     dual_max: Identity::DUAL_MAX,
     sigma: 1.0,
+    phi: |t| 0.5 * t * t,
     rho: |a| a,
     rho_inv: |z| z,
     rho_slope: |_| 1.0,
@@ -358,6 +390,7 @@ pub static RELU: Activation = Activation {
     input_range: [0.0, 1.0],
     dual_max: Relu::DUAL_MAX,
     sigma: 1.0,
+    phi: |t| 0.5 * t * t,
     rho: |a| a.max(0.0),
     rho_inv: |z| z,
     rho_slope: |z| if z > 0.0 { 1.0 } else { 0.0 },

@@ -68,6 +68,9 @@
 //!   → predict    what a trained network says of samples; onnx, for other runtimes
 //! ```
 //!
+//! [`bilevel`] is the theory that this comes from, running: majorants, Bregman distances, proximity
+//! operators, the MM algorithm, and the layer at its limit L → ∞.
+//!
 //! Under them: [`activation`] is Table 1, one const an activation with its file in
 //! `shaders/activation/`; [`math`] has the elementary functions, the twin of `shaders/math.wgsl`;
 //! [`rng`] gives the same random numbers on every executor; [`bench`] measures adapters; [`plot`]
@@ -81,6 +84,7 @@
 pub mod activation;
 pub mod atomic_file;
 pub mod bench;
+pub mod bilevel;
 pub mod checkpoint;
 pub mod cpu;
 pub mod data;

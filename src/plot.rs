@@ -630,10 +630,11 @@ fn rgb([red, green, blue]: Rgb) -> RGBColor {
 /// A number beside an axis, as short as it can be.
 fn tick(value: f64) -> String {
     let magnitude = value.abs();
-    if value == 0.0 {
+    // What is left of 0 where ticks are sums of steps.
+    if magnitude < 1e-15 {
         return "0".to_owned();
     }
-    // Ticks are sums of steps, which are not exact.
+    // And so are the others not exact.
     let digits: f64 = format!("{value:.9e}")
         .parse()
         .expect("a number was written");

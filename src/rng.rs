@@ -18,6 +18,8 @@ pub enum Purpose {
     Spirals = 3,
     /// Features left out in training; the stream is the step.
     Dropout = 5,
+    /// Samples on which a proposition is checked; the stream is the draw.
+    Proposition = 4,
 }
 
 /// One stream of random numbers, addressed by index.

@@ -225,6 +225,63 @@ fn slope_is_the_derivative() {
     }
 }
 
+/// φ′ = ρ⁻¹ by the central difference of step e, and φ″ = 1/h by the second difference: off by the
+/// Taylor remainders, e²|φ‴|/6 and e²|φ⁗|/12, and by some roundings of φ over e and e². Where φ
+/// curves fast the step shrinks with the scale h/|h′| on which 1/h changes.
+#[test]
+fn phi_is_the_integral_of_the_inverse() {
+    for activation in &ALL {
+        let [low, high] = activation.range.map(|end| end.clamp(-6.0, 6.0));
+        let h = activation.rho_slope;
+        let mut worst = [0.0f64; 2];
+        for k in 1..2_000 {
+            let t = low + (high - low) * f64::from(k) / 2_000.0;
+            let phi = activation.phi;
+            let margin = (t - low).min(high - t);
+            let step = 1e-4 * margin.min(1.0);
+            let first = (phi(t + step) - phi(t - step)) / (2.0 * step);
+            let second = (phi(t + step) - 2.0 * phi(t) + phi(t - step)) / (step * step);
+            let rounding = 4.0 * f64::EPSILON * (phi(t).abs() + 1.0);
+            // 1/h is at worst (margin)⁻²: two derivatives more cost two powers of the margin.
+            let curvature = 1.0 / h(t);
+            let remainder = 10.0 * (step / margin.min(1.0)).powi(2) * curvature;
+            let off = (first - (activation.rho_inv)(t)).abs();
+            let bound = rounding / step + remainder * margin.min(1.0);
+            worst[0] = worst[0].max(off / bound);
+            let off = (second - curvature).abs();
+            let bound = 4.0 * rounding / (step * step) + remainder;
+            worst[1] = worst[1].max(off / bound);
+        }
+        let name = activation.name;
+        assert!(worst[0] < 1.0, "{name}: φ′ is off by {} bounds", worst[0]);
+        assert!(worst[1] < 1.0, "{name}: φ″ is off by {} bounds", worst[1]);
+    }
+}
+
+/// What φ is known to be: Li₂(1) = π²/6, the entropies' limits at the ends of their ranges.
+#[test]
+fn phi_has_its_limits_at_the_ends() {
+    let [zero, half] = [0.0, 0.5].map(by_name("softplus").expect("softplus").phi);
+    let pi_squared = std::f64::consts::PI.powi(2);
+    assert!((zero - pi_squared / 6.0).abs() < 1e-15);
+    // Li₂(e^{−½}) to 20 digits, by its integral.
+    assert!(
+        (half - 0.125 - 0.737_594_423_669_329_4).abs() < 1e-15,
+        "{}",
+        half - 0.125
+    );
+    let ends = |name| {
+        by_name(name)
+            .expect(name)
+            .range
+            .map(by_name(name).expect(name).phi)
+    };
+    assert_eq!(ends("sigmoid"), [0.0; 2]);
+    assert_eq!(ends("tanh"), [std::f64::consts::LN_2; 2]);
+    assert_eq!(ends("isru"), [-0.0; 2]);
+    assert_eq!(ends("scaled-arctan"), [f64::INFINITY; 2]);
+}
+
 /// ρ of any finite number is a number in the range, never falls, and far out reaches the range's
 /// ends.
 ///

@@ -2,6 +2,8 @@
 
 #[path = "train_mnist/device.rs"]
 mod device;
+#[path = "train_mnist/equilibrium.rs"]
+mod equilibrium;
 #[path = "train_mnist/follow.rs"]
 mod follow;
 #[path = "train_mnist/layers.rs"]
@@ -73,6 +75,9 @@ async fn run(options: &Options) -> Result<Ended> {
         return Ok(Ended::Whole);
     }
 
+    if options.equilibrium {
+        return equilibrium::run(options).await.map(|()| Ended::Whole);
+    }
     let checkpoints = network::load(options)?;
     if options.describe {
         let (splits, _) = load_data(options, checkpoints.as_deref())?;

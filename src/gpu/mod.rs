@@ -15,5 +15,6 @@ pub mod shader;
 pub use adapter::{AdapterSummary, Selection, adapters};
 pub use device::Gpu;
 pub use executor::GpuExecutor;
+pub(crate) use plan::STEP_STRIDE;
 pub use plan::{BufferId, BufferSpec, Contents, Grid, LayerPlan, Op, Plan, PlanOptions};
 pub use program::{Buffers, Program};

@@ -91,7 +91,7 @@ impl Op {
 
 /// Bytes from one step's uniform to the next: the largest alignment that WebGPU lets an adapter ask
 /// for.
-pub(super) const STEP_STRIDE: usize = 256;
+pub(crate) const STEP_STRIDE: usize = 256;
 
 /// How a plan is made.
 #[derive(Clone, Copy, Debug, PartialEq)]

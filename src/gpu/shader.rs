@@ -46,6 +46,8 @@ pub const GRID: File = wgsl!("grid");
 pub const NUMBERS: File = wgsl!("numbers");
 /// Random numbers.
 pub const RNG: File = wgsl!("rng");
+/// Kernels with one workgroup a row.
+pub const ROW_SUM: File = wgsl!("row_sum");
 /// The samples of a step.
 pub const STEP: File = wgsl!("step");
 /// Which elements of a vector there are.

@@ -9,6 +9,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod device;
+mod equilibrium;
 mod mutations;
 mod networks;
 mod selftest;
@@ -38,6 +39,7 @@ fn main() {
         networks::tests(),
         mutations::tests(),
         theory::tests(),
+        equilibrium::tests(),
     ]
     .concat();
     let tests = tests

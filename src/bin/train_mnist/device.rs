@@ -81,6 +81,11 @@ impl Device {
         }
     }
 
+    /// The adapter, opened, if there is one.
+    pub fn into_gpu(self) -> Option<Gpu> {
+        self.gpu
+    }
+
     /// `gpu` or `cpu`.
     pub fn kind(&self) -> &'static str {
         match self.gpu {

@@ -52,6 +52,27 @@ pub struct Options {
     /// clamps it before every ρ⁻¹
     #[arg(long, default_value = "dual", value_parser = form_parser())]
     pub form: Form,
+    /// Take the one Bregman layer to its limit, L → ∞: a ← a + Wρ(a) + Ux + b with W symmetric and
+    /// negative definite until it is converged, differentiated implicitly
+    #[arg(long, conflicts_with_all = ["form", "hidden_layers", "realizations", "init", "unfused"])]
+    pub equilibrium: bool,
+    /// With --equilibrium: a sample is done when the root mean square of its residual in z is below
+    /// this
+    #[arg(
+        long,
+        value_name = "T",
+        default_value_t = 1e-3,
+        requires = "equilibrium"
+    )]
+    pub tolerance: f32,
+    /// With --equilibrium: iterations of a sample, at most
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        requires = "equilibrium"
+    )]
+    pub max_iterations: usize,
     /// Activation ρ
     #[arg(long, value_name = "NAME", default_value = "tanh", value_parser = activation_parser())]
     pub activation: &'static Activation,
@@ -249,6 +270,10 @@ impl Options {
             let reason = "an adapter is no use with --device cpu; leave one of the two out";
             return Err(invalid("--adapter", adapter, reason));
         }
+        if self.equilibrium && self.layer != LayerKind::Bregman {
+            let reason = "only Bregman layers have the limit that --equilibrium trains";
+            return Err(invalid("--layer", self.layer.name(), reason));
+        }
         Ok(())
     }
 }
@@ -271,6 +296,9 @@ pub struct Resolved {
     adapter: Option<String>,
     layer: &'static str,
     form: &'static str,
+    equilibrium: bool,
+    tolerance: Option<f32>,
+    max_iterations: Option<usize>,
     activation: &'static str,
     /// The front-end, if there is one, as checkpoints describe it.
     cnn: Option<String>,
@@ -313,6 +341,9 @@ impl Resolved {
             adapter,
             layer: model.kind.name(),
             form: model.form.name(),
+            equilibrium: options.equilibrium,
+            tolerance: options.equilibrium.then_some(options.tolerance),
+            max_iterations: options.equilibrium.then_some(options.max_iterations),
             activation: model.activation.name,
             cnn: model.cnn.as_ref().map(cnn::Cnn::to_json),
             hidden_layers: model.layers.len(),

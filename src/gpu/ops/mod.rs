@@ -11,12 +11,20 @@ pub mod apply_rho_inv;
 pub mod apply_rho_slope;
 pub mod bias_gradient;
 pub mod check_finite;
+pub mod conjugate_start;
+pub mod conjugate_step;
 pub mod conv2d_backward_bias;
 pub mod conv2d_backward_input;
 pub mod conv2d_backward_weight;
 pub mod conv2d_forward;
 pub mod count_step;
 pub mod dropout;
+pub mod equilibrium_scale;
+pub mod equilibrium_start;
+pub mod equilibrium_step;
+pub mod equilibrium_through;
+pub mod equilibrium_update;
+pub mod equilibrium_weight;
 pub mod gather;
 pub mod head;
 pub mod layer_backward;
@@ -77,6 +85,24 @@ pub fn permutations() -> Vec<(Shader, &'static [(&'static str, &'static str)])> 
         (apply_gate::shader(), apply_gate::Params::FIELDS),
         (bias_gradient::shader(), bias_gradient::Params::FIELDS),
         (check_finite::shader(), check_finite::Params::FIELDS),
+        (conjugate_start::shader(), conjugate_start::Params::FIELDS),
+        (conjugate_step::shader(), conjugate_step::Params::FIELDS),
+        (
+            equilibrium_scale::shader(),
+            equilibrium_scale::Params::FIELDS,
+        ),
+        (
+            equilibrium_through::shader(),
+            equilibrium_through::Params::FIELDS,
+        ),
+        (
+            equilibrium_update::shader(),
+            equilibrium_update::Params::FIELDS,
+        ),
+        (
+            equilibrium_weight::shader(),
+            equilibrium_weight::Params::FIELDS,
+        ),
         (gather::shader(), gather::Params::FIELDS),
         (project_simplex::shader(), project_simplex::Params::FIELDS),
         (sgd::shader(), sgd::Params::FIELDS),
@@ -84,6 +110,14 @@ pub fn permutations() -> Vec<(Shader, &'static [(&'static str, &'static str)])> 
     for activation in &activation::ALL {
         all.extend([
             (apply_rho::shader(activation), apply_rho::Params::FIELDS),
+            (
+                equilibrium_start::shader(activation),
+                equilibrium_start::Params::FIELDS,
+            ),
+            (
+                equilibrium_step::shader(activation),
+                equilibrium_step::Params::FIELDS,
+            ),
             (
                 apply_rho_inv::shader(activation),
                 apply_rho_inv::Params::FIELDS,

@@ -1,0 +1,43 @@
+//! Conjugate gradients on the units inside the range begin.
+
+use super::params;
+use crate::gpu::plan::{BufferId, Grid, Op};
+use crate::gpu::shader::{ROW_SUM, Shader, wgsl};
+
+params! { rows: u32, n: u32, tolerance: f32 }
+
+/// The kernel.
+pub fn shader() -> Shader {
+    Shader::new(wgsl!("conjugate_start"), [ROW_SUM])
+}
+
+/// What conjugate gradients carry from step to step.
+#[derive(Clone, Copy, Debug)]
+pub struct State {
+    /// 1 for units inside the range, (rows, n).
+    pub inside: BufferId,
+    /// (rows, n).
+    pub solution: BufferId,
+    /// (rows, n).
+    pub residual: BufferId,
+    /// (rows, n).
+    pub direction: BufferId,
+    /// The residual's square and what is small enough, (rows, 2).
+    pub squares: BufferId,
+}
+
+/// Starts on the right-hand side `g` (rows, n); `tolerance` is relative to its norm.
+pub fn conjugate_start([rows, n]: [usize; 2], tolerance: f32, g: BufferId, state: State) -> Op {
+    let params = Params {
+        rows: rows as u32,
+        n: n as u32,
+        tolerance,
+    };
+    Op::new(shader(), &params, Grid::Workgroups(rows))
+        .bind("g", g)
+        .bind("inside", state.inside)
+        .bind("solution", state.solution)
+        .bind("residual", state.residual)
+        .bind("direction", state.direction)
+        .bind("squares", state.squares)
+}

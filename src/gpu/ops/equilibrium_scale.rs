@@ -1,0 +1,20 @@
+//! D^{−½} of V, by row.
+
+use super::params;
+use crate::gpu::plan::{BufferId, Grid, Op};
+use crate::gpu::shader::{ROW_SUM, Shader, wgsl};
+
+params! { n: u32 }
+
+/// The kernel.
+pub fn shader() -> Shader {
+    Shader::new(wgsl!("equilibrium_scale"), [ROW_SUM])
+}
+
+/// `scales` (n) of `v` (n, n).
+pub fn equilibrium_scale(n: usize, v: BufferId, scales: BufferId) -> Op {
+    let params = Params { n: n as u32 };
+    Op::new(shader(), &params, Grid::Workgroups(n))
+        .bind("v", v)
+        .bind("scales", scales)
+}

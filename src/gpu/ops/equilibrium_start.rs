@@ -1,0 +1,30 @@
+//! Where the iteration to an equilibrium starts.
+
+use super::params;
+use crate::activation::Activation;
+use crate::gpu::plan::{BufferId, Grid, Op};
+use crate::gpu::shader::{GRID, Shader, wgsl};
+
+params! { rows: u32, n: u32 }
+
+/// The kernel for one activation.
+pub fn shader(activation: &Activation) -> Shader {
+    Shader::new(wgsl!("equilibrium_start"), [GRID]).with_activation(activation)
+}
+
+/// a = 0, z = ρ(0), (rows, n), and no `iterations`, (rows).
+pub fn equilibrium_start(
+    activation: &Activation,
+    [rows, n]: [usize; 2],
+    [a, z]: [BufferId; 2],
+    iterations: BufferId,
+) -> Op {
+    let params = Params {
+        rows: rows as u32,
+        n: n as u32,
+    };
+    Op::new(shader(activation), &params, Grid::Elements(rows * n))
+        .bind("a", a)
+        .bind("z", z)
+        .bind("iterations", iterations)
+}

@@ -1,0 +1,26 @@
+//! What dL/dW does to V through the scales D.
+
+use super::params;
+use crate::gpu::plan::{BufferId, Grid, Op};
+use crate::gpu::shader::{ROW_SUM, Shader, wgsl};
+
+params! { n: u32 }
+
+/// The kernel.
+pub fn shader() -> Shader {
+    Shader::new(wgsl!("equilibrium_through"), [ROW_SUM])
+}
+
+/// `through` (n) of `gradient` = dL/dW and `v` (n, n), with its `scales` (n).
+pub fn equilibrium_through(
+    n: usize,
+    [gradient, v, scales]: [BufferId; 3],
+    through: BufferId,
+) -> Op {
+    let params = Params { n: n as u32 };
+    Op::new(shader(), &params, Grid::Workgroups(n))
+        .bind("gradient", gradient)
+        .bind("v", v)
+        .bind("scales", scales)
+        .bind("through", through)
+}

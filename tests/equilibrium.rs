@@ -1,0 +1,227 @@
+//! The equilibrium layer: its matrix, its limit, and its gradients, on processors.
+
+use bregman::activation::{ALL, SIGMOID, TANH};
+use bregman::bilevel::equilibrium::reference::{self, Weight};
+use bregman::bilevel::equilibrium::{CpuLayer, DELTA, Equilibrium, Gradient, Solver};
+use bregman::bilevel::sampler::Sampler;
+use bregman::nn::{Loss, Parameters};
+use nalgebra::DVector;
+
+const TIGHT: Solver = Solver {
+    tolerance: 1e-13,
+    max_iterations: 20_000,
+    gradient_tolerance: 1e-6,
+    max_gradient_iterations: 200,
+};
+
+/// Seven units on five inputs, four classes; V large enough that every row is normalised.
+fn network(
+    activation: &'static bregman::activation::Activation,
+    scale: f64,
+) -> (Equilibrium, Parameters<f64>) {
+    let equilibrium = Equilibrium::new(activation, Loss::CrossEntropy, [5, 7, 4], TIGHT);
+    let equilibrium = equilibrium.expect("a valid network");
+    let mut parameters = equilibrium.initial(3).map(f64::from);
+    parameters.layers[1]
+        .weight
+        .iter_mut()
+        .for_each(|v| *v *= scale);
+    (equilibrium, parameters)
+}
+
+fn batch(seed: u64) -> (Vec<f64>, Vec<u8>) {
+    let mut sampler = Sampler::new(seed, 0);
+    let x = sampler.vector(6 * 5, -1.5, 1.5).as_slice().to_vec();
+    (x, vec![0, 3, 1, 2, 2, 0])
+}
+
+/// −(2 − δ)σ ≤ λ(W) ≤ −δ for V of any size and shape, and both ends are nearly reached.
+#[test]
+fn the_spectrum_is_bounded_by_construction() {
+    let mut widest: f64 = 0.0;
+    for activation in &ALL {
+        for (draw, scale) in (0..).zip([0.0, 0.1, 1.0, 10.0, 1e6]) {
+            let (equilibrium, parameters) = network(activation, 1.0);
+            let mut sampler = Sampler::new(11, draw);
+            let n = equilibrium.width();
+            let shapes = [
+                sampler.matrix(n),
+                sampler.symmetric(n, -1.0, 1.0),
+                nalgebra::DMatrix::from_element(n, n, 1.0),
+                nalgebra::DMatrix::from_element(n, n, -1.0),
+            ];
+            for v in shapes {
+                let weight = Weight::new(&equilibrium, (v * scale).as_slice()).weight;
+                assert_eq!(weight, weight.transpose());
+                let spectrum = weight.symmetric_eigenvalues();
+                let (delta, sigma) = (f64::from(DELTA), activation.sigma);
+                let [least, most] = [-(2.0 - delta) * sigma, -delta];
+                assert!(spectrum.min() >= least - 1e-12 && spectrum.max() <= most + 1e-12);
+                widest = widest.max((spectrum.max() - spectrum.min()) / (most - least));
+            }
+            assert_eq!(parameters.layers[1].weight.len(), n * n);
+        }
+    }
+    assert!(
+        widest > 0.5,
+        "the parametrisation reaches only {widest} of what is allowed"
+    );
+}
+
+/// One limit whatever the start, where no direction lowers E: a box-constrained quadratic program's.
+#[test]
+fn the_limit_is_the_unique_minimiser() {
+    let (mut at_ends, mut units) = (0, 0);
+    for activation in [&TANH, &SIGMOID] {
+        let (equilibrium, mut parameters) = network(activation, 30.0);
+        parameters.layers[0]
+            .weight
+            .iter_mut()
+            .for_each(|u| *u *= 2.0 * activation.sigma);
+        let weight = Weight::new(&equilibrium, &parameters.layers[1].weight).weight;
+        let mut sampler = Sampler::new(5, 0);
+        let (x, _) = batch(1);
+        for x in x.chunks_exact(5) {
+            let c = reference::injected(&equilibrium, &parameters, x);
+            let starts = [DVector::zeros(7), sampler.vector(7, -8.0, 8.0)];
+            let solve = |start| reference::solve(&equilibrium, &weight, &c, start, 1e-10, 200_000);
+            let [one, two] = starts.each_ref().map(solve);
+            assert!((&one.z - &two.z).amax() < 1e-8, "{one:?} {two:?}");
+            let energy = |z: &DVector<f64>| -0.5 * z.dot(&(&weight * z)) - c.dot(z);
+            for _ in 0..50 {
+                let other = sampler.point(activation, 7, 3.0);
+                assert!(energy(&one.z) <= energy(&other) + 1e-12);
+            }
+            at_ends += 7 - one.inside(activation.range).len();
+            units += 7;
+        }
+    }
+    assert!(
+        at_ends > units / 20 && at_ends < units * 4 / 5,
+        "{at_ends} of {units} units at ends"
+    );
+}
+
+/// Every gradient by central differences of the loss at the limit. At a kink, where a unit enters or
+/// leaves the range within the difference, there is no gradient; none of these samples is near one.
+#[test]
+fn the_hypergradient_is_the_difference_quotient() {
+    let step = 1e-6;
+    for (activation, scale) in [(&TANH, 1.0), (&TANH, 30.0), (&SIGMOID, 30.0)] {
+        let (equilibrium, parameters) = network(activation, scale);
+        let (x, labels) = batch(2);
+        let loss = |p: &Parameters<f64>| {
+            reference::gradients(&equilibrium, p, &x, &labels, Gradient::Implicit)
+        };
+        let (_, gradient) = loss(&parameters);
+        for tensor in [0, 1, 2, 4, 5] {
+            let of = |p: &Parameters<f64>| p.tensors().nth(tensor).expect("a tensor").clone();
+            for (i, expected) in of(&gradient).into_iter().enumerate() {
+                let moved = |by: f64| {
+                    let mut p = parameters.clone();
+                    p.tensors_mut().nth(tensor).expect("a tensor")[i] += by;
+                    loss(&p).0
+                };
+                let quotient = (moved(step) - moved(-step)) / (2.0 * step);
+                assert!(
+                    (quotient - expected).abs() < 1e-7,
+                    "{} × {scale}, tensor {tensor}[{i}]: {quotient} and {expected}",
+                    activation.name
+                );
+            }
+        }
+    }
+}
+
+/// The gradient of Problem 2.2 tends to the hypergradient as L grows.
+#[test]
+fn long_unrolling_tends_to_the_hypergradient() {
+    let (equilibrium, parameters) = network(&TANH, 30.0);
+    let (x, labels) = batch(2);
+    let gradients = |way| reference::gradients(&equilibrium, &parameters, &x, &labels, way).1;
+    let limit = gradients(Gradient::Implicit);
+    let distance = |layers| {
+        let found = gradients(Gradient::Unrolled(layers));
+        let pairs = found.tensors().flatten().zip(limit.tensors().flatten());
+        pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+    };
+    let distances = [1, 4, 16, 64, 256, 1024].map(distance);
+    assert!(
+        distances.windows(2).all(|d| d[1] < 0.8 * d[0]),
+        "{distances:?}"
+    );
+    assert!(distances[5] < 1e-6, "{distances:?}");
+}
+
+/// In f32 on all cores: the reference's loss and gradients, by either way, and its W.
+#[test]
+fn processors_agree_with_the_reference() {
+    for activation in [&TANH, &SIGMOID] {
+        let (mut equilibrium, parameters) = network(activation, 30.0);
+        let (x, labels) = batch(4);
+        let narrow = |values: &[f64]| -> Vec<f32> { values.iter().map(|&v| v as f32).collect() };
+        for way in [
+            Gradient::Implicit,
+            Gradient::Unrolled(1),
+            Gradient::Unrolled(30),
+        ] {
+            let (loss, expected) =
+                reference::gradients(&equilibrium, &parameters, &x, &labels, way);
+            equilibrium.solver.tolerance = 1e-6;
+            let mut layer = CpuLayer::new(&equilibrium, parameters.map(|p| p as f32), way);
+            let layer = layer.as_mut().expect("parameters that fit");
+            let found = layer.forward(&narrow(&x), &labels);
+            assert!(
+                (found.loss - loss).abs() < 1e-5,
+                "{way:?}: {} and {loss}",
+                found.loss
+            );
+            let gradient = layer.backward(&narrow(&x));
+            for (t, (found, expected)) in gradient.tensors().zip(expected.tensors()).enumerate() {
+                for (found, expected) in found.iter().zip(expected) {
+                    let distance = (f64::from(*found) - expected).abs();
+                    assert!(
+                        distance < 2e-5,
+                        "{way:?}, tensor {t}: {found} and {expected}"
+                    );
+                }
+            }
+            let report = layer.take_report();
+            if way == Gradient::Implicit {
+                assert_eq!((report.samples, report.capped), (6, 0), "{report:?}");
+                assert!(
+                    report.residuals <= 6e-6 && report.gradients == 1,
+                    "{report:?}"
+                );
+            }
+            equilibrium.solver.tolerance = 1e-13;
+        }
+    }
+}
+
+/// A cap is a cap, and is reported; tensors that do not fit are refused.
+#[test]
+fn caps_and_shapes() {
+    let (mut equilibrium, parameters) = network(&TANH, 1.0);
+    equilibrium.solver.max_iterations = 2;
+    let mut layer = CpuLayer::new(
+        &equilibrium,
+        parameters.map(|p| p as f32),
+        Gradient::Implicit,
+    )
+    .expect("parameters that fit");
+    let (x, labels) = batch(1);
+    let x: Vec<f32> = x.iter().map(|&x| x as f32).collect();
+    layer.forward(&x, &labels);
+    let report = layer.take_report();
+    assert_eq!((report.capped, report.iterations), (6, 12), "{report:?}");
+    let mut short = parameters.map(|p| p as f32);
+    short.layers[1].weight.pop();
+    let error = CpuLayer::new(&equilibrium, short, Gradient::Implicit).err();
+    assert!(error.is_some_and(|e| e.to_string().contains("expected shape")));
+    let solver = Solver {
+        tolerance: f32::NAN,
+        ..Solver::DEFAULT
+    };
+    assert!(Equilibrium::new(&TANH, Loss::CrossEntropy, [5, 7, 4], solver).is_err());
+}
