@@ -4,6 +4,8 @@
 //! Steps and products alternate, and medians are shown. With `--serve` it answers the driver of
 //! `benches/peers` instead: a line with a network comes in, a line with steps a second goes out.
 
+#![expect(clippy::print_stdout, reason = "the table is the result")]
+
 use std::hint::black_box;
 use std::io::{BufRead, Write};
 use std::sync::Arc;
@@ -167,7 +169,11 @@ struct Product {
 /// operands laid out as the executor has them, one thread waiting for the others between products.
 fn products(model: &Model, batch: usize, threads: usize, repeats: usize) -> f64 {
     let mut list = Vec::new();
-    let stride = if batch % 512 == 0 { batch + 32 } else { batch };
+    let stride = if batch.is_multiple_of(512) {
+        batch + 32
+    } else {
+        batch
+    };
     for (l, layer) in model.layers.iter().chain([&model.head]).enumerate() {
         let (inputs, outputs) = (layer.inputs, layer.outputs);
         let product = |extent, add, lhs, rhs, row| Product {

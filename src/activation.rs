@@ -19,6 +19,7 @@
 //! use bregman::executor::{Executor, Sgd, Split, Splits};
 //! use bregman::nn::{Form, Init, LayerKind, Loss, Model};
 //! use bregman::reference::Reference;
+//! use bregman::sweep::cpu::Loops;
 //!
 //! struct Float32;
 //! impl Twin for Float32 {
@@ -40,6 +41,7 @@
 //!     rho_inv: |z| z / (1.0 - z.abs()),
 //!     rho_slope: |z| (1.0 - z.abs()).powi(2),
 //!     kernels: Kernels::of::<Float32>(),
+//!     sweep: Loops::of::<Float32>(),
 //!     wgsl: "
 //!         const DUAL_MAX: f32 = 3.4028235e38;
 //!         fn rho(a: f32) -> f32 { return a / (1.0 + abs(a)); }

@@ -155,6 +155,22 @@ pub trait Executor {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Vec<BatchMetrics>>>;
 
+    /// The steps of an epoch from `first` on, to its end or until `stop` says so: for executors whose
+    /// results take long to arrive, and which can look at `stop` without waiting for them. Others
+    /// give none, and are asked for a few steps at a time.
+    ///
+    /// # Errors
+    /// Those of [`Self::train_steps`].
+    async fn train_rest(
+        &mut self,
+        _orders: &[Vec<u32>],
+        _first: usize,
+        _stop: &dyn Fn() -> bool,
+        _progress: &mut dyn FnMut(usize),
+    ) -> Result<Option<Vec<Vec<BatchMetrics>>>> {
+        Ok(None)
+    }
+
     /// Loss and accuracy on a split, in the data's own order, in batches of the training's size; by
     /// realization and batch.
     ///

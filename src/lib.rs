@@ -45,7 +45,8 @@
 //! let schedule = Schedule {
 //!     epochs: 100, seed: 0, realizations: 1, samples: 400, batch_size: 10, validation: false,
 //! };
-//! let training = train::train(&mut executor, &schedule, &mut train::Silent);
+//! let mut observer = train::Silent;
+//! let training = train::train(&mut executor, &schedule, &mut observer);
 //! let epochs = pollster::block_on(training)?;
 //! assert!(epochs[99].test_accuracy > 0.95, "{:?}", epochs[99]);
 //! # Ok::<(), bregman::error::Error>(())

@@ -231,8 +231,10 @@ pub async fn train_until(
                 .map(|r| rng::sample_order(schedule.seed_of(r), index, schedule.samples))
                 .collect();
             while position.steps < schedule.steps() && !stop() {
-                stretch =
-                    train_stretch(executor, schedule, position, observer, &orders, stretch).await?;
+                stretch = train_stretch(
+                    executor, schedule, position, observer, &orders, stretch, stop,
+                )
+                .await?;
             }
         }
         if position.steps == schedule.steps() && !stop() {
@@ -242,8 +244,8 @@ pub async fn train_until(
     Ok(())
 }
 
-/// Trains `stretch` steps, or what is left of the epoch; returns how many to train next, so that
-/// they take about [`STRETCH_SECONDS`].
+/// Trains what is left of the epoch if the executor looks at `stop` by itself, else `stretch` steps;
+/// returns how many to train next, so that they take about [`STRETCH_SECONDS`].
 async fn train_stretch(
     executor: &mut impl Executor,
     schedule: &Schedule,
@@ -251,15 +253,22 @@ async fn train_stretch(
     observer: &mut impl Observer,
     orders: &[Vec<u32>],
     stretch: usize,
+    stop: &dyn Fn() -> bool,
 ) -> Result<usize> {
     let epoch = position.epochs.len() as u32 + 1;
     let first = position.steps;
-    let end = schedule.steps().min(first + stretch);
     let start = Instant::now();
     let mut progress = |steps| observer.step(epoch, first + steps);
-    let batches = executor
-        .train_steps(orders, first..end, &mut progress)
-        .await?;
+    let batches = match executor
+        .train_rest(orders, first, stop, &mut progress)
+        .await?
+    {
+        Some(batches) => batches,
+        None => {
+            let steps = first..schedule.steps().min(first + stretch);
+            executor.train_steps(orders, steps, &mut progress).await?
+        }
+    };
     let seconds = start.elapsed().as_secs_f64();
     if position.limits.is_empty() {
         position.limits = batches.iter().map(|steps| limit(steps)).collect();
@@ -269,10 +278,10 @@ async fn train_stretch(
     for (sums, batches) in position.sums.iter_mut().zip(&batches) {
         batches.iter().for_each(|batch| sums.add(batch));
     }
-    position.steps = end;
+    position.steps = first + batches[0].len();
     position.seconds += seconds;
     Ok(match seconds {
-        _ if seconds < STRETCH_SECONDS / 2.0 => 2 * stretch,
+        _ if seconds < STRETCH_SECONDS / 2.0 => (2 * stretch).min(schedule.steps()),
         _ if seconds > STRETCH_SECONDS => (stretch / 2).max(1),
         _ => stretch,
     })

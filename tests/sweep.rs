@@ -176,7 +176,7 @@ fn refuses_what_cannot_be_trained() {
     let [data, _] = Spirals::draw(10, 0);
     let good = sweep(LayerKind::Bregman, Form::Dual, Loss::MeanSquaredError, 3, 2);
     let fails = |sweep: &Sweep, data: &Spirals| {
-        cpu::train(&[sweep.clone()], data, &|_| {}).expect_err("an error")
+        cpu::train(std::slice::from_ref(sweep), data, &|_| {}).expect_err("an error")
     };
     type Change = fn(&mut Sweep);
     let changes: [(&str, Change); 5] = [

@@ -282,3 +282,16 @@ fn deviations_are_the_samples() {
     assert_eq!(standard_deviation(&[5.0]), None);
     assert_eq!(standard_deviation(&[]), None);
 }
+
+/// Steps that take no time are not asked for in ever longer stretches until the number overflows.
+#[test]
+fn many_short_epochs_end() {
+    let schedule = Schedule {
+        epochs: 200,
+        ..SCHEDULE
+    };
+    let mut executor = Scripted::new(&[]);
+    let mut seen = Seen::default();
+    let epochs = pollster::block_on(train(&mut executor, &schedule, &mut seen));
+    assert_eq!(epochs.expect("training").len(), 200);
+}

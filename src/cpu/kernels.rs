@@ -176,8 +176,8 @@ mod loops {
     pub(super) fn standard<T: Twin>(out: &mut [f32], bias: &[f32], rows: Rows) {
         for (out, &bias) in rows.of_mut(out).zip(bias) {
             for out in out {
-                for i in 0..LANES {
-                    out[i] = T::rho(out[i] + bias);
+                for out in out {
+                    *out = T::rho(*out + bias);
                 }
             }
         }

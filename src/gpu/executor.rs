@@ -176,11 +176,13 @@ impl GpuExecutor {
     }
 }
 
-impl Executor for GpuExecutor {
-    async fn train_steps(
+impl GpuExecutor {
+    /// `steps` of an epoch, or as many of them as were submitted before `stop` said so.
+    async fn run_steps(
         &mut self,
         orders: &[Vec<u32>],
         steps: Range<usize>,
+        stop: &dyn Fn() -> bool,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Vec<BatchMetrics>>> {
         let train = &self.splits[self.split_index(Split::Train)];
@@ -192,7 +194,7 @@ impl Executor for GpuExecutor {
             bytemuck::cast_slice(&orders.concat()),
         );
         let epoch = samples.div_ceil(self.options.sgd.batch_size);
-        let steps = steps.start.min(epoch)..steps.end.min(epoch);
+        let mut steps = steps.start.min(epoch)..steps.end.min(epoch);
         let each = self.steps_per_submission();
         let mut finished = 0;
         for first in steps.clone().step_by(each) {
@@ -202,6 +204,10 @@ impl Executor for GpuExecutor {
             finished += run_in_turn(&mut self.gpu, &programs, slots)?;
             self.parity = (self.parity + odd) % 2;
             progress((finished * each).min(steps.len()));
+            if stop() {
+                steps.end = steps.end.min(first + each);
+                break;
+            }
         }
         let to_the_end = steps.end == epoch;
         if to_the_end {
@@ -225,6 +231,28 @@ impl Executor for GpuExecutor {
             }
         }
         Ok(batches)
+    }
+}
+
+impl Executor for GpuExecutor {
+    async fn train_steps(
+        &mut self,
+        orders: &[Vec<u32>],
+        steps: Range<usize>,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Vec<BatchMetrics>>> {
+        self.run_steps(orders, steps, &|| false, progress).await
+    }
+
+    async fn train_rest(
+        &mut self,
+        orders: &[Vec<u32>],
+        first: usize,
+        stop: &dyn Fn() -> bool,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Option<Vec<Vec<BatchMetrics>>>> {
+        let steps = first..usize::MAX;
+        Ok(Some(self.run_steps(orders, steps, stop, progress).await?))
     }
 
     async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>> {

@@ -88,7 +88,7 @@ fn both(solver: Solver, activation: &'static bregman::activation::Activation) ->
 /// make of it.
 fn agrees_with_processors() {
     let solver = Solver {
-        tolerance: 1e-5,
+        tolerance: 1e-4,
         max_iterations: 1_000,
         gradient_tolerance: 1e-5,
         max_gradient_iterations: 100,

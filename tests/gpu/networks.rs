@@ -183,6 +183,19 @@ fn submissions() {
         let near = (found.loss - expected.loss).abs() <= bound;
         assert!(near, "step {step}: found {found:?}, expected {expected:?}");
     }
+
+    // Stopped after the first submission, it goes on to the same bits.
+    let mut stopped = executor(model, &long, &parameters, options(1, sgd, true));
+    let mut rest = |first, stop: bool| {
+        let (stop, mut progress) = (|| stop, |_| {});
+        let batches = stopped.train_rest(&orders, first, &stop, &mut progress);
+        let batches = pollster::block_on(batches).expect("steps");
+        batches.expect("an adapter looks by itself").remove(0)
+    };
+    let mut batches = rest(0, true);
+    assert!((1..found[0].len()).contains(&batches.len()));
+    batches.extend(rest(batches.len(), false));
+    assert_eq!(batches, found[0]);
 }
 
 fn refuses() {

@@ -1,23 +1,23 @@
 //! The theory's own properties, of the adapter's layers.
 
 #[path = "../common/theory.rs"]
-mod theory;
+mod properties;
 
 use bregman::selftest::training::tied_states;
 
 use crate::{Test, gpu};
-use theory::Tied;
+use properties::Tied;
 
 pub fn tests() -> Vec<Test> {
     vec![
         ("theory::energy_falls", || {
-            theory::energy_falls(&mut states(), EPSILON);
+            properties::energy_falls(&mut states(), EPSILON);
         }),
         ("theory::energy_rises_beyond", || {
-            theory::energy_rises_beyond(&mut states(), EPSILON);
+            properties::energy_rises_beyond(&mut states(), EPSILON);
         }),
         ("theory::dual_map_is_lipschitz_and_invertible", || {
-            theory::dual_map_is_lipschitz_and_invertible(&mut states(), EPSILON);
+            properties::dual_map_is_lipschitz_and_invertible(&mut states(), EPSILON);
         }),
     ]
 }

@@ -185,7 +185,7 @@ impl CpuLayer {
                 }
                 let residual = (squares / n as f32).sqrt();
                 // A NaN is as far as it goes.
-                let converged = !(residual > solver.tolerance);
+                let converged = residual.is_nan() || residual <= solver.tolerance;
                 if converged || iteration == solver.max_iterations {
                     let place = left[row] * n..(left[row] + 1) * n;
                     limit[place.clone()].copy_from_slice(&z[at.clone()]);

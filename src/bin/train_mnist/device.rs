@@ -159,6 +159,19 @@ impl Executor for AnyExecutor {
         }
     }
 
+    async fn train_rest(
+        &mut self,
+        orders: &[Vec<u32>],
+        first: usize,
+        stop: &dyn Fn() -> bool,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Option<Vec<Vec<BatchMetrics>>>> {
+        match self {
+            Self::Cpu(executor) => executor.train_rest(orders, first, stop, progress).await,
+            Self::Gpu(executor) => executor.train_rest(orders, first, stop, progress).await,
+        }
+    }
+
     async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>> {
         match self {
             Self::Cpu(executor) => executor.evaluate(split).await,
