@@ -64,7 +64,7 @@ impl Device {
     }
 
     fn cpu(reason: &str) -> Self {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = rayon::current_num_threads();
         Self {
             gpu: None,
             description: format!("cpu, {threads} threads ({reason})"),

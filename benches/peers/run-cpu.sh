@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Training steps a second on the processor: ours, PyTorch, JAX, burn and candle, in turn, on two
-# threads. Needs Python 3 and the registries on the first run; PEERS_VENV says where the Python
-# packages go.
+# Training steps a second on the processor: ours, PyTorch and JAX, in turn, on two threads. Needs
+# Python 3 and the registries on the first run; PEERS_VENV says where the Python packages go.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -22,9 +21,4 @@ peers=(
     "JAX=$venv/bin/python benches/peers/jax_cpu.py"
     "torch.compile=OMP_NUM_THREADS=2 $venv/bin/python benches/peers/torch_cpu.py compiled"
 )
-rust=benches/peers/rust
-if cargo build --release --quiet --manifest-path $rust/Cargo.toml; then
-    peers+=("burn=RAYON_NUM_THREADS=2 $rust/target/release/burn-cpu")
-    peers+=("candle=RAYON_NUM_THREADS=2 $rust/target/release/candle-cpu")
-fi
 exec "$venv/bin/python" benches/peers/cpu.py benches/results "${peers[@]}"

@@ -25,12 +25,13 @@ use std::process::ExitCode;
 use bregman::atomic_file;
 use bregman::checkpoint::{self, Checkpoint, CheckpointFault, Run};
 use bregman::data::{self, Request};
+use bregman::device::Device;
 use bregman::error::{Error, Result};
 use bregman::executor::{Executor, Sgd, Split, Splits};
+use bregman::gpu;
 use bregman::nn::{LayerKind, Model};
 use bregman::train::{self, Position, Schedule, Summary};
 
-use device::Device;
 use options::{Options, Resolved, invalid};
 use report::{CHECKPOINT, Downloads, Progress, say, thousands};
 use survive::{Ended, Keeper, STOPPED};
@@ -60,7 +61,7 @@ async fn run(options: &Options) -> Result<Ended> {
         })?;
     }
     if options.list_adapters {
-        let adapters = device::adapters().await;
+        let adapters = gpu::adapters().await;
         if adapters.is_empty() {
             match std::env::var("WGPU_BACKEND") {
                 Ok(backends) => say(format_args!("no adapters with WGPU_BACKEND={backends}")),
@@ -85,7 +86,7 @@ async fn run(options: &Options) -> Result<Ended> {
         report::print(&network::table(&network.model))?;
         return Ok(Ended::Whole);
     }
-    let device = Device::choose(options).await?;
+    let device = Device::choose(options.device, options.adapter.clone()).await?;
     let (splits, dataset) = load_data(options, checkpoints.as_deref())?;
     let network = match &options.run {
         Some((_, run)) => network::resumed(run, splits.train.len().div_ceil(options.batch_size)),
@@ -147,9 +148,7 @@ async fn run(options: &Options) -> Result<Ended> {
     }
     // The executor takes the data; the pictures show them.
     let test = options.out_dir.as_ref().map(|_| splits.test.clone());
-    let mut executor = device
-        .executor(network, splits, sgd, !options.unfused)
-        .await?;
+    let mut executor = device::executor(device, network, splits, sgd, !options.unfused).await?;
 
     let (epochs, test_accuracies) = if options.eval_only {
         (

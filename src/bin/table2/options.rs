@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use bregman::device::DeviceKind;
 use bregman::error::{Error, Result};
 use bregman::nn::LayerKind;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 
 use crate::recipe::{ROWS, Row};
 
@@ -50,17 +51,6 @@ pub struct Options {
     /// draw all figures that there are results for
     #[arg(long, conflicts_with = "learning_rates")]
     pub figures: bool,
-}
-
-/// Where to train.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DeviceKind {
-    /// Hardware adapter, else processor.
-    Auto,
-    /// Processor.
-    Cpu,
-    /// Adapter, a software one if need be.
-    Gpu,
 }
 
 impl Options {

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use bregman::checkpoint::Run;
 use bregman::cpu::CpuExecutor;
+use bregman::device::DeviceKind;
 use bregman::error::{Error, Result};
 use bregman::executor::{BatchMetrics, Executor, Sgd, Split, Splits};
 use bregman::gpu::{Gpu, GpuExecutor, PlanOptions, Selection};
@@ -14,7 +15,6 @@ use bregman::nn::{Init, Model, Parameters};
 use bregman::rng;
 use bregman::train::{EpochMetrics, Position, mean};
 
-use crate::options::DeviceKind;
 use crate::recipe::Recipe;
 use crate::report::{json, percent, say};
 
@@ -32,7 +32,7 @@ impl Device {
     /// [`Error::NoAdapter`] or [`Error::Gpu`] if an adapter was asked for and there is none.
     pub async fn choose(kind: DeviceKind) -> Result<Self> {
         let cpu = || {
-            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            let threads = rayon::current_num_threads();
             Self {
                 adapter: None,
                 description: format!("cpu, {threads} threads"),

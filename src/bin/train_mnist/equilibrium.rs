@@ -7,12 +7,12 @@ use bregman::atomic_file;
 use bregman::bilevel::equilibrium::{
     CpuEquilibrium, Equilibrium, GpuEquilibrium, Gradient, Solver, SolverReport, checkpoint,
 };
+use bregman::device::Device;
 use bregman::error::Result;
 use bregman::executor::{BatchMetrics, Executor, Sgd, Split};
 use bregman::nn::Parameters;
 use bregman::train::{self, Position, Schedule, Summary};
 
-use crate::device::Device;
 use crate::options::{Options, Resolved};
 use crate::report::{self, Progress, say};
 use crate::{load_data, print_result};
@@ -78,7 +78,7 @@ pub async fn run(options: &Options) -> Result<()> {
     if let Some((_, _, dataset)) = &saved {
         options.dataset.get_or_insert_with(|| dataset.clone());
     }
-    let device = Device::choose(&options).await?;
+    let device = Device::choose(options.device, options.adapter.clone()).await?;
     let (splits, dataset) = load_data(&options, None)?;
     let (equilibrium, parameters) = match saved {
         Some((equilibrium, parameters, _)) => (equilibrium, parameters),
@@ -133,7 +133,7 @@ pub async fn run(options: &Options) -> Result<()> {
         batch_size: sgd.batch_size,
         validation: splits.validation.is_some(),
     };
-    let mut executor = match device.into_gpu() {
+    let mut executor = match device.gpu {
         None => {
             let splits = Arc::new(splits);
             let way = Gradient::Implicit;

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use bregman::activation::{self, Activation};
 use bregman::checkpoint::Run;
 use bregman::data::Source;
+use bregman::device::DeviceKind;
 use bregman::error::{Error, Result};
 use bregman::nn::{Form, Init, LayerKind, Loss, Model, cnn};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser};
 use serde::Serialize;
 
 use crate::layers::{self, Layers};
@@ -174,17 +175,6 @@ pub struct Options {
     /// The run that goes on, and its file.
     #[arg(skip)]
     pub run: Option<(PathBuf, Run)>,
-}
-
-/// Where to train.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DeviceKind {
-    /// Hardware adapter, else processor.
-    Auto,
-    /// Processor.
-    Cpu,
-    /// Adapter, a software one if need be.
-    Gpu,
 }
 
 impl Options {
