@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use bregman::device::DeviceKind;
 use bregman::error::{Error, Result};
 use bregman::nn::LayerKind;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::Parser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::recipe::{ROWS, Row};
 
