@@ -74,9 +74,10 @@
 //!
 //! Under them: [`activation`] is Table 1, one const an activation with its file in
 //! `shaders/activation/`; [`math`] has the elementary functions, the twin of `shaders/math.wgsl`;
-//! [`rng`] gives the same random numbers on every executor; [`bench`] measures adapters; [`plot`]
-//! draws figures, and [`tensorboard`] writes event files; [`atomic_file`] says what a crash leaves
-//! behind; [`error`] has the one error type.
+//! [`rng`] gives the same random numbers on every executor; [`device`] chooses where to train;
+//! [`selftest`] tells whether an adapter computes what it should, and [`bench`] how fast; [`plot`]
+//! draws figures, and [`tensorboard`] writes event files; [`settings`] reads option files;
+//! [`atomic_file`] says what a crash leaves behind; [`error`] has the one error type.
 //!
 //! # Changes
 //!
