@@ -1,112 +1,80 @@
 //! The convolutional front-end: features of a batch, and the step of SGD below them.
+//!
+//! A few images go through all of it together, as one task: what a layer writes the next one finds in
+//! the core's own cache, and a step hands work to other threads twice.
 
 use rayon::prelude::*;
 
-use super::conv2d::{conv2d_backward, conv2d_forward};
+use super::conv2d::{
+    ConvGradient, columns_len, conv2d_backward_input, conv2d_backward_weight, conv2d_forward,
+};
 use super::isa::Isa;
+use super::kernels::Loops;
 use super::max_pool2d::{max_pool2d_backward, max_pool2d_forward};
 use crate::data::Dataset;
 use crate::nn::LayerParameters;
-use crate::nn::cnn::{Cnn, Dropout};
+use crate::nn::cnn::{Block, Cnn, Conv, Dropout};
 use crate::rng::{Purpose, Stream};
 
-/// Buffers of the front-end, for the full batch; a short batch uses their first rows.
+/// Images of a group. Fixed, so that no sum depends on the number of threads.
+const IMAGES: usize = 4;
+
+/// A batch, and what the pixels of its images stand for.
+#[derive(Clone, Copy)]
+pub(super) struct Batch<'a> {
+    pub data: &'a Dataset,
+    pub pixel_values: &'a [f32; 256],
+    /// The samples.
+    pub indices: &'a [u32],
+}
+
+/// The front-end's numbers, for the full batch; a short batch uses the first of them.
 pub(super) struct Front {
-    /// Images, (batch, channels, height, width).
-    pub x: Vec<f32>,
-    blocks: Vec<BlockBuffers>,
-    /// What dropout multiplies the features by; empty without it.
-    factors: Vec<f32>,
+    groups: Vec<Group>,
     /// f, (batch, features).
     pub features: Vec<f32>,
     /// dL/df, which the backward pass starts from.
     pub delta: Vec<f32>,
 }
 
-struct BlockBuffers {
-    /// The convolution after the activation.
-    active: Vec<f32>,
-    /// The output, and where the pooling took it; empty without pooling.
-    pooled: Vec<f32>,
-    positions: Vec<u32>,
-    /// dL/d of the convolution.
-    delta: Vec<f32>,
-    /// dL/d of the output; empty in the last block, whose output the features are.
-    output_delta: Vec<f32>,
-}
-
 impl Front {
     pub(super) fn new(cnn: &Cnn, batch: usize) -> Self {
-        let last = cnn.blocks.len() - 1;
-        let blocks = cnn.blocks.iter().enumerate().map(|(number, block)| {
-            let pooled = block.pool.map_or(0, |pool| batch * pool.outputs());
-            let outputs = if number < last { block.outputs() } else { 0 };
-            BlockBuffers {
-                active: vec![0.0; batch * block.conv.outputs()],
-                pooled: vec![0.0; pooled],
-                positions: vec![0; pooled],
-                delta: vec![0.0; batch * block.conv.outputs()],
-                output_delta: vec![0.0; batch * outputs],
-            }
-        });
         let features = vec![0.0; batch * cnn.features()];
+        let groups = 0..batch.div_ceil(IMAGES);
         Self {
-            x: vec![0.0; batch * cnn.inputs()],
-            blocks: blocks.collect(),
-            factors: if cnn.dropout.is_some() {
-                features.clone()
-            } else {
-                Vec::new()
-            },
+            groups: groups.map(|_| Group::new(cnn)).collect(),
             delta: features.clone(),
             features,
         }
     }
 
-    /// Takes samples `indices` of `data` in; `values` are those of their pixels.
-    pub(super) fn gather(&mut self, values: &[f32; 256], data: &Dataset, indices: &[u32]) {
-        let width = data.features();
-        let rows = self.x.par_chunks_exact_mut(width).zip(indices);
-        rows.for_each(|(row, &sample)| {
-            let pixels = &data.pixels[sample as usize * width..][..width];
-            for (value, &pixel) in row.iter_mut().zip(pixels) {
-                *value = values[usize::from(pixel)];
-            }
-        });
-    }
-
-    /// The features of the first `rows` images; `training` is the realization and the step, if
-    /// dropout is to act.
+    /// The features of a batch; `training` is the realization and the step, if dropout is to act.
     pub(super) fn forward(
         &mut self,
         cnn: &Cnn,
         parameters: &[LayerParameters<f32>],
-        rows: usize,
+        batch: Batch<'_>,
         training: Option<(usize, u32)>,
     ) {
-        let act = cnn.activation.kernels.on(Isa::widest()).activate;
-        for (number, (block, p)) in cnn.blocks.iter().zip(parameters).enumerate() {
-            let conv = &block.conv;
-            let (below, above) = self.blocks.split_at_mut(number);
-            let x = input(&self.x, below, cnn);
-            let buffers = &mut above[0];
-            let active = &mut buffers.active[..rows * conv.outputs()];
-            let x = &x[..rows * conv.inputs()];
-            conv2d_forward(conv, x, &p.weight, &p.bias, act, active);
-            if let Some(pool) = &block.pool {
-                let len = rows * pool.outputs();
-                let pooled = &mut buffers.pooled[..len];
-                max_pool2d_forward(pool, active, pooled, &mut buffers.positions[..len]);
-            }
-        }
-        let len = rows * cnn.features();
-        let features = &mut self.features[..len];
-        features.copy_from_slice(&input(&self.x, &self.blocks, cnn)[..len]);
-        if let (Some(dropout), Some((r, step))) = (&cnn.dropout, training) {
-            let factors = &mut self.factors[..len];
-            draw(dropout, r, step, factors);
-            multiply(features, factors);
-        }
+        let loops = cnn.activation.kernels.on(Isa::widest());
+        let len = IMAGES * cnn.features();
+        let dropout = cnn.dropout.as_ref().zip(training);
+        let masks = dropout.map(|(dropout, (r, step))| Mask::new(dropout, r, step));
+        let features = self.features.par_chunks_mut(len);
+        self.groups
+            .par_iter_mut()
+            .zip(batch.indices.par_chunks(IMAGES))
+            .zip(features)
+            .enumerate()
+            .for_each(|(number, ((group, indices), features))| {
+                let batch = Batch { indices, ..batch };
+                let features = &mut features[..indices.len() * cnn.features()];
+                group.forward(cnn, loops, parameters, batch, features);
+                if let Some(mask) = &masks {
+                    mask.draw(number * len, &mut group.factors[..features.len()]);
+                    multiply(features, &group.factors);
+                }
+            });
     }
 
     /// A step of SGD from dL/df in `delta`: every input gradient is taken before the weights that it
@@ -118,82 +86,223 @@ impl Front {
         rows: usize,
         rate: f32,
     ) {
-        let len = rows * cnn.features();
-        if cnn.dropout.is_some() {
-            multiply(&mut self.delta[..len], &self.factors[..len]);
-        }
         let loops = cnn.activation.kernels.on(Isa::widest());
-        for (number, block) in cnn.blocks.iter().enumerate().rev() {
+        let delta = &mut self.delta[..rows * cnn.features()];
+        let at_work = &mut self.groups[..rows.div_ceil(IMAGES)];
+        let before = &*parameters;
+        at_work
+            .par_iter_mut()
+            .zip(delta.par_chunks_mut(IMAGES * cnn.features()))
+            .for_each(|(group, delta)| {
+                if cnn.dropout.is_some() {
+                    multiply(delta, &group.factors);
+                }
+                group.backward(cnn, loops, before, delta);
+            });
+        for (number, p) in parameters.iter_mut().enumerate() {
+            let gradients = || at_work.iter().map(|group| &group.blocks[number].gradient);
+            step(&mut p.weight, gradients().map(|g| &g.weight), rate);
+            step(&mut p.bias, gradients().map(|g| &g.bias), rate);
+        }
+    }
+}
+
+/// A step of SGD with the sum of several gradients, in their order.
+fn step<'a>(tensor: &mut [f32], gradients: impl Iterator<Item = &'a Vec<f32>>, rate: f32) {
+    for gradient in gradients {
+        let pairs = tensor.iter_mut().zip(gradient);
+        pairs.for_each(|(p, gradient)| *p -= rate * gradient);
+    }
+}
+
+/// Some images of a batch. Their numbers are channel-major, (channels, images, height, width), so
+/// that all of them share each product.
+struct Group {
+    x: Vec<f32>,
+    blocks: Vec<BlockBuffers>,
+    /// What dropout multiplies the features by, (images, features); empty without it.
+    factors: Vec<f32>,
+    /// The windows of the convolution at hand.
+    columns: Vec<f32>,
+    /// One filter's bias, once a pixel.
+    bias: Vec<f32>,
+}
+
+struct BlockBuffers {
+    /// The convolution after the activation, then dL/d of the convolution.
+    active: Vec<f32>,
+    delta: Vec<f32>,
+    /// Behind the pooling, where there is one: the output, and which pixels it took.
+    pooled: Vec<f32>,
+    positions: Vec<u32>,
+    /// dL/d of the output.
+    output_delta: Vec<f32>,
+    gradient: ConvGradient,
+}
+
+impl BlockBuffers {
+    fn new(block: &Block) -> Self {
+        let pooled = block.pool.map_or(0, |pool| IMAGES * pool.outputs());
+        Self {
+            active: vec![0.0; IMAGES * block.conv.outputs()],
+            delta: vec![0.0; IMAGES * block.conv.outputs()],
+            pooled: vec![0.0; pooled],
+            positions: vec![0; pooled],
+            output_delta: vec![0.0; IMAGES * block.outputs()],
+            gradient: ConvGradient::new(&block.conv),
+        }
+    }
+
+    fn output(&self) -> &[f32] {
+        match self.pooled.is_empty() {
+            true => &self.active,
+            false => &self.pooled,
+        }
+    }
+}
+
+impl Group {
+    fn new(cnn: &Cnn) -> Self {
+        let most = |len: fn(&Conv) -> usize| {
+            let convolutions = cnn.blocks.iter().map(|block| &block.conv);
+            vec![0.0; convolutions.map(len).max().unwrap_or(0)]
+        };
+        let factors = cnn.dropout.map_or(0, |_| IMAGES * cnn.features());
+        Self {
+            x: vec![0.0; IMAGES * cnn.inputs()],
+            blocks: cnn.blocks.iter().map(BlockBuffers::new).collect(),
+            factors: vec![0.0; factors],
+            columns: most(|conv| columns_len(conv, IMAGES)),
+            bias: most(|conv| IMAGES * conv.outputs() / conv.filters),
+        }
+    }
+
+    fn gather(&mut self, channels: usize, batch: Batch<'_>) {
+        let width = batch.data.features();
+        let (plane, images) = (width / channels, batch.indices.len());
+        for (image, &sample) in batch.indices.iter().enumerate() {
+            let pixels = &batch.data.pixels[sample as usize * width..][..width];
+            for (channel, pixels) in pixels.chunks_exact(plane).enumerate() {
+                let x = &mut self.x[(channel * images + image) * plane..][..plane];
+                for (value, &pixel) in x.iter_mut().zip(pixels) {
+                    *value = batch.pixel_values[usize::from(pixel)];
+                }
+            }
+        }
+    }
+
+    /// The features of its images, (images, features), before dropout.
+    fn forward(
+        &mut self,
+        cnn: &Cnn,
+        loops: &Loops,
+        parameters: &[LayerParameters<f32>],
+        batch: Batch<'_>,
+        features: &mut [f32],
+    ) {
+        let images = batch.indices.len();
+        self.gather(cnn.blocks[0].conv.channels, batch);
+        for (number, (block, p)) in cnn.blocks.iter().zip(parameters).enumerate() {
+            let conv = &block.conv;
+            let (below, above) = self.blocks.split_at_mut(number);
+            let x = below.last().map_or(&self.x[..], BlockBuffers::output);
+            let buffers = &mut above[0];
+            let active = &mut buffers.active[..images * conv.outputs()];
+            conv2d_forward(conv, images, x, &p.weight, &mut self.columns, active);
+            let pixels = active.len() / conv.filters;
+            let row = &mut self.bias[..pixels];
+            for (active, &bias) in active.chunks_exact_mut(pixels).zip(&p.bias) {
+                row.fill(bias);
+                (loops.activate)(active, row);
+            }
+            if let Some(pool) = &block.pool {
+                let len = images * pool.outputs();
+                let (pooled, positions) = (&mut buffers.pooled, &mut buffers.positions);
+                max_pool2d_forward(pool, active, &mut pooled[..len], &mut positions[..len]);
+            }
+        }
+        let output = self.blocks.last().map_or(&self.x[..], BlockBuffers::output);
+        let plane = cnn.features() / channels(cnn);
+        for (image, features) in features.chunks_exact_mut(cnn.features()).enumerate() {
+            for (channel, features) in features.chunks_exact_mut(plane).enumerate() {
+                features.copy_from_slice(&output[(channel * images + image) * plane..][..plane]);
+            }
+        }
+    }
+
+    /// The gradients of the convolutions' parameters from `delta` = dL/df (images, features).
+    fn backward(
+        &mut self,
+        cnn: &Cnn,
+        loops: &Loops,
+        parameters: &[LayerParameters<f32>],
+        delta: &[f32],
+    ) {
+        let images = delta.len() / cnn.features();
+        let plane = cnn.features() / channels(cnn);
+        if let Some(last) = self.blocks.last_mut() {
+            for (image, delta) in delta.chunks_exact(cnn.features()).enumerate() {
+                for (channel, delta) in delta.chunks_exact(plane).enumerate() {
+                    let first = (channel * images + image) * plane;
+                    last.output_delta[first..][..plane].copy_from_slice(delta);
+                }
+            }
+        }
+        for (number, (block, p)) in cnn.blocks.iter().zip(parameters).enumerate().rev() {
             let conv = &block.conv;
             let (below, above) = self.blocks.split_at_mut(number);
             let buffers = &mut above[0];
-            let len = rows * block.outputs();
-            let output_delta = match number + 1 == cnn.blocks.len() {
-                true => &self.delta[..len],
-                false => &buffers.output_delta[..len],
-            };
-            let delta = &mut buffers.delta[..rows * conv.outputs()];
+            let len = images * block.outputs();
+            let output_delta = &buffers.output_delta[..len];
+            let delta = &mut buffers.delta[..images * conv.outputs()];
             match &block.pool {
                 Some(pool) => {
                     max_pool2d_backward(pool, output_delta, &buffers.positions[..len], delta);
                 }
                 None => delta.copy_from_slice(output_delta),
             }
-            let active = &buffers.active[..delta.len()];
-            delta
-                .par_chunks_mut(conv.outputs())
-                .zip(active.par_chunks(conv.outputs()))
-                .for_each(|(delta, z)| (loops.activate_backward)(delta, z));
-            let inputs = rows * conv.inputs();
-            let p = &mut parameters[number];
-            let gradient = match below.split_last_mut() {
-                None => conv2d_backward(conv, delta, &self.x[..inputs], &p.weight, None),
-                Some((block_below, _)) => {
-                    let x = match cnn.blocks[number - 1].pool {
-                        Some(_) => &block_below.pooled[..inputs],
-                        None => &block_below.active[..inputs],
-                    };
-                    let input_delta = Some(&mut block_below.output_delta[..inputs]);
-                    conv2d_backward(conv, delta, x, &p.weight, input_delta)
-                }
-            };
-            for (tensor, gradient) in [
-                (&mut p.weight, gradient.weight),
-                (&mut p.bias, gradient.bias),
-            ] {
-                let pairs = tensor.iter_mut().zip(gradient);
-                pairs.for_each(|(p, gradient)| *p -= rate * gradient);
+            (loops.activate_backward)(delta, &buffers.active[..delta.len()]);
+            let x = below.last().map_or(&self.x[..], BlockBuffers::output);
+            let (columns, gradient) = (&mut self.columns, &mut buffers.gradient);
+            conv2d_backward_weight(conv, images, delta, x, columns, gradient);
+            if let Some(below) = below.last_mut() {
+                let input_delta = &mut below.output_delta[..images * conv.inputs()];
+                conv2d_backward_input(conv, images, delta, &p.weight, columns, input_delta);
             }
         }
     }
 }
 
-/// The output of the last of `blocks`, or the images if there is none.
-fn input<'a>(images: &'a [f32], blocks: &'a [BlockBuffers], cnn: &Cnn) -> &'a [f32] {
-    match blocks.last() {
-        None => images,
-        Some(last) => match cnn.blocks[blocks.len() - 1].pool {
-            Some(_) => &last.pooled,
-            None => &last.active,
-        },
-    }
+/// Channels of the features.
+fn channels(cnn: &Cnn) -> usize {
+    cnn.blocks.last().map_or(1, |block| block.conv.filters)
 }
 
-/// The factors of dropout in step `step` of realization `r`, (rows, features).
-fn draw(dropout: &Dropout, r: usize, step: u32, factors: &mut [f32]) {
-    const FACTORS_PER_TASK: usize = 1024;
-    let seed = dropout.seed.wrapping_add(r as u64);
-    let step = dropout.first_step.wrapping_add(step);
-    let stream = Stream::new(seed, Purpose::Dropout, step);
-    let kept = 1.0 / (1.0 - dropout.probability);
-    let chunks = factors.par_chunks_mut(FACTORS_PER_TASK).enumerate();
-    chunks.for_each(|(chunk, factors)| {
-        let first = (chunk * FACTORS_PER_TASK) as u64;
-        for (i, factor) in (first..).zip(factors) {
-            let stays = stream.uniform(i) >= dropout.probability;
+/// Which features a step leaves out.
+struct Mask {
+    stream: Stream,
+    probability: f32,
+}
+
+impl Mask {
+    /// That of step `step` of realization `r`.
+    fn new(dropout: &Dropout, r: usize, step: u32) -> Self {
+        let seed = dropout.seed.wrapping_add(r as u64);
+        let step = dropout.first_step.wrapping_add(step);
+        Self {
+            stream: Stream::new(seed, Purpose::Dropout, step),
+            probability: dropout.probability,
+        }
+    }
+
+    /// What to multiply the features from number `first` of the batch on by.
+    fn draw(&self, first: usize, factors: &mut [f32]) {
+        let kept = 1.0 / (1.0 - self.probability);
+        for (i, factor) in (first as u64..).zip(factors) {
+            let stays = self.stream.uniform(i) >= self.probability;
             *factor = if stays { kept } else { 0.0 };
         }
-    });
+    }
 }
 
 fn multiply(values: &mut [f32], factors: &[f32]) {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::cnn::Front;
+use super::cnn::{Batch, Front};
 use super::isa::Isa;
 use super::step::{Network, Workspace};
 use super::team::{Member, Team};
@@ -91,6 +91,11 @@ impl Executor for CpuExecutor {
         let loops = self.model.activation.kernels.on(self.isa);
         let data = &self.splits.train;
         let pixel_values = self.workspace.pixel_values;
+        let batch = |indices| Batch {
+            data,
+            pixel_values: &pixel_values,
+            indices,
+        };
         let mut finished = 0;
         for (r, (order, p)) in orders.iter().zip(&mut self.parameters).enumerate() {
             let epoch = order.chunks(self.sgd.batch_size);
@@ -115,8 +120,8 @@ impl Executor for CpuExecutor {
                 // The front-end's loops are rayon's: the team meets for the layers alone.
                 for (step, indices) in (self.steps..).zip(epoch) {
                     let rows = indices.len();
-                    front.gather(&pixel_values, data, indices);
-                    front.forward(cnn, &p.conv, rows, Some((r, step)));
+                    let batch = batch(indices);
+                    front.forward(cnn, &p.conv, batch, Some((r, step)));
                     let features = Some(&front.features[..]);
                     self.team.run(
                         |member| follow(member, indices, features),
@@ -160,6 +165,11 @@ impl Executor for CpuExecutor {
         let loops = self.model.activation.kernels.on(self.isa);
         let mut all = Vec::with_capacity(self.parameters.len());
         let pixel_values = self.workspace.pixel_values;
+        let batch = |indices| Batch {
+            data,
+            pixel_values: &pixel_values,
+            indices,
+        };
         for p in &mut self.parameters {
             let batches = order.chunks(self.sgd.batch_size);
             let mut found = Vec::with_capacity(batches.len());
@@ -172,8 +182,7 @@ impl Executor for CpuExecutor {
             };
             if let (Some(cnn), Some(front)) = (&model.cnn, &mut self.front) {
                 for indices in batches {
-                    front.gather(&pixel_values, data, indices);
-                    front.forward(cnn, &p.conv, indices.len(), None);
+                    front.forward(cnn, &p.conv, batch(indices), None);
                     let features = Some(&front.features[..]);
                     self.team.run(
                         |member| network.forward(member, data, indices, features),

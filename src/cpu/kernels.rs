@@ -9,6 +9,18 @@ use crate::activation::Twin;
 /// Rows of feature-major matrices come in blocks of so many columns: one register of AVX-512.
 pub(super) const LANES: usize = 16;
 
+/// The sum, in an order that vectorises.
+pub(super) fn sum(values: &[f32]) -> f32 {
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for block in blocks {
+        for i in 0..LANES {
+            sums[i] += block[i];
+        }
+    }
+    sums.iter().chain(rest).sum()
+}
+
 /// Lets NaN through, so that a diverged run stays visible.
 #[inline(always)]
 pub(super) fn limit(x: f32, low: f32, high: f32) -> f32 {

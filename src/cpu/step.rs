@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::kernels::{LANES, Loops, Rows, limit};
+use super::kernels::{LANES, Loops, Rows, limit, sum};
 use super::linalg::{Matrix, least_rows, multiply, multiply_add};
 use super::loss::{BlockLoss, block_loss};
 use super::team::Member;
@@ -652,16 +652,4 @@ impl LayerView<'_> {
             *bias -= rate * sum(&row[..extent.batch]);
         }
     }
-}
-
-/// The sum, in an order that vectorises.
-fn sum(values: &[f32]) -> f32 {
-    let (blocks, rest) = values.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for block in blocks {
-        for i in 0..LANES {
-            sums[i] += block[i];
-        }
-    }
-    sums.iter().chain(rest).sum()
 }

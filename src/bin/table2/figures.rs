@@ -114,7 +114,7 @@ fn by_rate(results: &Results) -> Figure {
                 .filter(|rate| rate.row == row.name && rate.layer == layer.name())
                 .filter_map(|rate| {
                     let accuracy = rate.validation_accuracy?;
-                    Some([f64::from(rate.learning_rate), 100.0 * accuracy])
+                    Some([f64::from(rate.learning_rate()), 100.0 * accuracy])
                 })
                 .collect();
             points.sort_by(|a, b| a[0].total_cmp(&b[0]));

@@ -13,11 +13,12 @@ use std::time::Instant;
 use bregman::data::{self, Loaded, Request};
 use bregman::error::{Error, Result};
 use bregman::executor::Splits;
+use bregman::nn::LayerKind;
 use bregman::train::mean;
 
 use options::Options;
 use recipe::{Recipe, Row};
-use report::{Cell, Rate, Results, percent, say};
+use report::{Cell, Results, Trial, percent, say};
 use train::Device;
 
 /// Samples held out of the training set to choose recipes by.
@@ -49,6 +50,10 @@ async fn run(options: &Options) -> Result<()> {
     }
     for row in &options.rows() {
         let mut loaded = None;
+        if options.grid {
+            grid(options, row, &device, &mut loaded).await?;
+            continue;
+        }
         for &layer in &options.layers() {
             if options.learning_rates {
                 rates(options, row, layer, &device, &mut loaded).await?;
@@ -84,7 +89,7 @@ fn data<'a>(options: &Options, row: &Row, loaded: &'a mut Option<Loaded>) -> Res
 async fn cell(
     options: &Options,
     row: &'static Row,
-    layer: bregman::nn::LayerKind,
+    layer: LayerKind,
     device: &Device,
     loaded: &mut Option<Loaded>,
 ) -> Result<()> {
@@ -142,55 +147,85 @@ async fn cell(
     Ok(())
 }
 
-/// Trains a row's network once at each learning rate on what is left of the training set without
-/// the validation split, and reports the accuracy on that.
+/// Trains a row's network once at each learning rate, and reports the accuracy on the validation
+/// split.
 async fn rates(
     options: &Options,
     row: &'static Row,
-    layer: bregman::nn::LayerKind,
+    layer: LayerKind,
     device: &Device,
     loaded: &mut Option<Loaded>,
 ) -> Result<()> {
     for learning_rate in recipe::LEARNING_RATES {
         let recipe = Recipe::of(row, options).at_constant(learning_rate);
         let name = format!("{} {} at {learning_rate}", row.name, layer.name());
-        let known = Results::read(&options.out_dir)?;
-        if known.has_rate(row, layer, &recipe) {
+        if Results::read(&options.out_dir)?.has_rate(row, layer, &recipe) {
             continue;
         }
         let data = data(options, row, loaded)?;
-        let mut train = data.train.clone();
-        let held_out = train.split_off(VALIDATION.min(train.len() / 5));
-        // The test set stays out of all choices.
-        let splits = Splits {
-            train,
-            validation: None,
-            test: held_out,
-        };
-        let started = Instant::now();
-        let model = recipe.model(layer, &data.train)?;
-        let accuracy = match train::train(&name, &model, &recipe, splits, 0..1, device, None).await
-        {
-            Ok(trained) => trained.accuracies.last().map(|accuracies| mean(accuracies)),
-            Err(Error::Diverged { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        let result = match accuracy {
-            Some(accuracy) => percent(&[accuracy]),
-            None => "diverged".to_owned(),
-        };
-        let seconds = started.elapsed().as_secs_f64();
-        say(format_args!("{name}: validation {result}, {seconds:.0} s"));
+        let trial = validate(&name, row, layer, recipe, device, data).await?;
         let mut results = Results::read(&options.out_dir)?;
-        results.add_rate(Rate {
-            row: row.name.to_owned(),
-            layer: layer.name().to_owned(),
-            learning_rate,
-            validation_accuracy: accuracy,
-            seconds,
-            recipe,
-        });
+        results.add_rate(trial);
         results.write(&options.out_dir)?;
     }
     Ok(())
+}
+
+/// Trains a Bregman network by each recipe of a row's grid, and reports the accuracy on the
+/// validation split.
+async fn grid(
+    options: &Options,
+    row: &'static Row,
+    device: &Device,
+    loaded: &mut Option<Loaded>,
+) -> Result<()> {
+    for settings in row.grid() {
+        let recipe = Recipe::with(row, &settings, options);
+        if Results::read(&options.out_dir)?.has_trial(row, &recipe) {
+            continue;
+        }
+        let name = format!("{}, {}", row.name, recipe.describe());
+        let data = data(options, row, loaded)?;
+        let trial = validate(&name, row, LayerKind::Bregman, recipe, device, data).await?;
+        let mut results = Results::read(&options.out_dir)?;
+        results.add_trial(trial);
+        results.write(&options.out_dir)?;
+    }
+    Ok(())
+}
+
+/// Trains one network on what is left of the training set without the validation split; the
+/// accuracy on that. The test set stays out of all choices.
+async fn validate(
+    name: &str,
+    row: &Row,
+    layer: LayerKind,
+    recipe: Recipe,
+    device: &Device,
+    data: &Loaded,
+) -> Result<Trial> {
+    let mut train = data.train.clone();
+    let held_out = train.split_off(VALIDATION.min(train.len() / 5));
+    let splits = Splits {
+        train,
+        validation: None,
+        test: held_out,
+    };
+    let started = Instant::now();
+    let model = recipe.model(layer, &data.train)?;
+    let accuracy = match train::train(name, &model, &recipe, splits, 0..1, device, None).await {
+        Ok(trained) => trained.accuracies.last().map(|accuracies| mean(accuracies)),
+        Err(Error::Diverged { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    let result = accuracy.map_or("diverged".to_owned(), |accuracy| percent(&[accuracy]));
+    say(format_args!("{name}: validation {result}, {seconds:.0} s"));
+    Ok(Trial {
+        row: row.name.to_owned(),
+        layer: layer.name().to_owned(),
+        validation_accuracy: accuracy,
+        seconds,
+        recipe,
+    })
 }

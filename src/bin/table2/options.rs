@@ -47,9 +47,13 @@ pub struct Options {
     /// after a third of the recipe's epochs at that rate
     #[arg(long)]
     pub learning_rates: bool,
+    /// Instead of the table: the accuracy on the validation split of every recipe that was tried, with
+    /// one Bregman network each
+    #[arg(long, conflicts_with = "learning_rates")]
+    pub grid: bool,
     /// Instead of the table: train the deep networks of two more figures, unless they are there, and
     /// draw all figures that there are results for
-    #[arg(long, conflicts_with = "learning_rates")]
+    #[arg(long, conflicts_with_all = ["learning_rates", "grid"])]
     pub figures: bool,
 }
 

@@ -3,6 +3,7 @@
 use bregman::activation;
 use bregman::data::Dataset;
 use bregman::error::Result;
+use bregman::nn::cnn::Dropout;
 use bregman::nn::{Cnn, Form, LayerKind, Loss, Model};
 use serde::{Deserialize, Serialize};
 
@@ -23,23 +24,57 @@ pub struct Row {
     hidden_layers: usize,
     /// The paper's accuracies: standard, Euclidean, Bregman.
     paper: [f64; 3],
+    /// How its networks are trained.
+    settings: Settings,
+    /// What else was tried on the validation split.
+    others: &'static [Settings],
+}
+
+/// What there is to choose in a recipe.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    activation: &'static str,
     /// [low, high] of the inputs.
     input_range: [f32; 2],
     batch_size: usize,
+    /// Of the features, behind convolutions.
+    dropout: Option<f32>,
     /// Epochs and learning rates. The rate falls twice, to a fifth: the noise of mini-batches, which
     /// costs 2 to 4 points at the first rate, then goes.
     phases: &'static [(u32, f32)],
 }
 
+/// What most networks take.
+const USUAL: Settings = Settings {
+    activation: "tanh",
+    // The background lands at ρ⁻¹(0) = 0, where the slope is largest.
+    input_range: [0.0, 1.0 - 1e-6],
+    batch_size: 32,
+    dropout: None,
+    phases: &[(8, 0.1), (2, 0.02), (2, 0.004)],
+};
+
 impl Row {
-    /// The convolutions.
-    fn front_end(&self) -> Option<Cnn> {
+    /// The settings that were tried, the row's own first.
+    pub fn grid(&self) -> impl Iterator<Item = Settings> {
+        std::iter::once(self.settings).chain(self.others.iter().copied())
+    }
+
+    /// The convolutions, with dropout of the features.
+    fn front_end(&self, dropout: Option<f32>) -> Option<Cnn> {
         let shape = match self.dataset {
             "cifar10" => [3, 32, 32],
             _ => [1, 28, 28],
         };
-        let cnn = || Cnn::small(&activation::RELU, shape).expect("these images are large enough");
-        self.cnn.then(cnn)
+        let mut cnn = self.cnn.then(|| {
+            Cnn::small(&activation::RELU, shape).expect("these images are large enough")
+        })?;
+        cnn.dropout = dropout.map(|probability| Dropout {
+            probability,
+            seed: 0,
+            first_step: 0,
+        });
+        Some(cnn)
     }
 
     /// The paper's accuracy, a fraction.
@@ -58,9 +93,17 @@ pub const ROWS: [Row; 7] = [
         cnn: false,
         hidden_layers: 1,
         paper: [0.9527, 0.9398, 0.9740],
-        input_range: ODD,
-        batch_size: 32,
-        phases: &[(8, 0.1), (2, 0.02), (2, 0.004)],
+        settings: USUAL,
+        others: &[
+            Settings {
+                phases: &[(3, 0.1), (1, 0.02), (1, 0.004)],
+                ..USUAL
+            },
+            Settings {
+                activation: "scaled-arctan",
+                ..USUAL
+            },
+        ],
     },
     Row {
         name: "mnist-3",
@@ -69,9 +112,35 @@ pub const ROWS: [Row; 7] = [
         cnn: false,
         hidden_layers: 3,
         paper: [0.9789, 0.9832, 0.9841],
-        input_range: ODD,
-        batch_size: 32,
-        phases: &[(10, 0.1), (3, 0.02), (2, 0.004)],
+        settings: Settings {
+            phases: &[(10, 0.1), (3, 0.02), (2, 0.004)],
+            ..USUAL
+        },
+        others: &[
+            Settings {
+                phases: &[(20, 0.1), (4, 0.02), (2, 0.004)],
+                ..USUAL
+            },
+            Settings {
+                phases: &[(14, 0.05), (4, 0.01), (2, 0.002)],
+                ..USUAL
+            },
+            Settings {
+                batch_size: 64,
+                phases: &[(10, 0.1), (3, 0.02), (2, 0.004)],
+                ..USUAL
+            },
+            Settings {
+                activation: "scaled-arctan",
+                phases: &[(10, 0.1), (3, 0.02), (2, 0.004)],
+                ..USUAL
+            },
+            Settings {
+                activation: "isru",
+                phases: &[(10, 0.1), (3, 0.02), (2, 0.004)],
+                ..USUAL
+            },
+        ],
     },
     Row {
         name: "mnist-cnn",
@@ -80,9 +149,22 @@ pub const ROWS: [Row; 7] = [
         cnn: true,
         hidden_layers: 1,
         paper: [0.9939, 0.9935, 0.9940],
-        input_range: ODD,
-        batch_size: 32,
-        phases: &[(5, 0.1), (2, 0.02), (1, 0.004)],
+        settings: Settings {
+            dropout: Some(0.5),
+            phases: &[(8, 0.1), (2, 0.02), (2, 0.004)],
+            ..USUAL
+        },
+        others: &[
+            Settings {
+                phases: &[(5, 0.1), (2, 0.02), (1, 0.004)],
+                ..USUAL
+            },
+            Settings {
+                dropout: Some(0.5),
+                phases: &[(8, 0.05), (2, 0.01), (2, 0.002)],
+                ..USUAL
+            },
+        ],
     },
     Row {
         name: "fashion-1",
@@ -91,9 +173,35 @@ pub const ROWS: [Row; 7] = [
         cnn: false,
         hidden_layers: 1,
         paper: [0.8911, 0.8901, 0.8939],
-        input_range: ODD,
-        batch_size: 32,
-        phases: &[(24, 0.1), (6, 0.02), (4, 0.004)],
+        settings: Settings {
+            phases: &[(24, 0.1), (6, 0.02), (4, 0.004)],
+            ..USUAL
+        },
+        others: &[
+            Settings {
+                phases: &[(40, 0.1), (8, 0.02), (4, 0.004)],
+                ..USUAL
+            },
+            Settings {
+                phases: &[(30, 0.05), (8, 0.01), (4, 0.002)],
+                ..USUAL
+            },
+            Settings {
+                batch_size: 64,
+                phases: &[(40, 0.1), (8, 0.02), (4, 0.004)],
+                ..USUAL
+            },
+            Settings {
+                input_range: [-0.5, 0.5],
+                phases: &[(24, 0.1), (6, 0.02), (4, 0.004)],
+                ..USUAL
+            },
+            Settings {
+                activation: "scaled-arctan",
+                phases: &[(24, 0.1), (6, 0.02), (4, 0.004)],
+                ..USUAL
+            },
+        ],
     },
     Row {
         name: "fashion-3",
@@ -102,9 +210,21 @@ pub const ROWS: [Row; 7] = [
         cnn: false,
         hidden_layers: 3,
         paper: [0.8861, 0.8938, 0.8995],
-        input_range: ODD,
-        batch_size: 32,
-        phases: &[(12, 0.1), (4, 0.02), (2, 0.004)],
+        settings: Settings {
+            phases: &[(12, 0.1), (4, 0.02), (2, 0.004)],
+            ..USUAL
+        },
+        others: &[
+            Settings {
+                phases: &[(16, 0.05), (4, 0.01), (2, 0.002)],
+                ..USUAL
+            },
+            Settings {
+                activation: "scaled-arctan",
+                phases: &[(12, 0.1), (4, 0.02), (2, 0.004)],
+                ..USUAL
+            },
+        ],
     },
     Row {
         name: "fashion-cnn",
@@ -113,9 +233,15 @@ pub const ROWS: [Row; 7] = [
         cnn: true,
         hidden_layers: 1,
         paper: [0.9247, 0.9255, 0.9319],
-        input_range: ODD,
-        batch_size: 32,
-        phases: &[(6, 0.1), (2, 0.02), (2, 0.004)],
+        settings: Settings {
+            dropout: Some(0.5),
+            phases: &[(12, 0.1), (3, 0.02), (2, 0.004)],
+            ..USUAL
+        },
+        others: &[Settings {
+            phases: &[(6, 0.1), (2, 0.02), (2, 0.004)],
+            ..USUAL
+        }],
     },
     Row {
         name: "cifar10-cnn",
@@ -124,14 +250,14 @@ pub const ROWS: [Row; 7] = [
         cnn: true,
         hidden_layers: 1,
         paper: [0.7802, 0.7800, 0.7995],
-        input_range: ODD,
-        batch_size: 32,
-        phases: &[(30, 0.1), (6, 0.02), (4, 0.004)],
+        settings: Settings {
+            dropout: Some(0.5),
+            phases: &[(20, 0.1), (5, 0.02), (3, 0.004)],
+            ..USUAL
+        },
+        others: &[],
     },
 ];
-
-/// For odd activations: the background lands at ρ⁻¹(0) = 0, where the slope is largest.
-const ODD: [f32; 2] = [0.0, 1.0 - 1e-6];
 
 /// The learning rates of the second table.
 pub const LEARNING_RATES: [f32; 7] = [0.01, 0.03, 0.1, 0.3, 0.5, 1.0, 2.0];
@@ -176,17 +302,22 @@ pub struct Phase {
 impl Recipe {
     /// The row's, with what the options change.
     pub fn of(row: &Row, options: &Options) -> Self {
+        Self::with(row, &row.settings, options)
+    }
+
+    /// The row's network trained with some settings, and what the options change.
+    pub fn with(row: &Row, settings: &Settings, options: &Options) -> Self {
         let epochs = options.epochs.or(options.quick.then_some(1));
         Self {
-            activation: "tanh".to_owned(),
+            activation: settings.activation.to_owned(),
             form: Form::Dual.name().to_owned(),
             init: "random".to_owned(),
-            cnn: row.front_end().map(|cnn| cnn.to_json()),
+            cnn: row.front_end(settings.dropout).map(|cnn| cnn.to_json()),
             hidden_layers: row.hidden_layers,
             width: None,
-            input_range: row.input_range,
-            batch_size: row.batch_size,
-            phases: phases(row.phases, epochs),
+            input_range: settings.input_range,
+            batch_size: settings.batch_size,
+            phases: phases(settings.phases, epochs),
             quick: options.quick,
         }
     }
@@ -241,8 +372,11 @@ impl Recipe {
             format!("{epochs} at {learning_rate}")
         });
         let [low, high] = self.input_range;
+        let cnn = self.cnn.as_deref().and_then(|cnn| Cnn::from_json(cnn).ok());
+        let dropout = cnn.and_then(|cnn| cnn.dropout);
+        let dropout = dropout.map_or(String::new(), |d| format!("dropout {}, ", d.probability));
         format!(
-            "{}, inputs in [{low}, {high}], batches of {}, epochs: {}{}",
+            "{}, inputs in [{low}, {high}], {dropout}batches of {}, epochs: {}{}",
             self.activation,
             self.batch_size,
             phases.collect::<Vec<_>>().join(", "),

@@ -100,15 +100,13 @@ impl Cell {
     }
 }
 
-/// A point of the second table.
+/// A network trained to choose by, or a point of the second table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Rate {
+pub struct Trial {
     /// The row's name.
     pub row: String,
     /// The layer's.
     pub layer: String,
-    /// The learning rate, all through.
-    pub learning_rate: f32,
     /// Accuracy on the validation split, a fraction; none where training diverged.
     pub validation_accuracy: Option<f64>,
     /// Seconds that training and evaluation took.
@@ -117,17 +115,27 @@ pub struct Rate {
     pub recipe: Recipe,
 }
 
+impl Trial {
+    /// That of the first phase.
+    pub fn learning_rate(&self) -> f32 {
+        self.recipe.phases.first().map_or(0.0, |p| p.learning_rate)
+    }
+}
+
 /// All that is known so far.
 #[derive(Debug, Default)]
 pub struct Results {
     /// `table2.json`.
     pub cells: Vec<Cell>,
     /// `learning_rates.json`.
-    pub rates: Vec<Rate>,
+    pub rates: Vec<Trial>,
+    /// `grid.json`.
+    pub grid: Vec<Trial>,
 }
 
 const CELLS: &str = "table2.json";
 const RATES: &str = "learning_rates.json";
+const GRID: &str = "grid.json";
 
 impl Results {
     /// What there is in `folder`, which need not exist.
@@ -138,6 +146,7 @@ impl Results {
         Ok(Self {
             cells: read(&folder.join(CELLS))?,
             rates: read(&folder.join(RATES))?,
+            grid: read(&folder.join(GRID))?,
         })
     }
 
@@ -149,10 +158,12 @@ impl Results {
         write(folder.join(CELLS), &(json(&self.cells) + "\n"))?;
         write(folder.join("table2.csv"), &self.csv())?;
         write(folder.join("table2.md"), &self.markdown())?;
-        if self.rates.is_empty() {
-            return Ok(());
+        for (file, trials) in [(RATES, &self.rates), (GRID, &self.grid)] {
+            if !trials.is_empty() {
+                write(folder.join(file), &(json(trials) + "\n"))?;
+            }
         }
-        write(folder.join(RATES), &(json(&self.rates) + "\n"))
+        Ok(())
     }
 
     /// The cell of a row and layer.
@@ -179,9 +190,22 @@ impl Results {
         rates.any(|r| r.row == row.name && r.layer == layer.name() && r.recipe == *recipe)
     }
 
+    /// Whether a recipe of a row's grid was tried.
+    pub fn has_trial(&self, row: &Row, recipe: &Recipe) -> bool {
+        let mut grid = self.grid.iter();
+        grid.any(|trial| trial.row == row.name && trial.recipe == *recipe)
+    }
+
+    /// Puts a recipe of the grid in.
+    pub fn add_trial(&mut self, trial: Trial) {
+        self.grid.push(trial);
+        let place = |trial: &Trial| ROWS.iter().position(|row| row.name == trial.row);
+        self.grid.sort_by_key(place);
+    }
+
     /// Puts a point in, in place of an earlier one.
-    pub fn add_rate(&mut self, rate: Rate) {
-        let key = |r: &Rate| (r.row.clone(), r.layer.clone(), r.learning_rate.to_bits());
+    pub fn add_rate(&mut self, rate: Trial) {
+        let key = |r: &Trial| (r.row.clone(), r.layer.clone(), r.learning_rate().to_bits());
         self.rates.retain(|other| key(other) != key(&rate));
         self.rates.push(rate);
     }
@@ -251,8 +275,38 @@ impl Results {
                 );
             }
         }
+        if !self.grid.is_empty() {
+            text += &self.grid_markdown();
+        }
         if !self.rates.is_empty() {
             text += &self.rates_markdown();
+        }
+        text
+    }
+
+    fn grid_markdown(&self) -> String {
+        let mut text =
+            "\nWhat was tried to choose the recipes: accuracy on the validation split, %, \
+                        one Bregman network each; the one taken in bold.\n\n\
+                        | network | recipe | accuracy |\n|---|---|---|\n"
+                .to_owned();
+        for trial in &self.grid {
+            let row = ROWS.iter().find(|row| row.name == trial.row);
+            let taken = self
+                .cells
+                .iter()
+                .any(|cell| cell.row == trial.row && cell.recipe == trial.recipe);
+            let accuracy = match trial.validation_accuracy {
+                None => "diverged".to_owned(),
+                Some(accuracy) if taken => format!("**{:.2}**", 100.0 * accuracy),
+                Some(accuracy) => format!("{:.2}", 100.0 * accuracy),
+            };
+            let title = row.map_or(trial.row.as_str(), |row| row.title);
+            let _ = writeln!(
+                text,
+                "| {title} | {} | {accuracy} |",
+                trial.recipe.describe()
+            );
         }
         text
     }
@@ -268,7 +322,7 @@ impl Results {
         text += &format!("\n|---|---|{}\n", "---|".repeat(LEARNING_RATES.len()));
         for row in &ROWS {
             for layer in LayerKind::ALL {
-                let own: Vec<&Rate> = self
+                let own: Vec<&Trial> = self
                     .rates
                     .iter()
                     .filter(|r| r.row == row.name && r.layer == layer.name())
@@ -280,7 +334,7 @@ impl Results {
                 let best = best.fold(0.0, f64::max);
                 let _ = write!(text, "| {} | {} |", row.title, layer.name());
                 for rate in LEARNING_RATES {
-                    let point = own.iter().find(|r| r.learning_rate == rate);
+                    let point = own.iter().find(|r| r.learning_rate() == rate);
                     let shown = match point.map(|r| r.validation_accuracy) {
                         None => "not run".to_owned(),
                         Some(None) => "diverged".to_owned(),
