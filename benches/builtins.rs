@@ -68,6 +68,7 @@ fn layers(criterion: &mut Criterion) {
 
 fn specs(width: usize) -> Vec<BufferSpec> {
     let spec = |name: &str, values: Vec<f32>| BufferSpec {
+        half: false,
         name: name.to_owned(),
         bytes: 4 * values.len() as u64,
         contents: Contents::Bytes(bytemuck::cast_slice(&values).to_vec()),

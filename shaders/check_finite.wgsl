@@ -6,7 +6,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> values: array<f32>;
+@group(0) @binding(1) var<storage, read> values: array<Stored>;
 @group(0) @binding(2) var<storage, read_write> flags: array<atomic<u32>>;
 
 @compute @workgroup_size(ELEMENTS)
@@ -15,7 +15,7 @@ fn check_finite(
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
     let index = element_index(global, groups);
-    if (index < params.len && non_finite(values[index])) {
+    if (index < params.len && non_finite(f32(values[index]))) {
         atomicOr(&flags[index / (params.len / params.realizations)], 1u);
     }
 }

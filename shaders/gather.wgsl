@@ -12,7 +12,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> pixels: array<u32>;
 @group(0) @binding(2) var<storage, read> pixel_values: array<f32>;
 @group(0) @binding(3) var<storage, read> order: array<u32>;
-@group(0) @binding(4) var<storage, read_write> output: array<f32>;
+@group(0) @binding(4) var<storage, read_write> output: array<Stored>;
 
 @compute @workgroup_size(ELEMENTS)
 fn gather(
@@ -32,5 +32,5 @@ fn gather(
         let byte = sample * params.features + feature;
         value = pixel_values[(pixels[byte / 4u] >> (8u * (byte % 4u))) & 255u];
     }
-    output[index] = value;
+    output[index] = Stored(value);
 }

@@ -17,8 +17,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> z: array<f32>;
-@group(0) @binding(2) var<storage, read> weight: array<f32>;
+@group(0) @binding(1) var<storage, read> z: array<Stored>;
+@group(0) @binding(2) var<storage, read> weight: array<Stored>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read> labels: array<u32>;
 @group(0) @binding(5) var<storage, read> order: array<u32>;
@@ -50,9 +50,10 @@ fn head(
     let line = (realization * params.batch + row) * params.inputs;
     let matrix = realization * params.outputs * params.inputs;
     for (var kk = lane; kk < params.inputs; kk += HEAD_LANES) {
-        let value = z[line + kk];
+        let value = f32(z[line + kk]);
         for (var j = 0u; j < HEAD_CLASSES; j++) {
-            sums[j] += value * weight[matrix + min(j, params.outputs - 1u) * params.inputs + kk];
+            let place = matrix + min(j, params.outputs - 1u) * params.inputs + kk;
+            sums[j] += value * f32(weight[place]);
         }
     }
     for (var j = 0u; j < HEAD_CLASSES; j++) {

@@ -18,7 +18,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
-@group(0) @binding(5) var<storage, read_write> next_weight: array<f32>;
+@group(0) @binding(5) var<storage, read_write> next_weight: array<Stored>;
 @group(0) @binding(6) var<storage, read_write> bias: array<f32>;
 
 const INPUT: u32 = 0u;
@@ -97,7 +97,7 @@ fn store_element(realization: u32, row: u32, col: u32, acc: f32) {
             bias[place] -= step;
         } else {
             let index = place * params.inputs + col;
-            next_weight[index] = weight_element(index) - step;
+            next_weight[index] = Stored(weight_element(index) - step);
         }
     } else {
         let index = (realization * params.batch + row) * params.inputs + col;

@@ -13,8 +13,8 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> output: array<f32>;
-@group(0) @binding(5) var<storage, read_write> u: array<f32>;
+@group(0) @binding(4) var<storage, read_write> output: array<Stored>;
+@group(0) @binding(5) var<storage, read_write> u: array<Stored>;
 
 // Whether the product is Mz, not Wz.
 var<private> mixing: bool;
@@ -22,9 +22,9 @@ var<private> mixing: bool;
 fn store_element(realization: u32, row: u32, col: u32, acc: f32) {
     let index = (realization * params.batch + row) * params.outputs + col;
     if (mixing) {
-        u[index] = acc;
+        u[index] = Stored(acc);
     } else {
-        epilogue(index, acc + bias[realization * params.outputs + col], u[index]);
+        epilogue(index, acc + bias[realization * params.outputs + col], f32(u[index]));
     }
 }
 

@@ -16,7 +16,7 @@ fn label_of(realization: u32, row: u32) -> u32 {
 fn metrics_of(base: u32, one: SampleLoss) -> vec2<u32> {
     var bad = non_finite(one.loss);
     for (var j = 0u; j < params.outputs; j++) {
-        bad = bad || non_finite(logits[base + j]);
+        bad = bad || non_finite(f32(logits[base + j]));
     }
     return vec2(select(bitcast<u32>(one.loss), 0x7fc00000u, bad), u32(one.correct));
 }

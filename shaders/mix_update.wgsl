@@ -14,9 +14,9 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> delta: array<f32>;
-@group(0) @binding(2) var<storage, read> u: array<f32>;
-@group(0) @binding(3) var<storage, read> z: array<f32>;
-@group(0) @binding(4) var<storage, read_write> matrix: array<f32>;
+@group(0) @binding(2) var<storage, read> u: array<Stored>;
+@group(0) @binding(3) var<storage, read> z: array<Stored>;
+@group(0) @binding(4) var<storage, read_write> matrix: array<Stored>;
 
 // q of the row's output for a few samples.
 var<workgroup> q: array<f32, ROW_THREADS>;
@@ -39,16 +39,17 @@ fn mix_update(
         for (var sample = 0u; sample < params.batch; sample += ROW_THREADS) {
             if (sample + thread < params.batch) {
                 let index = (first_sample + sample + thread) * params.outputs + output;
-                q[thread] = mix_gradient(delta[index], u[index]);
+                q[thread] = mix_gradient(delta[index], f32(u[index]));
             }
             workgroupBarrier();
             for (var i = 0u; i < min(ROW_THREADS, params.batch - sample); i++) {
-                gradient += q[i] * z[(first_sample + sample + i) * params.inputs + col];
+                gradient += q[i] * f32(z[(first_sample + sample + i) * params.inputs + col]);
             }
             workgroupBarrier();
         }
         if (first + thread < params.inputs) {
-            matrix[row * params.inputs + col] -= params.learning_rate * gradient;
+            let place = row * params.inputs + col;
+            matrix[place] = Stored(f32(matrix[place]) - params.learning_rate * gradient);
         }
     }
     project_row(row * params.inputs, params.inputs, thread);

@@ -7,7 +7,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> matrix: array<f32>;
+@group(0) @binding(1) var<storage, read_write> matrix: array<Stored>;
 
 @compute @workgroup_size(ROW_THREADS)
 fn project_simplex(

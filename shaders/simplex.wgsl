@@ -17,7 +17,7 @@ fn project_row(first: u32, cols: u32, thread: u32) {
         var sum = 0.0;
         var count = 0u;
         for (var col = thread; col < cols; col += ROW_THREADS) {
-            let value = matrix[first + col];
+            let value = f32(matrix[first + col]);
             if (round == 0u || value > theta) {
                 sum += value - pivot;
                 count += 1u;
@@ -42,8 +42,8 @@ fn project_row(first: u32, cols: u32, thread: u32) {
         theta = pivot + (total - 1.0) / f32(count_above);
     }
     for (var col = thread; col < cols; col += ROW_THREADS) {
-        let value = matrix[first + col];
+        let value = f32(matrix[first + col]);
         let projected = select(value - theta, 0.0, value <= theta);
-        matrix[first + col] = select(projected, theta, non_finite(theta));
+        matrix[first + col] = Stored(select(projected, theta, non_finite(theta)));
     }
 }

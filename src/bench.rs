@@ -10,7 +10,7 @@ use crate::data::Dataset;
 use crate::error::Result;
 use crate::executor::{Executor, Sgd, Splits};
 use crate::gpu::ops::{self, Product, limits};
-use crate::gpu::shader::{Layout, Tile};
+use crate::gpu::shader::{Layout, Storage, Tile};
 use crate::gpu::{
     BufferId, BufferSpec, Buffers, Contents, Gpu, GpuExecutor, LayerPlan, Op, PlanOptions, Program,
 };
@@ -77,6 +77,7 @@ fn spec(name: &str, len: usize) -> BufferSpec {
     BufferSpec {
         name: name.to_owned(),
         bytes: 4 * len as u64,
+        half: false,
         // Zeros may run faster than numbers do.
         contents: Contents::Bytes(
             bytemuck::cast_slice(&random(len as u32, len, -0.5, 0.5)).to_vec(),
@@ -269,7 +270,7 @@ impl Case {
         )
     }
 
-    fn options(&self, fused: bool) -> PlanOptions {
+    fn options(&self, fused: bool, storage: Storage) -> PlanOptions {
         PlanOptions {
             realizations: self.realizations,
             sgd: Sgd {
@@ -277,6 +278,7 @@ impl Case {
                 learning_rate: 1e-3,
             },
             fused,
+            storage,
         }
     }
 
@@ -297,7 +299,7 @@ impl Case {
         let model = self.model(2)?;
         let mut targets = Vec::new();
         for fused in [true, false] {
-            let mut plan = LayerPlan::new(&model, 1, self.options(fused));
+            let mut plan = LayerPlan::new(&model, 1, self.options(fused, Storage::F32))?;
             for buffer in &mut plan.buffers {
                 *buffer = spec(&buffer.name, buffer.bytes as usize / 4);
             }
@@ -341,7 +343,7 @@ impl Case {
         let parameters: Vec<_> = (0..self.realizations as u64)
             .map(|seed| Init::Random.parameters(&model, seed))
             .collect();
-        let options = self.options(fused);
+        let options = self.options(fused, Storage::F32);
         let executor = GpuExecutor::new(gpu.clone(), &model, &splits, &parameters, options);
         pollster::block_on(executor)
     }

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use bregman::error::Error;
+use bregman::gpu::shader::Storage;
 use bregman::gpu::{Plan, PlanOptions};
 use bregman::nn::{Form, LayerKind, Loss, Model};
 use bregman::selftest::networks::{Case, SGD, cases, splits};
@@ -11,6 +13,7 @@ fn plan(model: &Model, realizations: usize, fused: bool) -> Plan {
         realizations,
         sgd: SGD,
         fused,
+        storage: Storage::F32,
     };
     Plan::new(model, &splits(model), options).expect("a plan")
 }
@@ -61,5 +64,39 @@ fn weights_alone_come_in_pairs() {
         assert_eq!(names, expected, "{name}");
         let distinct: HashSet<usize> = plan.pairs.iter().flatten().map(|id| id.0).collect();
         assert_eq!(distinct.len(), 2 * plan.pairs.len(), "{name}");
+    }
+}
+
+/// In half precision a step is the same dispatches on half of the memory for weights and activations;
+/// biases and gradients keep theirs.
+#[test]
+fn half_precision_halves_weights_and_activations() {
+    let tanh = |case: &Case| case.model.activation.name == "tanh";
+    for Case { name, model } in cases().into_iter().filter(tanh) {
+        let single = plan(&model, 2, true);
+        let mut options = single.options;
+        options.storage = Storage::F16;
+        let half = Plan::new(&model, &splits(&model), options).expect("a plan");
+        assert_eq!(half.train_step.len(), single.train_step.len(), "{name}");
+        for (half, single) in half.buffers.iter().zip(&single.buffers) {
+            let part = half.name.rsplit('.').next();
+            let stored = ["weight", "next weight", "z", "a", "u", "mix"];
+            let halved = part.is_some_and(|part| stored.contains(&part));
+            // Whether a kernel touches it: the head's z is its input.
+            assert!(halved || !half.half, "{name}: {}", half.name);
+            let expected = match half.half {
+                true => (single.bytes / 2).next_multiple_of(4),
+                false => single.bytes,
+            };
+            assert_eq!(half.bytes, expected, "{name}: {}", half.name);
+            let weight = half.name.ends_with("weight");
+            assert!(half.half || !weight, "{name}: {}", half.name);
+        }
+        options.fused = false;
+        let refused = Plan::new(&model, &splits(&model), options);
+        assert!(
+            matches!(refused, Err(Error::InvalidOption { .. })),
+            "{name}"
+        );
     }
 }

@@ -1,4 +1,4 @@
 // z′ = Wz + b: the head.
 fn epilogue(index: u32, pre_activation: f32, skip: f32) {
-    output[index] = pre_activation;
+    output[index] = Stored(pre_activation);
 }

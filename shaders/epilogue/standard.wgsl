@@ -1,4 +1,4 @@
 // z′ = ρ(Wz + b).
 fn epilogue(index: u32, pre_activation: f32, skip: f32) {
-    output[index] = rho(pre_activation);
+    output[index] = Stored(rho(pre_activation));
 }

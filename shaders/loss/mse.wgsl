@@ -7,14 +7,14 @@ fn sample_loss(base: u32, place: u32, label: u32) -> SampleLoss {
     var best = 0u;
     var loss = 0.0;
     for (var j = 0u; j < params.outputs; j++) {
-        if (logits[base + j] > logits[base + best]) {
+        if (f32(logits[base + j]) > f32(logits[base + best])) {
             best = j;
         }
         let hit = select(j, 1u, single) == label;
-        let difference = logits[base + j] - select(0.0, 1.0, hit);
+        let difference = f32(logits[base + j]) - select(0.0, 1.0, hit);
         loss += difference * difference;
         delta[place + j] = 2.0 * difference / f32(step.count * params.outputs);
     }
-    let predicted = select(best, u32(logits[base] > 0.5), single);
+    let predicted = select(best, u32(f32(logits[base]) > 0.5), single);
     return SampleLoss(loss / f32(params.outputs), predicted == label);
 }

@@ -1,7 +1,7 @@
 // Vectors and elements of what a backward pass reads, in lines of any length: see lhs_scalar.
 @group(0) @binding(1) var<storage, read> delta: array<f32>;
-@group(0) @binding(2) var<storage, read> weight: array<f32>;
-@group(0) @binding(3) var<storage, read> z: array<f32>;
+@group(0) @binding(2) var<storage, read> weight: array<Stored>;
+@group(0) @binding(3) var<storage, read> z: array<Stored>;
 
 fn delta_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
     let at = within(start, offset, len);
@@ -11,13 +11,13 @@ fn delta_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
 
 fn weight_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
     let at = within(start, offset, len);
-    let value = vec4(weight[at.x], weight[at.y], weight[at.z], weight[at.w]);
+    let value = vec4<f32>(vec4(weight[at.x], weight[at.y], weight[at.z], weight[at.w]));
     return select(vec4(0.0), value, below(offset, select(0u, len, inside)));
 }
 
 fn z_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
     let at = within(start, offset, len);
-    let value = vec4(z[at.x], z[at.y], z[at.z], z[at.w]);
+    let value = vec4<f32>(vec4(z[at.x], z[at.y], z[at.z], z[at.w]));
     return select(vec4(0.0), value, below(offset, select(0u, len, inside)));
 }
 
@@ -26,9 +26,9 @@ fn delta_element(index: u32) -> f32 {
 }
 
 fn weight_element(index: u32) -> f32 {
-    return weight[index];
+    return f32(weight[index]);
 }
 
 fn z_element(index: u32) -> f32 {
-    return z[index];
+    return f32(z[index]);
 }

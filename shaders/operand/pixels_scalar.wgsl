@@ -1,6 +1,6 @@
 // lhs, whose lines are samples. The workgroups of the first column leave the batch in z for the
 // backward pass.
-@group(0) @binding(1) var<storage, read_write> z: array<f32>;
+@group(0) @binding(1) var<storage, read_write> z: array<Stored>;
 
 fn lhs_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
     let line = start / len;
@@ -15,7 +15,7 @@ fn lhs_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
     if (first_column) {
         for (var i = 0u; i < 4u; i++) {
             if (exists[i]) {
-                z[start + offset + i] = value[i];
+                z[start + offset + i] = Stored(value[i]);
             }
         }
     }

@@ -1,6 +1,6 @@
 // lhs, whose lines are samples of a multiple of 4 pixels: one word a vector. The workgroups of the
 // first column leave the batch in z for the backward pass.
-@group(0) @binding(1) var<storage, read_write> z: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> z: array<Stored4>;
 
 fn lhs_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
     let line = start / len;
@@ -18,7 +18,7 @@ fn lhs_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
         inside && row < step.count && offset < len,
     );
     if (first_column && inside && offset < len) {
-        z[(start + offset) / 4u] = value;
+        z[(start + offset) / 4u] = Stored4(value);
     }
     return value;
 }

@@ -11,6 +11,7 @@ use bregman::bench::{self, Case};
 use bregman::data::{self, Request};
 use bregman::error::{Error, Result};
 use bregman::executor::{Sgd, Splits};
+use bregman::gpu::shader::Storage;
 use bregman::gpu::{Gpu, GpuExecutor, PlanOptions, Selection};
 use bregman::nn::{Form, Init, LayerKind, Loss, Model};
 use bregman::selftest;
@@ -210,6 +211,7 @@ fn mnist(gpu: &Gpu, options: &Options) -> Result<Value> {
             realizations,
             sgd,
             fused: true,
+            storage: Storage::F32,
         };
         let epochs = pollster::block_on(async {
             let gpu = gpu.clone();

@@ -148,7 +148,15 @@ async fn run(options: &Options) -> Result<Ended> {
     }
     // The executor takes the data; the pictures show them.
     let test = options.out_dir.as_ref().map(|_| splits.test.clone());
-    let mut executor = device::executor(device, network, splits, sgd, !options.unfused).await?;
+    let mut executor = device::executor(
+        device,
+        network,
+        splits,
+        sgd,
+        !options.unfused,
+        options.storage,
+    )
+    .await?;
 
     let (epochs, test_accuracies) = if options.eval_only {
         (

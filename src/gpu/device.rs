@@ -52,8 +52,9 @@ impl Gpu {
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("bregman"),
                 required_limits: adapter.limits(),
-                // Only for measuring, where the adapter can.
-                required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+                // For measuring, and for storage in half precision, where the adapter can.
+                required_features: adapter.features()
+                    & (wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16),
                 ..Default::default()
             })
             .await
@@ -93,6 +94,11 @@ impl Gpu {
     /// The adapter.
     pub fn summary(&self) -> &AdapterSummary {
         &self.summary
+    }
+
+    /// Whether its kernels may store numbers in half precision.
+    pub fn has_f16(&self) -> bool {
+        self.device.features().contains(wgpu::Features::SHADER_F16)
     }
 
     /// The device's limits.

@@ -5,6 +5,8 @@ use std::ops::Range;
 use super::device::Gpu;
 use super::plan::{BufferId, Op, Plan, PlanOptions, SplitPlan};
 use super::program::{Buffers, Program, run_in_turn};
+use super::shader::Storage;
+use super::storage::{decode, encode};
 use crate::error::{Error, Result};
 use crate::executor::{BatchMetrics, Executor, Split, Splits, check_orders};
 use crate::nn::{Model, Parameters};
@@ -26,6 +28,8 @@ pub struct GpuExecutor {
     train_step: [Program; 2],
     epoch_end: [Program; 2],
     tensors: [Vec<BufferId>; 2],
+    /// Whether each is in half precision.
+    half: Vec<bool>,
     /// Steps so far, modulo 2.
     parity: usize,
     flags: BufferId,
@@ -45,7 +49,8 @@ impl GpuExecutor {
     ///
     /// # Errors
     /// [`Error::Shape`] for data or parameters that do not fit the model, [`Error::TooLarge`] for a
-    /// buffer beyond the adapter's limits, [`Error::Gpu`] for what the driver refuses.
+    /// buffer beyond the adapter's limits, [`Error::InvalidOption`] for half precision where the
+    /// adapter or a kernel has none, [`Error::Gpu`] for what the driver refuses.
     pub async fn new(
         gpu: Gpu,
         model: &Model,
@@ -79,6 +84,13 @@ impl GpuExecutor {
             });
         }
         plan.check_limits(&gpu.limits())?;
+        if options.storage == Storage::F16 && !gpu.has_f16() {
+            return Err(Error::InvalidOption {
+                option: "--storage",
+                value: options.storage.name().to_owned(),
+                reason: format!("{} has no shader-f16", gpu.summary().name),
+            });
+        }
         let buffers = Buffers::new(&gpu, &plan.buffers).await?;
         let steps = |split: &SplitPlan| Some(split.steps);
         let train = plan
@@ -110,12 +122,14 @@ impl GpuExecutor {
             pair.map_or(id, |pair| pair[1])
         };
         let tensors_after = plan.tensors.iter().map(trade).collect();
+        let is_half = |id: &BufferId| plan.buffers[id.0].half;
+        let half: Vec<bool> = plan.tensors.iter().map(is_half).collect();
         for (t, &tensor) in plan.tensors.iter().enumerate() {
             let values: Vec<f32> = parameters
                 .iter()
                 .flat_map(|p| p.tensors().nth(t).into_iter().flatten().copied())
                 .collect();
-            buffers.write(&gpu, tensor, bytemuck::cast_slice(&values));
+            buffers.write(&gpu, tensor, &encode(&values, half[t]));
         }
         Ok(Self {
             gpu,
@@ -125,6 +139,7 @@ impl GpuExecutor {
             train_step,
             epoch_end,
             tensors: [plan.tensors, tensors_after],
+            half,
             parity: 0,
             flags: plan.flags,
             splits: split_programs,
@@ -284,7 +299,12 @@ impl Executor for GpuExecutor {
         // One by one: together they may be more than a buffer can hold.
         for (t, &tensor) in self.tensors[self.parity].iter().enumerate() {
             let read = self.buffers.read(&mut self.gpu, &[tensor]).await?;
-            let values: Vec<f32> = bytemuck::pod_collect_to_vec(&read[0]);
+            let len = all
+                .iter()
+                .filter_map(|p| p.tensors().nth(t))
+                .map(|t| t.len())
+                .sum();
+            let values = decode(&read[0], self.half[t], len);
             let mut rest = &values[..];
             for parameters in &mut all {
                 if let Some(tensor) = parameters.tensors_mut().nth(t) {

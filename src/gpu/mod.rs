@@ -11,6 +11,7 @@ pub mod ops;
 mod plan;
 mod program;
 pub mod shader;
+mod storage;
 
 pub use adapter::{AdapterSummary, Selection, adapters};
 pub use device::Gpu;
@@ -18,3 +19,4 @@ pub use executor::GpuExecutor;
 pub(crate) use plan::STEP_STRIDE;
 pub use plan::{BufferId, BufferSpec, Contents, Grid, LayerPlan, Op, Plan, PlanOptions};
 pub use program::{Buffers, Program};
+pub(crate) use storage::{decode, halve};

@@ -7,7 +7,8 @@ use front::Front;
 use super::ops::layer_backward::Skip;
 use super::ops::layer_forward::Input;
 use super::ops::{self, Product};
-use super::shader::{Layout, Shader, Tile};
+use super::shader::{Layout, Shader, Storage, Tile};
+use super::storage;
 use crate::error::{Error, Result};
 use crate::executor::{Sgd, Split, Splits};
 use crate::nn::{Form, Layer, LayerKind, Model};
@@ -23,6 +24,8 @@ pub struct BufferSpec {
     pub name: String,
     /// Its size in bytes, a multiple of 4.
     pub bytes: u64,
+    /// Whether its numbers are in half precision.
+    pub half: bool,
     /// What it starts with.
     pub contents: Contents,
 }
@@ -102,6 +105,8 @@ pub struct PlanOptions {
     pub sgd: Sgd,
     /// Fused kernels, or each operation in a dispatch of its own.
     pub fused: bool,
+    /// How weights and activations lie in memory.
+    pub storage: Storage,
 }
 
 /// The programs of one data set.
@@ -141,7 +146,8 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Shape`] if the data does not fit the model, [`Error::Label`] for a label that is not
-    /// below the number of classes.
+    /// below the number of classes, [`Error::InvalidOption`] for half precision without fused kernels
+    /// or behind convolutions.
     pub fn new(model: &Model, splits: &Splits, options: PlanOptions) -> Result<Self> {
         let present = [Split::Train, Split::Validation, Split::Test]
             .into_iter()
@@ -160,7 +166,13 @@ impl Plan {
         }
         train_step.extend(builder.backward());
         let flags = builder.zeros("flags", options.realizations);
-        let epoch_end = builder.check_finite(flags);
+        let mut epoch_end = builder.check_finite(flags);
+        let mut buffers = std::mem::take(&mut builder.buffers);
+        if options.storage == Storage::F16 {
+            let evaluations = split_plans.iter_mut().map(|split| &mut split.evaluate);
+            let all = evaluations.chain([&mut train_step, &mut epoch_end]);
+            storage::halve(&mut all.flatten().collect::<Vec<_>>(), &mut buffers)?;
+        }
         Ok(Self {
             options,
             tensors: builder.tensors().collect(),
@@ -169,7 +181,7 @@ impl Plan {
                 .iter()
                 .filter_map(|l| l.next_weight.map(|next| [l.weight, next]))
                 .collect(),
-            buffers: builder.buffers,
+            buffers,
             train_step,
             epoch_end,
             flags,
@@ -211,16 +223,24 @@ pub struct LayerPlan {
 
 impl LayerPlan {
     /// Layer `l` of `model`, on a buffer.
-    pub fn new(model: &Model, l: usize, options: PlanOptions) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] as for a [`Plan`].
+    pub fn new(model: &Model, l: usize, options: PlanOptions) -> Result<Self> {
         let builder = Builder::new(model, options);
         let (mut forward, mut backward) = (Vec::new(), Vec::new());
         builder.layer_forward(l, Input::Buffer(builder.z[l]), &mut forward);
         builder.layer_backward(l, &model.layers[l], builder.skip(l), &mut backward);
-        Self {
-            buffers: builder.buffers,
+        let mut buffers = builder.buffers;
+        if options.storage == Storage::F16 {
+            let mut ops: Vec<&mut Op> = forward.iter_mut().chain(&mut backward).collect();
+            storage::halve(&mut ops, &mut buffers)?;
+        }
+        Ok(Self {
+            buffers,
             forward,
             backward,
-        }
+        })
     }
 }
 
@@ -363,6 +383,7 @@ impl<'a> Builder<'a> {
         self.buffers.push(BufferSpec {
             name: name.into(),
             bytes: bytes as u64,
+            half: false,
             contents,
         });
         BufferId(self.buffers.len() - 1)

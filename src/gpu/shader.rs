@@ -59,6 +59,55 @@ pub const SIMPLEX: File = wgsl!("simplex");
 /// The tiled product.
 pub const TILE_MATMUL: File = wgsl!("tile_matmul");
 
+/// How weights and activations lie in an adapter's memory. All is computed in f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Storage {
+    /// In single precision.
+    #[default]
+    F32,
+    /// In half precision, where the adapter has `shader-f16`: W, M, z, a and u. Biases, gradients and
+    /// outputs of the network stay in single precision.
+    F16,
+}
+
+impl Storage {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::F32, Self::F16];
+
+    /// What users call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+
+    /// The one called `name`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownName`] with those there are.
+    pub fn by_name(name: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|storage| storage.name() == name);
+        found.ok_or_else(|| Error::UnknownName {
+            kind: "storage",
+            name: name.to_owned(),
+            known: Self::ALL.map(Self::name).join(", "),
+        })
+    }
+
+    /// Its file.
+    pub const fn file(self) -> File {
+        match self {
+            Self::F32 => wgsl!("storage/f32"),
+            Self::F16 => wgsl!("storage/f16"),
+        }
+    }
+}
+
+/// How weights and activations lie in memory: in single precision, unless [`Shader::stored`] changes
+/// that.
+pub const STORAGE: File = Storage::F32.file();
+
 /// The tiled product of convolutions, and its sizes.
 pub const TILE_CONV: File = wgsl!("tile_conv");
 /// See [`TILE_CONV`].
@@ -96,6 +145,17 @@ impl Shader {
             text: activation.wgsl,
         };
         self.files.extend([file, MATH]);
+        self
+    }
+
+    /// The same on weights and activations that lie in memory otherwise.
+    pub fn stored(mut self, storage: Storage) -> Self {
+        let known = Storage::ALL.map(|storage| storage.file().name);
+        for file in &mut self.files {
+            if known.contains(&file.name) {
+                *file = storage.file();
+            }
+        }
         self
     }
 
@@ -258,6 +318,8 @@ pub struct Binding {
     pub name: String,
     /// How it is used.
     pub access: Access,
+    /// Whether it is an array of half precision.
+    pub half: bool,
 }
 
 /// A field of a kernel's `Params`.
@@ -298,7 +360,7 @@ pub fn reflect(shader: &Shader) -> Result<Reflection> {
         naga::front::wgsl::parse_str(&text).map_err(|e| failed(e.emit_to_string(&text)))?;
     naga::valid::Validator::new(
         naga::valid::ValidationFlags::all(),
-        naga::valid::Capabilities::empty(),
+        naga::valid::Capabilities::SHADER_FLOAT16,
     )
     .validate(&module)
     .map_err(|e| failed(e.emit_to_string(&text)))?;
@@ -330,6 +392,7 @@ pub fn reflect(shader: &Shader) -> Result<Reflection> {
             index: binding.binding,
             name: name.clone(),
             access,
+            half: is_half(&module, variable.ty),
         });
     }
     bindings.sort_by_key(|b| (b.group, b.index));
@@ -339,6 +402,14 @@ pub fn reflect(shader: &Shader) -> Result<Reflection> {
         params,
         constants: constants(&module),
     })
+}
+
+fn is_half(module: &naga::Module, ty: naga::Handle<naga::Type>) -> bool {
+    match module.types[ty].inner {
+        TypeInner::Array { base, .. } => is_half(module, base),
+        TypeInner::Scalar(scalar) | TypeInner::Vector { scalar, .. } => scalar == naga::Scalar::F16,
+        _ => false,
+    }
 }
 
 fn fields(module: &naga::Module, inner: &TypeInner) -> Option<Vec<Field>> {

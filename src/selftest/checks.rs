@@ -1,10 +1,13 @@
 //! Expected values that carry a bound on the float32 rounding of the kernel under test, and the book
 //! that is kept on how near to it kernels come.
 
+use half::f16;
 use serde::Serialize;
 
+use super::dispatch::Run;
 use crate::error::Result;
 use crate::gpu::Gpu;
+use crate::gpu::shader::Storage;
 
 /// Relative error of one operation. WGSL leaves the direction of rounding open, so a whole ULP.
 const ROUNDING: f64 = 1.0 / (1 << 23) as f64;
@@ -103,6 +106,28 @@ impl Bounded {
         }
     }
 
+    /// This as a weight or an activation lies in memory. WGSL leaves the direction of rounding open, so
+    /// a whole ULP of half precision, and what is not normal in it may become 0.
+    pub fn stored(self, storage: Storage) -> Self {
+        const ROUNDING: f64 = 1.0 / (1 << 10) as f64;
+        const FLUSH: f64 = 1.0 / (1 << 14) as f64;
+        match storage {
+            Storage::F32 => self,
+            Storage::F16 => Self {
+                error: self.error + ROUNDING * (self.value.abs() + self.error) + FLUSH,
+                ..self
+            },
+        }
+    }
+
+    /// [`Self::stored`] of a dual variable, which keeps within the largest number.
+    pub fn stored_dual(self, storage: Storage) -> Self {
+        match storage {
+            Storage::F32 => self,
+            Storage::F16 => self.limited(f16::MAX.to_f32()).stored(storage),
+        }
+    }
+
     /// This kept within ±max.
     pub fn limited(self, max: f32) -> Self {
         let max = f64::from(max);
@@ -121,6 +146,8 @@ pub type Check = fn(&mut Gpu, &mut Checks) -> Result<()>;
 pub struct Checks {
     /// Whether all permutations are wanted, not only a sample.
     pub full: bool,
+    /// How weights and activations lie in memory.
+    pub storage: Storage,
     rows: Vec<Row>,
     current: usize,
 }
@@ -147,6 +174,21 @@ impl Checks {
             full,
             ..Self::default()
         }
+    }
+
+    /// Buffers and ops of a check of kernels that store weights or activations.
+    pub fn run(&self) -> Run {
+        Run::stored(self.storage)
+    }
+
+    /// Weights or activations that lie in memory as they are.
+    pub fn stored(&self, mut values: Vec<f32>) -> Vec<f32> {
+        if self.storage == Storage::F16 {
+            for value in &mut values {
+                *value = f16::from_f32(*value).to_f32();
+            }
+        }
+        values
     }
 
     /// What follows counts towards the row of this name.

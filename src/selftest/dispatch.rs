@@ -1,7 +1,8 @@
 //! Runs a few ops on buffers of their own, and waits for them.
 
 use crate::error::Result;
-use crate::gpu::{BufferId, BufferSpec, Buffers, Contents, Gpu, Op, Program};
+use crate::gpu::shader::Storage;
+use crate::gpu::{BufferId, BufferSpec, Buffers, Contents, Gpu, Op, Program, decode, halve};
 use crate::rng::{Purpose, Stream};
 
 /// What a buffer starts with that an op is expected to fill: what no check expects of it.
@@ -12,10 +13,19 @@ pub const UNWRITTEN: f32 = -777.0;
 pub struct Run {
     specs: Vec<BufferSpec>,
     ops: Vec<Op>,
+    storage: Storage,
     steps: Option<BufferId>,
 }
 
 impl Run {
+    /// Ops on weights and activations that lie in memory so.
+    pub fn stored(storage: Storage) -> Self {
+        Self {
+            storage,
+            ..Self::default()
+        }
+    }
+
     /// A buffer of bytes, filled up to whole words.
     pub fn bytes(&mut self, bytes: &[u8]) -> BufferId {
         let mut bytes = bytes.to_vec();
@@ -46,22 +56,40 @@ impl Run {
     }
 
     /// Runs the ops; the words of the buffers `ids` after that.
-    pub fn read_words(self, gpu: &mut Gpu, ids: &[BufferId]) -> Result<Vec<Vec<u32>>> {
-        let read = pollster::block_on(async {
+    pub fn read_words(mut self, gpu: &mut Gpu, ids: &[BufferId]) -> Result<Vec<Vec<u32>>> {
+        let bytes = self.read_bytes(gpu, ids)?;
+        let words = bytes
+            .iter()
+            .map(|bytes| bytemuck::pod_collect_to_vec(bytes));
+        Ok(words.collect())
+    }
+
+    fn read_bytes(&mut self, gpu: &mut Gpu, ids: &[BufferId]) -> Result<Vec<Vec<u8>>> {
+        if self.storage == Storage::F16 {
+            halve(
+                &mut self.ops.iter_mut().collect::<Vec<_>>(),
+                &mut self.specs,
+            )?;
+        }
+        pollster::block_on(async {
             let buffers = Buffers::new(gpu, &self.specs).await?;
             let program = Program::new(gpu, &buffers, &self.ops, self.steps).await?;
             program.run(gpu, 0..1)?;
             buffers.read(gpu, ids).await
-        })?;
-        let words = read.iter().map(|bytes| bytemuck::pod_collect_to_vec(bytes));
-        Ok(words.collect())
+        })
     }
 
     /// Runs the ops; the numbers of the buffers `ids` after that.
-    pub fn read(self, gpu: &mut Gpu, ids: &[BufferId]) -> Result<Vec<Vec<f32>>> {
-        let words = self.read_words(gpu, ids)?.into_iter();
-        let floats = words.map(|w| w.into_iter().map(f32::from_bits).collect());
-        Ok(floats.collect())
+    pub fn read(mut self, gpu: &mut Gpu, ids: &[BufferId]) -> Result<Vec<Vec<f32>>> {
+        let lengths: Vec<usize> = ids
+            .iter()
+            .map(|id| self.specs[id.0].bytes as usize / 4)
+            .collect();
+        let read = self.read_bytes(gpu, ids)?;
+        let read = read.iter().zip(ids).zip(lengths);
+        Ok(read
+            .map(|((bytes, id), len)| decode(bytes, self.specs[id.0].half, len))
+            .collect())
     }
 
     fn push(&mut self, bytes: usize, contents: Contents) -> BufferId {
@@ -69,6 +97,7 @@ impl Run {
         self.specs.push(BufferSpec {
             name,
             bytes: bytes as u64,
+            half: false,
             contents,
         });
         BufferId(self.specs.len() - 1)

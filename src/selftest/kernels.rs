@@ -5,7 +5,7 @@ use super::dispatch::{Run, UNWRITTEN, random};
 use crate::activation::{self, Activation};
 use crate::error::Result;
 use crate::gpu::ops::{self, Product};
-use crate::gpu::shader::{Layout, Tile};
+use crate::gpu::shader::{Layout, Storage, Tile};
 use crate::gpu::{BufferId, Gpu};
 use crate::nn::{Layer, LayerKind, Loss};
 
@@ -13,7 +13,7 @@ use crate::nn::{Layer, LayerKind, Loss};
 const R: usize = 2;
 
 /// The checks, by name.
-pub const ALL: [(&str, Check); 15] = [
+pub const ALL: [(&str, Check); 20] = [
     ("matmul", matmul),
     ("layer_forward", layer_forward),
     ("layer_forward_of_pixels", layer_forward_of_pixels),
@@ -29,7 +29,33 @@ pub const ALL: [(&str, Check); 15] = [
     ("project_simplex", project_simplex),
     ("check_finite", check_finite),
     ("folded_dispatch", folded_dispatch),
+    ("layer_forward, f16", |gpu, checks| {
+        in_half(gpu, checks, layer_forward)
+    }),
+    ("layer_forward_of_pixels, f16", |gpu, checks| {
+        in_half(gpu, checks, layer_forward_of_pixels)
+    }),
+    ("layer_forward_mix, f16", |gpu, checks| {
+        in_half(gpu, checks, layer_forward_mix)
+    }),
+    ("layer_backward, f16", |gpu, checks| {
+        in_half(gpu, checks, layer_backward)
+    }),
+    ("head and mix_update, f16", |gpu, checks| {
+        in_half(gpu, checks, head)?;
+        in_half(gpu, checks, mix_update)
+    }),
 ];
+
+/// A check on weights and activations in half precision, where the adapter can.
+fn in_half(gpu: &mut Gpu, checks: &mut Checks, check: Check) -> Result<()> {
+    if gpu.has_f16() {
+        checks.storage = Storage::F16;
+        check(gpu, checks)?;
+        checks.storage = Storage::F32;
+    }
+    Ok(())
+}
 
 /// (m, n, k): ones, primes, and each tile's sizes ± 1.
 fn awkward_products(tile: Tile) -> Vec<Product> {
@@ -165,7 +191,11 @@ struct ForwardCase<'a> {
 }
 
 impl<'a> ForwardCase<'a> {
-    fn new(activation: &'a Activation, [batch, outputs, inputs]: [usize; 3]) -> Self {
+    fn new(
+        checks: &Checks,
+        activation: &'a Activation,
+        [batch, outputs, inputs]: [usize; 3],
+    ) -> Self {
         Self {
             activation,
             layer: Layer {
@@ -174,8 +204,8 @@ impl<'a> ForwardCase<'a> {
                 mix: inputs != outputs,
             },
             batch,
-            z: in_range(activation, 1, R * batch * inputs),
-            weight: random(2, R * outputs * inputs, -0.7, 0.5),
+            z: checks.stored(in_range(activation, 1, R * batch * inputs)),
+            weight: checks.stored(random(2, R * outputs * inputs, -0.7, 0.5)),
             bias: random(3, R * outputs, -0.5, 0.6),
         }
     }
@@ -248,12 +278,12 @@ fn forward_case(
     shape: [usize; 3],
 ) -> Result<()> {
     use ops::layer_forward::{Input, Operands, layer_forward};
-    let case = ForwardCase::new(activation, shape);
+    let case = ForwardCase::new(checks, activation, shape);
     let [batch, outputs, _] = shape;
-    let skip = in_range(activation, 4, R * batch * outputs);
-    let a_skip = random(5, R * batch * outputs, -1.4, 1.5);
+    let skip = checks.stored(in_range(activation, 4, R * batch * outputs));
+    let a_skip = checks.stored(random(5, R * batch * outputs, -1.4, 1.5));
     for which in 0..6 {
-        let mut run = Run::default();
+        let mut run = checks.run();
         let output = run.output(R * batch * outputs);
         let dual = run.output(R * batch * outputs);
         let [z, weight, bias, u, a] =
@@ -279,11 +309,13 @@ fn forward_case(
         let what = format!("{} {epilogue:?} {tile:?} {shape:?}", activation.name);
         let found = run.read(gpu, &[output, dual])?;
         let expected = elements(batch, outputs, |r, i, j| {
-            case.output(which, argument(r, i, j))
+            case.output(which, argument(r, i, j)).stored(checks.storage)
         });
         checks.compare(&what, &found[0], &expected);
         if which >= 4 {
-            let expected = elements(batch, outputs, argument);
+            let expected = elements(batch, outputs, |r, i, j| {
+                argument(r, i, j).stored_dual(checks.storage)
+            });
             checks.compare(&format!("{what} a′"), &found[1], &expected);
         }
     }
@@ -302,7 +334,7 @@ fn layer_forward_of_pixels(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
                 let bytes: Vec<u8> = (0..samples * width).map(|i| (i * 37 % 256) as u8).collect();
                 let values: Vec<f32> = (0..256).map(|p| p as f32 / 600.0 + 0.25).collect();
                 let order: Vec<u32> = (0..R * samples).map(|i| (i * 7 % samples) as u32).collect();
-                let mut case = ForwardCase::new(activation, [batch, width, width]);
+                let mut case = ForwardCase::new(checks, activation, [batch, width, width]);
                 for (index, z) in case.z.iter_mut().enumerate() {
                     let [r, i, j] = [index / width / batch, index / width % batch, index % width];
                     let place = r * order_stride + first + i;
@@ -311,7 +343,7 @@ fn layer_forward_of_pixels(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
                         false => 0.0,
                     };
                 }
-                let mut run = Run::default();
+                let mut run = checks.run();
                 run.step(first as u32, count as u32, 0);
                 let [output, dual, z] = [0; 3].map(|_| run.output(R * batch * width));
                 let operands = ops::gather::Operands {
@@ -342,14 +374,17 @@ fn layer_forward_of_pixels(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
                 let what = format!("{epilogue:?} {tile:?} {width}");
                 let found = run.read(gpu, &[output, dual, z])?;
                 let expected = elements(batch, width, |r, i, j| {
-                    case.output(which, argument(r, i, j))
+                    case.output(which, argument(r, i, j)).stored(checks.storage)
                 });
                 checks.compare(&what, &found[0], &expected);
                 if which == 4 {
-                    let expected = elements(batch, width, argument);
+                    let expected = elements(batch, width, |r, i, j| {
+                        argument(r, i, j).stored_dual(checks.storage)
+                    });
                     checks.compare(&format!("{what} a′"), &found[1], &expected);
                 }
-                let batch: Vec<_> = case.z.iter().map(|&z| Bounded::exact(z)).collect();
+                let gathered = |&z| Bounded::exact(z).stored(checks.storage);
+                let batch: Vec<_> = case.z.iter().map(gathered).collect();
                 checks.compare(&format!("{what} z"), &found[2], &batch);
             }
         }
@@ -360,16 +395,15 @@ fn layer_forward_of_pixels(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
 /// Layers with M.
 fn layer_forward_mix(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     use ops::layer_forward_mix::{Operands, layer_forward_mix};
+    let storage = checks.storage;
     for (activation, tile) in activations_and_tiles(checks.full) {
         for shape in across(tile) {
             let [batch, outputs, inputs] = shape;
-            let case = ForwardCase::new(activation, shape);
-            let mix: Vec<f32> = random(6, R * outputs * inputs, 0.5, 1.0)
-                .iter()
-                .map(|m| m / inputs as f32)
-                .collect();
+            let case = ForwardCase::new(checks, activation, shape);
+            let mix = random(6, R * outputs * inputs, 0.5, 1.0);
+            let mix = checks.stored(mix.iter().map(|m| m / inputs as f32).collect());
             for which in 2..5 {
-                let mut run = Run::default();
+                let mut run = checks.run();
                 let [output, dual, u] = [0; 3].map(|_| run.output(R * batch * outputs));
                 let epilogue = forward_epilogue(which, u, u, dual);
                 let operands = Operands {
@@ -385,20 +419,23 @@ fn layer_forward_mix(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
                     epilogue, activation, clamp, tile, rows, layer, operands,
                 ));
                 let argument = |r, i, j| {
-                    let u = case.product(&mix, r, i, j);
+                    let u = case.product(&mix, r, i, j).stored(storage);
                     case.argument(which, r, i, j, u)
                 };
                 let what = format!("{} {epilogue:?} {tile:?} {shape:?}", activation.name);
                 let found = run.read(gpu, &[output, dual, u])?;
                 let expected = elements(batch, outputs, |r, i, j| {
-                    case.output(which, argument(r, i, j))
+                    case.output(which, argument(r, i, j)).stored(storage)
                 });
                 checks.compare(&what, &found[0], &expected);
                 if which == 4 {
-                    let expected = elements(batch, outputs, argument);
+                    let expected =
+                        elements(batch, outputs, |r, i, j| argument(r, i, j).stored(storage));
                     checks.compare(&format!("{what} a′"), &found[1], &expected);
                 }
-                let expected = elements(batch, outputs, |r, i, j| case.product(&mix, r, i, j));
+                let expected = elements(batch, outputs, |r, i, j| {
+                    case.product(&mix, r, i, j).stored(storage)
+                });
                 checks.compare(&format!("{what} u"), &found[2], &expected);
             }
         }
@@ -467,21 +504,21 @@ fn backward_case(
     };
     let learning_rate = 0.3;
     let delta = random(1, R * batch * outputs, -1.0, 1.5);
-    let weight = random(2, R * outputs * inputs, -0.7, 0.5);
-    let z = in_range(activation, 3, R * batch * inputs);
+    let weight = checks.stored(random(2, R * outputs * inputs, -0.7, 0.5));
+    let z = checks.stored(in_range(activation, 3, R * batch * inputs));
     let bias = random(4, R * outputs, -0.5, 0.6);
-    let gate = random(5, R * batch * inputs, -1.0, 1.0);
-    let matrix = random(6, R * outputs * inputs, -0.2, 0.9);
+    let gate = checks.stored(random(5, R * batch * inputs, -1.0, 1.0));
+    let matrix = checks.stored(random(6, R * outputs * inputs, -0.2, 0.9));
     // Within the clamp, so that slopes are not tiny, and at times past it.
     let [low, high] = activation.clamp.map(|end| 0.5 * end.clamp(-2.0, 2.0));
     // Half of the least normal number may count as 0.
     let low = if low > 0.0 { 0.05 } else { low };
     let clamp = [low, high];
-    let u = random(7, R * batch * outputs, low - 0.1, high + 0.1);
+    let u = checks.stored(random(7, R * batch * outputs, low - 0.1, high + 0.1));
     let window = [-0.5, 0.75];
     let kind = [LayerKind::Euclidean, LayerKind::Bregman][usize::from(which == 4)];
     for input_wanted in [true, false] {
-        let mut run = Run::default();
+        let mut run = checks.run();
         let output = run.output(R * batch * inputs);
         let next_weight = run.output(R * outputs * inputs);
         let [delta_id, weight_id, z_id, bias_id] =
@@ -557,6 +594,7 @@ fn backward_case(
             });
             let old = Bounded::exact(weight[(r * outputs + i) * inputs + j]);
             old.plus(rate.times(Bounded::dot(terms)))
+                .stored(checks.storage)
         });
         checks.compare(&format!("{what} W"), &found[1], &expected);
         let expected = elements(1, outputs, |r, _, i| {
@@ -583,10 +621,10 @@ fn mix_update(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
                 mix: true,
             };
             let delta = random(1, R * batch * outputs, -0.5, 0.75);
-            let u = random(2, R * batch * outputs, -0.9, 0.9);
-            let z = random(3, R * batch * inputs, -0.9, 0.9);
-            let matrix = random(4, R * outputs * inputs, -0.1, 0.3);
-            let mut run = Run::default();
+            let u = checks.stored(random(2, R * batch * outputs, -0.9, 0.9));
+            let z = checks.stored(random(3, R * batch * inputs, -0.9, 0.9));
+            let matrix = checks.stored(random(4, R * outputs * inputs, -0.1, 0.3));
+            let mut run = checks.run();
             let [delta_id, u_id, z_id, matrix_id] = [&delta, &u, &z, &matrix].map(|x| run.input(x));
             let operands = Operands {
                 delta: delta_id,
@@ -613,8 +651,10 @@ fn mix_update(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
                 let old = Bounded::exact(matrix[(r * outputs + i) * inputs + j]);
                 let rate = Bounded::exact(-learning_rate);
                 old.plus(rate.times(Bounded::dot_of(terms)))
+                    .stored(checks.storage)
             });
-            let expected: Vec<Bounded> = stepped.chunks_exact(inputs).flat_map(projected).collect();
+            let projected = stepped.chunks_exact(inputs).flat_map(projected);
+            let expected: Vec<Bounded> = projected.map(|m| m.stored(checks.storage)).collect();
             let found = run.read(gpu, &[matrix_id])?;
             let what = format!("{kind:?} {batch} × {outputs} × {inputs}");
             checks.compare(&what, &found[0], &expected);
@@ -940,13 +980,13 @@ fn head(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
                 outputs,
                 mix: false,
             };
-            let z = random(1, R * batch * inputs, -0.5, 0.9);
-            let weight = random(2, R * outputs * inputs, -0.3, 0.4);
+            let z = checks.stored(random(1, R * batch * inputs, -0.5, 0.9));
+            let weight = checks.stored(random(2, R * outputs * inputs, -0.3, 0.4));
             let bias = random(3, R * outputs, -1.0, 1.0);
             let labels = loss_labels(batch, outputs);
             let (order, samples) = loss_order(batch);
             let [first, slot] = [2, 1];
-            let mut run = Run::default();
+            let mut run = checks.run();
             run.step(first, count as u32, slot);
             let delta = run.output(R * batch * outputs);
             let metrics = run.output(2 * R * batch * 2);

@@ -11,7 +11,7 @@ use crate::activation::{self, Activation};
 use crate::error::Result;
 use crate::executor::{Executor, Sgd, Splits};
 use crate::gpu::ops::layer_forward::{Epilogue, Input, Operands, layer_forward};
-use crate::gpu::shader::Tile;
+use crate::gpu::shader::{Storage, Tile};
 use crate::gpu::{Gpu, GpuExecutor, PlanOptions};
 use crate::nn::{Form, Layer, LayerKind, Loss, Model, Parameters};
 use crate::reference;
@@ -48,6 +48,7 @@ fn executor(
         realizations: parameters.len(),
         sgd,
         fused,
+        storage: Storage::F32,
     };
     let executor = GpuExecutor::new(gpu.clone(), model, splits, parameters, options);
     pollster::block_on(executor)

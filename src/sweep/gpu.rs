@@ -83,6 +83,7 @@ async fn train_runs(
         specs.push(BufferSpec {
             name: format!("sweep {name}"),
             bytes: 4 * words as u64,
+            half: false,
             contents,
         });
         BufferId(specs.len() - 1)

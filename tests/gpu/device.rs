@@ -34,6 +34,7 @@ fn lost_device() {
     let spec = BufferSpec {
         name: "b".to_owned(),
         bytes: 4,
+        half: false,
         contents: Contents::Zeros,
     };
     let buffers = pollster::block_on(Buffers::new(&gpu, &[spec])).unwrap_or_else(|e| panic!("{e}"));

@@ -1,7 +1,7 @@
 //! Faults planted in the WGSL or in the plan, one at a time: the comparison with the reference must
 //! catch each.
 
-use bregman::gpu::shader::File;
+use bregman::gpu::shader::{File, Storage};
 use bregman::gpu::{BufferId, GpuExecutor, Plan, PlanOptions};
 use bregman::nn::Model;
 
@@ -434,6 +434,7 @@ fn run_with(model: &Model, fused: bool, fault: Option<&Fault>) -> Record {
         realizations: REALIZATIONS,
         sgd: SGD,
         fused,
+        storage: Storage::F32,
     };
     let mut plan = Plan::new(model, &splits(model), options).expect("a plan");
     if let Some(fault) = fault {

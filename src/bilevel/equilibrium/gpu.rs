@@ -77,6 +77,7 @@ impl Specs {
         self.0.push(BufferSpec {
             name: name.to_owned(),
             bytes: bytes as u64,
+            half: false,
             contents,
         });
         BufferId(self.0.len() - 1)

@@ -113,12 +113,12 @@ pub const ROWS: [Row; 7] = [
         hidden_layers: 3,
         paper: [0.9789, 0.9832, 0.9841],
         settings: Settings {
-            phases: &[(10, 0.1), (3, 0.02), (2, 0.004)],
+            phases: &[(20, 0.1), (4, 0.02), (2, 0.004)],
             ..USUAL
         },
         others: &[
             Settings {
-                phases: &[(20, 0.1), (4, 0.02), (2, 0.004)],
+                phases: &[(10, 0.1), (3, 0.02), (2, 0.004)],
                 ..USUAL
             },
             Settings {
@@ -174,12 +174,12 @@ pub const ROWS: [Row; 7] = [
         hidden_layers: 1,
         paper: [0.8911, 0.8901, 0.8939],
         settings: Settings {
-            phases: &[(24, 0.1), (6, 0.02), (4, 0.004)],
+            phases: &[(40, 0.1), (8, 0.02), (4, 0.004)],
             ..USUAL
         },
         others: &[
             Settings {
-                phases: &[(40, 0.1), (8, 0.02), (4, 0.004)],
+                phases: &[(24, 0.1), (6, 0.02), (4, 0.004)],
                 ..USUAL
             },
             Settings {

@@ -10,6 +10,7 @@ use bregman::cpu::CpuExecutor;
 use bregman::device::DeviceKind;
 use bregman::error::{Error, Result};
 use bregman::executor::{BatchMetrics, Executor, Sgd, Split, Splits};
+use bregman::gpu::shader::Storage;
 use bregman::gpu::{Gpu, GpuExecutor, PlanOptions, Selection};
 use bregman::nn::{Init, Model, Parameters};
 use bregman::rng;
@@ -156,6 +157,7 @@ pub async fn train(
                     realizations: parameters.len(),
                     sgd,
                     fused: true,
+                    storage: Storage::F32,
                 };
                 let executor = GpuExecutor::new(gpu, model, &splits, &parameters, options);
                 progress.epochs(&mut executor.await?, left).await?

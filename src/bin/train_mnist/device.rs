@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use bregman::cpu::CpuExecutor;
 use bregman::device::Device;
-use bregman::error::Result;
+use bregman::error::{Error, Result};
 use bregman::executor::{BatchMetrics, Executor, Sgd, Split, Splits};
+use bregman::gpu::shader::Storage;
 use bregman::gpu::{GpuExecutor, Plan, PlanOptions};
 use bregman::nn::Parameters;
 
@@ -15,15 +16,24 @@ use crate::network::Network;
 /// Lays `network` and the data out on `device`.
 ///
 /// # Errors
-/// Data that does not fit the network, a network too large for the adapter.
+/// Data that does not fit the network, a network too large for the adapter, a storage that the
+/// device does not have.
 pub async fn executor(
     device: Device,
     network: Network,
     splits: Splits,
     sgd: Sgd,
     fused: bool,
+    storage: Storage,
 ) -> Result<AnyExecutor> {
     Ok(match device.gpu {
+        None if storage != Storage::F32 => {
+            return Err(Error::InvalidOption {
+                option: "--storage",
+                value: storage.name().to_owned(),
+                reason: "the processor stores f32; --device gpu takes an adapter".to_owned(),
+            });
+        }
         None => {
             let (model, parameters) = network.initialize();
             let executor = CpuExecutor::new(&model, Arc::new(splits), parameters, sgd)?;
@@ -34,6 +44,7 @@ pub async fn executor(
                 realizations: network.realizations(),
                 sgd,
                 fused,
+                storage,
             };
             let plan = Plan::new(&network.model, &splits, options)?;
             // Before parameters are made that no adapter would take.

@@ -8,6 +8,7 @@ use bregman::checkpoint::Run;
 use bregman::data::Source;
 use bregman::device::DeviceKind;
 use bregman::error::{Error, Result};
+use bregman::gpu::shader::Storage;
 use bregman::nn::{Form, Init, LayerKind, Loss, Model, cnn};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, FromArgMatches, Parser};
@@ -55,7 +56,7 @@ pub struct Options {
     pub form: Form,
     /// Take the one Bregman layer to its limit, L → ∞: a ← a + Wρ(a) + Ux + b with W symmetric and
     /// negative definite until it is converged, differentiated implicitly
-    #[arg(long, conflicts_with_all = ["form", "hidden_layers", "realizations", "init", "unfused"])]
+    #[arg(long, conflicts_with_all = ["form", "hidden_layers", "realizations", "init", "unfused", "storage"])]
     pub equilibrium: bool,
     /// With --equilibrium: a sample is done when the root mean square of its residual in z is below
     /// this
@@ -130,6 +131,10 @@ pub struct Options {
     /// On an adapter, run each operation as a dispatch of its own (no effect on the processor)
     #[arg(long)]
     pub unfused: bool,
+    /// How an adapter stores weights and activations: f16 takes half the memory, where it has
+    /// shader-f16; all is computed in f32
+    #[arg(long, default_value = "f32", value_parser = storage_parser())]
+    pub storage: Storage,
     /// Folder for metrics.jsonl (a line an epoch), summary.json, settings.toml, pictures and
     /// TensorBoard's event files; on Ctrl-C for the checkpoint, too
     #[arg(long, value_name = "DIR")]
@@ -305,6 +310,7 @@ pub struct Resolved {
     init: &'static str,
     realizations: usize,
     unfused: bool,
+    storage: &'static str,
     out_dir: Option<PathBuf>,
     checkpoint_every: Option<u32>,
     save: Option<PathBuf>,
@@ -348,6 +354,7 @@ impl Resolved {
             init: options.init.name(),
             realizations: options.realizations,
             unfused: options.unfused,
+            storage: options.storage.name(),
             out_dir: options.out_dir,
             checkpoint_every: options.checkpoint_every,
             save: options.save,
@@ -388,6 +395,11 @@ fn loss_parser() -> impl TypedValueParser<Value = Loss> {
 fn init_parser() -> impl TypedValueParser<Value = Init> {
     let names = Init::ALL.iter().map(|init| init.name());
     PossibleValuesParser::new(names).try_map(|name| Init::by_name(&name))
+}
+
+fn storage_parser() -> impl TypedValueParser<Value = Storage> {
+    let names = Storage::ALL.iter().map(|storage| storage.name());
+    PossibleValuesParser::new(names).try_map(|name| Storage::by_name(&name))
 }
 
 fn parse_range(text: &str) -> std::result::Result<[f32; 2], String> {

@@ -2,13 +2,13 @@
 
 use super::params;
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{GRID, NUMBERS, Shader, wgsl};
+use crate::gpu::shader::{GRID, NUMBERS, STORAGE, Shader, wgsl};
 
 params! { len: u32, realizations: u32 }
 
 /// The kernel.
 pub fn shader() -> Shader {
-    Shader::new(wgsl!("check_finite"), [GRID, NUMBERS])
+    Shader::new(wgsl!("check_finite"), [GRID, STORAGE, NUMBERS])
 }
 
 /// flags (R) |= whether values (R, len / R) holds a number that is infinite or NaN.

@@ -2,13 +2,13 @@
 
 use super::params;
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{GRID, STEP, Shader, wgsl};
+use crate::gpu::shader::{GRID, STEP, STORAGE, Shader, wgsl};
 
 params! { batch: u32, features: u32, order_stride: u32, realizations: u32 }
 
 /// The kernel.
 pub fn shader() -> Shader {
-    Shader::new(wgsl!("gather"), [GRID, STEP])
+    Shader::new(wgsl!("gather"), [GRID, STEP, STORAGE])
 }
 
 /// Buffers of a gather.

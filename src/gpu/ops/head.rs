@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::params;
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{self, MATH, METRICS, NUMBERS, STEP, Shader, wgsl};
+use crate::gpu::shader::{self, MATH, METRICS, NUMBERS, STEP, STORAGE, Shader, wgsl};
 use crate::nn::{Layer, Loss};
 
 params! { batch: u32, inputs: u32, outputs: u32, order_stride: u32, realizations: u32 }
@@ -23,7 +23,14 @@ pub fn takes(classes: usize) -> bool {
 
 /// The kernel for one loss.
 pub fn shader(loss: Loss) -> Shader {
-    let files = [super::loss::file(loss), METRICS, STEP, NUMBERS, MATH];
+    let files = [
+        super::loss::file(loss),
+        METRICS,
+        STEP,
+        STORAGE,
+        NUMBERS,
+        MATH,
+    ];
     Shader::new(wgsl!("head"), files)
 }
 

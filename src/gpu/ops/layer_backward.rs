@@ -4,7 +4,7 @@
 use super::{Product, params};
 use crate::activation::{self, Activation};
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{File, NUMBERS, Shader, TILE_MATMUL, Tile, VECTOR, wgsl};
+use crate::gpu::shader::{File, NUMBERS, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl};
 use crate::nn::{Layer, LayerKind};
 
 params! {
@@ -76,7 +76,14 @@ pub fn shader(skip: Skip, activation: &Activation, tile: Tile, aligned: bool) ->
         ],
         _ => vec![wgsl!("mix/absent")],
     };
-    let files = [TILE_MATMUL, tile.file(), VECTOR, operands, epilogue];
+    let files = [
+        TILE_MATMUL,
+        tile.file(),
+        VECTOR,
+        STORAGE,
+        operands,
+        epilogue,
+    ];
     Shader::new(
         wgsl!("layer_backward"),
         files.into_iter().chain(mix).chain([NUMBERS]),

@@ -3,7 +3,9 @@
 use super::params;
 use crate::activation::{self, Activation};
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{File, Layout, NUMBERS, STEP, Shader, TILE_MATMUL, Tile, VECTOR, wgsl};
+use crate::gpu::shader::{
+    File, Layout, NUMBERS, STEP, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl,
+};
 use crate::nn::Layer;
 
 params! {
@@ -111,7 +113,7 @@ pub fn shader(
         _ if pixels => wgsl!("skip/pixels"),
         _ => wgsl!("skip/buffer"),
     });
-    files.extend([epilogue.file(), NUMBERS]);
+    files.extend([epilogue.file(), STORAGE, NUMBERS]);
     let shader = Shader::new(wgsl!("layer_forward"), files);
     match epilogue {
         Epilogue::Linear => shader,

@@ -5,7 +5,7 @@ use super::layer_forward::Epilogue;
 use super::params;
 use crate::activation::{self, Activation};
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{Layout, NUMBERS, Shader, TILE_MATMUL, Tile, VECTOR, wgsl};
+use crate::gpu::shader::{Layout, NUMBERS, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl};
 use crate::nn::Layer;
 
 params! {
@@ -26,7 +26,9 @@ pub fn shader(epilogue: Epilogue, activation: &Activation, tile: Tile, aligned: 
     };
     let layout = Layout::Nt.file();
     let product = [TILE_MATMUL, layout, tile.file(), VECTOR, lhs, weights];
-    let files = product.into_iter().chain([epilogue.file(), NUMBERS]);
+    let files = product
+        .into_iter()
+        .chain([epilogue.file(), STORAGE, NUMBERS]);
     Shader::new(wgsl!("layer_forward_mix"), files).with_activation(activation)
 }
 

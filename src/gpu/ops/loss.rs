@@ -2,7 +2,7 @@
 
 use super::params;
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{File, GRID, MATH, METRICS, NUMBERS, STEP, Shader, wgsl};
+use crate::gpu::shader::{File, GRID, MATH, METRICS, NUMBERS, STEP, STORAGE, Shader, wgsl};
 use crate::nn::Loss;
 
 params! { batch: u32, outputs: u32, order_stride: u32, realizations: u32 }
@@ -17,7 +17,7 @@ pub(super) fn file(loss: Loss) -> File {
 
 /// The kernel for one loss.
 pub fn shader(loss: Loss) -> Shader {
-    let files = [file(loss), METRICS, GRID, STEP, NUMBERS, MATH];
+    let files = [file(loss), METRICS, GRID, STEP, STORAGE, NUMBERS, MATH];
     Shader::new(wgsl!("loss"), files)
 }
 

@@ -2,14 +2,22 @@
 
 use super::{Product, params};
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{File, Layout, Shader, TILE_MATMUL, Tile, VECTOR, wgsl};
+use crate::gpu::shader::{File, Layout, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl};
 
 params! { m: u32, n: u32, k: u32, realizations: u32 }
 
 /// The kernel for one layout and tile, with lines of multiples of 4 or not.
 pub fn shader(layout: Layout, tile: Tile, aligned: bool) -> Shader {
     let [lhs, rhs] = operands(aligned);
-    let files = [TILE_MATMUL, layout.file(), tile.file(), VECTOR, lhs, rhs];
+    let files = [
+        TILE_MATMUL,
+        layout.file(),
+        tile.file(),
+        VECTOR,
+        STORAGE,
+        lhs,
+        rhs,
+    ];
     Shader::new(wgsl!("matmul"), files)
 }
 

@@ -4,7 +4,7 @@ use super::layer_backward::mix_file;
 use super::params;
 use crate::activation::{self, Activation};
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{NUMBERS, SIMPLEX, Shader, wgsl};
+use crate::gpu::shader::{NUMBERS, SIMPLEX, STORAGE, Shader, wgsl};
 use crate::nn::{Layer, LayerKind};
 
 params! {
@@ -19,7 +19,7 @@ params! {
 
 /// The kernel for a kind of layer and an activation.
 pub fn shader(kind: LayerKind, activation: &Activation) -> Shader {
-    let files = [SIMPLEX, mix_file(kind), NUMBERS];
+    let files = [SIMPLEX, mix_file(kind), STORAGE, NUMBERS];
     let shader = Shader::new(wgsl!("mix_update"), files);
     match kind {
         LayerKind::Bregman => shader.with_activation(activation),

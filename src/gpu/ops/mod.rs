@@ -42,7 +42,7 @@ pub mod project_simplex;
 pub mod sgd;
 pub mod sweep;
 
-use super::shader::Shader;
+use super::shader::{STORAGE, Shader, Storage};
 use crate::activation;
 
 /// Declares a kernel's `Params`: 4-byte scalars, in the order of the WGSL.
@@ -150,6 +150,10 @@ pub fn permutations() -> Vec<(Shader, &'static [(&'static str, &'static str)])> 
     ]);
     all.extend(mix_update::shaders().map(|s| (s, mix_update::Params::FIELDS)));
     all.extend(front_end());
+    let stores = |shader: &Shader| shader.files.iter().any(|file| file.name == STORAGE.name);
+    let half = all.iter().filter(|(shader, _)| stores(shader));
+    let half = half.map(|(shader, fields)| (shader.clone().stored(Storage::F16), *fields));
+    all.extend(half.collect::<Vec<_>>());
     all
 }
 

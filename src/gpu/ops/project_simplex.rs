@@ -2,13 +2,13 @@
 
 use super::params;
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{NUMBERS, SIMPLEX, Shader, wgsl};
+use crate::gpu::shader::{NUMBERS, SIMPLEX, STORAGE, Shader, wgsl};
 
 params! { rows: u32, cols: u32 }
 
 /// The kernel.
 pub fn shader() -> Shader {
-    Shader::new(wgsl!("project_simplex"), [SIMPLEX, NUMBERS])
+    Shader::new(wgsl!("project_simplex"), [SIMPLEX, STORAGE, NUMBERS])
 }
 
 /// Projects the rows of `matrix` (rows, cols), in place.

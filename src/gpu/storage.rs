@@ -1,0 +1,91 @@
+//! Weights and activations in half precision: a plan's kernels are linked with the other storage file,
+//! and its buffers follow what the kernels then say of themselves.
+
+use std::collections::HashSet;
+
+use half::f16;
+
+use super::ops::check_finite;
+use super::plan::{BufferSpec, Contents, Op};
+use super::shader::{self, Storage};
+use crate::error::{Error, Result};
+
+/// Turns the ops, and the buffers that they share, to half precision.
+///
+/// # Errors
+/// [`Error::InvalidOption`] if a kernel knows only single precision of a buffer that others have in
+/// half: those of the unfused path and of convolutions.
+pub(crate) fn halve(ops: &mut [&mut Op], buffers: &mut [BufferSpec]) -> Result<()> {
+    let check = check_finite::shader();
+    // It looks at parameters of either kind.
+    let adapts = |op: &Op| op.shader.kernel() == check.kernel();
+    let mut half = HashSet::new();
+    for op in ops.iter_mut().filter(|op| !adapts(op)) {
+        op.shader = op.shader.clone().stored(Storage::F16);
+        half.extend(bound(op, true)?);
+    }
+    for op in ops.iter_mut().filter(|op| adapts(op)) {
+        if op.buffers.iter().any(|(_, id)| half.contains(&id.0)) {
+            op.shader = op.shader.clone().stored(Storage::F16);
+        }
+    }
+    for op in ops.iter() {
+        if let Some(id) = bound(op, false)?.find(|id| half.contains(id)) {
+            return Err(Error::InvalidOption {
+                option: "--storage",
+                value: Storage::F16.name().to_owned(),
+                reason: format!(
+                    "`{}` knows `{}` in f32 alone: half precision is for fused kernels, without \
+                     convolutions",
+                    op.shader.kernel(),
+                    buffers[id].name
+                ),
+            });
+        }
+    }
+    for id in half {
+        let buffer = &mut buffers[id];
+        if let Contents::Bytes(bytes) = &mut buffer.contents {
+            *bytes = encode(&bytemuck::pod_collect_to_vec(bytes), true);
+        }
+        buffer.bytes = (buffer.bytes / 2).next_multiple_of(4);
+        buffer.half = true;
+    }
+    Ok(())
+}
+
+/// The buffers that an op has in half precision, or in another.
+fn bound(op: &Op, half: bool) -> Result<impl Iterator<Item = usize> + use<>> {
+    let mut bindings = shader::reflect(&op.shader)?.bindings;
+    bindings.retain(|binding| binding.half == half);
+    let buffers = op.buffers.clone();
+    let named = move |name: &str| bindings.iter().any(|binding| binding.name == name);
+    Ok(buffers
+        .into_iter()
+        .filter(move |(name, _)| named(name))
+        .map(|(_, id)| id.0))
+}
+
+/// What a buffer holds for `values`, filled up to whole words.
+pub(crate) fn encode(values: &[f32], half: bool) -> Vec<u8> {
+    if !half {
+        return bytemuck::cast_slice(values).to_vec();
+    }
+    let halves = values.iter().map(|&value| f16::from_f32(value).to_bits());
+    let mut halves: Vec<u16> = halves.collect();
+    halves.resize(halves.len().next_multiple_of(2), 0);
+    bytemuck::cast_slice(&halves).to_vec()
+}
+
+/// The `len` values that a buffer holds.
+pub(crate) fn decode(bytes: &[u8], half: bool, len: usize) -> Vec<f32> {
+    let mut values: Vec<f32> = match half {
+        false => bytemuck::pod_collect_to_vec(bytes),
+        true => bytemuck::pod_collect_to_vec::<u8, u16>(bytes)
+            .into_iter()
+            .map(|bits| f16::from_bits(bits).to_f32())
+            .collect(),
+    };
+    values.truncate(len);
+    values
+}
