@@ -5,6 +5,7 @@ struct Params {
     rows: u32,
     n: u32,
     tolerance: f32,
+    negligible_square: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -36,6 +37,7 @@ fn conjugate_start(
     }
     let total = row_sum(thread, sum);
     if (thread == 0u) {
-        squares[row] = vec2(total, params.tolerance * params.tolerance * total);
+        let part = params.tolerance * params.tolerance * total;
+        squares[row] = vec2(total, max(part, params.negligible_square));
     }
 }

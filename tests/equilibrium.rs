@@ -1,9 +1,11 @@
 //! The equilibrium layer: its matrix, its limit, and its gradients, on processors.
 
 use bregman::activation::{ALL, SIGMOID, TANH};
+use bregman::bilevel::equilibrium::experiment::{self, Samples, Training};
 use bregman::bilevel::equilibrium::reference::{self, Weight};
 use bregman::bilevel::equilibrium::{CpuLayer, DELTA, Equilibrium, Gradient, Solver};
 use bregman::bilevel::sampler::Sampler;
+use bregman::data::spirals::Spirals;
 use bregman::nn::{Loss, Parameters};
 use nalgebra::DVector;
 
@@ -197,6 +199,105 @@ fn processors_agree_with_the_reference() {
             equilibrium.solver.tolerance = 1e-13;
         }
     }
+}
+
+/// However sure the network is of a sample, down to gradients whose squares f32 cannot tell from 0.
+#[test]
+fn gradients_of_sure_samples_are_finite() {
+    let (mut equilibrium, parameters) = network(&TANH, 30.0);
+    equilibrium.solver.tolerance = 1e-6;
+    let (x, labels) = batch(4);
+    let x: Vec<f32> = x.iter().map(|&x| x as f32).collect();
+    for step in 0..800 {
+        let margin = 20.0 + 0.1 * step as f32;
+        let mut parameters = parameters.map(|p| p as f32);
+        // Class 0 wins by so much, more or less, whatever x is.
+        parameters.head.weight.iter_mut().for_each(|w| *w *= 0.1);
+        parameters.head.bias = vec![margin, 0.0, 0.0, 0.0];
+        let mut layer = CpuLayer::new(&equilibrium, parameters, Gradient::Implicit);
+        let layer = layer.as_mut().expect("parameters that fit");
+        layer.forward(&x, &vec![0; labels.len()]);
+        let gradient = layer.backward(&x);
+        let mut numbers = gradient.tensors().flatten();
+        assert!(numbers.all(|g| g.is_finite()), "a margin of {margin}");
+    }
+}
+
+/// What is kept for the backward pass: the limit and who is inside, however long it took; or every
+/// layer.
+#[test]
+fn memory_of_the_limit_does_not_depend_on_the_iterations() {
+    let kept = |way, max_iterations| {
+        let (mut equilibrium, parameters) = network(&TANH, 1.0);
+        equilibrium.solver.tolerance = 0.0;
+        equilibrium.solver.max_iterations = max_iterations;
+        let layer = CpuLayer::new(&equilibrium, parameters.map(|p| p as f32), way);
+        let mut layer = layer.expect("parameters that fit");
+        layer.forward(&[0.5; 6 * 5], &[0; 6]);
+        assert_eq!(
+            layer.take_report().most_iterations as usize % max_iterations,
+            0
+        );
+        layer.kept_bytes()
+    };
+    let state = 6 * 7 * 4;
+    for iterations in [10, 100] {
+        assert_eq!(kept(Gradient::Implicit, iterations), 2 * state);
+        assert_eq!(
+            kept(Gradient::Unrolled(iterations), 1),
+            (iterations + 1) * state
+        );
+    }
+}
+
+/// Problem 2.2 and its limit start at the same parameters and take the same samples in the same order,
+/// so that 1,000 layers learn what the limit learns; and h_L is as far from it as L says.
+#[test]
+fn many_layers_learn_what_the_limit_learns() {
+    let solver = Solver {
+        tolerance: 1e-6,
+        max_iterations: 10_000,
+        gradient_tolerance: 1e-6,
+        max_gradient_iterations: 200,
+    };
+    let equilibrium = Equilibrium::new(&TANH, Loss::CrossEntropy, [2, 6, 2], solver);
+    let equilibrium = equilibrium.expect("a valid network");
+    let [train, test] = Spirals::draw(20, 1).map(|spirals| Samples {
+        inputs: spirals.points.as_flattened().to_vec(),
+        labels: spirals.labels,
+    });
+    let training = Training {
+        epochs: 3,
+        batch_size: 7,
+        learning_rate: 0.3,
+        seed: 4,
+    };
+    let [deep, limit] = [Gradient::Unrolled(1_000), Gradient::Implicit].map(|way| {
+        let trained = experiment::train(&equilibrium, solver, [&train, &test], training, way);
+        trained.expect("parameters that fit")
+    });
+    let pairs = deep.1.tensors().flatten().zip(limit.1.tensors().flatten());
+    let apart = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let initial = equilibrium.initial(4);
+    let pairs = initial.tensors().flatten().zip(limit.1.tensors().flatten());
+    let moved = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(
+        apart < 5e-3 && moved > 0.2,
+        "{apart} apart, moved by {moved}"
+    );
+    assert!(
+        (deep.0.loss - deep.0.loss_at_limit).abs() < 1e-5,
+        "{deep:?}"
+    );
+    assert_eq!((deep.0.layers, limit.0.layers), (Some(1_000), None));
+    let depths = [1, 4, 16, 64, 256, 1_024];
+    let distances = experiment::distances(&equilibrium, &limit.1, &train.inputs, &depths);
+    let distances = distances.expect("parameters that fit");
+    assert!(
+        distances.windows(2).all(|d| d[1] < 0.7 * d[0]),
+        "{distances:?}"
+    );
+    assert!(distances[0] > 0.01 && distances[5] < 1e-5, "{distances:?}");
 }
 
 /// A cap is a cap, and is reported; tensors that do not fit are refused.

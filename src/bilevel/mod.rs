@@ -53,7 +53,9 @@
 //! # The limit L → ∞
 //!
 //! [`limit`] shows that Problem 2.1 taken at its word learns nothing: a fixed point with tied W and
-//! b solves Wz + b = 0 where it is inside the range, and x is gone.
+//! b solves Wz + b = 0 where it is inside the range, and x is gone. [`equilibrium`] puts the input into
+//! the energy: then the limit is one minimiser that depends on x, and learns by implicit
+//! differentiation. Its [experiment](equilibrium::experiment) sets Problem 2.2 at L layers against it.
 
 pub mod equilibrium;
 mod legendre;

@@ -30,6 +30,8 @@ pub struct Formula {
     pub value: fn(f64) -> f64,
     /// g′(t) within the domain.
     pub slope: fn(f64) -> f64,
+    /// Its Euclidean proximity operator, of g itself (τ = 1).
+    pub prox: fn(f64) -> f64,
 }
 
 /// Example 3.1: g(t) = −t²/2 − √(1 − t²) on [−1, 1], whose Euclidean proximity operator is isru.
@@ -38,6 +40,7 @@ pub static EXAMPLE_3_1: Formula = Formula {
     domain: [-1.0, 1.0],
     value: |t| -0.5 * t * t - (1.0 - t * t).sqrt(),
     slope: |t| t / (1.0 - t * t).sqrt() - t,
+    prox: |v| v / (1.0 + v * v).sqrt(),
 };
 
 /// Example 3.2: g(t) = −(2/π) log cos(πt/2) − t²/2 on ]−1, 1[, whose Euclidean proximity operator is
@@ -47,6 +50,7 @@ pub static EXAMPLE_3_2: Formula = Formula {
     domain: [-1.0, 1.0],
     value: |t| -FRAC_2_PI * (FRAC_PI_2 * t).cos().ln() - 0.5 * t * t,
     slope: |t| (FRAC_PI_2 * t).tan() - t,
+    prox: |v| FRAC_2_PI * v.atan(),
 };
 
 /// g(t) = √(1 − t²) + t asin t − t²/2 on [−1, 1]: its Euclidean proximity operator is the sine,
@@ -56,6 +60,7 @@ pub static CLAMPED_SINE: Formula = Formula {
     domain: [-1.0, 1.0],
     value: |t| (1.0 - t * t).sqrt() + t * t.asin() - 0.5 * t * t,
     slope: |t| t.asin() - t,
+    prox: |v| v.clamp(-FRAC_PI_2, FRAC_PI_2).sin(),
 };
 
 impl Potential {
@@ -90,7 +95,8 @@ impl Potential {
 }
 
 /// The closed form of prox^φ_{τg}, where there is one: the activation, where g is the indicator of
-/// its range and φ its own (Prop. 4.2), or φ = ½t² and τg = φ − ½t² (Sec. 3); the projection.
+/// its range and φ its own (Prop. 4.2), or φ = ½t² and τg = φ − ½t² (Sec. 3); that of a formula; the
+/// projection.
 pub fn closed_form(geometry: Geometry, potential: Potential, tau: f64) -> Option<Prox> {
     match (geometry, potential) {
         (Geometry::Bregman(activation), Potential::Indicator(interval))
@@ -100,6 +106,9 @@ pub fn closed_form(geometry: Geometry, potential: Potential, tau: f64) -> Option
         }
         (Geometry::Euclidean, Potential::OfActivation(activation)) if tau == 1.0 => {
             Some(Box::new(activation.rho))
+        }
+        (Geometry::Euclidean, Potential::Formula(formula)) if tau == 1.0 => {
+            Some(Box::new(formula.prox))
         }
         (Geometry::Euclidean, Potential::Indicator([low, high])) => {
             Some(Box::new(move |v| v.clamp(low, high)))

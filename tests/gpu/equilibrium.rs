@@ -17,6 +17,7 @@ pub fn tests() -> Vec<Test> {
     vec![
         ("equilibrium_agrees_with_processors", agrees_with_processors),
         ("equilibrium_stops_at_its_cap", stops_at_its_cap),
+        ("equilibrium_is_sure_of_samples", is_sure_of_samples),
     ]
 }
 
@@ -47,9 +48,13 @@ fn run(
     })
 }
 
-fn both(solver: Solver, activation: &'static bregman::activation::Activation) -> [Record; 2] {
+fn both(
+    solver: Solver,
+    activation: &'static bregman::activation::Activation,
+    sure_by: Option<f32>,
+) -> [Record; 2] {
     // A short last batch, and widths that no tile divides.
-    let (train, test) = (dataset(37, 5, 3), dataset(11, 5, 4));
+    let (mut train, test) = (dataset(37, 5, 3), dataset(11, 5, 4));
     let features = train.features();
     let equilibrium = Equilibrium::new(activation, Loss::CrossEntropy, [features, 19, 5], solver);
     let equilibrium = equilibrium.expect("a valid network");
@@ -63,6 +68,12 @@ fn both(solver: Solver, activation: &'static bregman::activation::Activation) ->
         .weight
         .iter_mut()
         .for_each(|u| *u *= 3.0);
+    if let Some(margin) = sure_by {
+        // Class 0 wins by so much, more or less, and is right.
+        train.labels.fill(0);
+        parameters.head.weight.iter_mut().for_each(|w| *w *= 0.1);
+        parameters.head.bias = vec![margin, 0.0, 0.0, 0.0, 0.0];
+    }
     let samples = train.len();
     let splits = Splits {
         train,
@@ -94,7 +105,7 @@ fn agrees_with_processors() {
         max_gradient_iterations: 100,
     };
     for activation in [&TANH, &SIGMOID] {
-        let [gpu, cpu] = both(solver, activation);
+        let [gpu, cpu] = both(solver, activation, None);
         assert_eq!((gpu.0.len(), gpu.1.len()), (cpu.0.len(), cpu.1.len()));
         for (gpu, cpu) in gpu.0.iter().zip(&cpu.0).chain(gpu.1.iter().zip(&cpu.1)) {
             assert!((gpu.loss - cpu.loss).abs() < 2e-3, "{gpu:?} {cpu:?}");
@@ -126,9 +137,25 @@ fn stops_at_its_cap() {
         max_iterations: 11,
         ..Solver::DEFAULT
     };
-    let [gpu, cpu] = both(solver, &TANH);
+    let [gpu, cpu] = both(solver, &TANH, None);
     for report in [gpu.3, cpu.3] {
         assert_eq!(report.iterations, 11 * report.samples, "{report:?}");
         assert_eq!(report.capped, report.samples, "{report:?}");
+    }
+}
+
+/// However sure the network is of its samples: conjugate gradients must not divide by squares that f32
+/// cannot tell from 0.
+fn is_sure_of_samples() {
+    for step in 0..40 {
+        let margin = 35.0 + 0.4 * step as f32;
+        let records = both(Solver::DEFAULT, &TANH, Some(margin));
+        for (record, device) in records.iter().zip(["adapter", "processors"]) {
+            let mut numbers = record.2.tensors().flatten();
+            assert!(
+                numbers.all(|p| p.is_finite()),
+                "{device}: a margin of {margin}"
+            );
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::product::Operand::{Plain, Transposed};
 use super::product::product;
-use super::{Equilibrium, SolverReport};
+use super::{Equilibrium, NEGLIGIBLE_SQUARE, SolverReport};
 use crate::cpu::Isa;
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
@@ -76,6 +76,12 @@ impl CpuLayer {
         std::mem::take(&mut self.report)
     }
 
+    /// Bytes that the last forward pass left for the backward one.
+    pub fn kept_bytes(&self) -> usize {
+        let states: usize = self.trace.iter().map(Vec::len).sum();
+        (states + self.inside.len()) * size_of::<f32>()
+    }
+
     /// Y of V, in place of V's layout.
     fn symmetric(&self, i: usize, j: usize) -> f32 {
         let (n, v) = (self.equilibrium.width(), &self.parameters.layers[1].weight);
@@ -113,16 +119,6 @@ impl CpuLayer {
             Transposed(&p.weight),
         );
         out
-    }
-
-    /// The representation of x (batch, features): h_L where `layers` says L, else h. (batch, n).
-    pub fn represent(&mut self, x: &[f32], layers: Option<usize>) -> Vec<f32> {
-        let injected = self.injected(x);
-        match layers {
-            Some(layers) => self.unroll(&injected, layers),
-            None => self.solve(injected),
-        }
-        self.trace.pop().unwrap_or_default()
     }
 
     /// z⁽⁰⁾ = ρ(0), …, z⁽ᴸ⁾, all kept.
@@ -322,7 +318,8 @@ impl CpuLayer {
         let mut image = v.clone();
         let mut squares: Vec<f32> = residual.chunks_exact(n).map(|r| dot(r, r)).collect();
         let tolerance = solver.gradient_tolerance * solver.gradient_tolerance;
-        let enough: Vec<f32> = squares.iter().map(|square| tolerance * square).collect();
+        let enough = |square: &f32| (tolerance * square).max(NEGLIGIBLE_SQUARE);
+        let enough: Vec<f32> = squares.iter().map(enough).collect();
         let mut iterations = 0;
         for _ in 0..solver.max_gradient_iterations {
             if squares

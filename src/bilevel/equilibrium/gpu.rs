@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::{Equilibrium, SolverReport};
+use super::{Equilibrium, NEGLIGIBLE_SQUARE, SolverReport};
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
 use crate::gpu::ops::{self, Product};
@@ -194,7 +194,12 @@ impl GpuEquilibrium {
         };
         let adjoint = [
             matmul(Layout::Nn, [rows, n, outputs], [delta, head_weight], g),
-            ops::conjugate_start::conjugate_start([rows, n], solver.gradient_tolerance, g, state),
+            ops::conjugate_start::conjugate_start(
+                [rows, n],
+                [solver.gradient_tolerance, NEGLIGIBLE_SQUARE],
+                g,
+                state,
+            ),
         ];
         let conjugate = [
             matmul(Layout::Nn, [rows, n, n], [direction, weight], product),

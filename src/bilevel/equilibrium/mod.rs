@@ -71,7 +71,9 @@ pub struct Solver {
     pub tolerance: f32,
     /// Iterations of a sample, at most.
     pub max_iterations: usize,
-    /// Conjugate gradients end where the residual has shrunk to this part of g.
+    /// Conjugate gradients end where the residual has shrunk to this part of g, or to 10⁻¹⁵: what a
+    /// network that is sure of a sample leaves of g moves no parameter, and its squares are soon below
+    /// what f32 can tell from 0.
     pub gradient_tolerance: f32,
     /// Iterations of conjugate gradients, at most.
     pub max_gradient_iterations: usize,
@@ -86,6 +88,9 @@ impl Solver {
         max_gradient_iterations: 50,
     };
 }
+
+/// The square of a residual that conjugate gradients take for 0.
+const NEGLIGIBLE_SQUARE: f32 = 1e-30;
 
 /// δ of [`Equilibrium::new`].
 pub const DELTA: f32 = 0.1;

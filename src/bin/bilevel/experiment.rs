@@ -7,79 +7,196 @@ use bregman::atomic_file;
 use bregman::bilevel::equilibrium::experiment::{self, Outcome, Samples, Training};
 use bregman::bilevel::equilibrium::{Equilibrium, Gradient, Solver};
 use bregman::data::spirals::Spirals;
-use bregman::data::{self, Request};
+use bregman::data::{self, Dataset, Request};
 use bregman::error::Result;
 use bregman::nn::Loss;
-use bregman::plot::{Axis, Figure, Marks, PALETTE, Panel, Series};
+use bregman::plot::{Axis, Corner, Figure, Marks, PALETTE, Panel, Series};
 use serde::Serialize;
 
 const DEPTHS: [usize; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
+/// Networks of each L, with seeds SEED, SEED + 1, …: each starts, and takes its samples, as those of
+/// every other L with the same seed do.
+const SEEDS: u64 = 3;
+
+/// Samples whose distances to the limit are measured.
+const DISTANCES: usize = 200;
+
+/// What is reported of the limit is solved further than training needs.
+const EXACT: Solver = Solver {
+    tolerance: 1e-5,
+    max_iterations: 2_000,
+    ..Solver::DEFAULT
+};
+
 /// One data set's results.
 #[derive(Serialize)]
 struct Results {
-    dataset: String,
+    dataset: &'static str,
     setting: String,
-    outcomes: Vec<Outcome>,
-    /// ‖h_L − h‖ over √n at the parameters of the network trained at its limit, by L.
-    distances_of_limit: Vec<f64>,
+    ways: Vec<Way>,
 }
 
-fn run_one(
-    dataset: &str,
-    [features, width, outputs]: [usize; 3],
-    samples: &Samples,
-    training: Training,
-    say: &dyn Fn(&str),
-) -> Result<Results> {
-    // Tighter than for training alone: distances down to 10⁻⁵ are to be seen.
-    let solver = Solver {
-        tolerance: 1e-5,
-        max_iterations: 2_000,
-        ..Solver::DEFAULT
-    };
-    let shape = [features, width, outputs];
-    let equilibrium = Equilibrium::new(&TANH, Loss::CrossEntropy, shape, solver)?;
-    let mut outcomes = Vec::new();
-    let ways = DEPTHS.map(Gradient::Unrolled);
-    for way in ways {
-        let (outcome, _) = experiment::train(&equilibrium, samples, training, way)?;
-        say(&line(dataset, &outcome));
-        outcomes.push(outcome);
+/// The networks of one L, or of the limit.
+#[derive(Serialize)]
+struct Way {
+    /// None for the limit.
+    layers: Option<usize>,
+    /// By seed.
+    outcomes: Vec<Outcome>,
+    /// ‖h_L − h‖ over √n of the first seed's network: at its own L, or at every L for the limit's.
+    distances: Vec<f64>,
+}
+
+impl Way {
+    fn mean(&self, of: impl Fn(&Outcome) -> f64) -> f64 {
+        self.outcomes.iter().map(of).sum::<f64>() / self.outcomes.len() as f64
     }
-    let (limit, parameters) =
-        experiment::train(&equilibrium, samples, training, Gradient::Implicit)?;
-    say(&line(dataset, &limit));
-    outcomes.push(limit);
-    let distances = DEPTHS.map(|l| experiment::distance(&equilibrium, &parameters, samples, l));
-    Ok(Results {
-        dataset: dataset.to_owned(),
-        setting: format!(
-            "{} samples, {width} tanh units, tied symmetric W, {} epochs, batches of {}, lr {}, seed {}",
-            samples.labels.len(),
-            training.epochs,
-            training.batch_size,
-            training.learning_rate,
-            training.seed
-        ),
-        outcomes,
-        distances_of_limit: distances.into_iter().collect::<Result<_>>()?,
+
+    /// The least and the most.
+    fn ends(&self, of: impl Fn(&Outcome) -> f64) -> [f64; 2] {
+        let values = self.outcomes.iter().map(of);
+        values.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], x| {
+            [low.min(x), high.max(x)]
+        })
+    }
+
+    /// A row of the table.
+    fn row(&self) -> String {
+        let layers = self.layers.map_or("limit".to_owned(), |l| l.to_string());
+        let [least, most] = self.ends(|o| o.loss);
+        let [seconds, _] = self.ends(|o| o.seconds);
+        let distance = match self.layers {
+            Some(_) => format!("{:.1e}", self.distances[0]),
+            None => "0".to_owned(),
+        };
+        format!(
+            "| {layers} | {:.4} ({least:.4} to {most:.4}) | {:.4} | {:.2} | {:.2} | {distance} | {:.1} | {} | {seconds:.1} |",
+            self.mean(|o| o.loss),
+            self.mean(|o| o.loss_at_limit),
+            100.0 * self.mean(|o| o.accuracy),
+            100.0 * self.mean(|o| o.test_accuracy),
+            self.mean(|o| o.iterations),
+            self.outcomes[0].kept_bytes / 1024,
+        )
+    }
+}
+
+/// A data set, and how it is learnt.
+struct Task {
+    dataset: &'static str,
+    /// Features, units and outputs.
+    shape: [usize; 3],
+    train: Samples,
+    test: Samples,
+    training: Training,
+}
+
+impl Task {
+    fn run(&self, say: &dyn Fn(&str)) -> Result<Results> {
+        let Self {
+            dataset,
+            shape,
+            train,
+            test,
+            training,
+        } = self;
+        let equilibrium = Equilibrium::new(&TANH, Loss::CrossEntropy, *shape, Solver::DEFAULT)?;
+        let gradients = DEPTHS.map(Gradient::Unrolled);
+        let gradients = gradients.into_iter().chain([Gradient::Implicit]);
+        let mut ways: Vec<Way> = Vec::new();
+        // Seed by seed, so that what else the machine does falls on all L alike.
+        for seed in training.seed..training.seed + SEEDS {
+            let training = Training { seed, ..*training };
+            for (i, gradient) in gradients.clone().enumerate() {
+                let samples = [train, test];
+                let (outcome, parameters) =
+                    experiment::train(&equilibrium, EXACT, samples, training, gradient)?;
+                let layers = outcome.layers.map_or("limit".to_owned(), |l| l.to_string());
+                say(&format!(
+                    "{dataset}, L = {layers}, seed {seed}: training loss {:.4}, {:.1} s",
+                    outcome.loss, outcome.seconds
+                ));
+                if let Some(way) = ways.get_mut(i) {
+                    way.outcomes.push(outcome);
+                    continue;
+                }
+                let depths = outcome.layers.map_or(DEPTHS.to_vec(), |l| vec![l]);
+                let len = train.inputs.len().min(DISTANCES * shape[0]);
+                let x = &train.inputs[..len];
+                ways.push(Way {
+                    layers: outcome.layers,
+                    outcomes: vec![outcome],
+                    distances: experiment::distances(&equilibrium, &parameters, x, &depths)?,
+                });
+            }
+        }
+        Ok(Results {
+            dataset,
+            setting: format!(
+                "{} samples, {} test samples, {} tanh units, {} epochs, batches of {}, rate {}, \
+                 seeds {} to {}",
+                train.labels.len(),
+                test.labels.len(),
+                shape[1],
+                training.epochs,
+                training.batch_size,
+                training.learning_rate,
+                training.seed,
+                training.seed + SEEDS - 1,
+            ),
+            ways,
+        })
+    }
+}
+
+fn spirals(seed: u64) -> Task {
+    let samples = |spirals: Spirals| Samples {
+        inputs: spirals.points.as_flattened().to_vec(),
+        labels: spirals.labels,
+    };
+    let [train, test] = Spirals::draw(500, seed).map(samples);
+    Task {
+        dataset: "spirals",
+        shape: [2, 64, 2],
+        train,
+        test,
+        training: Training {
+            epochs: 100,
+            batch_size: 10,
+            learning_rate: 0.1,
+            seed,
+        },
+    }
+}
+
+fn mnist(data_dir: Option<PathBuf>, seed: u64) -> Result<Task> {
+    let request = Request {
+        dataset: Some("mnist".to_owned()),
+        data_dir,
+        limit: Some((10_000, 10_000)),
+    };
+    let data = data::load(&request, &mut |_| {})?;
+    let samples = |data: &Dataset| Samples {
+        inputs: data.pixels.iter().map(|&p| f32::from(p) / 255.0).collect(),
+        labels: data.labels.clone(),
+    };
+    Ok(Task {
+        dataset: "MNIST",
+        shape: [data.train.features(), 128, 10],
+        train: samples(&data.train),
+        test: samples(&data.test),
+        training: Training {
+            epochs: 4,
+            batch_size: 32,
+            learning_rate: 0.2,
+            seed,
+        },
     })
 }
 
-fn line(dataset: &str, outcome: &Outcome) -> String {
-    let layers = outcome.layers.map_or("limit".to_owned(), |l| l.to_string());
-    format!(
-        "{dataset:8} L = {layers:>5}: training loss {:.4} (with h for h_L {:.4}), accuracy {:.2} %, \
-         ‖h_L − h‖ {:.1e}",
-        outcome.loss,
-        outcome.loss_at_limit,
-        100.0 * outcome.accuracy,
-        outcome.distance
-    )
-}
-
 /// Runs both experiments; writes `depth.json` and the figure, and tells each result as it comes.
+/// What it returns are the tables and what was written.
 ///
 /// # Errors
 /// Whatever reading MNIST or writing meets.
@@ -88,154 +205,136 @@ pub fn run(
     data_dir: Option<PathBuf>,
     seed: u64,
     say: &dyn Fn(&str),
-) -> Result<Vec<PathBuf>> {
-    let [spirals, _] = Spirals::draw(500, seed);
-    let spirals = Samples {
-        inputs: spirals.points.as_flattened().to_vec(),
-        labels: spirals.labels,
-    };
-    let training = Training {
-        epochs: 100,
-        batch_size: 10,
-        learning_rate: 0.1,
-        seed,
-    };
-    let mut results = vec![run_one("spirals", [2, 64, 2], &spirals, training, say)?];
-
-    let request = Request {
-        dataset: Some("mnist".to_owned()),
-        data_dir,
-        limit: Some((5_000, 1)),
-    };
-    let mnist = data::load(&request, &mut |_| {})?.train;
-    let samples = Samples {
-        inputs: mnist.pixels.iter().map(|&p| f32::from(p) / 255.0).collect(),
-        labels: mnist.labels.clone(),
-    };
-    let training = Training {
-        epochs: 3,
-        batch_size: 32,
-        ..training
-    };
-    results.push(run_one(
-        "MNIST",
-        [mnist.features(), 64, 10],
-        &samples,
-        training,
-        say,
-    )?);
-
+) -> Result<(String, Vec<PathBuf>)> {
+    let tasks = [spirals(seed), mnist(data_dir, seed)?];
+    let results = tasks.iter().map(|task| task.run(say));
+    let results: Vec<Results> = results.collect::<Result<_>>()?;
     let json = folder.join("depth.json");
     let text = serde_json::to_string_pretty(&results).expect("numbers and strings serialize");
     atomic_file::write(&json, (text + "\n").as_bytes())?;
     let mut written = vec![json];
     written.extend(figure(&results).save(&folder.join("depth"))?);
-    Ok(written)
+    Ok((results.iter().map(table).collect(), written))
+}
+
+/// In Markdown.
+fn table(results: &Results) -> String {
+    let mut text = format!(
+        "{}: {}\n\n\
+         | L | training loss (least to most) | with h for h_L | training accuracy, % | test accuracy, % | ‖h_L − h‖/√n | iterations | KiB kept | seconds |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
+        results.dataset, results.setting
+    );
+    for way in &results.ways {
+        text += &(way.row() + "\n");
+    }
+    text + "\n"
 }
 
 fn figure(results: &[Results]) -> Figure {
-    let mut panels = Vec::new();
-    for result in results {
-        let (limit, cuts) = result.outcomes.split_last().expect("the limit is the last");
-        let ends = [1.0, 256.0];
-        let points = |of: &dyn Fn(&Outcome) -> f64| -> Vec<[f64; 2]> {
-            let depths = DEPTHS.iter().zip(cuts);
-            depths
-                .map(|(&l, outcome)| [l as f64, of(outcome)])
-                .collect()
-        };
-        let series = |name: &str, color: usize, marks, points| Series {
-            name: name.to_owned(),
-            color: PALETTE[color],
-            marks,
-            points,
-            envelope: vec![],
-        };
-        let panel = |title: &str, y: Axis, series| Panel {
-            title: format!("{}: {title}", result.dataset),
-            x: Axis {
-                label: "layers L".to_owned(),
-                log: true,
-                range: None,
-            },
-            y,
-            series,
-            ..Panel::default()
-        };
-        let linear = |label: &str| Axis {
-            label: label.to_owned(),
-            ..Axis::default()
-        };
-        let flat = |value: f64| ends.map(|x| [x, value]).to_vec();
-        panels.push(panel(
-            "value of Problem 2.2",
-            linear("training loss"),
-            vec![
-                series(
-                    "trained and run at L",
-                    0,
-                    Marks::LineAndDots,
-                    points(&|o| o.loss),
-                ),
-                series(
-                    "trained at L, run to its limit",
-                    1,
-                    Marks::LineAndDots,
-                    points(&|o| o.loss_at_limit),
-                ),
-                series("trained at the limit", 3, Marks::Dashes, flat(limit.loss)),
-            ],
-        ));
-        panels.push(panel(
-            "accuracy",
-            linear("training accuracy, %"),
-            vec![
-                series(
-                    "trained and run at L",
-                    0,
-                    Marks::LineAndDots,
-                    points(&|o| 100.0 * o.accuracy),
-                ),
-                series(
-                    "trained at the limit",
-                    3,
-                    Marks::Dashes,
-                    flat(100.0 * limit.accuracy),
-                ),
-            ],
-        ));
-        let of_limit = DEPTHS.iter().zip(&result.distances_of_limit);
-        panels.push(panel(
-            "distance to the limit",
-            Axis {
-                label: "mean ‖h_L − h‖ / √n".to_owned(),
-                log: true,
-                range: None,
-            },
-            vec![
-                series(
-                    "trained at L",
-                    0,
-                    Marks::LineAndDots,
-                    points(&|o| o.distance),
-                ),
-                series(
-                    "trained at the limit",
-                    3,
-                    Marks::LineAndDots,
-                    of_limit.map(|(&l, &d)| [l as f64, d]).collect(),
-                ),
-            ],
-        ));
-    }
-    let settings: Vec<String> = results
+    let panels = results.iter().flat_map(panels).collect();
+    let settings = results
         .iter()
-        .map(|r| format!("{}: {}.", r.dataset, r.setting))
-        .collect();
+        .map(|r| format!("{}: {}. ", r.dataset, r.setting));
     Figure {
         title: "Problem 2.2 at L layers against its limit, the equilibrium".to_owned(),
-        caption: settings.join(" "),
+        caption: settings.collect::<String>()
+            + "Tied symmetric W; lines: means, bands: least to most of the seeds.",
         panels,
         columns: 3,
     }
+}
+
+fn panels(results: &Results) -> [Panel; 3] {
+    let (limit, cuts) = results.ways.split_last().expect("the limit is the last");
+    let panel = |title: &str, label: &str, series| Panel {
+        title: format!("{}: {title}", results.dataset),
+        x: Axis {
+            label: "layers L".to_owned(),
+            log: true,
+            range: None,
+        },
+        y: Axis {
+            label: label.to_owned(),
+            ..Axis::default()
+        },
+        series,
+        ..Panel::default()
+    };
+    let line = |name: &str, color: usize, marks, points: Vec<[f64; 2]>| Series {
+        name: name.to_owned(),
+        color: PALETTE[color],
+        marks,
+        points,
+        envelope: vec![],
+    };
+    let depths = || DEPTHS.iter().map(|&l| l as f64).zip(cuts);
+    let by_depth = |name: &str, color, of: fn(&Outcome) -> f64| {
+        let points = depths().map(|(l, way)| [l, way.mean(of)]);
+        line(name, color, Marks::LineAndDots, points.collect())
+    };
+    // What is trained at L and at the limit, each with the spread of its seeds.
+    let both = |of: fn(&Outcome) -> f64| {
+        let of_cuts = depths().map(|(l, way)| {
+            let [low, high] = way.ends(of);
+            [l, low, high]
+        });
+        let (value, [low, high]) = (limit.mean(of), limit.ends(of));
+        let ends = [1.0, 256.0];
+        [
+            Series {
+                envelope: of_cuts.collect(),
+                ..by_depth("trained and run at L", 0, of)
+            },
+            Series {
+                envelope: ends.map(|l| [l, low, high]).to_vec(),
+                ..line(
+                    "trained at the limit",
+                    3,
+                    Marks::Dashes,
+                    ends.map(|l| [l, value]).to_vec(),
+                )
+            },
+        ]
+    };
+    let ends_of_all = |of: fn(&Outcome) -> f64| {
+        let ends = results.ways.iter().map(|way| way.ends(of));
+        ends.reduce(|[a, b], [low, high]| [a.min(low), b.max(high)])
+            .expect("some networks")
+    };
+    let mut losses = both(|o| o.loss).to_vec();
+    losses.push(by_depth("trained at L, run to its limit", 1, |o| {
+        o.loss_at_limit
+    }));
+    let mut loss = panel("value of Problem 2.2", "training loss", losses);
+    // Room for the legend, beyond what is drawn.
+    let [low, high] = ends_of_all(|o| o.loss.max(o.loss_at_limit));
+    loss.y.range = Some([
+        0.0f64.max(low - 0.3 * (high - low)),
+        high + 0.3 * (high - low),
+    ]);
+    let of_accuracy = |o: &Outcome| 100.0 * o.accuracy;
+    let accuracies = both(of_accuracy).to_vec();
+    let mut accuracy = panel("accuracy", "training accuracy, %", accuracies);
+    let [low, high] = ends_of_all(of_accuracy);
+    accuracy.y.range = Some([
+        low - 0.3 * (high - low),
+        100f64.min(high + 0.1 * (high - low)),
+    ]);
+    accuracy.legend = Corner::BottomRight;
+
+    let of_cuts = depths().map(|(l, way)| [l, way.distances[0]]).collect();
+    let of_limit = depths().zip(&limit.distances).map(|((l, _), &d)| [l, d]);
+    let distances = vec![
+        line("trained at L", 0, Marks::LineAndDots, of_cuts),
+        line(
+            "trained at the limit",
+            3,
+            Marks::LineAndDots,
+            of_limit.collect(),
+        ),
+    ];
+    let mut distance = panel("distance to the limit", "mean ‖h_L − h‖ / √n", distances);
+    distance.y.log = true;
+    [loss, accuracy, distance]
 }

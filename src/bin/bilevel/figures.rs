@@ -89,8 +89,8 @@ fn figure_1(folder: &Path) -> Result<[PathBuf; 2]> {
     let mut objective = Panel {
         title: "f + g, and the steps from z⁽⁰⁾ = 0.6".to_owned(),
         x: axis("z", None),
-        y: axis("f + g", Some([-0.145, 0.02])),
-        legend: Corner::BottomLeft,
+        y: axis("f + g", Some([-0.145, 0.055])),
+        legend: Corner::TopLeft,
         series: vec![
             series(
                 "f + g",
@@ -150,7 +150,8 @@ fn figure_1(folder: &Path) -> Result<[PathBuf; 2]> {
         caption:
             "crit(f + g) = {0, ½, 1}. A start below ½ ends at 0, above at 1, and ½ stays: the \
                   representation h(x) depends on x only through its basin. τ = 0.5; limits after \
-                  2,000 layers."
+                  2,000 layers. Left, the steps are drawn a little above and below the curve, to be \
+                  told apart."
                 .to_owned(),
         panels: vec![objective, paths, limits],
         columns: 3,
@@ -160,7 +161,7 @@ fn figure_1(folder: &Path) -> Result<[PathBuf; 2]> {
 
 /// The two majorants of one f at one point, for two ranges.
 fn figure_2(folder: &Path) -> Result<[PathBuf; 2]> {
-    let panel = |activation: &'static Activation, v: f64, d: f64, y: [f64; 2]| {
+    let panel = |activation: &'static Activation, [v, d]: [f64; 2], y: [f64; 2], legend| {
         let quadratic = scalar(1.0, -1.0, d);
         let f = quadratic.tangent();
         let point = |z: f64| DVector::from_element(1, z);
@@ -171,14 +172,14 @@ fn figure_2(folder: &Path) -> Result<[PathBuf; 2]> {
         let mut panel = Panel {
             title: format!("{}: σ = {}, v = {v}", activation.name, activation.sigma),
             x: axis("z", Some([low, high])),
-            y: axis("", Some(y)),
+            y: axis("f(z) and F(z; v)", Some(y)),
             series: vec![series(
                 "f",
                 PALETTE[6],
                 Marks::Line,
                 curve(&|z| f.value(&point(z))),
             )],
-            legend: Corner::TopRight,
+            legend,
             ..Panel::default()
         };
         let majorants = [
@@ -193,6 +194,7 @@ fn figure_2(folder: &Path) -> Result<[PathBuf; 2]> {
                 Geometry::Bregman(activation),
             ),
         ];
+        let mut minima = Vec::new();
         for (name, kind, geometry) in majorants {
             let majorant = Majorant {
                 tau: geometry.sigma(),
@@ -212,10 +214,11 @@ fn figure_2(folder: &Path) -> Result<[PathBuf; 2]> {
             let mut steps = Minimization::new(&problem, &majorant, point(v));
             steps.next();
             let next = steps.point()[0];
-            panel
-                .series
-                .push(series("", color, Marks::Dots, vec![[next, value(next)]]));
+            minima.push([next, value(next)]);
         }
+        panel
+            .series
+            .push(series("their minimisers", PALETTE[0], Marks::Dots, minima));
         panel.series.push(series(
             "touching at v",
             PALETTE[6],
@@ -232,8 +235,8 @@ fn figure_2(folder: &Path) -> Result<[PathBuf; 2]> {
                   rises without bound in its slope at the ends of the range, and so keeps z inside."
                 .to_owned(),
         panels: vec![
-            panel(&TANH, 0.4, 0.1, [-0.8, 1.9]),
-            panel(&SIGMOID, 0.3, 0.5, [-0.05, 0.6]),
+            panel(&TANH, [0.4, 0.1], [-0.8, 1.9], Corner::TopRight),
+            panel(&SIGMOID, [0.3, 0.5], [-0.05, 0.6], Corner::TopLeft),
         ],
         columns: 2,
     };
@@ -256,7 +259,7 @@ fn forgotten_input(folder: &Path) -> Result<[PathBuf; 2]> {
         y: Axis {
             label: "mean ‖dz⁽ˡ⁾/dx‖".to_owned(),
             log: true,
-            range: Some([1e-13, 1e2]),
+            range: Some([1e-16, 1e2]),
         },
         ..Panel::default()
     };

@@ -4,7 +4,7 @@ use super::params;
 use crate::gpu::plan::{BufferId, Grid, Op};
 use crate::gpu::shader::{ROW_SUM, Shader, wgsl};
 
-params! { rows: u32, n: u32, tolerance: f32 }
+params! { rows: u32, n: u32, tolerance: f32, negligible_square: f32 }
 
 /// The kernel.
 pub fn shader() -> Shader {
@@ -26,12 +26,19 @@ pub struct State {
     pub squares: BufferId,
 }
 
-/// Starts on the right-hand side `g` (rows, n); `tolerance` is relative to its norm.
-pub fn conjugate_start([rows, n]: [usize; 2], tolerance: f32, g: BufferId, state: State) -> Op {
+/// Starts on the right-hand side `g` (rows, n); `tolerance` is relative to its norm, and a residual of
+/// `negligible_square` is small enough in any case.
+pub fn conjugate_start(
+    [rows, n]: [usize; 2],
+    [tolerance, negligible_square]: [f32; 2],
+    g: BufferId,
+    state: State,
+) -> Op {
     let params = Params {
         rows: rows as u32,
         n: n as u32,
         tolerance,
+        negligible_square,
     };
     Op::new(shader(), &params, Grid::Workgroups(rows))
         .bind("g", g)
