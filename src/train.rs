@@ -78,6 +78,91 @@ pub struct EpochMetrics {
     pub samples_per_second: f64,
 }
 
+/// The metrics of all epochs of a run, in as few numbers as there are: a run of many thousand epochs
+/// takes no noticeable memory for them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    realizations: usize,
+    validation: bool,
+    /// By epoch: seconds and samples a second; then by realization training losses, training
+    /// accuracies, test accuracies and, if there are any, validation accuracies.
+    numbers: Vec<f64>,
+}
+
+impl History {
+    /// Numbers of an epoch.
+    fn width(&self) -> usize {
+        2 + self.realizations * (3 + usize::from(self.validation))
+    }
+
+    /// How many epochs there are.
+    pub fn len(&self) -> usize {
+        self.numbers.len() / self.width()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    /// Adds the next epoch.
+    ///
+    /// # Panics
+    /// If it has other realizations than those before, or they had a validation split and it has not.
+    pub fn push(&mut self, epoch: &EpochMetrics) {
+        if self.is_empty() {
+            self.realizations = epoch.train_losses.len();
+            self.validation = epoch.val_accuracies.is_some();
+        }
+        let end = self.numbers.len() + self.width();
+        let numbers = &mut self.numbers;
+        numbers.extend([epoch.seconds, epoch.samples_per_second]);
+        numbers.extend(&epoch.train_losses);
+        numbers.extend(&epoch.train_accuracies);
+        numbers.extend(&epoch.test_accuracies);
+        numbers.extend(epoch.val_accuracies.iter().flatten());
+        assert_eq!(numbers.len(), end, "the epochs of one run are alike");
+    }
+
+    /// The epochs, first to last.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = EpochMetrics> + ExactSizeIterator {
+        let epochs = self.numbers.chunks_exact(self.width()).enumerate();
+        epochs.map(|(index, numbers)| {
+            let (clock, rest) = numbers.split_at(2);
+            let mut each = rest.chunks_exact(self.realizations).map(<[f64]>::to_vec);
+            let mut next = || each.next().unwrap_or_default();
+            let [train_losses, train_accuracies, test_accuracies] = [next(), next(), next()];
+            let val_accuracies = self.validation.then(next);
+            EpochMetrics {
+                epoch: index as u32 + 1,
+                train_loss: mean(&train_losses),
+                train_accuracy: mean(&train_accuracies),
+                test_accuracy: mean(&test_accuracies),
+                train_losses,
+                train_accuracies,
+                test_accuracies,
+                val_accuracy: val_accuracies.as_deref().map(mean),
+                val_accuracies,
+                seconds: clock[0],
+                samples_per_second: clock[1],
+            }
+        })
+    }
+
+    /// The last epoch.
+    pub fn last(&self) -> Option<EpochMetrics> {
+        self.iter().next_back()
+    }
+}
+
+impl FromIterator<EpochMetrics> for History {
+    fn from_iter<I: IntoIterator<Item = EpochMetrics>>(epochs: I) -> Self {
+        let mut history = Self::default();
+        epochs.into_iter().for_each(|epoch| history.push(&epoch));
+        history
+    }
+}
+
 /// A whole run: `summary.json`. Accuracies are fractions, the last epoch's and never the best.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary<O> {
@@ -159,7 +244,7 @@ impl Observer for Silent {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Position {
     /// The epochs that are done, evaluation included.
-    pub epochs: Vec<EpochMetrics>,
+    pub epochs: History,
     /// Steps done of the epoch after them; with all of them done, its evaluation is left.
     pub steps: usize,
     /// Seconds of training that they took.
@@ -204,7 +289,7 @@ pub async fn train(
         false
     })
     .await?;
-    Ok(position.epochs)
+    Ok(position.epochs.iter().collect())
 }
 
 /// Trains `executor`, which has the parameters of `position`, until `epochs` epochs are done in all,
@@ -330,7 +415,7 @@ async fn finish_epoch(
         samples_per_second: rate((schedule.samples * schedule.realizations) as f64, seconds),
     };
     observer.epoch(&metrics);
-    position.epochs.push(metrics);
+    position.epochs.push(&metrics);
     Ok(())
 }
 

@@ -411,7 +411,7 @@ fn write_the_corpus() {
         options: [("lr".to_owned(), "0.1".to_owned())].into(),
         seed: 1,
         position: Position {
-            epochs: vec![epoch],
+            epochs: [epoch].into_iter().collect(),
             steps: 1,
             seconds: 0.5,
             sums: vec![sums; 2],

@@ -12,7 +12,7 @@ use super::{CheckpointFault, State, format};
 use crate::atomic_file::{Disk, System};
 use crate::error::{Error, Result};
 use crate::nn::{Model, Parameters};
-use crate::train::{EpochMetrics, Position, Sums, mean};
+use crate::train::{EpochMetrics, History, Position, Sums, mean};
 
 /// The entry that tells a run's file from a network's.
 pub(super) const VERSION_KEY: &str = "bregman_run";
@@ -111,23 +111,21 @@ impl Run {
             state.insert(shape.name, &dims, numbers);
         }
         let epochs = &position.epochs;
-        let mut by_epoch = |name: &str, number: fn(&EpochMetrics) -> f64| {
+        let mut by_epoch = |name: &str, number: fn(EpochMetrics) -> f64| {
             let numbers: Vec<f64> = epochs.iter().map(number).collect();
             state.insert(name, &[epochs.len()], numbers);
         };
         by_epoch("epochs.seconds", |e| e.seconds);
         by_epoch("epochs.samples_per_second", |e| e.samples_per_second);
-        let mut by_realization = |name: &str, numbers: fn(&EpochMetrics) -> &[f64]| {
-            let numbers: Vec<f64> = epochs.iter().flat_map(numbers).copied().collect();
+        let mut by_realization = |name: &str, numbers: fn(EpochMetrics) -> Vec<f64>| {
+            let numbers: Vec<f64> = epochs.iter().flat_map(numbers).collect();
             state.insert(name, &[epochs.len(), realizations], numbers);
         };
-        by_realization(TRAIN_LOSSES, |e| &e.train_losses);
-        by_realization(TRAIN_ACCURACIES, |e| &e.train_accuracies);
-        by_realization(TEST_ACCURACIES, |e| &e.test_accuracies);
-        if epochs.iter().any(|e| e.val_accuracies.is_some()) {
-            by_realization(VAL_ACCURACIES, |e| {
-                e.val_accuracies.as_deref().unwrap_or(&[])
-            });
+        by_realization(TRAIN_LOSSES, |e| e.train_losses);
+        by_realization(TRAIN_ACCURACIES, |e| e.train_accuracies);
+        by_realization(TEST_ACCURACIES, |e| e.test_accuracies);
+        if epochs.last().is_some_and(|e| e.val_accuracies.is_some()) {
+            by_realization(VAL_ACCURACIES, |e| e.val_accuracies.unwrap_or_default());
         }
         state.insert("epoch.seconds", &[], vec![position.seconds]);
         let mut of_sums = |name: &str, numbers: Numbers| {
@@ -269,10 +267,7 @@ fn take_finite(state: &mut State, name: &str, dims: &[usize]) -> Result<Vec<f64>
     }
 }
 
-fn read_epochs(
-    state: &mut State,
-    realizations: usize,
-) -> Result<Vec<EpochMetrics>, CheckpointFault> {
+fn read_epochs(state: &mut State, realizations: usize) -> Result<History, CheckpointFault> {
     // No more epochs than there are numbers for.
     let epochs = state
         .arrays
