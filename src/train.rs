@@ -78,61 +78,54 @@ pub struct EpochMetrics {
     pub samples_per_second: f64,
 }
 
-/// The metrics of all epochs of a run, in as few numbers as there are: a run of many thousand epochs
-/// takes no noticeable memory for them.
+/// The metrics of all epochs of a run, in no more memory than their numbers take: a run may have many
+/// thousand.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    realizations: usize,
-    validation: bool,
-    /// By epoch: seconds and samples a second; then by realization training losses, training
-    /// accuracies, test accuracies and, if there are any, validation accuracies.
-    numbers: Vec<f64>,
+    /// By epoch.
+    pub(crate) seconds: Vec<f64>,
+    pub(crate) samples_per_second: Vec<f64>,
+    /// By epoch and realization.
+    pub(crate) train_losses: Vec<f64>,
+    pub(crate) train_accuracies: Vec<f64>,
+    pub(crate) test_accuracies: Vec<f64>,
+    /// Likewise; empty without a validation split.
+    pub(crate) val_accuracies: Vec<f64>,
 }
 
 impl History {
-    /// Numbers of an epoch.
-    fn width(&self) -> usize {
-        2 + self.realizations * (3 + usize::from(self.validation))
-    }
-
     /// How many epochs there are.
     pub fn len(&self) -> usize {
-        self.numbers.len() / self.width()
+        self.seconds.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.numbers.is_empty()
+        self.seconds.is_empty()
     }
 
-    /// Adds the next epoch.
-    ///
-    /// # Panics
-    /// If it has other realizations than those before, or they had a validation split and it has not.
+    /// Adds the next epoch, which is of the same realizations and splits as those before.
     pub fn push(&mut self, epoch: &EpochMetrics) {
-        if self.is_empty() {
-            self.realizations = epoch.train_losses.len();
-            self.validation = epoch.val_accuracies.is_some();
-        }
-        let end = self.numbers.len() + self.width();
-        let numbers = &mut self.numbers;
-        numbers.extend([epoch.seconds, epoch.samples_per_second]);
-        numbers.extend(&epoch.train_losses);
-        numbers.extend(&epoch.train_accuracies);
-        numbers.extend(&epoch.test_accuracies);
-        numbers.extend(epoch.val_accuracies.iter().flatten());
-        assert_eq!(numbers.len(), end, "the epochs of one run are alike");
+        self.seconds.push(epoch.seconds);
+        self.samples_per_second.push(epoch.samples_per_second);
+        self.train_losses.extend(&epoch.train_losses);
+        self.train_accuracies.extend(&epoch.train_accuracies);
+        self.test_accuracies.extend(&epoch.test_accuracies);
+        let val_accuracies = epoch.val_accuracies.iter().flatten();
+        self.val_accuracies.extend(val_accuracies);
     }
 
     /// The epochs, first to last.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = EpochMetrics> + ExactSizeIterator {
-        let epochs = self.numbers.chunks_exact(self.width()).enumerate();
-        epochs.map(|(index, numbers)| {
-            let (clock, rest) = numbers.split_at(2);
-            let mut each = rest.chunks_exact(self.realizations).map(<[f64]>::to_vec);
-            let mut next = || each.next().unwrap_or_default();
-            let [train_losses, train_accuracies, test_accuracies] = [next(), next(), next()];
-            let val_accuracies = self.validation.then(next);
+        (0..self.len()).map(|index| {
+            let realizations = self.train_losses.len() / self.len();
+            let of_epoch =
+                |numbers: &[f64]| numbers[index * realizations..][..realizations].to_vec();
+            let train_losses = of_epoch(&self.train_losses);
+            let train_accuracies = of_epoch(&self.train_accuracies);
+            let test_accuracies = of_epoch(&self.test_accuracies);
+            let validated = !self.val_accuracies.is_empty();
+            let val_accuracies = validated.then(|| of_epoch(&self.val_accuracies));
             EpochMetrics {
                 epoch: index as u32 + 1,
                 train_loss: mean(&train_losses),
@@ -143,8 +136,8 @@ impl History {
                 test_accuracies,
                 val_accuracy: val_accuracies.as_deref().map(mean),
                 val_accuracies,
-                seconds: clock[0],
-                samples_per_second: clock[1],
+                seconds: self.seconds[index],
+                samples_per_second: self.samples_per_second[index],
             }
         })
     }

@@ -19,7 +19,7 @@ fn write_data(folder: &Path) {
             let pixels = (0..3072).map(move |p| 20 * label + ((31 * p + 17 * i) % 50) as u8);
             [label].into_iter().chain(pixels)
         };
-        let records: Vec<u8> = (0..40).flat_map(record).collect();
+        let records: Vec<u8> = (0..16).flat_map(record).collect();
         fs::write(folder.join(name), records).expect("write");
     }
 }

@@ -102,7 +102,7 @@ fn mistakes_are_explained() {
         ("--device cpu --adapter x", 2, "leave one of the two out"),
         ("--figure 7", 2, "6-left"),
         ("--device cpu --out-dir /proc/none", 1, "/proc/none"),
-        ("--resume last", 2, "--resume"),
+        ("--resume last", 2, "unexpected argument"),
     ] {
         let output = run(args);
         let message = stderr(&output);
@@ -151,7 +151,7 @@ fn a_run_goes_on_to_the_same_bits() {
         let Numbers::U64(done) = array.numbers else {
             panic!("counts are integers");
         };
-        done
+        done.into_owned()
     };
     let started = Instant::now();
     let mut child = command(&args(parts))

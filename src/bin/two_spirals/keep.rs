@@ -110,7 +110,7 @@ impl Kept {
     }
 }
 
-fn read_settings(state: &State) -> Result<BTreeMap<String, String>, CheckpointFault> {
+fn read_settings(state: &State<'_>) -> Result<BTreeMap<String, String>, CheckpointFault> {
     let metadata = |key, reason: String| -> Result<_, CheckpointFault> {
         let value = state.text(key)?.to_owned();
         Ok(CheckpointFault::Metadata { key, value, reason })
@@ -125,7 +125,7 @@ fn read_settings(state: &State) -> Result<BTreeMap<String, String>, CheckpointFa
     }
 }
 
-fn take_record(state: &mut State, s: usize, sweep: &Sweep) -> Result<Record, CheckpointFault> {
+fn take_record(state: &mut State<'_>, s: usize, sweep: &Sweep) -> Result<Record, CheckpointFault> {
     let mut record = Record::new(sweep);
     let runs = sweep.runs.len();
     let name = format!("{s}.done");
