@@ -242,8 +242,9 @@ fn apply(bytes: &mut Vec<u8>, edit: &Edit, corpus: &[(PathBuf, Vec<u8>)]) {
                 (false, _) => number.to_le_bytes().to_vec(),
             };
             // Most numbers that count stand at the start.
-            let at = if i.index(4) > 0 {
-                i.index(5).min(len / 4) * 4
+            let raw = i.index(1 << 16);
+            let at = if raw % 4 > 0 {
+                (raw / 4 % 5).min(len / 4) * 4
             } else {
                 at(i)
             };
