@@ -78,6 +78,84 @@ pub struct EpochMetrics {
     pub samples_per_second: f64,
 }
 
+/// The metrics of all epochs of a run, in no more memory than their numbers take: a run may have many
+/// thousand.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// By epoch.
+    pub(crate) seconds: Vec<f64>,
+    pub(crate) samples_per_second: Vec<f64>,
+    /// By epoch and realization.
+    pub(crate) train_losses: Vec<f64>,
+    pub(crate) train_accuracies: Vec<f64>,
+    pub(crate) test_accuracies: Vec<f64>,
+    /// Likewise; empty without a validation split.
+    pub(crate) val_accuracies: Vec<f64>,
+}
+
+impl History {
+    /// How many epochs there are.
+    pub fn len(&self) -> usize {
+        self.seconds.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.seconds.is_empty()
+    }
+
+    /// Adds the next epoch, which is of the same realizations and splits as those before.
+    pub fn push(&mut self, epoch: &EpochMetrics) {
+        self.seconds.push(epoch.seconds);
+        self.samples_per_second.push(epoch.samples_per_second);
+        self.train_losses.extend(&epoch.train_losses);
+        self.train_accuracies.extend(&epoch.train_accuracies);
+        self.test_accuracies.extend(&epoch.test_accuracies);
+        let val_accuracies = epoch.val_accuracies.iter().flatten();
+        self.val_accuracies.extend(val_accuracies);
+    }
+
+    /// The epochs, first to last.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = EpochMetrics> + ExactSizeIterator {
+        (0..self.len()).map(|index| {
+            let realizations = self.train_losses.len() / self.len();
+            let of_epoch =
+                |numbers: &[f64]| numbers[index * realizations..][..realizations].to_vec();
+            let train_losses = of_epoch(&self.train_losses);
+            let train_accuracies = of_epoch(&self.train_accuracies);
+            let test_accuracies = of_epoch(&self.test_accuracies);
+            let validated = !self.val_accuracies.is_empty();
+            let val_accuracies = validated.then(|| of_epoch(&self.val_accuracies));
+            EpochMetrics {
+                epoch: index as u32 + 1,
+                train_loss: mean(&train_losses),
+                train_accuracy: mean(&train_accuracies),
+                test_accuracy: mean(&test_accuracies),
+                train_losses,
+                train_accuracies,
+                test_accuracies,
+                val_accuracy: val_accuracies.as_deref().map(mean),
+                val_accuracies,
+                seconds: self.seconds[index],
+                samples_per_second: self.samples_per_second[index],
+            }
+        })
+    }
+
+    /// The last epoch.
+    pub fn last(&self) -> Option<EpochMetrics> {
+        self.iter().next_back()
+    }
+}
+
+impl FromIterator<EpochMetrics> for History {
+    fn from_iter<I: IntoIterator<Item = EpochMetrics>>(epochs: I) -> Self {
+        let mut history = Self::default();
+        epochs.into_iter().for_each(|epoch| history.push(&epoch));
+        history
+    }
+}
+
 /// A whole run: `summary.json`. Accuracies are fractions, the last epoch's and never the best.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary<O> {
@@ -159,7 +237,7 @@ impl Observer for Silent {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Position {
     /// The epochs that are done, evaluation included.
-    pub epochs: Vec<EpochMetrics>,
+    pub epochs: History,
     /// Steps done of the epoch after them; with all of them done, its evaluation is left.
     pub steps: usize,
     /// Seconds of training that they took.
@@ -204,7 +282,7 @@ pub async fn train(
         false
     })
     .await?;
-    Ok(position.epochs)
+    Ok(position.epochs.iter().collect())
 }
 
 /// Trains `executor`, which has the parameters of `position`, until `epochs` epochs are done in all,
@@ -330,7 +408,7 @@ async fn finish_epoch(
         samples_per_second: rate((schedule.samples * schedule.realizations) as f64, seconds),
     };
     observer.epoch(&metrics);
-    position.epochs.push(metrics);
+    position.epochs.push(&metrics);
     Ok(())
 }
 

@@ -86,6 +86,14 @@ fn idx(bytes: &[u8], is_gz: bool, part: Part) {
     }
 }
 
+fn cifar10(bytes: &[u8]) {
+    let parsed = cifar10::parse(bytes);
+    if let Ok(records) = parsed.expect("memory has no errors of its own") {
+        let mut records = records.chunks(1 + 3 * 32 * 32);
+        assert!(records.all(|record| record.len() == 3073 && record[0] < 10));
+    }
+}
+
 fn state(bytes: &[u8]) {
     let read = State::read(bytes, bytes.len() as u64);
     let _ = read.expect("memory has no errors of its own");
@@ -111,7 +119,7 @@ const TARGETS: [Target; 8] = [
     },
     Target {
         name: "cifar10",
-        read: |bytes| drop(cifar10::parse(bytes)),
+        read: cifar10,
         expected: <[u8]>::len,
     },
     Target {
@@ -234,8 +242,9 @@ fn apply(bytes: &mut Vec<u8>, edit: &Edit, corpus: &[(PathBuf, Vec<u8>)]) {
                 (false, _) => number.to_le_bytes().to_vec(),
             };
             // Most numbers that count stand at the start.
-            let at = if i.index(4) > 0 {
-                i.index(5).min(len / 4) * 4
+            let raw = i.index(1 << 16);
+            let at = if raw % 4 > 0 {
+                (raw / 4 % 5).min(len / 4) * 4
             } else {
                 at(i)
             };
@@ -411,7 +420,7 @@ fn write_the_corpus() {
         options: [("lr".to_owned(), "0.1".to_owned())].into(),
         seed: 1,
         position: Position {
-            epochs: vec![epoch],
+            epochs: [epoch].into_iter().collect(),
             steps: 1,
             seconds: 0.5,
             sums: vec![sums; 2],

@@ -1,5 +1,7 @@
 //! Sweeps on the processor, against the textbook, and against themselves in other company.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bregman::activation::{self, ARCTAN};
 use bregman::data::spirals::Spirals;
 use bregman::error::Error;
@@ -117,9 +119,9 @@ fn sweeps_share_the_cores() {
             33,
         ),
     ];
-    let done = std::sync::atomic::AtomicU64::new(0);
+    let done = AtomicU64::new(0);
     let records = cpu::train(&sweeps, &data, &|steps| {
-        done.fetch_add(steps, std::sync::atomic::Ordering::Relaxed);
+        done.fetch_add(steps, Ordering::Relaxed);
     })
     .expect("sweeps");
     for (sweep, record) in sweeps.iter().zip(&records) {
@@ -130,6 +132,39 @@ fn sweeps_share_the_cores() {
         .map(|s| s.steps(data.len()) * s.runs.len() as u64)
         .sum();
     assert_eq!(done.into_inner(), expected);
+}
+
+/// Stopped again and again, groups of runs each at their own epoch, sweeps go on to the same end.
+#[test]
+fn sweeps_go_on_where_they_were() {
+    let [data, _] = Spirals::draw(30, 1);
+    let (form, loss) = (Form::Dual, Loss::MeanSquaredError);
+    let sweeps = [(LayerKind::Bregman, 40), (LayerKind::Standard, 3)].map(|(kind, runs)| Sweep {
+        epochs: 9,
+        ..sweep(kind, form, loss, 3, runs)
+    });
+    let whole = cpu::train(&sweeps, &data, &|_| {}).expect("sweeps");
+    for patience in [1, 2, 5, 11, 100] {
+        let mut records: Vec<Record> = sweeps.iter().map(Record::new).collect();
+        let steps = AtomicU64::new(0);
+        let mut stops = 0;
+        while records != whole {
+            let left = AtomicU64::new(patience);
+            let stop = || {
+                let less = |left: u64| Some(left.saturating_sub(1));
+                left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) == Ok(0)
+            };
+            cpu::resume(&sweeps, &data, &mut records, &stop, &|more| {
+                steps.fetch_add(more, Ordering::Relaxed);
+            })
+            .expect("sweeps");
+            stops += 1;
+            assert!(stops < 100, "it never ends as the whole does");
+        }
+        assert!(stops > 1 || patience == 100);
+        // 60 samples in batches of 10: none was trained twice.
+        assert_eq!(steps.into_inner(), 43 * 9 * 6);
+    }
 }
 
 /// Standard layers from W = I and Euclidean ones from W = 0 are one network, trained alike.

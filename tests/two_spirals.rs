@@ -1,20 +1,25 @@
 //! `two_spirals` as a user meets it.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use bregman::checkpoint::{Numbers, State};
 
 use serde_json::Value;
 
-fn run(args: &str) -> Output {
+fn command(args: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_two_spirals"));
     for variable in ["WGPU_ADAPTER_NAME", "RUST_LOG"] {
         command.env_remove(variable);
     }
+    command.args(args.split_whitespace()).stdin(Stdio::null());
     command
-        .args(args.split_whitespace())
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program starts")
+}
+
+fn run(args: &str) -> Output {
+    command(args).output().expect("the program starts")
 }
 
 fn stderr(output: &Output) -> String {
@@ -97,6 +102,7 @@ fn mistakes_are_explained() {
         ("--device cpu --adapter x", 2, "leave one of the two out"),
         ("--figure 7", 2, "6-left"),
         ("--device cpu --out-dir /proc/none", 1, "/proc/none"),
+        ("--resume last", 2, "unexpected argument"),
     ] {
         let output = run(args);
         let message = stderr(&output);
@@ -104,4 +110,138 @@ fn mistakes_are_explained() {
         assert!(message.contains(says), "{args}: {message}");
         assert!(!message.contains("panicked"), "{args}: {message}");
     }
+}
+
+/// The numbers of Figure 5 as written, without the speed.
+fn numbers(folder: &Path) -> (Vec<Value>, [String; 2]) {
+    let text = fs::read_to_string(folder.join("results.json")).expect("results");
+    let mut rows: Vec<Value> = serde_json::from_str(&text).expect("an array");
+    for row in &mut rows {
+        let row = row.as_object_mut().expect("an object");
+        assert!(row.remove("steps_per_second").is_some());
+    }
+    let csv = ["figure-5-left.csv", "figure-5-right.csv"];
+    (
+        rows,
+        csv.map(|name| fs::read_to_string(folder.join(name)).expect("a table")),
+    )
+}
+
+/// Killed, resumed, asked to stop and resumed again, a run ends with the bits of one that nobody
+/// disturbed; and what is finished is not trained again.
+#[cfg(unix)]
+#[test]
+fn a_run_goes_on_to_the_same_bits() {
+    let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let [whole, parts] = folders.each_ref().map(|folder| folder.path());
+    let args = |folder: &Path| {
+        let folder = folder.display();
+        format!("--device cpu --figure 5 --runs 4 --epochs 8000 --out-dir {folder}")
+    };
+    let output = run(&args(whole));
+    assert!(output.status.success(), "{}", stderr(&output));
+
+    let checkpoint = parts.join("checkpoint-5.safetensors");
+    // Epochs that the runs of the first sweep have done.
+    let done = || -> Vec<u64> {
+        let mut state = State::load(&checkpoint).expect("a checkpoint");
+        let Some(array) = state.arrays.remove("0.done") else {
+            panic!("no epochs");
+        };
+        let Numbers::U64(done) = array.numbers else {
+            panic!("counts are integers");
+        };
+        done.into_owned()
+    };
+    let started = Instant::now();
+    let mut child = command(&args(parts))
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    while !checkpoint.exists() {
+        assert!(started.elapsed() < Duration::from_secs(60), "nothing saved");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().expect("SIGKILL");
+    child.wait().expect("it is dead");
+    let first = done();
+    assert!(first.iter().all(|&d| 0 < d && d < 8000), "{first:?}");
+
+    let child = command(&format!("{} --resume", args(parts)))
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    std::thread::sleep(Duration::from_millis(400));
+    let kill = Command::new("sh")
+        .args(["-c", &format!("kill -TERM {}", child.id())])
+        .status();
+    assert!(kill.expect("sh").success());
+    let output = child.wait_with_output().expect("it ends");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("% done before"), "{said}");
+    assert!(said.contains("stopped in figure 5; saved"), "{said}");
+    let second = done();
+    assert!(second > first, "{first:?} {second:?}");
+
+    // The command that was named goes on from there.
+    let named = said.lines().last().expect("the command").trim();
+    assert!(named.ends_with(" --resume"), "{named}");
+    let output = Command::new("sh").args(["-c", named]).output().expect("sh");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(numbers(whole) == numbers(parts));
+
+    let saved = fs::read(&checkpoint).expect("a checkpoint");
+    let output = run(&format!("{} --resume", args(parts)));
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("figure 5: 100 % done before"));
+    assert!(saved == fs::read(&checkpoint).expect("a checkpoint"));
+    assert!(numbers(whole) == numbers(parts));
+}
+
+/// What would be another run is refused before anything is trained, naming the option and both
+/// values.
+#[test]
+fn other_options_are_not_resumed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let args = format!(
+        "--device cpu --figure 5 --runs 2 --epochs 3 --out-dir {}",
+        folder.path().display()
+    );
+    let output = run(&format!("{args} --resume"));
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("from the beginning"));
+    let checkpoint = folder.path().join("checkpoint-5.safetensors");
+    let saved = fs::read(&checkpoint).expect("a checkpoint");
+    for (option, found, given) in [
+        ("--runs 3", "2", "3"),
+        ("--epochs 4", "3", "4"),
+        ("--lr 0.2", "0.1", "0.2"),
+        ("--batch-size 9", "10", "9"),
+        ("--activation tanh", "arctan", "tanh"),
+        ("--layers 2", "3", "2"),
+        ("--init random", "random,deterministic", "random"),
+        ("--form primal", "dual", "primal"),
+        ("--loss cross-entropy", "mse", "cross-entropy"),
+        ("--seed 1", "0", "1"),
+    ] {
+        let output = run(&format!("{args} {option} --resume"));
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let name = option.split(' ').next().expect("a name");
+        let says = format!("the run has {name} {found}, but {name} {given} was given");
+        assert!(said.contains(&says), "{says}: {said}");
+        assert!(!said.contains("steps in"), "{said}");
+    }
+    assert!(saved == fs::read(&checkpoint).expect("a checkpoint"));
+    // What they are anyway may be said.
+    let output = run(&format!("{args} --lr 0.10 --seed 0 --layers 3 --resume"));
+    assert!(output.status.success(), "{}", stderr(&output));
+
+    // A file that is damaged is named, not believed.
+    fs::write(&checkpoint, &saved[..saved.len() - 4]).expect("write");
+    let output = run(&format!("{args} --resume"));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("checkpoint-5.safetensors"));
 }

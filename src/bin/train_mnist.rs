@@ -16,6 +16,8 @@ mod options;
 mod pictures;
 #[path = "train_mnist/report.rs"]
 mod report;
+#[path = "common/stop.rs"]
+mod stop;
 #[path = "train_mnist/survive.rs"]
 mod survive;
 
@@ -34,13 +36,14 @@ use bregman::train::{self, Position, Schedule, Summary};
 
 use options::{Options, Resolved, invalid};
 use report::{CHECKPOINT, Downloads, Progress, say, thousands};
-use survive::{Ended, Keeper, STOPPED};
+use stop::STOPPED;
+use survive::{Ended, Keeper};
 
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     match Options::parse().and_then(|options| pollster::block_on(run(&options))) {
         Ok(Ended::Whole) => ExitCode::SUCCESS,
-        Ok(Ended::Stopped) => ExitCode::from(STOPPED as u8),
+        Ok(Ended::Stopped) => ExitCode::from(STOPPED),
         Err(error) => {
             say(format_args!("error: {error}"));
             match error {
@@ -170,24 +173,15 @@ async fn run(options: &Options) -> Result<Ended> {
             &model,
             options.out_dir.as_deref(),
         );
-        let stop = survive::stop_on_ctrl_c();
+        stop::listen();
         let ended = keeper
-            .train(
-                &mut executor,
-                &schedule,
-                &mut position,
-                &mut progress,
-                &stop,
-            )
+            .train(&mut executor, &schedule, &mut position, &mut progress)
             .await?;
         if ended == Ended::Stopped {
             return Ok(ended);
         }
-        let last = position
-            .epochs
-            .last()
-            .map(|epoch| epoch.test_accuracies.clone());
-        (position.epochs, last.unwrap_or_default())
+        let last = position.epochs.last().map(|epoch| epoch.test_accuracies);
+        (position.epochs.iter().collect(), last.unwrap_or_default())
     };
     // A disk that is full for one of these may have room for the others: each is tried.
     let parameters = match (&options.save, &options.out_dir) {

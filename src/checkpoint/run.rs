@@ -12,7 +12,7 @@ use super::{CheckpointFault, State, format};
 use crate::atomic_file::{Disk, System};
 use crate::error::{Error, Result};
 use crate::nn::{Model, Parameters};
-use crate::train::{EpochMetrics, Position, Sums, mean};
+use crate::train::{History, Position, Sums};
 
 /// The entry that tells a run's file from a network's.
 pub(super) const VERSION_KEY: &str = "bregman_run";
@@ -82,7 +82,7 @@ impl Run {
         Self::of_state(state?)
     }
 
-    fn state(&self) -> State {
+    fn state(&self) -> State<'_> {
         let mut state = State::default();
         let options = serde_json::to_string(&self.options).expect("strings serialize");
         let position = &self.position;
@@ -111,26 +111,26 @@ impl Run {
             state.insert(shape.name, &dims, numbers);
         }
         let epochs = &position.epochs;
-        let mut by_epoch = |name: &str, number: fn(&EpochMetrics) -> f64| {
-            let numbers: Vec<f64> = epochs.iter().map(number).collect();
-            state.insert(name, &[epochs.len()], numbers);
-        };
-        by_epoch("epochs.seconds", |e| e.seconds);
-        by_epoch("epochs.samples_per_second", |e| e.samples_per_second);
-        let mut by_realization = |name: &str, numbers: fn(&EpochMetrics) -> &[f64]| {
-            let numbers: Vec<f64> = epochs.iter().flat_map(numbers).copied().collect();
-            state.insert(name, &[epochs.len(), realizations], numbers);
-        };
-        by_realization(TRAIN_LOSSES, |e| &e.train_losses);
-        by_realization(TRAIN_ACCURACIES, |e| &e.train_accuracies);
-        by_realization(TEST_ACCURACIES, |e| &e.test_accuracies);
-        if epochs.iter().any(|e| e.val_accuracies.is_some()) {
-            by_realization(VAL_ACCURACIES, |e| {
-                e.val_accuracies.as_deref().unwrap_or(&[])
-            });
+        let by_epoch = [
+            ("epochs.seconds", &epochs.seconds),
+            ("epochs.samples_per_second", &epochs.samples_per_second),
+        ];
+        for (name, numbers) in by_epoch {
+            state.insert(name, &[epochs.len()], &numbers[..]);
+        }
+        let by_realization = [
+            (TRAIN_LOSSES, &epochs.train_losses),
+            (TRAIN_ACCURACIES, &epochs.train_accuracies),
+            (TEST_ACCURACIES, &epochs.test_accuracies),
+            (VAL_ACCURACIES, &epochs.val_accuracies),
+        ];
+        for (name, numbers) in by_realization {
+            if name != VAL_ACCURACIES || !numbers.is_empty() {
+                state.insert(name, &[epochs.len(), realizations], &numbers[..]);
+            }
         }
         state.insert("epoch.seconds", &[], vec![position.seconds]);
-        let mut of_sums = |name: &str, numbers: Numbers| {
+        let mut of_sums = |name: &str, numbers: Numbers<'static>| {
             state.insert(name, &[position.sums.len()], numbers);
         };
         let sums = &position.sums;
@@ -146,11 +146,11 @@ impl Run {
             "epoch.samples",
             sums.iter().map(|s| s.samples).collect::<Vec<_>>().into(),
         );
-        state.insert("limits", &[position.limits.len()], position.limits.clone());
+        state.insert("limits", &[position.limits.len()], &position.limits[..]);
         state
     }
 
-    fn of_state(mut state: State) -> Result<Self, CheckpointFault> {
+    fn of_state(mut state: State<'_>) -> Result<Self, CheckpointFault> {
         match state.metadata.get(VERSION_KEY).map(String::as_str) {
             None => return Err(CheckpointFault::NotARun),
             Some(VERSION) => {}
@@ -257,7 +257,11 @@ fn at(path: &Path) -> impl FnOnce(CheckpointFault) -> Error {
 }
 
 /// The finite numbers of an array.
-fn take_finite(state: &mut State, name: &str, dims: &[usize]) -> Result<Vec<f64>, CheckpointFault> {
+fn take_finite(
+    state: &mut State<'_>,
+    name: &str,
+    dims: &[usize],
+) -> Result<Vec<f64>, CheckpointFault> {
     let numbers: Vec<f64> = state.take(name, dims)?;
     match numbers.iter().position(|x| !x.is_finite()) {
         None => Ok(numbers),
@@ -269,10 +273,7 @@ fn take_finite(state: &mut State, name: &str, dims: &[usize]) -> Result<Vec<f64>
     }
 }
 
-fn read_epochs(
-    state: &mut State,
-    realizations: usize,
-) -> Result<Vec<EpochMetrics>, CheckpointFault> {
+fn read_epochs(state: &mut State, realizations: usize) -> Result<History, CheckpointFault> {
     // No more epochs than there are numbers for.
     let epochs = state
         .arrays
@@ -287,56 +288,23 @@ fn read_epochs(
         });
     }
     let seconds = take_finite(state, "epochs.seconds", &[epochs])?;
-    let rates = take_finite(state, "epochs.samples_per_second", &[epochs])?;
-    let mut of_each = |name: &str| -> Result<Vec<Vec<f64>>, CheckpointFault> {
-        let numbers = take_finite(state, name, &[epochs, realizations])?;
-        Ok(numbers
-            .chunks_exact(realizations)
-            .map(<[f64]>::to_vec)
-            .collect())
-    };
-    let train_losses = of_each(TRAIN_LOSSES)?;
-    let train_accuracies = of_each(TRAIN_ACCURACIES)?;
-    let test_accuracies = of_each(TEST_ACCURACIES)?;
-    let val_accuracies = match of_each(VAL_ACCURACIES) {
-        Ok(each) => each.into_iter().map(Some).collect(),
-        Err(CheckpointFault::MissingTensor { .. }) => vec![None; epochs],
-        Err(fault) => return Err(fault),
-    };
-    let each = train_losses
-        .into_iter()
-        .zip(train_accuracies)
-        .zip(test_accuracies)
-        .zip(val_accuracies)
-        .zip(seconds.into_iter().zip(rates))
-        .zip(1..);
-    Ok(each
-        .map(
-            |(
-                (
-                    (((train_losses, train_accuracies), test_accuracies), val_accuracies),
-                    (seconds, samples_per_second),
-                ),
-                epoch,
-            )| EpochMetrics {
-                epoch,
-                train_loss: mean(&train_losses),
-                train_accuracy: mean(&train_accuracies),
-                test_accuracy: mean(&test_accuracies),
-                train_losses,
-                train_accuracies,
-                test_accuracies,
-                val_accuracy: val_accuracies.as_deref().map(mean),
-                val_accuracies,
-                seconds,
-                samples_per_second,
-            },
-        )
-        .collect())
+    let samples_per_second = take_finite(state, "epochs.samples_per_second", &[epochs])?;
+    let mut of_each = |name: &str| take_finite(state, name, &[epochs, realizations]);
+    Ok(History {
+        seconds,
+        samples_per_second,
+        train_losses: of_each(TRAIN_LOSSES)?,
+        train_accuracies: of_each(TRAIN_ACCURACIES)?,
+        test_accuracies: of_each(TEST_ACCURACIES)?,
+        val_accuracies: match of_each(VAL_ACCURACIES) {
+            Err(CheckpointFault::MissingTensor { .. }) => Vec::new(),
+            found => found?,
+        },
+    })
 }
 
 fn read_parameters(
-    state: &mut State,
+    state: &mut State<'_>,
     model: &Model,
     realizations: usize,
 ) -> Result<Vec<Parameters>, CheckpointFault> {

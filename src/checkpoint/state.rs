@@ -4,6 +4,7 @@
 //! The format is safetensors, which other programs read. What a run keeps is up to the run; see
 //! [`super::Run`] for the networks' own.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -23,36 +24,37 @@ pub const MAX_HEADER: u64 = 1 << 20;
 /// Bytes that are written at once.
 const BLOCK: usize = 1 << 16;
 
-/// Named arrays and strings.
+/// Named arrays and strings; the arrays may be those of the run itself, so that nothing is copied to
+/// be saved.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct State {
+pub struct State<'a> {
     /// Strings by name.
     pub metadata: BTreeMap<String, String>,
     /// Arrays by name.
-    pub arrays: BTreeMap<String, Array>,
+    pub arrays: BTreeMap<String, Array<'a>>,
 }
 
 /// An array: row-major numbers and their shape.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Array {
+pub struct Array<'a> {
     /// Its dimensions; none for a single number.
     pub dims: Vec<usize>,
     /// Its numbers.
-    pub numbers: Numbers,
+    pub numbers: Numbers<'a>,
 }
 
 /// The numbers of an array, kept to the bit.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Numbers {
+pub enum Numbers<'a> {
     /// float32.
-    F32(Vec<f32>),
+    F32(Cow<'a, [f32]>),
     /// float64.
-    F64(Vec<f64>),
+    F64(Cow<'a, [f64]>),
     /// Unsigned integers.
-    U64(Vec<u64>),
+    U64(Cow<'a, [u64]>),
 }
 
-impl Numbers {
+impl Numbers<'_> {
     fn dtype(&self) -> Dtype {
         match self {
             Self::F32(_) => Dtype::F32,
@@ -78,26 +80,32 @@ impl Numbers {
 
 macro_rules! numbers {
     ($($variant:ident $type:ty),+) => {
-        $(impl From<Vec<$type>> for Numbers {
+        $(impl From<Vec<$type>> for Numbers<'_> {
             fn from(numbers: Vec<$type>) -> Self {
-                Self::$variant(numbers)
+                Self::$variant(numbers.into())
             }
         }
 
-        impl TryFrom<Numbers> for Vec<$type> {
+        impl<'a> From<&'a [$type]> for Numbers<'a> {
+            fn from(numbers: &'a [$type]) -> Self {
+                Self::$variant(numbers.into())
+            }
+        }
+
+        impl<'a> TryFrom<Numbers<'a>> for Vec<$type> {
             type Error = Dtype;
 
             /// The numbers, or the type that they have instead.
-            fn try_from(numbers: Numbers) -> std::result::Result<Self, Dtype> {
+            fn try_from(numbers: Numbers<'a>) -> std::result::Result<Self, Dtype> {
                 match numbers {
-                    Numbers::$variant(numbers) => Ok(numbers),
+                    Numbers::$variant(numbers) => Ok(numbers.into_owned()),
                     other => Err(other.dtype()),
                 }
             }
         })+
 
         /// Writes the numbers' bytes, little-endian, block by block.
-        fn write<D: Disk>(file: &mut AtomicFile<D>, numbers: &Numbers) -> Result<()> {
+        fn write<D: Disk>(file: &mut AtomicFile<D>, numbers: &Numbers<'_>) -> Result<()> {
             match numbers {
                 $(Numbers::$variant(numbers) => {
                     for block in numbers.chunks(BLOCK / size_of::<$type>()) {
@@ -110,7 +118,7 @@ macro_rules! numbers {
         }
 
         /// Reads `len` numbers of `dtype`; none if it is no type of [`Numbers`].
-        fn read(reader: &mut impl Read, dtype: Dtype, len: usize) -> std::io::Result<Option<Numbers>> {
+        fn read(reader: &mut impl Read, dtype: Dtype, len: usize) -> std::io::Result<Option<Numbers<'static>>> {
             Ok(match dtype {
                 $(Dtype::$variant => {
                     let mut numbers = Vec::with_capacity(len);
@@ -119,7 +127,7 @@ macro_rules! numbers {
                         reader.read_exact(&mut bytes)?;
                         numbers.push(<$type>::from_le_bytes(bytes));
                     }
-                    Some(Numbers::$variant(numbers))
+                    Some(numbers.into())
                 })+
                 _ => None,
             })
@@ -128,12 +136,17 @@ macro_rules! numbers {
 }
 numbers!(F32 f32, F64 f64, U64 u64);
 
-impl State {
+impl<'a> State<'a> {
     /// Adds an array.
     ///
     /// # Panics
     /// If there are not as many numbers as `dims` say.
-    pub fn insert(&mut self, name: impl Into<String>, dims: &[usize], numbers: impl Into<Numbers>) {
+    pub fn insert(
+        &mut self,
+        name: impl Into<String>,
+        dims: &[usize],
+        numbers: impl Into<Numbers<'a>>,
+    ) {
         let (dims, numbers) = (dims.to_vec(), numbers.into());
         assert_eq!(dims.iter().product::<usize>(), numbers.len());
         self.arrays.insert(name.into(), Array { dims, numbers });
@@ -146,7 +159,7 @@ impl State {
     /// [`CheckpointFault::NumberType`].
     pub fn take<T>(&mut self, name: &str, dims: &[usize]) -> Result<Vec<T>, CheckpointFault>
     where
-        Vec<T>: TryFrom<Numbers, Error = Dtype>,
+        Vec<T>: TryFrom<Numbers<'a>, Error = Dtype>,
     {
         let tensor = name.to_owned();
         let Some(array) = self.arrays.remove(name) else {
@@ -217,8 +230,8 @@ impl State {
     }
 
     /// The arrays as the file has them: those of eight-byte numbers first, so that all are aligned.
-    fn in_order(&self) -> impl Iterator<Item = (&String, &Array)> {
-        let wide = |array: &Array| array.numbers.dtype().bitsize() == 64;
+    fn in_order(&self) -> impl Iterator<Item = (&String, &Array<'a>)> {
+        let wide = |array: &Array<'_>| array.numbers.dtype().bitsize() == 64;
         let first = self.arrays.iter().filter(move |(_, a)| wide(a));
         first.chain(self.arrays.iter().filter(move |(_, a)| !wide(a)))
     }
@@ -244,7 +257,9 @@ impl State {
         ));
         header
     }
+}
 
+impl State<'static> {
     /// Reads the state in `path`.
     ///
     /// # Errors

@@ -68,60 +68,106 @@ pub fn train_in(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<Record>> {
     sweeps.iter().try_for_each(|sweep| sweep.check(data))?;
-    let groups = sweeps.iter().flat_map(|sweep| {
-        let size = match layout {
-            Some(Layout::Samples) => 1,
-            _ => LANES,
-        };
-        // As even as can be.
-        let size = sweep.runs.len().div_ceil(sweep.runs.len().div_ceil(size));
-        sweep.runs.chunks(size).map(move |runs| (sweep, runs))
-    });
-    let trained: Vec<Vec<Trained>> = groups
-        .collect::<Vec<_>>()
+    let mut records: Vec<Record> = sweeps.iter().map(Record::new).collect();
+    go_on(sweeps, data, &mut records, layout, &|| false, progress);
+    Ok(records)
+}
+
+/// Goes on with `sweeps` from where `records` are, to their end or until `stop` says so, which is
+/// asked from any thread after each epoch of a run. Where training stops does not change what it
+/// computes, not by a bit.
+///
+/// # Errors
+/// Those of [`Sweep::check`].
+pub fn resume(
+    sweeps: &[Sweep],
+    data: &Spirals,
+    records: &mut [Record],
+    stop: &(dyn Fn() -> bool + Sync),
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<()> {
+    sweeps.iter().try_for_each(|sweep| sweep.check(data))?;
+    go_on(sweeps, data, records, None, stop, progress);
+    Ok(())
+}
+
+fn go_on(
+    sweeps: &[Sweep],
+    data: &Spirals,
+    records: &mut [Record],
+    layout: Option<Layout>,
+    stop: &(dyn Fn() -> bool + Sync),
+    progress: &(dyn Fn(u64) + Sync),
+) {
+    let mut tasks = Vec::new();
+    for (s, (sweep, record)) in sweeps.iter().zip(&*records).enumerate() {
+        for part in record.parts(sweep.epochs) {
+            let size = match layout {
+                Some(Layout::Samples) => 1,
+                _ => LANES,
+            };
+            // As even as can be.
+            let size = part.len().div_ceil(part.len().div_ceil(size));
+            for first in part.clone().step_by(size) {
+                let runs = first..part.end.min(first + size);
+                let task = Task {
+                    sweep,
+                    data,
+                    runs: &sweep.runs[runs.clone()],
+                    done: record.done[first],
+                    parameters: &record.parameters[runs],
+                    stop,
+                    progress,
+                };
+                tasks.push((s, first, task));
+            }
+        }
+    }
+    let trained: Vec<(usize, usize, Trained)> = tasks
         .into_par_iter()
         .with_max_len(1)
-        .map(|(sweep, runs)| {
-            let layout = layout.unwrap_or(match runs.len() {
+        .map(|(s, first, task)| {
+            let layout = layout.unwrap_or(match task.runs.len() {
                 1 => Layout::Samples,
                 _ => Layout::Runs,
             });
-            let task = Task {
-                sweep,
-                data,
-                runs,
-                progress,
-            };
-            (sweep.model.activation.sweep.train)(&task, layout)
+            let loops = task.sweep.model.activation.sweep;
+            (s, first, (loops.train)(&task, layout))
         })
         .collect();
-    let mut trained = trained.into_iter().flatten();
-    let record = |sweep: &Sweep| {
-        let (metrics, parameters) = trained.by_ref().take(sweep.runs.len()).unzip();
-        Record {
-            epochs: sweep.recorded_epochs(),
-            metrics,
-            parameters,
+    for (s, first, trained) in trained {
+        let record = &mut records[s];
+        for (run, (metrics, parameters)) in (first..).zip(trained.runs) {
+            record.metrics[run].extend(metrics);
+            record.parameters[run] = parameters;
+            record.done[run] = trained.done;
         }
-    };
-    Ok(sweeps.iter().map(record).collect())
+    }
 }
 
-/// The metrics and the parameters of a run.
-type Trained = (Vec<Metrics>, Parameters);
+/// What a group of runs came to.
+struct Trained {
+    /// The epochs that each has done now.
+    done: u32,
+    /// The metrics of the epochs that it did, and the parameters after them.
+    runs: Vec<(Vec<Metrics>, Parameters)>,
+}
 
-/// Up to 16 runs.
+/// Up to 16 runs that have done as many epochs.
 pub struct Task<'a> {
     sweep: &'a Sweep,
     data: &'a Spirals,
     runs: &'a [Run],
+    done: u32,
+    parameters: &'a [Parameters],
+    stop: &'a (dyn Fn() -> bool + Sync),
     progress: &'a (dyn Fn(u64) + Sync),
 }
 
 /// The loops of one activation.
 #[derive(Clone, Copy)]
 pub struct Loops {
-    train: fn(&Task<'_>, Layout) -> Vec<Trained>,
+    train: fn(&Task<'_>, Layout) -> Trained,
 }
 
 impl Loops {
@@ -159,7 +205,7 @@ impl Kind for BregmanPrimal {
     const KIND: LayerKind = LayerKind::Bregman;
 }
 
-fn for_kind<T: Twin>(task: &Task<'_>, layout: Layout) -> Vec<Trained> {
+fn for_kind<T: Twin>(task: &Task<'_>, layout: Layout) -> Trained {
     let model = &task.sweep.model;
     match (model.kind, model.form) {
         (LayerKind::Standard, _) => for_vectors::<T, Standard>(task, layout),
@@ -222,7 +268,7 @@ vectors!(Avx2, "avx2");
 vectors!(Portable);
 
 /// Takes the widest vectors that the processor has.
-fn for_vectors<T: Twin, K: Kind>(task: &Task<'_>, layout: Layout) -> Vec<Trained> {
+fn for_vectors<T: Twin, K: Kind>(task: &Task<'_>, layout: Layout) -> Trained {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f")
@@ -243,19 +289,19 @@ fn for_vectors<T: Twin, K: Kind>(task: &Task<'_>, layout: Layout) -> Vec<Trained
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn train_avx512<T: Twin, K: Kind>(task: &Task<'_>, layout: Layout) -> Vec<Trained> {
+fn train_avx512<T: Twin, K: Kind>(task: &Task<'_>, layout: Layout) -> Trained {
     train_group::<Avx512, T, K>(task, layout)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn train_avx2<T: Twin, K: Kind>(task: &Task<'_>, layout: Layout) -> Vec<Trained> {
+fn train_avx2<T: Twin, K: Kind>(task: &Task<'_>, layout: Layout) -> Trained {
     train_group::<Avx2, T, K>(task, layout)
 }
 
 /// A group of runs, from start to end.
 #[inline(always)]
-fn train_group<V: Vectors, T: Twin, K: Kind>(task: &Task<'_>, layout: Layout) -> Vec<Trained> {
+fn train_group<V: Vectors, T: Twin, K: Kind>(task: &Task<'_>, layout: Layout) -> Trained {
     let Task {
         sweep, data, runs, ..
     } = *task;
@@ -263,7 +309,9 @@ fn train_group<V: Vectors, T: Twin, K: Kind>(task: &Task<'_>, layout: Layout) ->
     let batches = samples.div_ceil(sweep.batch_size) as u64;
     let mut state = State::new(task, layout, T::rho_inv);
     let mut trained: Vec<Vec<Metrics>> = vec![Vec::new(); runs.len()];
-    for epoch in 0..sweep.epochs {
+    let mut done = task.done;
+    while done < sweep.epochs && !(task.stop)() {
+        let epoch = done;
         V::shuffle(&mut state, runs, epoch);
         // One loop for both, so that it is compiled once.
         let passes = if sweep.records(epoch + 1) { 2 } else { 1 };
@@ -288,9 +336,13 @@ fn train_group<V: Vectors, T: Twin, K: Kind>(task: &Task<'_>, layout: Layout) ->
             }
         }
         (task.progress)(batches * runs.len() as u64);
+        done += 1;
     }
     let parameters = (0..runs.len()).map(|lane| state.parameters_of(lane, task));
-    trained.into_iter().zip(parameters).collect()
+    Trained {
+        done,
+        runs: trained.into_iter().zip(parameters).collect(),
+    }
 }
 
 /// A point with its label, and ρ⁻¹ of it, clamped.
@@ -347,9 +399,9 @@ impl State {
             Layout::Samples => sweep.batch_size.min(data.len()).div_ceil(LANES),
         };
         // Lanes without a run repeat the last.
-        let of_lane = |lane: usize| &runs[lane.min(runs.len() - 1)];
+        let of_lane = |lane: usize| lane.min(runs.len() - 1);
         let initial: [Vec<f32>; LANES] = array::from_fn(|lane| {
-            let parameters = sweep.initial(of_lane(lane));
+            let parameters = &task.parameters[of_lane(lane)];
             parameters.tensors().flatten().copied().collect()
         });
         let count = initial[0].len();
@@ -363,7 +415,7 @@ impl State {
             outputs,
             loss: model.loss,
             clamp: model.clamp,
-            rates: vec![Lanes(array::from_fn(|lane| of_lane(lane).learning_rate)); count],
+            rates: vec![Lanes(array::from_fn(|lane| runs[of_lane(lane)].learning_rate)); count],
             samples: samples
                 .map(|(&point, &label)| Sample {
                     point,

@@ -1,6 +1,7 @@
 //! Runs side by side on an adapter, each in one invocation of `shaders/sweep.wgsl` from its start to
 //! its end. Dispatches are bounded in time, since drivers kill what takes seconds.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::{Metrics, Record, Run, Sweep, WIDTH};
@@ -8,7 +9,7 @@ use crate::data::spirals::Spirals;
 use crate::error::{Error, Result};
 use crate::gpu::ops::sweep::{MAX_LAYERS, Operands, Params, sweep as sweep_op};
 use crate::gpu::{BufferId, BufferSpec, Buffers, Contents, Gpu, Program};
-use crate::nn::{Init, LayerKind, Parameters};
+use crate::nn::{Init, LayerKind};
 
 /// What a dispatch should take: drivers give up after some 2 s, and a first guess may be off.
 const DISPATCH: Duration = Duration::from_millis(250);
@@ -33,6 +34,26 @@ pub async fn train(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Record> {
     sweep.check(data)?;
+    let mut record = Record::new(sweep);
+    resume(gpu, sweep, data, &mut record, &|| false, clock, progress).await?;
+    Ok(record)
+}
+
+/// Goes on with `sweep` from where `record` is, to its end or until `stop` says so, which is asked
+/// after each dispatch. Where training stops does not change what it computes, not by a bit.
+///
+/// # Errors
+/// Those of [`train`].
+pub async fn resume(
+    gpu: &mut Gpu,
+    sweep: &Sweep,
+    data: &Spirals,
+    record: &mut Record,
+    stop: &dyn Fn() -> bool,
+    clock: &dyn Fn() -> Duration,
+    progress: &mut dyn FnMut(u64),
+) -> Result<()> {
+    sweep.check(data)?;
     let layers = sweep.model.layers.len();
     if layers > MAX_LAYERS {
         return Err(Error::InvalidOption {
@@ -51,31 +72,38 @@ pub async fn train(
             found: vec![data.len(), WIDTH],
         });
     }
-    let mut record = Record {
-        epochs: sweep.recorded_epochs(),
-        ..Record::default()
-    };
     // Whatever is laid out by run must fit into a binding.
     let words = data.len().max(2 * record.epochs.len());
     let limit = gpu.limits().max_storage_buffer_binding_size as usize / 4;
     let most = (limit / words).max(1);
-    for runs in sweep.runs.chunks(most) {
-        let (metrics, parameters) = train_runs(gpu, sweep, runs, data, clock, progress).await?;
-        record.metrics.extend(metrics);
-        record.parameters.extend(parameters);
+    for part in record.parts(sweep.epochs) {
+        for first in part.clone().step_by(most) {
+            if stop() {
+                return Ok(());
+            }
+            let runs = first..part.end.min(first + most);
+            train_runs(gpu, sweep, runs, data, record, stop, clock, progress).await?;
+        }
     }
-    Ok(record)
+    Ok(())
 }
 
-/// Trains as many runs as fit.
+/// Trains as many runs as fit, which have done as much as each other.
+#[expect(clippy::too_many_arguments, reason = "those of `resume`, and the runs")]
 async fn train_runs(
     gpu: &mut Gpu,
     sweep: &Sweep,
-    runs: &[Run],
+    which: Range<usize>,
     data: &Spirals,
+    record: &mut Record,
+    stop: &dyn Fn() -> bool,
     clock: &dyn Fn() -> Duration,
     progress: &mut dyn FnMut(u64),
-) -> Result<(Vec<Vec<Metrics>>, Vec<Parameters>)> {
+) -> Result<()> {
+    let runs = &sweep.runs[which.clone()];
+    let mut first = record.done[which.start];
+    let slot_of = |first: u32| (1..=first).filter(|&epoch| sweep.records(epoch)).count();
+    let known = slot_of(first);
     let records = sweep.recorded_epochs().len();
     let count = sweep.model.parameter_count();
     let mut specs = Vec::new();
@@ -95,6 +123,14 @@ async fn train_runs(
         .collect();
     let rates: Vec<f32> = runs.iter().map(|run| run.learning_rate).collect();
     let bytes = |words: &[u8]| Contents::Bytes(words.to_vec());
+    // (parameters, runs). Before the first epoch the shader draws its own.
+    let mut so_far = vec![0f32; count * runs.len()];
+    for (run, parameters) in record.parameters[which.clone()].iter().enumerate() {
+        let places = so_far.iter_mut().skip(run).step_by(runs.len());
+        for (place, value) in places.zip(parameters.tensors().flatten()) {
+            *place = *value;
+        }
+    }
     let operands = Operands {
         points: push(
             "points",
@@ -109,7 +145,11 @@ async fn train_runs(
             bytes(bytemuck::cast_slice(&rates)),
         ),
         order: push("order", data.len() * runs.len(), Contents::Zeros),
-        parameters: push("parameters", count * runs.len(), Contents::Zeros),
+        parameters: push(
+            "parameters",
+            so_far.len(),
+            bytes(bytemuck::cast_slice(&so_far)),
+        ),
         metrics: push("metrics", 2 * records * runs.len(), Contents::Zeros),
     };
     let steps = push(
@@ -126,9 +166,9 @@ async fn train_runs(
         true => (SOFTWARE_TURNS / turns(sweep, data)) as u32,
         false => u32::MAX,
     };
-    let (mut first, mut epochs) = (0, 1);
-    while first < sweep.epochs {
-        let slot = (1..=first).filter(|&epoch| sweep.records(epoch)).count() as u32;
+    let mut epochs = 1;
+    while first < sweep.epochs && !stop() {
+        let slot = slot_of(first) as u32;
         buffers.write(gpu, steps, bytemuck::cast_slice(&[first, epochs, slot]));
         let start = clock();
         program.run(gpu, 0..1)?;
@@ -149,20 +189,22 @@ async fn train_runs(
     let read = buffers.read(gpu, &ids).await?;
     let metrics: Vec<[u32; 2]> = bytemuck::pod_collect_to_vec(&read[0]);
     let values: Vec<f32> = bytemuck::pod_collect_to_vec(&read[1]);
-    let of_run = |run: usize| {
+    for (run, place) in which.enumerate() {
         let metrics = metrics.iter().skip(run).step_by(runs.len());
         let metrics = metrics.map(|&[loss, correct]| Metrics {
             loss: f32::from_bits(loss),
             correct,
         });
-        let mut parameters = Parameters::zeros(&sweep.model);
+        let new = known..slot_of(first);
+        record.metrics[place].extend(metrics.take(new.end).skip(new.start));
         let values = values.iter().skip(run).step_by(runs.len());
-        for (place, value) in parameters.tensors_mut().flatten().zip(values) {
-            *place = *value;
+        let tensors = record.parameters[place].tensors_mut().flatten();
+        for (parameter, value) in tensors.zip(values) {
+            *parameter = *value;
         }
-        (metrics.collect(), parameters)
-    };
-    Ok((0..runs.len()).map(of_run).unzip())
+        record.done[place] = first;
+    }
+    Ok(())
 }
 
 /// Words of the uniform that holds the step: its stride.

@@ -17,6 +17,8 @@ pub mod cpu;
 pub mod gpu;
 pub mod reference;
 
+use std::ops::Range;
+
 use crate::activation::Activation;
 use crate::data::spirals::Spirals;
 use crate::error::{Error, Result};
@@ -168,13 +170,46 @@ pub struct Metrics {
     pub correct: u32,
 }
 
-/// What a sweep leaves.
+/// What a sweep leaves; before its end, all that its continuation needs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
     /// [`Sweep::recorded_epochs`].
     pub epochs: Vec<u32>,
     /// By run and recorded epoch.
     pub metrics: Vec<Vec<Metrics>>,
-    /// By run, at the end.
+    /// By run, after the epochs that it has done.
     pub parameters: Vec<Parameters>,
+    /// The epochs that each run has done.
+    pub done: Vec<u32>,
+}
+
+impl Record {
+    /// Of a sweep that has not begun.
+    pub fn new(sweep: &Sweep) -> Self {
+        Self {
+            epochs: sweep.recorded_epochs(),
+            metrics: vec![Vec::new(); sweep.runs.len()],
+            parameters: sweep.runs.iter().map(|run| sweep.initial(run)).collect(),
+            done: vec![0; sweep.runs.len()],
+        }
+    }
+
+    /// The epochs that all runs have done, together.
+    pub fn run_epochs(&self) -> u64 {
+        self.done.iter().map(|&done| u64::from(done)).sum()
+    }
+
+    /// The runs, in parts of neighbours that have done as much as each other, but for those that are
+    /// done with `epochs`.
+    fn parts(&self, epochs: u32) -> Vec<Range<usize>> {
+        let mut first = 0;
+        let parts = self.done.chunk_by(|a, b| a == b).map(|part| {
+            let runs = first..first + part.len();
+            first = runs.end;
+            runs
+        });
+        parts
+            .filter(|runs| self.done[runs.start] < epochs)
+            .collect()
+    }
 }

@@ -52,6 +52,7 @@ pub fn train_from(
         }
         record.metrics.push(metrics);
         record.parameters.push(parameters.map(|p| p as f32));
+        record.done.push(sweep.epochs);
     }
     Ok(record)
 }

@@ -113,9 +113,13 @@ fn a_resumed_run_is_the_whole_run_to_the_bit() {
     }
 }
 
-/// Ctrl-C at some step of an epoch of many.
+/// Ctrl-C and `kill` at some step of an epoch of many.
 #[test]
-fn ctrl_c_finishes_the_step_and_saves() {
+fn a_signal_finishes_the_step_and_saves() {
+    ["INT", "TERM"].into_iter().for_each(stops_and_goes_on);
+}
+
+fn stops_and_goes_on(name: &str) {
     let (whole, parts) = (folder(), folder());
     let [whole, parts] = [whole.path(), parts.path()];
     let run = "--dataset digits --limit-train 4000 --limit-test 50 --device cpu --width 64 \
@@ -137,7 +141,7 @@ fn ctrl_c_finishes_the_step_and_saves() {
         std::thread::sleep(Duration::from_millis(5));
     }
     std::thread::sleep(Duration::from_millis(200));
-    signal(child.id(), "INT");
+    signal(child.id(), name);
     let output = child.wait_with_output().expect("it ends");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(130), "{said}");

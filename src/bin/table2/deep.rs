@@ -79,11 +79,11 @@ pub fn read(folder: &Path) -> Result<Vec<Deep>> {
     report::read(&folder.join(FILE))
 }
 
-/// Trains those that are not there yet.
+/// Trains those that are not there yet; false if it was asked to stop before the last.
 ///
 /// # Errors
 /// Those of the data and the device.
-pub async fn train(options: &Options, device: &Device) -> Result<()> {
+pub async fn train(options: &Options, device: &Device) -> Result<bool> {
     for (figure, images, mut recipe) in networks() {
         let images = if options.quick { 2_000 } else { images };
         recipe.quick = options.quick;
@@ -111,7 +111,8 @@ pub async fn train(options: &Options, device: &Device) -> Result<()> {
             let started = Instant::now();
             let trained = train::train(&name, &model, &recipe, splits, 0..1, device, None).await;
             let (accuracies, layers) = match trained {
-                Ok(trained) => {
+                Ok(None) => return Ok(false),
+                Ok(Some(trained)) => {
                     let mut parameters = trained.parameters;
                     let accuracies = trained.accuracies.iter().flatten().copied().collect();
                     (Some(accuracies), parameters.swap_remove(0).layers)
@@ -142,7 +143,7 @@ pub async fn train(options: &Options, device: &Device) -> Result<()> {
             report::write(options.out_dir.join(FILE), &(report::json(&all) + "\n"))?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn norm(values: &[f32]) -> f64 {

@@ -5,6 +5,8 @@ mod figures;
 mod options;
 mod recipe;
 mod report;
+#[path = "../common/stop.rs"]
+mod stop;
 mod train;
 
 use std::process::ExitCode;
@@ -29,7 +31,14 @@ const QUICK: (usize, usize) = (2_000, 1_000);
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     match pollster::block_on(run(&Options::read())) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            say(format_args!(
+                "stopped; what was kept is in the folder of the results; go on with\n  {}",
+                stop::command_line(std::env::args().skip(1))
+            ));
+            ExitCode::from(stop::STOPPED)
+        }
         Err(error) => {
             say(format_args!("error: {error}"));
             match error {
@@ -40,32 +49,41 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(options: &Options) -> Result<()> {
+/// Makes what was asked for; false if it was asked to stop before.
+async fn run(options: &Options) -> Result<bool> {
     options.check()?;
     let device = Device::choose(options.device).await?;
     say(format_args!("device: {}", device.description()));
+    stop::listen();
     if options.figures {
-        deep::train(options, &device).await?;
-        return figures::draw(&options.out_dir);
+        let whole = deep::train(options, &device).await?;
+        figures::draw(&options.out_dir)?;
+        return Ok(whole);
     }
     for row in &options.rows() {
         let mut loaded = None;
         if options.grid {
-            grid(options, row, &device, &mut loaded).await?;
+            if !grid(options, row, &device, &mut loaded).await? {
+                return Ok(false);
+            }
             continue;
         }
         for &layer in &options.layers() {
-            if options.learning_rates {
-                rates(options, row, layer, &device, &mut loaded).await?;
+            let whole = if options.learning_rates {
+                rates(options, row, layer, &device, &mut loaded).await?
             } else {
-                cell(options, row, layer, &device, &mut loaded).await?;
+                cell(options, row, layer, &device, &mut loaded).await?
+            };
+            if !whole {
+                return Ok(false);
             }
         }
     }
     // Written even if nothing was left to train: a table of what there is.
     let results = Results::read(&options.out_dir)?;
     results.write(&options.out_dir)?;
-    report::print(&results.markdown())
+    report::print(&results.markdown())?;
+    Ok(true)
 }
 
 /// The data of a row, loaded when its first cell is trained.
@@ -85,14 +103,15 @@ fn data<'a>(options: &Options, row: &Row, loaded: &'a mut Option<Loaded>) -> Res
     Ok(loaded.as_ref().expect("loaded above"))
 }
 
-/// Trains a cell, unless it is there; to one with fewer runs only those that lack are added.
+/// Trains a cell, unless it is there; to one with fewer runs only those that lack are added. False if it
+/// was asked to stop before its end.
 async fn cell(
     options: &Options,
     row: &'static Row,
     layer: LayerKind,
     device: &Device,
     loaded: &mut Option<Loaded>,
-) -> Result<()> {
+) -> Result<bool> {
     let recipe = Recipe::of(row, options);
     let runs = options.runs();
     let name = format!("{} {}", row.name, layer.name());
@@ -106,7 +125,7 @@ async fn cell(
             "{name}: done before, {}",
             percent(&cell.accuracies)
         ));
-        return Ok(());
+        return Ok(true);
     }
     let data = data(options, row, loaded)?;
     let splits = Splits {
@@ -129,6 +148,9 @@ async fn cell(
             ));
         }
     })?;
+    let Some(trained) = trained else {
+        return Ok(false);
+    };
     cell.add(&trained.accuracies, started.elapsed().as_secs_f64());
     cell.device = device.description().to_owned();
     cell.test_images = data.test.len();
@@ -144,18 +166,18 @@ async fn cell(
     results.write(&options.out_dir)?;
     // The cell is done. A checkpoint that stays is of runs that no one asks for again.
     let _ = std::fs::remove_file(&checkpoint);
-    Ok(())
+    Ok(true)
 }
 
 /// Trains a row's network once at each learning rate, and reports the accuracy on the validation
-/// split.
+/// split. False if it was asked to stop before the last.
 async fn rates(
     options: &Options,
     row: &'static Row,
     layer: LayerKind,
     device: &Device,
     loaded: &mut Option<Loaded>,
-) -> Result<()> {
+) -> Result<bool> {
     for learning_rate in recipe::LEARNING_RATES {
         let recipe = Recipe::of(row, options).at_constant(learning_rate);
         let name = format!("{} {} at {learning_rate}", row.name, layer.name());
@@ -164,21 +186,24 @@ async fn rates(
         }
         let data = data(options, row, loaded)?;
         let trial = validate(&name, row, layer, recipe, device, data).await?;
+        let Some(trial) = trial else {
+            return Ok(false);
+        };
         let mut results = Results::read(&options.out_dir)?;
         results.add_rate(trial);
         results.write(&options.out_dir)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Trains a Bregman network by each recipe of a row's grid, and reports the accuracy on the
-/// validation split.
+/// validation split. False if it was asked to stop before the last.
 async fn grid(
     options: &Options,
     row: &'static Row,
     device: &Device,
     loaded: &mut Option<Loaded>,
-) -> Result<()> {
+) -> Result<bool> {
     for settings in row.grid() {
         let recipe = Recipe::with(row, &settings, options);
         if Results::read(&options.out_dir)?.has_trial(row, &recipe) {
@@ -187,15 +212,18 @@ async fn grid(
         let name = format!("{}, {}", row.name, recipe.describe());
         let data = data(options, row, loaded)?;
         let trial = validate(&name, row, LayerKind::Bregman, recipe, device, data).await?;
+        let Some(trial) = trial else {
+            return Ok(false);
+        };
         let mut results = Results::read(&options.out_dir)?;
         results.add_trial(trial);
         results.write(&options.out_dir)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Trains one network on what is left of the training set without the validation split; the
-/// accuracy on that. The test set stays out of all choices.
+/// accuracy on that, unless it was asked to stop. The test set stays out of all choices.
 async fn validate(
     name: &str,
     row: &Row,
@@ -203,7 +231,7 @@ async fn validate(
     recipe: Recipe,
     device: &Device,
     data: &Loaded,
-) -> Result<Trial> {
+) -> Result<Option<Trial>> {
     let mut train = data.train.clone();
     let held_out = train.split_off(VALIDATION.min(train.len() / 5));
     let splits = Splits {
@@ -214,18 +242,19 @@ async fn validate(
     let started = Instant::now();
     let model = recipe.model(layer, &data.train)?;
     let accuracy = match train::train(name, &model, &recipe, splits, 0..1, device, None).await {
-        Ok(trained) => trained.accuracies.last().map(|accuracies| mean(accuracies)),
+        Ok(None) => return Ok(None),
+        Ok(Some(trained)) => trained.accuracies.last().map(|accuracies| mean(accuracies)),
         Err(Error::Diverged { .. }) => None,
         Err(error) => return Err(error),
     };
     let seconds = started.elapsed().as_secs_f64();
     let result = accuracy.map_or("diverged".to_owned(), |accuracy| percent(&[accuracy]));
     say(format_args!("{name}: validation {result}, {seconds:.0} s"));
-    Ok(Trial {
+    Ok(Some(Trial {
         row: row.name.to_owned(),
         layer: layer.name().to_owned(),
         validation_accuracy: accuracy,
         seconds,
         recipe,
-    })
+    }))
 }

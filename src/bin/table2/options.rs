@@ -13,8 +13,8 @@ use crate::recipe::{ROWS, Row};
 /// Train the cells of Table 2 (7 networks × 3 layers) and compare them with the paper.
 ///
 /// Each finished cell is kept in OUT_DIR/table2.json and not trained again with the same recipe (if
-/// more runs are asked for, those are added), so the program can be ended and started again at any
-/// time. table2.csv and table2.md
+/// more runs are asked for, those are added), and a cell that is under way is saved after each epoch
+/// and on Ctrl-C, so the program can be ended and started again at any time. table2.csv and table2.md
 /// are written beside it.
 #[derive(Clone, Debug, Parser)]
 #[command(version)]

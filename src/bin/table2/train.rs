@@ -3,21 +3,20 @@
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bregman::checkpoint::Run;
 use bregman::cpu::CpuExecutor;
 use bregman::device::DeviceKind;
 use bregman::error::{Error, Result};
-use bregman::executor::{BatchMetrics, Executor, Sgd, Split, Splits};
+use bregman::executor::{Executor, Sgd, Splits};
 use bregman::gpu::shader::Storage;
 use bregman::gpu::{Gpu, GpuExecutor, PlanOptions, Selection};
 use bregman::nn::{Init, Model, Parameters};
-use bregman::rng;
-use bregman::train::{EpochMetrics, Position, mean};
+use bregman::train::{EpochMetrics, Observer, Position, Schedule, train_until};
 
 use crate::recipe::Recipe;
 use crate::report::{json, percent, say};
+use crate::stop;
 
 /// Where cells are trained.
 pub struct Device {
@@ -71,11 +70,12 @@ pub struct Trained {
     pub parameters: Vec<Parameters>,
 }
 
-/// Trains a network with each of `seeds` by `recipe`; the accuracies on the test split, by epoch
-/// and run. After each epoch the runs are saved in `checkpoint`, from which they go on.
+/// Trains a network with each of `seeds` by `recipe`; none if the program was asked to stop. After
+/// each epoch, and where it stops, the runs are saved in `checkpoint`, from which they go on.
 ///
 /// # Errors
-/// [`Error::Diverged`] for a loss that is not finite; whatever the device meets.
+/// [`Error::Diverged`] for a loss that is not finite or far above the first; whatever the device
+/// meets; [`Error::Io`] if runs that are stopped cannot be saved.
 pub async fn train(
     name: &str,
     model: &Model,
@@ -84,7 +84,7 @@ pub async fn train(
     seeds: Range<u64>,
     device: &Device,
     checkpoint: Option<&Path>,
-) -> Result<Trained> {
+) -> Result<Option<Trained>> {
     let init = Init::by_name(&recipe.init)?;
     let mut run = Run {
         model: model.clone(),
@@ -100,74 +100,76 @@ pub async fn train(
         position: Position::default(),
         parameters: Vec::new(),
     };
-    let mut parameters = match checkpoint.map_or(Ok(None), |path| earlier(path, &run))? {
+    match checkpoint.map_or(Ok(None), |path| earlier(path, &run))? {
         Some(earlier) => {
-            run.position = earlier.position;
-            let done = run.position.epochs.len();
-            say(format_args!("{name}: going on after epoch {done}"));
-            earlier.parameters
+            (run.position, run.parameters) = (earlier.position, earlier.parameters);
+            let (done, steps) = (run.position.epochs.len(), run.position.steps);
+            say(format_args!(
+                "{name}: going on after epoch {done} and {steps} steps"
+            ));
         }
-        None => seeds
-            .clone()
-            .map(|seed| init.parameters(model, seed))
-            .collect(),
-    };
+        None => run
+            .parameters
+            .extend(seeds.map(|seed| init.parameters(model, seed))),
+    }
     let splits = Arc::new(splits);
-    let mut progress = Progress {
-        name,
+    let schedule = Schedule {
         epochs: recipe.epochs(),
+        seed: run.seed,
+        realizations: run.parameters.len(),
         samples: splits.train.len(),
-        seeds,
-        accuracies: run
-            .position
-            .epochs
-            .iter()
-            .map(|e| e.test_accuracies.clone())
-            .collect(),
-        keep: checkpoint.map(|path| (path, run)),
+        batch_size: recipe.batch_size,
+        validation: false,
     };
     let mut end = 0;
-    let steps = splits.train.len().div_ceil(recipe.batch_size) as u32;
     for phase in &recipe.phases {
         end += phase.epochs;
-        // What a checkpoint has done of the phases.
-        let left = end.saturating_sub(progress.accuracies.len() as u32);
-        if left == 0 {
+        let done = run.position.epochs.len();
+        if done >= end as usize {
             continue;
         }
         // The masks of dropout go on where the phase before left them.
-        let done = progress.accuracies.len() as u32 * steps;
+        let steps = done * schedule.steps() + run.position.steps;
         let mut model = model.clone();
-        let cnn = model.cnn.take();
-        model.cnn = cnn.map(|cnn| cnn.with_seed(progress.seeds.start, done));
-        let model = &model;
+        model.cnn = model.cnn.map(|cnn| cnn.with_seed(run.seed, steps as u32));
         let sgd = Sgd {
             batch_size: recipe.batch_size,
             learning_rate: phase.learning_rate,
         };
-        parameters = match &device.adapter {
+        let phase = Phase {
+            name,
+            schedule,
+            end,
+            checkpoint,
+        };
+        let whole = match &device.adapter {
             None => {
                 let splits = Arc::clone(&splits);
-                let mut executor = CpuExecutor::new(model, splits, parameters, sgd)?;
-                progress.epochs(&mut executor, left).await?
+                let parameters = std::mem::take(&mut run.parameters);
+                let mut executor = CpuExecutor::new(&model, splits, parameters, sgd)?;
+                phase.train(&mut executor, &mut run).await?
             }
             Some(selection) => {
                 let gpu = Gpu::request(selection).await?;
                 let options = PlanOptions {
-                    realizations: parameters.len(),
+                    realizations: run.parameters.len(),
                     sgd,
                     fused: true,
                     storage: Storage::F32,
                 };
-                let executor = GpuExecutor::new(gpu, model, &splits, &parameters, options);
-                progress.epochs(&mut executor.await?, left).await?
+                let executor = GpuExecutor::new(gpu, &model, &splits, &run.parameters, options);
+                phase.train(&mut executor.await?, &mut run).await?
             }
         };
+        if !whole {
+            return Ok(None);
+        }
     }
-    Ok(Trained {
-        accuracies: progress.accuracies,
-        parameters,
-    })
+    let epochs = run.position.epochs.iter();
+    Ok(Some(Trained {
+        accuracies: epochs.map(|epoch| epoch.test_accuracies).collect(),
+        parameters: run.parameters,
+    }))
 }
 
 /// The run in `path`, if there is one with the network, data, recipe and seeds of `wanted`.
@@ -178,8 +180,7 @@ fn earlier(path: &Path, wanted: &Run) -> Result<Option<Run>> {
     let found = Run::load(path)?;
     let same = found.options == wanted.options
         && found.data_sha256 == wanted.data_sha256
-        && found.model.tensors() == wanted.model.tensors()
-        && found.position.steps == 0;
+        && found.model.tensors() == wanted.model.tensors();
     if !same {
         say(format_args!(
             "note: {} is of other runs; it is replaced",
@@ -189,113 +190,63 @@ fn earlier(path: &Path, wanted: &Run) -> Result<Option<Run>> {
     Ok(same.then_some(found))
 }
 
-struct Progress<'a> {
+/// The epochs of one learning rate.
+struct Phase<'a> {
     name: &'a str,
-    epochs: u32,
-    samples: usize,
-    seeds: Range<u64>,
-    /// By epoch and run.
-    accuracies: Vec<Vec<f64>>,
-    /// The file of the runs so far, and what is in it.
-    keep: Option<(&'a Path, Run)>,
+    schedule: Schedule,
+    /// The epoch that it ends with.
+    end: u32,
+    /// The file of the runs so far.
+    checkpoint: Option<&'a Path>,
 }
 
-impl Progress<'_> {
-    /// Some more epochs; the parameters after them.
-    async fn epochs(
-        &mut self,
-        executor: &mut impl Executor,
-        epochs: u32,
-    ) -> Result<Vec<Parameters>> {
-        for _ in 0..epochs {
-            let epoch = self.accuracies.len() as u32;
-            let started = Instant::now();
-            let orders: Vec<Vec<u32>> = self
-                .seeds
-                .clone()
-                .map(|seed| rng::sample_order(seed, epoch, self.samples))
-                .collect();
-            let trained = executor.train_epoch(&orders, &mut |_| {}).await?;
-            check(epoch, &trained)?;
-            let tested = executor.evaluate(Split::Test).await?;
-            check(epoch, &tested)?;
-            let accuracies: Vec<f64> = tested.iter().map(|batches| accuracy(batches)).collect();
-            let losses: Vec<f64> = trained.iter().map(|batches| loss(batches)).collect();
-            say(format_args!(
-                "{}: epoch {}/{}: train loss {:.4}, accuracy {}, {:.1} s",
-                self.name,
-                epoch + 1,
-                self.epochs,
-                mean(&losses),
-                percent(&accuracies),
-                started.elapsed().as_secs_f64(),
-            ));
-            self.accuracies.push(accuracies);
-            let seconds = started.elapsed().as_secs_f64();
-            self.save(executor, &trained, seconds).await?;
-        }
-        executor.parameters().await
-    }
-
-    /// Saves the runs after their last epoch.
-    async fn save(
-        &mut self,
-        executor: &mut impl Executor,
-        trained: &[Vec<BatchMetrics>],
-        seconds: f64,
-    ) -> Result<()> {
-        let (Some((path, run)), Some(tested)) = (&mut self.keep, self.accuracies.last()) else {
-            return Ok(());
-        };
-        let losses: Vec<f64> = trained.iter().map(|batches| loss(batches)).collect();
-        let accuracies: Vec<f64> = trained.iter().map(|batches| accuracy(batches)).collect();
-        run.position.epochs.push(EpochMetrics {
-            epoch: self.accuracies.len() as u32,
-            train_loss: mean(&losses),
-            train_accuracy: mean(&accuracies),
-            test_accuracy: mean(tested),
-            train_losses: losses,
-            train_accuracies: accuracies,
-            test_accuracies: tested.clone(),
-            val_accuracy: None,
-            val_accuracies: None,
-            seconds,
-            samples_per_second: (self.samples * trained.len()) as f64 / seconds.max(1e-9),
-        });
-        run.parameters = executor.parameters().await?;
-        // Training goes on, and the next one may find room.
-        if let Err(error) = run.save(path) {
-            say(format_args!("warning: {error}"));
-        }
-        run.parameters.clear();
-        Ok(())
-    }
-}
-
-fn check(epoch: u32, batches: &[Vec<BatchMetrics>]) -> Result<()> {
-    for (realization, batches) in batches.iter().enumerate() {
-        if let Some(step) = batches.iter().position(|batch| !batch.loss.is_finite()) {
-            return Err(Error::Diverged {
-                epoch: epoch + 1,
-                step: step + 1,
-                realization,
-                loss: batches[step].loss,
-                limit: f64::MAX,
-            });
+impl Phase<'_> {
+    /// Goes on with `run` to the end, whose parameters it leaves there; false if the program was
+    /// asked to stop before.
+    async fn train(mut self, executor: &mut impl Executor, run: &mut Run) -> Result<bool> {
+        let (schedule, end) = (self.schedule, self.end);
+        loop {
+            let done = run.position.epochs.len() as u32;
+            let stop = &stop::requested;
+            train_until(
+                executor,
+                &schedule,
+                &mut run.position,
+                &mut self,
+                done + 1,
+                stop,
+            )
+            .await?;
+            let stopped = run.position.epochs.len() as u32 == done;
+            run.parameters = executor.parameters().await?;
+            let saved = self
+                .checkpoint
+                .map_or(Ok(()), |path| run.save(path).map(drop));
+            match saved {
+                Err(error) if stopped => return Err(error),
+                // Training goes on, and the next one may find room.
+                Err(error) => say(format_args!("warning: {error}")),
+                Ok(()) => {}
+            }
+            if stopped || done + 1 == end {
+                return Ok(!stopped);
+            }
         }
     }
-    Ok(())
 }
 
-fn samples(batches: &[BatchMetrics]) -> f64 {
-    batches.iter().map(|b| f64::from(b.samples)).sum()
-}
+impl Observer for Phase<'_> {
+    fn step(&mut self, _epoch: u32, _steps: usize) {}
 
-fn accuracy(batches: &[BatchMetrics]) -> f64 {
-    batches.iter().map(|b| f64::from(b.correct)).sum::<f64>() / samples(batches)
-}
-
-fn loss(batches: &[BatchMetrics]) -> f64 {
-    let sum: f64 = batches.iter().map(|b| b.loss * f64::from(b.samples)).sum();
-    sum / samples(batches)
+    fn epoch(&mut self, metrics: &EpochMetrics) {
+        say(format_args!(
+            "{}: epoch {}/{}: train loss {:.4}, accuracy {}, {:.1} s",
+            self.name,
+            metrics.epoch,
+            self.schedule.epochs,
+            metrics.train_loss,
+            percent(&metrics.test_accuracies),
+            metrics.seconds,
+        ));
+    }
 }

@@ -167,8 +167,7 @@ pub async fn run(options: &Options) -> Result<()> {
             say(format_args!("  {}", executor.take_report().describe(width)));
         }
         let last = position.epochs.last();
-        last.map(|epoch| epoch.test_accuracies.clone())
-            .unwrap_or_default()
+        last.map(|epoch| epoch.test_accuracies).unwrap_or_default()
     };
     if let Some(path) = &options.save {
         let parameters = executor.parameters().await?;
@@ -180,7 +179,7 @@ pub async fn run(options: &Options) -> Result<()> {
         dataset,
         kind,
         adapter,
-        position.epochs,
+        position.epochs.iter().collect(),
         test_accuracies,
     );
     if let Some(folder) = &options.out_dir {

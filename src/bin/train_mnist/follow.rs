@@ -46,7 +46,7 @@ impl Follow {
     /// Those of the executor; a file that cannot be written is a warning.
     pub async fn begin(&mut self, executor: &mut impl Executor, position: &Position) -> Result<()> {
         let path = self.folder.join(METRICS_SO_FAR);
-        let lines: String = position.epochs.iter().map(|e| json(e) + "\n").collect();
+        let lines: String = position.epochs.iter().map(|e| json(&e) + "\n").collect();
         let opened = atomic_file::write(&path, lines.as_bytes()).and_then(|path| {
             let file = File::options().append(true).open(&path);
             let first = position.epochs.len() as u32 + 1;
@@ -72,9 +72,9 @@ impl Follow {
             return Ok(());
         };
         let after = executor.parameters().await?;
-        let mut scalars = of_epoch(metrics, self.learning_rate);
+        let mut scalars = of_epoch(&metrics, self.learning_rate);
         scalars.extend(norms(&self.tensors, &self.before, &after));
-        let line = json(metrics) + "\n";
+        let line = json(&metrics) + "\n";
         let written = file
             .write_all(line.as_bytes())
             .map_err(Error::io("write", self.folder.join(METRICS_SO_FAR)))

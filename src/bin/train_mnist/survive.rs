@@ -1,8 +1,6 @@
 //! Training that can be stopped, killed and resumed.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bregman::checkpoint::Run;
 use bregman::error::{Error, Result};
@@ -10,36 +8,16 @@ use bregman::executor::Executor;
 use bregman::train::{Position, Schedule, train_until};
 
 use crate::report::{Progress, say};
+use crate::stop;
 
 /// How a run ended that met no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// All epochs are done.
     Whole,
-    /// Ctrl-C asked it to stop.
+    /// Ctrl-C or SIGTERM asked it to stop.
     Stopped,
 }
-
-/// Turns Ctrl-C into a question that training asks; the second one ends the program at once.
-pub fn stop_on_ctrl_c() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    let handler = ctrlc::set_handler(move || {
-        if asked.swap(true, Ordering::SeqCst) {
-            std::process::exit(STOPPED);
-        }
-        say("stopping after this step; once more to stop at once");
-    });
-    if let Err(error) = handler {
-        say(format_args!(
-            "warning: Ctrl-C will end the run without saving ({error})"
-        ));
-    }
-    stop
-}
-
-/// The exit code of a program that Ctrl-C ended, by the shells' custom.
-pub const STOPPED: i32 = 130;
 
 /// Where a run is saved, and when.
 pub struct Keeper {
@@ -61,17 +39,17 @@ impl Keeper {
     async fn save(
         &mut self,
         executor: &mut impl Executor,
-        position: &Position,
+        position: &mut Position,
     ) -> Result<Result<()>> {
         let Some(path) = &self.path else {
             return Ok(Ok(()));
         };
         self.run.parameters = executor.parameters().await?;
-        self.run.position.clone_from(position);
+        // Lent to the run, not copied.
+        std::mem::swap(&mut self.run.position, position);
         let saved = self.run.save(path).map(drop);
-        // They are kept once, not twice.
+        std::mem::swap(&mut self.run.position, position);
         self.run.parameters = Vec::new();
-        self.run.position = Position::default();
         if saved.is_ok() {
             self.saved = Some(position.epochs.len());
         }
@@ -88,10 +66,9 @@ impl Keeper {
         schedule: &Schedule,
         position: &mut Position,
         progress: &mut Progress,
-        stop: &AtomicBool,
     ) -> Result<Ended> {
         let result = self
-            .train_and_save(executor, schedule, position, progress, stop)
+            .train_and_save(executor, schedule, position, progress)
             .await;
         // One that diverged would do so again.
         let may_go_on = matches!(&result, Err(e) if !matches!(e, Error::Diverged { .. }));
@@ -110,13 +87,12 @@ impl Keeper {
         schedule: &Schedule,
         position: &mut Position,
         progress: &mut Progress,
-        stop: &AtomicBool,
     ) -> Result<Ended> {
-        let stop = || stop.load(Ordering::SeqCst);
         progress.begin(executor, position).await?;
         while position.epochs.len() < schedule.epochs as usize {
             let done = position.epochs.len() as u32;
-            train_until(executor, schedule, position, progress, done + 1, &stop).await?;
+            let stop = &stop::requested;
+            train_until(executor, schedule, position, progress, done + 1, stop).await?;
             if position.epochs.len() as u32 > done {
                 progress.layers(executor, position).await?;
             } else {
@@ -140,7 +116,7 @@ impl Keeper {
         &mut self,
         executor: &mut impl Executor,
         schedule: &Schedule,
-        position: &Position,
+        position: &mut Position,
     ) -> Result<()> {
         self.save(executor, position).await??;
         let place = format!(
@@ -164,22 +140,7 @@ impl Keeper {
 
     /// The command line that goes on from the checkpoint.
     fn resume_command(&self) -> String {
-        let program = std::env::args().next();
-        let program = program.unwrap_or_else(|| env!("CARGO_BIN_NAME").to_owned());
         let path = self.path.as_deref().unwrap_or("last".as_ref());
-        format!(
-            "{} --resume {}",
-            quoted(&program),
-            quoted(&path.display().to_string())
-        )
-    }
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
-    match word.chars().all(plain) && !word.is_empty() {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
+        stop::command_line(["--resume".to_owned(), path.display().to_string()])
     }
 }

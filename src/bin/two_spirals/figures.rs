@@ -9,7 +9,9 @@ use bregman::reference::forward;
 use bregman::sweep::{self, Record, Run, Sweep, reference};
 use glam::DVec2;
 
+use crate::keep;
 use crate::options::{Choice, Options};
+use crate::report::say;
 use crate::results::{RATES, Row, differences, row, spread};
 use crate::train::{Trained, Trainer};
 
@@ -60,6 +62,7 @@ fn defaults(figure: Choice) -> Defaults {
 /// The settings of a figure, as the options have them.
 struct Settings<'a> {
     options: &'a Options,
+    figure: Choice,
     layers: usize,
     epochs: u32,
     batch_size: usize,
@@ -74,15 +77,20 @@ impl Settings<'_> {
         if figure != Choice::SixLeft {
             rates.truncate(1);
         }
+        let mut inits = options
+            .init
+            .map_or(defaults.inits.to_vec(), |init| vec![init]);
+        if figure == Choice::Four {
+            inits.truncate(1);
+        }
         Settings {
             options,
+            figure,
             layers: options.layers.unwrap_or(defaults.layers),
             epochs: options.epochs.unwrap_or(defaults.epochs),
             batch_size: options.batch_size.unwrap_or(defaults.batch_size),
             rates,
-            inits: options
-                .init
-                .map_or(defaults.inits.to_vec(), |init| vec![init]),
+            inits,
         }
     }
 
@@ -112,15 +120,45 @@ impl Settings<'_> {
         })
     }
 
-    /// Sweeps of all kinds from every initialisation, in that order.
-    fn sweeps(&self, record_every: u32) -> Result<Vec<Sweep>> {
+    /// What the figure shows, from every initialisation.
+    fn sweeps(&self) -> Result<Vec<Sweep>> {
+        let (kinds, record_every) = match self.figure {
+            Choice::Four => (&[LayerKind::Bregman][..], self.epochs),
+            Choice::Five => (LayerKind::ALL, self.epochs.div_ceil(1000)),
+            _ => (LayerKind::ALL, self.epochs),
+        };
         let mut sweeps = Vec::new();
         for &init in &self.inits {
-            for &kind in LayerKind::ALL {
+            for &kind in kinds {
                 sweeps.push(self.sweep(kind, init, record_every)?);
             }
         }
         Ok(sweeps)
+    }
+
+    /// All that the sweeps depend on, as options.
+    fn described(&self) -> keep::Settings {
+        let options = self.options;
+        let list = |words: Vec<String>| words.join(",");
+        [
+            ("--runs", options.runs.to_string()),
+            ("--epochs", self.epochs.to_string()),
+            (
+                "--lr",
+                list(self.rates.iter().map(f32::to_string).collect()),
+            ),
+            ("--batch-size", self.batch_size.to_string()),
+            ("--activation", options.activation.name.to_owned()),
+            ("--layers", self.layers.to_string()),
+            (
+                "--init",
+                list(self.inits.iter().map(|i| i.name().to_owned()).collect()),
+            ),
+            ("--form", options.form.name().to_owned()),
+            ("--loss", options.loss.name().to_owned()),
+            ("--seed", options.seed.to_string()),
+        ]
+        .into()
     }
 
     fn caption(&self, what: &str) -> String {
@@ -163,20 +201,46 @@ impl Settings<'_> {
     }
 }
 
-/// Trains what `figure` shows, draws it, and writes its numbers.
+/// Finds out, before anything is trained, whether what is to go on fits the options.
+///
+/// # Errors
+/// Those of [`Trainer::kept`].
+pub fn check_kept(options: &Options, trainer: &Trainer) -> Result<()> {
+    let mut found = false;
+    for figure in options.figures() {
+        let settings = Settings::new(figure, options);
+        let kept = trainer.kept(figure, &settings.described(), &settings.sweeps()?)?;
+        found |= kept.is_some();
+    }
+    if options.resume && !found {
+        say(format_args!(
+            "there is no checkpoint in {}: starting from the beginning",
+            options.out_dir.display()
+        ));
+    }
+    Ok(())
+}
+
+/// Trains what `figure` shows, draws it, and writes its numbers; none if the program was asked to
+/// stop.
 ///
 /// # Errors
 /// Those of training and of writing files.
-pub fn make(figure: Choice, options: &Options, trainer: &mut Trainer) -> Result<Vec<Row>> {
+pub fn make(figure: Choice, options: &Options, trainer: &mut Trainer) -> Result<Option<Vec<Row>>> {
     let settings = Settings::new(figure, options);
-    match figure {
-        Choice::Four => representations(&settings, trainer),
-        Choice::Five => losses(&settings, trainer),
-        Choice::SixLeft => rates(&settings, trainer),
-        Choice::SixRight => layer_differences(&settings, trainer),
-        Choice::Depth100 => depth(&settings, trainer),
-        Choice::All => Ok(Vec::new()),
-    }
+    let sweeps = settings.sweeps()?;
+    let Some(trained) = trainer.train(figure, &settings.described(), &sweeps)? else {
+        return Ok(None);
+    };
+    let draw = match figure {
+        Choice::Four => representations,
+        Choice::Five => losses,
+        Choice::SixLeft => rates,
+        Choice::SixRight => layer_differences,
+        Choice::Depth100 => depth,
+        Choice::All => return Ok(Some(Vec::new())),
+    };
+    draw(&settings, &sweeps, &trained, trainer).map(Some)
 }
 
 /// A row with what all rows of a figure share.
@@ -204,11 +268,13 @@ fn rows_of(
 }
 
 /// Figure 4: the points after each layer of the Bregman network that classifies most of them.
-fn representations(settings: &Settings<'_>, trainer: &mut Trainer) -> Result<Vec<Row>> {
-    let init = settings.inits[0];
-    let sweep = settings.sweep(LayerKind::Bregman, init, settings.epochs)?;
-    let trained = trainer.train("figure 4", std::slice::from_ref(&sweep))?;
-    let record = &trained.records[0];
+fn representations(
+    settings: &Settings<'_>,
+    sweeps: &[Sweep],
+    trained: &Trained,
+    trainer: &Trainer,
+) -> Result<Vec<Row>> {
+    let (sweep, record) = (&sweeps[0], &trained.records[0]);
     let best = (0..sweep.runs.len())
         .max_by_key(|&run| record.metrics[run].last().map_or(0, |m| m.correct))
         .unwrap_or(0);
@@ -268,7 +334,7 @@ fn representations(settings: &Settings<'_>, trainer: &mut Trainer) -> Result<Vec
          network's output from 0 to 1.\n",
         trainer.data.len(),
         sweep.runs[best].seed,
-        init.name()
+        sweep.init.name()
     ));
     let figure = Figure {
         title: "Figure 4: what each Bregman layer makes of two spirals".to_owned(),
@@ -277,7 +343,7 @@ fn representations(settings: &Settings<'_>, trainer: &mut Trainer) -> Result<Vec
         columns: 2,
     };
     settings.save("figure-4", &figure, &csv)?;
-    Ok(rows_of("4", settings, &sweep, (record, &trained), trainer))
+    Ok(rows_of("4", settings, sweep, (record, trained), trainer))
 }
 
 /// The two classes.
@@ -363,9 +429,12 @@ fn outputs(model: &Model, parameters: &Parameters<f64>, low: DVec2, high: DVec2)
 }
 
 /// Figure 5: loss by epoch.
-fn losses(settings: &Settings<'_>, trainer: &mut Trainer) -> Result<Vec<Row>> {
-    let sweeps = settings.sweeps(settings.epochs.div_ceil(1000))?;
-    let trained = trainer.train("figure 5", &sweeps)?;
+fn losses(
+    settings: &Settings<'_>,
+    sweeps: &[Sweep],
+    trained: &Trained,
+    trainer: &Trainer,
+) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for &init in &settings.inits {
         let (figure, stem) = match init {
@@ -391,13 +460,7 @@ fn losses(settings: &Settings<'_>, trainer: &mut Trainer) -> Result<Vec<Row>> {
                 layer_color(kind),
                 &points,
             ));
-            rows.extend(rows_of(
-                figure,
-                settings,
-                sweep,
-                (record, &trained),
-                trainer,
-            ));
+            rows.extend(rows_of(figure, settings, sweep, (record, trained), trainer));
         }
         let panel = Panel {
             x: Axis {
@@ -422,9 +485,12 @@ fn losses(settings: &Settings<'_>, trainer: &mut Trainer) -> Result<Vec<Row>> {
 }
 
 /// Figure 6, left: accuracy by learning rate.
-fn rates(settings: &Settings<'_>, trainer: &mut Trainer) -> Result<Vec<Row>> {
-    let sweeps = settings.sweeps(settings.epochs)?;
-    let trained = trainer.train("figure 6, left", &sweeps)?;
+fn rates(
+    settings: &Settings<'_>,
+    sweeps: &[Sweep],
+    trained: &Trained,
+    trainer: &Trainer,
+) -> Result<Vec<Row>> {
     let mut csv = String::from("layer,init,lr,seed,loss,accuracy\n");
     let (mut rows, mut series) = (Vec::new(), Vec::new());
     for (sweep, record) in sweeps.iter().zip(&trained.records) {
@@ -441,7 +507,7 @@ fn rates(settings: &Settings<'_>, trainer: &mut Trainer) -> Result<Vec<Row>> {
                 f64::from(last.correct) / trainer.data.len() as f64
             );
         }
-        let of_kind = rows_of("6-left", settings, sweep, (record, &trained), trainer);
+        let of_kind = rows_of("6-left", settings, sweep, (record, trained), trainer);
         let points: Vec<_> = of_kind
             .iter()
             .map(|row| {
@@ -484,9 +550,12 @@ fn rates(settings: &Settings<'_>, trainer: &mut Trainer) -> Result<Vec<Row>> {
 }
 
 /// Figure 6, right: differences of consecutive layers.
-fn layer_differences(settings: &Settings<'_>, trainer: &mut Trainer) -> Result<Vec<Row>> {
-    let sweeps = settings.sweeps(settings.epochs)?;
-    let trained = trainer.train("figure 6, right", &sweeps)?;
+fn layer_differences(
+    settings: &Settings<'_>,
+    sweeps: &[Sweep],
+    trained: &Trained,
+    trainer: &Trainer,
+) -> Result<Vec<Row>> {
     let mut csv = String::from("layer_kind,init,layer,difference_mean,difference_sd\n");
     let (mut rows, mut panels) = (Vec::new(), Vec::new());
     for &init in &settings.inits {
@@ -504,7 +573,7 @@ fn layer_differences(settings: &Settings<'_>, trainer: &mut Trainer) -> Result<V
                 (Some(first), Some(last)) => last.1 / first.1,
                 _ => f64::NAN,
             };
-            for row in rows_of("6-right", settings, sweep, (record, &trained), trainer) {
+            for row in rows_of("6-right", settings, sweep, (record, trained), trainer) {
                 rows.push(Row {
                     last_over_first: Some(ratio),
                     ..row
@@ -564,9 +633,12 @@ fn band(kind: LayerKind, points: &[(f64, f64, f64)]) -> Series {
 }
 
 /// Depth 100: test accuracy, and the norms of each layer's parameters.
-fn depth(settings: &Settings<'_>, trainer: &mut Trainer) -> Result<Vec<Row>> {
-    let sweeps = settings.sweeps(settings.epochs)?;
-    let trained = trainer.train("depth100", &sweeps)?;
+fn depth(
+    settings: &Settings<'_>,
+    sweeps: &[Sweep],
+    trained: &Trained,
+    trainer: &Trainer,
+) -> Result<Vec<Row>> {
     let mut csv = String::from("layer_kind,init,layer,weight_norm_mean,bias_norm_mean\n");
     let (mut rows, mut panels) = (Vec::new(), Vec::new());
     for &init in &settings.inits {
@@ -601,7 +673,7 @@ fn depth(settings: &Settings<'_>, trainer: &mut Trainer) -> Result<Vec<Row>> {
             let points = by_layer(&by_run);
             let ratio =
                 points.last().map_or(f64::NAN, |p| p.1) / points.first().map_or(1.0, |p| p.1);
-            for row in rows_of("depth100", settings, sweep, (record, &trained), trainer) {
+            for row in rows_of("depth100", settings, sweep, (record, trained), trainer) {
                 rows.push(Row {
                     last_over_first: Some(ratio),
                     ..row

@@ -2,9 +2,12 @@
 //! 6. Bregman layers end at half the loss of standard ones, as in the paper.
 
 mod figures;
+mod keep;
 mod options;
 mod report;
 mod results;
+#[path = "../common/stop.rs"]
+mod stop;
 mod train;
 
 use std::process::ExitCode;
@@ -25,9 +28,10 @@ const PER_CLASS: usize = 500;
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     match Options::read().and_then(|options| run(&options)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(stop::STOPPED),
         Err(error) => {
-            say(&format!("error: {error}"));
+            say(format_args!("error: {error}"));
             match error {
                 // As clap's own exit code for usage errors.
                 Error::InvalidOption { .. } | Error::UnknownName { .. } => ExitCode::from(2),
@@ -37,23 +41,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options) -> Result<()> {
+/// Makes all figures; false if it was asked to stop before.
+fn run(options: &Options) -> Result<bool> {
     let device = pollster::block_on(Device::choose(options.device, options.adapter.clone()))?;
     let results = options.out_dir.join("results.json");
     atomic_file::check_writable(&results)?;
-    say(&format!("device: {}", device.description));
+    atomic_file::remove_stale(&options.out_dir);
+    say(format_args!("device: {}", device.description));
     if let Some(warning) = &device.warning {
-        say(&format!("warning: {warning}"));
+        say(format_args!("warning: {warning}"));
     }
     let data = Spirals::draw(PER_CLASS, options.seed).map(|s| s.within(options.activation));
-    let mut trainer = Trainer::new(device, data);
+    let mut trainer = Trainer::new(device, data, options);
+    figures::check_kept(options, &trainer)?;
+    stop::listen();
     let mut rows: Vec<Row> = Vec::new();
     for figure in options.figures() {
-        rows.extend(figures::make(figure, options, &mut trainer)?);
+        match figures::make(figure, options, &mut trainer)? {
+            Some(of_figure) => rows.extend(of_figure),
+            None => return Ok(false),
+        }
     }
     let json = serde_json::to_string_pretty(&rows).expect("numbers and strings serialize");
     atomic_file::write(&results, (json + "\n").as_bytes())?;
     print(&results::tables(&rows))?;
-    say(&format!("results in {}", options.out_dir.display()));
-    Ok(())
+    say(format_args!("results in {}", options.out_dir.display()));
+    Ok(true)
 }

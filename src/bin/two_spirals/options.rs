@@ -60,7 +60,10 @@ pub struct Options {
     /// Adapter to train on, by any part of its name (implies --device gpu)
     #[arg(long, value_name = "NAME")]
     pub adapter: Option<String>,
-    /// Folder for figures (PNG, SVG), their numbers (CSV) and results.json
+    /// Go on from what an earlier command left in OUT_DIR: finished figures are not trained again
+    #[arg(long)]
+    pub resume: bool,
+    /// Folder for figures (PNG, SVG), their numbers (CSV), results.json and checkpoints
     #[arg(long, value_name = "DIR", default_value = "runs/two_spirals")]
     pub out_dir: PathBuf,
 }
@@ -84,6 +87,14 @@ pub enum Choice {
     Depth100,
     /// All of them.
     All,
+}
+
+impl Choice {
+    /// Its name on the command line.
+    pub fn name(self) -> String {
+        let value = self.to_possible_value().expect("no variant is skipped");
+        value.get_name().to_owned()
+    }
 }
 
 impl Options {

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 const INTERVAL: Duration = Duration::from_secs(15);
 
 /// Writes a line to standard error. If that is closed there is nobody left to tell.
-pub fn say(line: &str) {
+pub fn say(line: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
@@ -76,7 +76,7 @@ impl Progress {
             let share = state.0 as f64 / self.total as f64;
             let seconds = self.start.elapsed().as_secs_f64();
             let left = seconds * (1.0 - share) / share;
-            say(&format!(
+            say(format_args!(
                 "{}: {:.0} %, {left:.0} s left, {:.2e} steps/s",
                 self.name,
                 100.0 * share,
