@@ -1,6 +1,7 @@
 """Runs ours and the peers in turn, and writes the ratios, pair by pair, as JSON and a table.
 
-Usage: cpu.py OUT_DIR NAME=COMMAND ...; the first is ours. See run.sh.
+Usage: cpu.py OUT_DIR NAME=COMMAND ...; the first is ours. See run-cpu.sh.
+Ours alone answers with a third number, its share of the ceiling.
 """
 
 import datetime
@@ -30,8 +31,7 @@ for name, command in commands.items():
 def ask(name, layers, batch, kind):
     process = peers[name]
     print(layers, batch, kind, file=process.stdin, flush=True)
-    answer = process.stdout.readline().split()
-    return (float(answer[0]), float(answer[1])) if answer else None
+    return [float(number) for number in process.stdout.readline().split()]
 
 
 def median(values):
@@ -41,7 +41,7 @@ def median(values):
 rows = []
 for layers, batch, kind in CASES + SPIRALS:
     rates = {name: [] for name in commands}
-    first = {}
+    first, ceilings = {}, []
     for _ in range(ROUNDS):
         for name in commands:
             request = (layers, batch, kind)
@@ -53,6 +53,7 @@ for layers, batch, kind in CASES + SPIRALS:
             if answer:
                 rates[name].append(answer[0])
                 first.setdefault(name, answer[1])
+                ceilings += answer[2:]
     ratios = {
         name: median([a / b for a, b in zip(rates[ours], rates[name])])
         for name in commands
@@ -69,6 +70,7 @@ for layers, batch, kind in CASES + SPIRALS:
             "all_rates": rates,
             "ratios": ratios,
             "ratio_to_best": min(against, default=None),
+            "share_of_ceiling": median(ceilings),
             "first_step_seconds": first,
         }
     )
@@ -98,12 +100,13 @@ def title(row):
     return f"{row['layers']} × 784 {row['kind']}, batch {row['batch']}"
 
 
-lines = ["| steps/s | " + " | ".join(commands) + " | ours / best |"]
-lines.append("|---" * (len(commands) + 2) + "|")
+lines = ["| steps/s | " + " | ".join(commands) + " | ours / best | ceiling |"]
+lines.append("|---" * (len(commands) + 3) + "|")
 for row in rows:
-    best = row["ratio_to_best"]
+    best, share = row["ratio_to_best"], row["share_of_ceiling"]
     cells = [cell(row, name) for name in commands]
-    lines.append(f"| {title(row)} | " + " | ".join(cells) + f" | {best:.2f} × |")
+    ceiling = "" if share is None else f"{100 * share:.0f} %"
+    lines.append(f"| {title(row)} | " + " | ".join(cells) + f" | {best:.2f} × | {ceiling} |")
 table = "\n".join(lines)
 stem.with_suffix(".md").write_text(table + "\n")
 print(table)

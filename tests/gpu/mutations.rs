@@ -203,8 +203,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "operand/pixels_scalar",
-            find: "z[start + offset + i] = value[i];",
-            replace: "z[start + offset + i] = value[i] * f32(row + 1u < step.count);",
+            find: "= Stored(value[i]);",
+            replace: "= Stored(value[i] * f32(row + 1u < step.count));",
         },
     ),
     (
@@ -253,8 +253,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "mix_update",
-            find: "-= params.learning_rate * gradient",
-            replace: "-= 0.5 * params.learning_rate * gradient",
+            find: "- params.learning_rate * gradient",
+            replace: "- 0.5 * params.learning_rate * gradient",
         },
     ),
     (
