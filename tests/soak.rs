@@ -34,7 +34,8 @@ fn sample(process: u32, metrics: &Path) -> Option<Sample> {
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: f64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    let text = fs::read(metrics).unwrap_or_default();
+    // Before the first epoch and after the last there is none.
+    let text = fs::read(metrics).ok()?;
     Some(Sample {
         epoch: text.iter().filter(|&&byte| byte == b'\n').count(),
         mib: kib / 1024.0,

@@ -34,6 +34,8 @@ fn main() {
             matches!(e, Error::NoAdapter { .. }) && !required
         }
     };
+    // What an adapter does not have cannot be tested on it: ignored and counted, too.
+    let lacks_f16 = adapter.as_ref().is_ok_and(|gpu| !gpu.has_f16());
     let tests = [
         device::tests(),
         networks::tests(),
@@ -48,11 +50,12 @@ fn main() {
     let trials = tests
         .chain(selftest::tests())
         .map(|(name, test)| {
+            let lacking = lacks_f16 && name.ends_with(", f16");
             Trial::test(name, move || {
                 test();
                 Ok(())
             })
-            .with_ignored_flag(ignored)
+            .with_ignored_flag(ignored || lacking)
         })
         .collect();
     libtest_mimic::run(&arguments, trials).exit();

@@ -3,6 +3,7 @@
 use bregman_peers::{burn_net, serve};
 use burn::tensor::Device;
 
+#[expect(deprecated, reason = "still there, to compare with")]
 fn main() {
     let device = match std::env::args().nth(1).as_deref() {
         Some("ndarray") => Device::ndarray(),
