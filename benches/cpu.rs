@@ -57,10 +57,7 @@ fn main() {
 }
 
 fn cell(layers: usize, batch: usize, kind: LayerKind, threads: usize) {
-    let start = Instant::now();
-    let mut trainer = Trainer::new(layers, batch, kind);
-    let made = start.elapsed().as_secs_f64();
-    let first = 1e3 * (made + trainer.train(1));
+    let (mut trainer, first) = Trainer::started(layers, batch, kind);
     let model = trainer.model.clone();
     let flops = model.step_flops(batch) as f64;
     let steps = ((SLICE / trainer.train(3) * 3.0) as usize).max(1);
@@ -71,12 +68,13 @@ fn cell(layers: usize, batch: usize, kind: LayerKind, threads: usize) {
     }
     let [step, alone] = times.map(median);
     println!(
-        "| {layers} × {WIDTH} {}, batch {batch} | {:.1} | {:.0} | {:.0} | {:.1} % | {first:.1} |",
+        "| {layers} × {WIDTH} {}, batch {batch} | {:.1} | {:.0} | {:.0} | {:.1} % | {:.1} |",
         kind.name(),
         1.0 / step,
         flops / step * 1e-9,
         flops / alone * 1e-9,
         100.0 * alone / step,
+        1e3 * first,
     );
 }
 
@@ -133,6 +131,14 @@ impl Trainer {
             batch,
             epochs: 0,
         }
+    }
+
+    /// One after its first step, and the seconds to there from nothing.
+    fn started(layers: usize, batch: usize, kind: LayerKind) -> (Self, f64) {
+        let start = Instant::now();
+        let mut trainer = Self::new(layers, batch, kind);
+        trainer.train(1);
+        (trainer, start.elapsed().as_secs_f64())
     }
 
     /// Seconds of `steps` steps.
@@ -320,8 +326,7 @@ fn serve() {
             let key = (layers, batch, kind);
             let known = trainers.iter().position(|(k, ..)| *k == key);
             let index = known.unwrap_or_else(|| {
-                let mut trainer = Trainer::new(layers, batch, kind);
-                let first = trainer.train(1);
+                let (trainer, first) = Trainer::started(layers, batch, kind);
                 trainers.push((key, trainer, first));
                 trainers.len() - 1
             });

@@ -78,10 +78,6 @@
 //! [`selftest`] tells whether an adapter computes what it should, and [`bench`] how fast; [`plot`]
 //! draws figures, and [`tensorboard`] writes event files; [`settings`] reads option files;
 //! [`atomic_file`] says what a crash leaves behind; [`error`] has the one error type.
-//!
-//! # Changes
-//!
-//! 0.1.0: the first release.
 
 pub mod activation;
 pub mod atomic_file;

@@ -78,6 +78,31 @@ pub struct EpochMetrics {
     pub samples_per_second: f64,
 }
 
+impl EpochMetrics {
+    /// Those of an epoch from what each realization has, the means added.
+    fn new(
+        epoch: u32,
+        [train_losses, train_accuracies, test_accuracies]: [Vec<f64>; 3],
+        val_accuracies: Option<Vec<f64>>,
+        seconds: f64,
+        samples_per_second: f64,
+    ) -> Self {
+        Self {
+            epoch,
+            train_loss: mean(&train_losses),
+            train_accuracy: mean(&train_accuracies),
+            test_accuracy: mean(&test_accuracies),
+            train_losses,
+            train_accuracies,
+            test_accuracies,
+            val_accuracy: val_accuracies.as_deref().map(mean),
+            val_accuracies,
+            seconds,
+            samples_per_second,
+        }
+    }
+}
+
 /// The metrics of all epochs of a run, in no more memory than their numbers take: a run may have many
 /// thousand.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -121,24 +146,19 @@ impl History {
             let realizations = self.train_losses.len() / self.len();
             let of_epoch =
                 |numbers: &[f64]| numbers[index * realizations..][..realizations].to_vec();
-            let train_losses = of_epoch(&self.train_losses);
-            let train_accuracies = of_epoch(&self.train_accuracies);
-            let test_accuracies = of_epoch(&self.test_accuracies);
+            let columns = [
+                &self.train_losses,
+                &self.train_accuracies,
+                &self.test_accuracies,
+            ];
             let validated = !self.val_accuracies.is_empty();
-            let val_accuracies = validated.then(|| of_epoch(&self.val_accuracies));
-            EpochMetrics {
-                epoch: index as u32 + 1,
-                train_loss: mean(&train_losses),
-                train_accuracy: mean(&train_accuracies),
-                test_accuracy: mean(&test_accuracies),
-                train_losses,
-                train_accuracies,
-                test_accuracies,
-                val_accuracy: val_accuracies.as_deref().map(mean),
-                val_accuracies,
-                seconds: self.seconds[index],
-                samples_per_second: self.samples_per_second[index],
-            }
+            EpochMetrics::new(
+                index as u32 + 1,
+                columns.map(|column| of_epoch(column)),
+                validated.then(|| of_epoch(&self.val_accuracies)),
+                self.seconds[index],
+                self.samples_per_second[index],
+            )
         })
     }
 
@@ -394,19 +414,13 @@ async fn finish_epoch(
         .collect();
     let seconds = std::mem::take(&mut position.seconds);
     position.steps = 0;
-    let metrics = EpochMetrics {
+    let metrics = EpochMetrics::new(
         epoch,
-        train_loss: mean(&train_losses),
-        train_accuracy: mean(&train_accuracies),
-        test_accuracy: mean(&test_accuracies),
-        train_losses,
-        train_accuracies,
-        test_accuracies,
-        val_accuracy: val_accuracies.as_deref().map(mean),
+        [train_losses, train_accuracies, test_accuracies],
         val_accuracies,
         seconds,
-        samples_per_second: rate((schedule.samples * schedule.realizations) as f64, seconds),
-    };
+        rate((schedule.samples * schedule.realizations) as f64, seconds),
+    );
     observer.epoch(&metrics);
     position.epochs.push(&metrics);
     Ok(())

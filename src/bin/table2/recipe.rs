@@ -94,16 +94,7 @@ pub const ROWS: [Row; 7] = [
         hidden_layers: 1,
         paper: [0.9527, 0.9398, 0.9740],
         settings: USUAL,
-        others: &[
-            Settings {
-                phases: &[(3, 0.1), (1, 0.02), (1, 0.004)],
-                ..USUAL
-            },
-            Settings {
-                activation: "scaled-arctan",
-                ..USUAL
-            },
-        ],
+        others: &[],
     },
     Row {
         name: "mnist-3",
@@ -116,31 +107,10 @@ pub const ROWS: [Row; 7] = [
             phases: &[(20, 0.1), (4, 0.02), (2, 0.004)],
             ..USUAL
         },
-        others: &[
-            Settings {
-                phases: &[(10, 0.1), (3, 0.02), (2, 0.004)],
-                ..USUAL
-            },
-            Settings {
-                phases: &[(14, 0.05), (4, 0.01), (2, 0.002)],
-                ..USUAL
-            },
-            Settings {
-                batch_size: 64,
-                phases: &[(10, 0.1), (3, 0.02), (2, 0.004)],
-                ..USUAL
-            },
-            Settings {
-                activation: "scaled-arctan",
-                phases: &[(10, 0.1), (3, 0.02), (2, 0.004)],
-                ..USUAL
-            },
-            Settings {
-                activation: "isru",
-                phases: &[(10, 0.1), (3, 0.02), (2, 0.004)],
-                ..USUAL
-            },
-        ],
+        others: &[Settings {
+            phases: &[(10, 0.1), (3, 0.02), (2, 0.004)],
+            ..USUAL
+        }],
     },
     Row {
         name: "mnist-cnn",
@@ -154,17 +124,7 @@ pub const ROWS: [Row; 7] = [
             phases: &[(8, 0.1), (2, 0.02), (2, 0.004)],
             ..USUAL
         },
-        others: &[
-            Settings {
-                phases: &[(5, 0.1), (2, 0.02), (1, 0.004)],
-                ..USUAL
-            },
-            Settings {
-                dropout: Some(0.5),
-                phases: &[(8, 0.05), (2, 0.01), (2, 0.002)],
-                ..USUAL
-            },
-        ],
+        others: &[],
     },
     Row {
         name: "fashion-1",
@@ -214,17 +174,7 @@ pub const ROWS: [Row; 7] = [
             phases: &[(12, 0.1), (4, 0.02), (2, 0.004)],
             ..USUAL
         },
-        others: &[
-            Settings {
-                phases: &[(16, 0.05), (4, 0.01), (2, 0.002)],
-                ..USUAL
-            },
-            Settings {
-                activation: "scaled-arctan",
-                phases: &[(12, 0.1), (4, 0.02), (2, 0.004)],
-                ..USUAL
-            },
-        ],
+        others: &[],
     },
     Row {
         name: "fashion-cnn",
@@ -238,10 +188,7 @@ pub const ROWS: [Row; 7] = [
             phases: &[(12, 0.1), (3, 0.02), (2, 0.004)],
             ..USUAL
         },
-        others: &[Settings {
-            phases: &[(6, 0.1), (2, 0.02), (2, 0.004)],
-            ..USUAL
-        }],
+        others: &[],
     },
     Row {
         name: "cifar10-cnn",
