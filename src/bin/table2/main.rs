@@ -133,7 +133,6 @@ async fn cell(
         validation: None,
         test: data.test.clone(),
     };
-    let started = Instant::now();
     let model = cell.recipe.model(layer, &data.train)?;
     let seeds = cell.runs as u64..runs as u64;
     let checkpoint = format!("{}-{}.safetensors", row.name, layer.name());
@@ -151,7 +150,7 @@ async fn cell(
     let Some(trained) = trained else {
         return Ok(false);
     };
-    cell.add(&trained.accuracies, started.elapsed().as_secs_f64());
+    cell.add(&trained.accuracies, trained.seconds);
     cell.device = device.description().to_owned();
     cell.test_images = data.test.len();
     say(format_args!(

@@ -53,7 +53,7 @@ pub struct Cell {
     pub sd: Option<f64>,
     /// What the paper has.
     pub paper: f64,
-    /// Seconds that training and evaluation took.
+    /// Seconds that training took, evaluation left out.
     pub seconds: f64,
     /// Where.
     pub device: String,

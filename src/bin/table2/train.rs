@@ -68,6 +68,8 @@ pub struct Trained {
     pub accuracies: Vec<Vec<f64>>,
     /// By run.
     pub parameters: Vec<Parameters>,
+    /// Seconds of training without evaluation, before the runs were stopped and after.
+    pub seconds: f64,
 }
 
 /// Trains a network with each of `seeds` by `recipe`; none if the program was asked to stop. After
@@ -165,9 +167,10 @@ pub async fn train(
             return Ok(None);
         }
     }
-    let epochs = run.position.epochs.iter();
+    let epochs = || run.position.epochs.iter();
     Ok(Some(Trained {
-        accuracies: epochs.map(|epoch| epoch.test_accuracies).collect(),
+        seconds: epochs().map(|epoch| epoch.seconds).sum(),
+        accuracies: epochs().map(|epoch| epoch.test_accuracies).collect(),
         parameters: run.parameters,
     }))
 }
