@@ -1,6 +1,7 @@
-// The weight gradient of a convolution, (R, filters, channels, kernel, kernel), from delta (R, batch,
-// filters, height′, width′) and x (R, batch, channels, height, width); an epilogue file says whether
-// it is stored or taken off the weights.
+// Parts of the gradients of a convolution's weights and bias, (parts, R, filters, window + 1), the bias
+// last in a filter's line, from delta (R, batch, filters, height′, width′) and x (R, batch, channels,
+// height, width). The sums are long and few: each part is the product over some of the output pixels,
+// `part_positions` of them, for `conv2d_update` to add.
 
 struct Params {
     batch: u32,
@@ -15,33 +16,74 @@ struct Params {
     stride: u32,
     padding: u32,
     realizations: u32,
-    learning_rate: f32,
+    parts: u32,
+    part_positions: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> delta: array<f32>;
 @group(0) @binding(2) var<storage, read> x: array<f32>;
-@group(0) @binding(3) var<storage, read_write> parameter: array<f32>;
+@group(0) @binding(3) var<storage, read_write> partial_gradient: array<f32>;
 
-fn window() -> u32 {
-    return params.channels * params.kernel_height * params.kernel_width;
+// The part's first position. The tile's realization is realization × parts + part.
+var<private> first_position: u32;
+
+fn lhs_place(slot: u32) -> vec2<u32> {
+    return place_along_k(slot, QUADS_M);
 }
 
-fn plane() -> u32 {
-    return params.out_height * params.out_width;
+fn rhs_place(slot: u32) -> vec2<u32> {
+    return place_along_k(slot, QUADS_N);
 }
 
-fn lhs_element(realization: u32, row: u32, kk: u32) -> f32 {
-    let image = realization * params.batch + kk / plane();
-    return delta[(image * params.filters + row) * plane() + kk % plane()];
+// δ of four filters at one position.
+fn lhs_line(realization: u32, row: u32, position: vec3<u32>, exists: bool) -> vec4<f32> {
+    let plane = params.out_height * params.out_width;
+    let image = realization * params.batch + min(position.x, params.batch - 1u);
+    let filters = vec4(row) + vec4(0u, 1u, 2u, 3u);
+    let planes = vec4(image * params.filters) + min(filters, vec4(params.filters - 1u));
+    let at = planes * plane + vec4(position.y * params.out_width + position.z);
+    let value = vec4(delta[at.x], delta[at.y], delta[at.z], delta[at.w]);
+    return select(vec4(0.0), value, filters < vec4(select(0u, params.filters, exists)));
 }
 
-fn rhs_element(realization: u32, kk: u32, col: u32) -> f32 {
-    return window_pixel(realization, col, kk);
+fn lhs_block(realization_part: u32, row: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
+    let realization = realization_part / params.parts;
+    let p0 = position_of(first_position + kk);
+    let p1 = next_position(p0);
+    let p2 = next_position(p1);
+    let p3 = next_position(p2);
+    return mat4x4(
+        lhs_line(realization, row, p0, kk < size.z),
+        lhs_line(realization, row, p1, kk + 1u < size.z),
+        lhs_line(realization, row, p2, kk + 2u < size.z),
+        lhs_line(realization, row, p3, kk + 3u < size.z),
+    );
 }
 
-fn store_element(realization: u32, row: u32, col: u32, acc: f32) {
-    epilogue((realization * params.filters + row) * window() + col, acc);
+// The window of each position, with a one for the bias behind it. What lies past the part's positions
+// meets zeros of lhs.
+fn rhs_block(realization_part: u32, col: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
+    let block = window_block(realization_part / params.parts, col, first_position + kk);
+    let ones = vec4(col) + vec4(0u, 1u, 2u, 3u) == vec4(size.y - 1u);
+    return mat4x4(
+        select(block[0], vec4(1.0), ones),
+        select(block[1], vec4(1.0), ones),
+        select(block[2], vec4(1.0), ones),
+        select(block[3], vec4(1.0), ones),
+    );
+}
+
+fn operands_of(realization: u32, row: u32, col: u32) -> vec3<f32> {
+    return vec3<f32>();
+}
+
+fn store_element(realization_part: u32, row: u32, col: u32, acc: f32, operands: vec3<f32>) {
+    let realization = realization_part / params.parts;
+    let part = realization_part % params.parts;
+    let window = params.channels * params.kernel_height * params.kernel_width;
+    let line = (part * params.realizations + realization) * params.filters + row;
+    partial_gradient[line * (window + 1u) + col] = acc;
 }
 
 @compute @workgroup_size(THREADS)
@@ -50,5 +92,15 @@ fn conv2d_backward_weight(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    tile_conv(params.filters, window(), params.batch * plane(), group, groups, thread);
+    let window = params.channels * params.kernel_height * params.kernel_width;
+    let tile = output_tile(group.y * groups.x + group.x, params.filters, window + 1u);
+    if (tile.realization >= params.realizations * params.parts) {
+        return;
+    }
+    first_position = tile.realization % params.parts * params.part_positions;
+    let positions = params.batch * params.out_height * params.out_width;
+    let depth = min(params.part_positions, positions - first_position);
+    let size = vec3(params.filters, window + 1u, depth);
+    accumulate_tile(tile, thread, size);
+    store_tile(tile, thread, size);
 }

@@ -1,6 +1,7 @@
 // A convolution: output (R, batch, filters, height′, width′) from x (R, batch, channels, height,
 // width) and weight (R, filters, channels, kernel, kernel), NCHW and OIHW; an epilogue file turns the
-// sums into the output. The product of the weights, (filters, window), with the windows.
+// sums into the output. The product of the weights, (filters, window), with the windows, which are
+// never laid out in memory (implicit GEMM).
 
 struct Params {
     batch: u32,
@@ -18,30 +19,25 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> weight: array<f32>;
+@group(0) @binding(2) var<storage, read> x: array<f32>;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;
 
-fn window() -> u32 {
-    return params.channels * params.kernel_height * params.kernel_width;
+fn rhs_place(slot: u32) -> vec2<u32> {
+    return place_across_k(slot, QUADS_N);
 }
 
-fn plane() -> u32 {
-    return params.out_height * params.out_width;
+fn rhs_block(realization: u32, col: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
+    return transpose(window_block(realization, kk, col));
 }
 
-fn lhs_element(realization: u32, row: u32, kk: u32) -> f32 {
-    return weight[(realization * params.filters + row) * window() + kk];
+fn operands_of(realization: u32, row: u32, col: u32) -> vec3<f32> {
+    return vec3(epilogue_operand(realization * params.filters + row), 0.0, 0.0);
 }
 
-fn rhs_element(realization: u32, kk: u32, col: u32) -> f32 {
-    return window_pixel(realization, kk, col);
-}
-
-fn store_element(realization: u32, row: u32, col: u32, acc: f32) {
-    let image = realization * params.batch + col / plane();
-    let index = (image * params.filters + row) * plane() + col % plane();
-    epilogue(index, realization * params.filters + row, acc);
+fn store_element(realization: u32, row: u32, col: u32, acc: f32, operands: vec3<f32>) {
+    let plane = params.out_height * params.out_width;
+    let image = realization * params.batch + col / plane;
+    output[(image * params.filters + row) * plane + col % plane] = epilogue(acc, operands.x);
 }
 
 @compute @workgroup_size(THREADS)
@@ -50,5 +46,13 @@ fn conv2d_forward(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    tile_conv(params.filters, params.batch * plane(), window(), group, groups, thread);
+    let positions = params.batch * params.out_height * params.out_width;
+    let window = params.channels * params.kernel_height * params.kernel_width;
+    let size = vec3(params.filters, positions, window);
+    let tile = output_tile(group.y * groups.x + group.x, size.x, size.y);
+    if (tile.realization >= params.realizations) {
+        return;
+    }
+    accumulate_tile(tile, thread, size);
+    store_tile(tile, thread, size);
 }

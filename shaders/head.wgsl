@@ -1,12 +1,13 @@
 // The head and the loss in one dispatch: logits = Wz + b of a few classes, each sample's loss, whether
 // its class is right, and δ (R, batch, outputs), the loss's gradient in the logits. z is
-// (R, batch, in), W (R, outputs, in) and b (R, outputs). A workgroup has a few samples, and each sample
-// a row of invocations that share its sums; they are added in one order.
+// (R, batch, in), W (R, outputs, in) and b (R, outputs). A workgroup has one sample, and its invocations
+// share the sums; they are added in one order.
 
-const HEAD_ROWS: u32 = 4u;
-const HEAD_LANES: u32 = 32u;
+const HEAD_LANES: u32 = 128u;
 const HEAD_CLASSES: u32 = 16u;
-const HEAD_THREADS: u32 = HEAD_ROWS * HEAD_LANES;
+// Invocations that add a class's sums, and how many sums each of them adds.
+const HEAD_PARTS: u32 = HEAD_LANES / HEAD_CLASSES;
+const PART_LANES: u32 = HEAD_LANES / HEAD_PARTS;
 
 struct Params {
     batch: u32,
@@ -25,58 +26,79 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> delta: array<f32>;
 @group(0) @binding(7) var<storage, read_write> metrics: array<vec2<u32>>;
 
-// [row and class][lane], one lane more than there are, so that a column's entries fall into different
-// banks.
-var<workgroup> partial_sums: array<array<f32, HEAD_LANES + 1u>, HEAD_ROWS * HEAD_CLASSES>;
-var<workgroup> logits: array<f32, HEAD_ROWS * HEAD_CLASSES>;
-var<private> sums: array<f32, HEAD_CLASSES>;
+// [class][lane], one lane more than there are, so that a column's entries fall into different banks.
+var<workgroup> lane_sums: array<array<f32, HEAD_LANES + 1u>, HEAD_CLASSES>;
+var<workgroup> part_sums: array<array<f32, HEAD_PARTS>, HEAD_CLASSES>;
+var<workgroup> logits: array<f32, HEAD_CLASSES>;
 
-@compute @workgroup_size(HEAD_THREADS)
+// Column kk of W, four classes from `first` on; the last class's for those there are not.
+fn weights_of(matrix: u32, first: u32, kk: u32) -> vec4<f32> {
+    let label = min(vec4(first) + vec4(0u, 1u, 2u, 3u), vec4(params.outputs - 1u));
+    let at = vec4(matrix + kk) + label * params.inputs;
+    return vec4<f32>(vec4(weight[at.x], weight[at.y], weight[at.z], weight[at.w]));
+}
+
+fn keep_sums(first: u32, lane: u32, sums: vec4<f32>) {
+    lane_sums[first][lane] = sums.x;
+    lane_sums[first + 1u][lane] = sums.y;
+    lane_sums[first + 2u][lane] = sums.z;
+    lane_sums[first + 3u][lane] = sums.w;
+}
+
+@compute @workgroup_size(HEAD_LANES)
 fn head(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) thread: u32,
+    @builtin(local_invocation_index) lane: u32,
 ) {
-    let groups_of_batch = (params.batch + HEAD_ROWS - 1u) / HEAD_ROWS;
-    let index = group.y * groups.x + group.x;
-    let realization = index / groups_of_batch;
+    let sample = group.y * groups.x + group.x;
+    let realization = sample / params.batch;
     if (realization >= params.realizations) {
         return;
     }
-    let first_row = index % groups_of_batch * HEAD_ROWS;
-    let lane = thread % HEAD_LANES;
-    let own = thread / HEAD_LANES;
-    let row = min(first_row + own, params.batch - 1u);
-    let line = (realization * params.batch + row) * params.inputs;
+    let line = sample * params.inputs;
     let matrix = realization * params.outputs * params.inputs;
+    // Named one by one: drivers may keep an array in memory.
+    var sums0 = vec4(0.0);
+    var sums4 = vec4(0.0);
+    var sums8 = vec4(0.0);
+    var sums12 = vec4(0.0);
     for (var kk = lane; kk < params.inputs; kk += HEAD_LANES) {
         let value = f32(z[line + kk]);
-        for (var j = 0u; j < HEAD_CLASSES; j++) {
-            let place = matrix + min(j, params.outputs - 1u) * params.inputs + kk;
-            sums[j] += value * f32(weight[place]);
-        }
+        sums0 += value * weights_of(matrix, 0u, kk);
+        sums4 += value * weights_of(matrix, 4u, kk);
+        sums8 += value * weights_of(matrix, 8u, kk);
+        sums12 += value * weights_of(matrix, 12u, kk);
     }
-    for (var j = 0u; j < HEAD_CLASSES; j++) {
-        partial_sums[own * HEAD_CLASSES + j][lane] = sums[j];
-    }
+    keep_sums(0u, lane, sums0);
+    keep_sums(4u, lane, sums4);
+    keep_sums(8u, lane, sums8);
+    keep_sums(12u, lane, sums12);
     workgroupBarrier();
-    if (thread < HEAD_ROWS * HEAD_CLASSES) {
+    let own = lane / HEAD_PARTS;
+    let part = lane % HEAD_PARTS;
+    var part_sum = 0.0;
+    for (var l = 0u; l < PART_LANES; l++) {
+        part_sum += lane_sums[own][part * PART_LANES + l];
+    }
+    part_sums[own][part] = part_sum;
+    workgroupBarrier();
+    if (lane < HEAD_CLASSES) {
         var sum = 0.0;
-        for (var l = 0u; l < HEAD_LANES; l++) {
-            sum += partial_sums[thread][l];
+        for (var l = 0u; l < HEAD_PARTS; l++) {
+            sum += part_sums[lane][l];
         }
-        let j = min(thread % HEAD_CLASSES, params.outputs - 1u);
-        logits[thread] = sum + bias[realization * params.outputs + j];
+        let class_or_last = min(lane, params.outputs - 1u);
+        logits[lane] = sum + bias[realization * params.outputs + class_or_last];
     }
     workgroupBarrier();
-    if (thread < HEAD_ROWS && first_row + thread < params.batch) {
-        let sample = realization * params.batch + first_row + thread;
-        let base = thread * HEAD_CLASSES;
-        if (first_row + thread < step.count) {
-            let label = label_of(realization, first_row + thread);
-            let one = sample_loss(base, sample * params.outputs, label);
+    if (lane == 0u) {
+        let row = sample % params.batch;
+        if (row < step.count) {
+            let label = label_of(realization, row);
+            let one = sample_loss(0u, sample * params.outputs, label);
             let place = step.slot * params.realizations * params.batch + sample;
-            metrics[place] = metrics_of(base, one);
+            metrics[place] = metrics_of(0u, one);
         } else {
             // Rows past the batch's end carry no gradient.
             for (var j = 0u; j < params.outputs; j++) {

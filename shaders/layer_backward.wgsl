@@ -89,19 +89,30 @@ fn rhs_block(realization: u32, col: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32
     );
 }
 
-fn store_element(realization: u32, row: u32, col: u32, acc: f32) {
+// The parameter, or what δ's epilogue takes.
+fn operands_of(realization: u32, row: u32, col: u32) -> vec3<f32> {
+    if (job != WEIGHT) {
+        return epilogue_operands((realization * params.batch + row) * params.inputs + col);
+    }
+    let place = realization * params.outputs + row;
+    if (col == params.inputs) {
+        return vec3(bias[place], 0.0, 0.0);
+    }
+    return vec3(weight_element(place * params.inputs + col), 0.0, 0.0);
+}
+
+fn store_element(realization: u32, row: u32, col: u32, acc: f32, operands: vec3<f32>) {
     if (job == WEIGHT) {
         let place = realization * params.outputs + row;
-        let step = params.learning_rate * acc;
+        let next = operands.x - params.learning_rate * acc;
         if (col == params.inputs) {
-            bias[place] -= step;
+            bias[place] = next;
         } else {
-            let index = place * params.inputs + col;
-            next_weight[index] = Stored(weight_element(index) - step);
+            next_weight[place * params.inputs + col] = Stored(next);
         }
     } else {
         let index = (realization * params.batch + row) * params.inputs + col;
-        output[index] = epilogue(index, acc);
+        output[index] = epilogue(acc, operands);
     }
 }
 

@@ -19,9 +19,15 @@ struct Params {
 // Whether the workgroup has the first columns of the output.
 var<private> first_column: bool;
 
-fn store_element(realization: u32, row: u32, col: u32, acc: f32) {
+// The bias and the skip path's variable.
+fn operands_of(realization: u32, row: u32, col: u32) -> vec3<f32> {
     let index = (realization * params.batch + row) * params.outputs + col;
-    epilogue(index, acc + bias[realization * params.outputs + col], skip_element(index));
+    return vec3(bias[realization * params.outputs + col], skip_element(index), 0.0);
+}
+
+fn store_element(realization: u32, row: u32, col: u32, acc: f32, operands: vec3<f32>) {
+    let index = (realization * params.batch + row) * params.outputs + col;
+    epilogue(index, acc + operands.x, operands.y);
 }
 
 @compute @workgroup_size(THREADS)

@@ -19,12 +19,21 @@ struct Params {
 // Whether the product is Mz, not Wz.
 var<private> mixing: bool;
 
-fn store_element(realization: u32, row: u32, col: u32, acc: f32) {
+// The bias and u, once there is one.
+fn operands_of(realization: u32, row: u32, col: u32) -> vec3<f32> {
+    if (mixing) {
+        return vec3<f32>();
+    }
+    let index = (realization * params.batch + row) * params.outputs + col;
+    return vec3(bias[realization * params.outputs + col], f32(u[index]), 0.0);
+}
+
+fn store_element(realization: u32, row: u32, col: u32, acc: f32, operands: vec3<f32>) {
     let index = (realization * params.batch + row) * params.outputs + col;
     if (mixing) {
         u[index] = Stored(acc);
     } else {
-        epilogue(index, acc + bias[realization * params.outputs + col], f32(u[index]));
+        epilogue(index, acc + operands.x, operands.y);
     }
 }
 

@@ -10,7 +10,11 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;
 
-fn store_element(realization: u32, row: u32, col: u32, acc: f32) {
+fn operands_of(realization: u32, row: u32, col: u32) -> vec3<f32> {
+    return vec3<f32>();
+}
+
+fn store_element(realization: u32, row: u32, col: u32, acc: f32, operands: vec3<f32>) {
     output[(realization * params.m + row) * params.n + col] = acc;
 }
 

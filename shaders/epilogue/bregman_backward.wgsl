@@ -2,8 +2,11 @@
 // forward's clamp of `gate` (z in primal, a in dual form) was active.
 @group(0) @binding(7) var<storage, read> gate: array<Stored>;
 
-fn epilogue(index: u32, acc: f32) -> f32 {
-    let value = f32(gate[index]);
-    let open = value >= params.gate_low && value <= params.gate_high;
-    return rho_slope(z_element(index)) * acc + select(0.0, delta_element(index), open);
+fn epilogue_operands(index: u32) -> vec3<f32> {
+    return vec3(z_element(index), delta_element(index), f32(gate[index]));
+}
+
+fn epilogue(acc: f32, operands: vec3<f32>) -> f32 {
+    let open = operands.z >= params.gate_low && operands.z <= params.gate_high;
+    return rho_slope(operands.x) * acc + select(0.0, operands.y, open);
 }

@@ -1,6 +1,10 @@
 // y = ρ(x ∗ weight + bias), bias (R, filters).
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 
-fn epilogue(index: u32, channel: u32, acc: f32) {
-    output[index] = rho(acc + bias[channel]);
+fn epilogue_operand(channel: u32) -> f32 {
+    return bias[channel];
+}
+
+fn epilogue(acc: f32, operand: f32) -> f32 {
+    return rho(acc + operand);
 }

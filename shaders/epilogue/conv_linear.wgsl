@@ -1,4 +1,8 @@
 // y = x ∗ weight.
-fn epilogue(index: u32, channel: u32, acc: f32) {
-    output[index] = acc;
+fn epilogue_operand(channel: u32) -> f32 {
+    return 0.0;
+}
+
+fn epilogue(acc: f32, operand: f32) -> f32 {
+    return acc;
 }

@@ -1,4 +1,8 @@
 // δ = h(z) ∘ (δ′W + δ′).
-fn epilogue(index: u32, acc: f32) -> f32 {
-    return rho_slope(z_element(index)) * (acc + delta_element(index));
+fn epilogue_operands(index: u32) -> vec3<f32> {
+    return vec3(z_element(index), delta_element(index), 0.0);
+}
+
+fn epilogue(acc: f32, operands: vec3<f32>) -> f32 {
+    return rho_slope(operands.x) * (acc + operands.y);
 }

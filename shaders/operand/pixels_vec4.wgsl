@@ -1,12 +1,38 @@
-// lhs, whose lines are samples of a multiple of 4 pixels: one word a vector. The workgroups of the
-// first column leave the batch in z for the backward pass.
+// lhs, whose lines are samples of a multiple of 4 pixels, one word to four of them. The words of a stage
+// are on their way while the one before is multiplied, and are looked up when it is written. The
+// workgroups of the first column leave the batch in z for the backward pass.
 @group(0) @binding(1) var<storage, read_write> z: array<Stored4>;
 
-fn lhs_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
-    let line = start / len;
-    let row = line % params.batch;
-    let byte = sample_start(line / params.batch, row) + min(offset, len - 4u);
-    let word = pixels[byte / 4u];
+// The first word of each of the invocation's four samples, once they are known.
+var<private> samples: vec4<u32>;
+var<private> samples_known: bool;
+var<private> words: vec4<u32>;
+
+fn lhs_place(slot: u32) -> vec2<u32> {
+    return place_along_k(slot, QUADS_M);
+}
+
+fn sample_word(realization: u32, row: u32) -> u32 {
+    return sample_start(realization, min(row, params.batch - 1u)) / 4u;
+}
+
+fn lhs_block(realization: u32, row: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
+    if (!samples_known) {
+        samples = vec4(
+            sample_word(realization, row),
+            sample_word(realization, row + 1u),
+            sample_word(realization, row + 2u),
+            sample_word(realization, row + 3u),
+        );
+        samples_known = true;
+    }
+    let at = samples + vec4(min(kk, size.z - 4u) / 4u);
+    words = vec4(pixels[at.x], pixels[at.y], pixels[at.z], pixels[at.w]);
+    return mat4x4<f32>();
+}
+
+fn pixel_line(word: u32, realization: u32, row: u32, kk: u32, size: vec3<u32>) -> vec4<f32> {
+    let inside = row < size.x && kk < size.z;
     let value = select(
         vec4(0.0),
         vec4(
@@ -15,10 +41,25 @@ fn lhs_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
             pixel_values[word >> 16u & 255u],
             pixel_values[word >> 24u],
         ),
-        inside && row < step.count && offset < len,
+        inside && row < step.count,
     );
-    if (first_column && inside && offset < len) {
-        z[(start + offset) / 4u] = Stored4(value);
+    if (first_column && inside) {
+        z[((realization * size.x + row) * size.z + kk) / 4u] = Stored4(value);
     }
     return value;
+}
+
+fn late_lhs(
+    block: mat4x4<f32>,
+    realization: u32,
+    row: u32,
+    kk: u32,
+    size: vec3<u32>,
+) -> mat4x4<f32> {
+    return transpose(mat4x4(
+        pixel_line(words.x, realization, row, kk, size),
+        pixel_line(words.y, realization, row + 1u, kk, size),
+        pixel_line(words.z, realization, row + 2u, kk, size),
+        pixel_line(words.w, realization, row + 3u, kk, size),
+    ));
 }

@@ -56,6 +56,12 @@ pub const VECTOR: File = wgsl!("operand/vector");
 pub const METRICS: File = wgsl!("metrics");
 /// The projection onto the simplex.
 pub const SIMPLEX: File = wgsl!("simplex");
+/// A left operand that is contiguous along the depth of a product.
+pub const LHS_K: File = wgsl!("layout/lhs_k");
+/// A left operand that is loaded whole, a stage ahead.
+pub const LHS_WHOLE: File = wgsl!("layout/lhs_whole");
+/// A right operand that is contiguous along the depth of a product.
+pub const RHS_K: File = wgsl!("layout/rhs_k");
 /// The tiled product.
 pub const TILE_MATMUL: File = wgsl!("tile_matmul");
 
@@ -107,21 +113,6 @@ impl Storage {
 /// How weights and activations lie in memory: in single precision, unless [`Shader::stored`] changes
 /// that.
 pub const STORAGE: File = Storage::F32.file();
-
-/// The tiled product of convolutions, and its sizes.
-pub const TILE_CONV: File = wgsl!("tile_conv");
-/// See [`TILE_CONV`].
-pub const CONV_TILE: File = wgsl!("tile/conv");
-
-/// Workgroups that [`TILE_CONV`] takes for an (m, n) output.
-pub fn conv_tiles(m: usize, n: usize) -> usize {
-    static SIZES: LazyLock<[usize; 2]> = LazyLock::new(|| {
-        let module = naga::front::wgsl::parse_str(CONV_TILE.text);
-        let constants = constants(&module.expect("tile files are checked by a test"));
-        ["TILE_M", "TILE_N"].map(|name| constants[name] as usize)
-    });
-    m.div_ceil(SIZES[0]) * n.div_ceil(SIZES[1])
-}
 
 /// A module: the kernel first, so that its diagnostics keep their line numbers.
 #[derive(Clone, Debug)]
@@ -254,17 +245,30 @@ impl Tile {
         m.div_ceil(sizes.m as usize) * n.div_ceil(sizes.n as usize)
     }
 
-    /// The tile for a product: the largest that still gives a big card a workgroup for most of its
-    /// processors, and where even the small one does not, one that splits long sums. A function of
-    /// the shape alone, so that results do not depend on the adapter or on R.
+    /// The first of `tiles` that an (m, n) output fills by two thirds, else the last.
+    pub fn filled<const N: usize>(tiles: [Self; N], m: usize, n: usize) -> Self {
+        let filled = |tile: &Self| tile.fills(m, n);
+        tiles.into_iter().find(filled).unwrap_or(tiles[N - 1])
+    }
+
+    fn fills(self, m: usize, n: usize) -> bool {
+        let TileSizes {
+            m: rows, n: cols, ..
+        } = self.sizes();
+        2 * self.tiles(m, n) * (rows * cols) as usize <= 3 * m * n
+    }
+
+    /// The tile for a product: the largest that the output fills and that still gives a big card a
+    /// workgroup for most of its processors, and where even the small one does not, one that splits
+    /// long sums. A function of the shape alone, so that results do not depend on the adapter or on R.
     pub fn for_product(Product { m, n, k }: Product) -> Self {
         const ENOUGH_WORKGROUPS: usize = 96;
         const FEW_WORKGROUPS: usize = 32;
         const LONG_SUM: usize = 64;
-        let enough = |tile: Self| tile.tiles(m, n) >= ENOUGH_WORKGROUPS;
+        let good = |tile: Self| tile.tiles(m, n) >= ENOUGH_WORKGROUPS && tile.fills(m, n);
         match () {
-            () if enough(Self::Large) => Self::Large,
-            () if enough(Self::Medium) => Self::Medium,
+            () if good(Self::Large) => Self::Large,
+            () if good(Self::Medium) => Self::Medium,
             () if k >= LONG_SUM && Self::Small.tiles(m, n) < FEW_WORKGROUPS => Self::Deep,
             () => Self::Small,
         }
@@ -286,13 +290,17 @@ impl Layout {
     /// Every layout.
     pub const ALL: [Self; 3] = [Self::Nt, Self::Nn, Self::Tn];
 
-    /// Its file.
-    pub fn file(self) -> File {
-        match self {
-            Self::Nt => wgsl!("layout/nt"),
-            Self::Nn => wgsl!("layout/nn"),
-            Self::Tn => wgsl!("layout/tn"),
-        }
+    /// Its files, of lhs and rhs.
+    pub fn files(self) -> [File; 2] {
+        let lhs = match self {
+            Self::Nt | Self::Nn => LHS_K,
+            Self::Tn => wgsl!("layout/lhs_m"),
+        };
+        let rhs = match self {
+            Self::Nt => RHS_K,
+            Self::Nn | Self::Tn => wgsl!("layout/rhs_n"),
+        };
+        [lhs, rhs]
     }
 }
 

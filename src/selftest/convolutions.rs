@@ -4,6 +4,7 @@ use super::checks::{Bounded, Check, Checks};
 use super::dispatch::{Run, random};
 use crate::activation;
 use crate::error::Result;
+use crate::gpu::ops::conv2d_backward_weight::Parts;
 use crate::gpu::{Gpu, ops};
 use crate::nn::cnn::{Conv, Dropout, Pool};
 use crate::reference::cnn::dropout_factors;
@@ -42,6 +43,8 @@ fn shapes() -> Vec<Conv> {
         conv([3, 5, 11], 5, [2, 5], 3, 2),
         conv([2, 6, 7], 33, [3, 3], 2, 1),
         conv([34, 4, 5], 3, [1, 4], 1, 3),
+        // Windows of a multiple of 4, and sums over positions that are split.
+        conv([4, 17, 19], 3, [3, 3], 1, 1),
     ]
 }
 
@@ -193,15 +196,17 @@ fn backward_weight(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
             .collect();
 
         let mut run = Run::default();
-        let operands @ [delta, _] = [&delta, &x].map(|values| run.input(values));
+        let operands = [&delta, &x].map(|values| run.input(values));
+        let parts = Parts::of(&conv, ROWS[1]).len(&conv, ROWS[0]);
+        let parts = run.output(parts);
         let gradients = [&weight, &bias].map(|values| run.output(values.len()));
         let parameters = [&weight, &bias].map(|values| run.input(values));
-        for (rate, [weight, bias]) in [(None, gradients), (Some(RATE), parameters)] {
-            run.op(ops::conv2d_backward_weight::conv2d_backward_weight(
-                &conv, ROWS, rate, operands, weight,
-            ));
-            run.op(ops::conv2d_backward_bias::conv2d_backward_bias(
-                &conv, ROWS, rate, delta, bias,
+        run.op(ops::conv2d_backward_weight::conv2d_backward_weight(
+            &conv, ROWS, operands, parts,
+        ));
+        for (rate, tensors) in [(None, gradients), (Some(RATE), parameters)] {
+            run.op(ops::conv2d_update::conv2d_update(
+                &conv, ROWS, rate, parts, tensors,
             ));
         }
         let found = run.read(gpu, &[gradients, parameters].concat())?;

@@ -42,7 +42,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "layout/nt",
+            file: "layout/rhs_k",
             find: "    return transpose(mat4x4(\n        rhs_line",
             replace: "    return (mat4x4(\n        rhs_line",
         },
@@ -53,8 +53,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "layer_forward",
-            find: "acc + bias[realization * params.outputs + col]",
-            replace: "acc + 0.0 * bias[realization * params.outputs + col]",
+            find: "acc + operands.x",
+            replace: "acc + 0.0 * operands.x",
         },
     ),
     (
@@ -63,8 +63,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "epilogue/bregman_backward",
-            find: "rho_slope(z_element(index)) * acc",
-            replace: "rho_slope(1.0 - 0.5 * z_element(index)) * acc",
+            find: "rho_slope(operands.x) * acc",
+            replace: "rho_slope(1.0 - 0.5 * operands.x) * acc",
         },
     ),
     (
@@ -83,7 +83,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "epilogue/euclidean_backward",
-            find: "(acc + delta_element(index))",
+            find: "(acc + operands.y)",
             replace: "acc",
         },
     ),
@@ -113,8 +113,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "layer_backward",
-            find: "weight_element(index) - step",
-            replace: "weight_element(index) + step",
+            find: "operands.x - params.learning_rate * acc",
+            replace: "operands.x + params.learning_rate * acc",
         },
     ),
     (
@@ -293,8 +293,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "window",
-            find: "let pixel_row = row * params.stride + ky;",
-            replace: "let pixel_row = row * params.stride + params.kernel_height - 1u - ky;",
+            find: "position.y * params.stride + tap.y",
+            replace: "position.y * params.stride + params.kernel_height - 1u - tap.y",
         },
     ),
     (
@@ -303,8 +303,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "conv2d_backward_input",
-            find: " && out_col * params.stride + kx == pixel_col",
-            replace: "",
+            find: "meets = all(place * params.stride == offset);",
+            replace: "meets = place.x * params.stride == offset.x;",
         },
     ),
     (
@@ -313,8 +313,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "epilogue/sgd_step",
-            find: "-= params",
-            replace: "+= params",
+            find: "parameter - params",
+            replace: "parameter + params",
         },
     ),
     (
@@ -322,9 +322,9 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 2 blocks of softplus",
         false,
         Fault::Wgsl {
-            file: "conv2d_backward_bias",
-            find: "i += SUM_THREADS",
-            replace: "i += 2u * SUM_THREADS",
+            file: "conv2d_backward_weight",
+            find: "select(block[3], vec4(1.0), ones)",
+            replace: "select(block[3], vec4(0.0), ones)",
         },
     ),
     (

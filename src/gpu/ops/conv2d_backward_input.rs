@@ -1,13 +1,15 @@
 //! The input gradient of a convolution, (R, batch, channels, height, width).
 
+use super::Product;
 use super::conv2d_forward::Params;
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{CONV_TILE, Shader, TILE_CONV, conv_tiles, wgsl};
+use crate::gpu::shader::{LHS_WHOLE, Shader, TILE_MATMUL, Tile, wgsl};
 use crate::nn::cnn::Conv;
 
-/// The kernel.
-pub fn shader() -> Shader {
-    Shader::new(wgsl!("conv2d_backward_input"), [TILE_CONV, CONV_TILE])
+/// The kernel for one tile.
+pub fn shader(tile: Tile) -> Shader {
+    let files = [TILE_MATMUL, LHS_WHOLE, tile.file()];
+    Shader::new(wgsl!("conv2d_backward_input"), files)
 }
 
 /// output = dL/dx from delta = dL/dy.
@@ -17,10 +19,19 @@ pub fn conv2d_backward_input(
     [delta, weight]: [BufferId; 2],
     output: BufferId,
 ) -> Op {
-    let pixels = batch * conv.height * conv.width;
-    let tiles = realizations * conv_tiles(conv.channels, pixels);
-    Op::new(shader(), &Params::of(conv, rows), Grid::Workgroups(tiles))
-        .bind("delta", delta)
-        .bind("weight", weight)
-        .bind("output", output)
+    let product = Product {
+        m: conv.channels,
+        n: batch * conv.height * conv.width,
+        k: conv.filters * conv.kernel[0] * conv.kernel[1],
+    };
+    let tile = Tile::for_product(product);
+    let tiles = realizations * tile.tiles(product.m, product.n);
+    Op::new(
+        shader(tile),
+        &Params::of(conv, rows),
+        Grid::Workgroups(tiles),
+    )
+    .bind("delta", delta)
+    .bind("weight", weight)
+    .bind("output", output)
 }

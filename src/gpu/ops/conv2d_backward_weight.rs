@@ -1,9 +1,9 @@
-//! The weight gradient of a convolution, (R, filters, channels, kernel, kernel), or the SGD update by
-//! it.
+//! Parts of the gradients of a convolution's weights and bias, for
+//! [`conv2d_update`](super::conv2d_update) to add.
 
 use super::{conv2d_forward, params};
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{CONV_TILE, Shader, TILE_CONV, conv_tiles, wgsl};
+use crate::gpu::shader::{LHS_WHOLE, Shader, TILE_MATMUL, Tile, wgsl};
 use crate::nn::cnn::Conv;
 
 params! {
@@ -19,28 +19,62 @@ params! {
     stride: u32,
     padding: u32,
     realizations: u32,
-    learning_rate: f32,
+    parts: u32,
+    part_positions: u32,
 }
 
-/// The kernel: it updates, or stores the gradient.
-pub fn shader(update: bool) -> Shader {
-    let epilogue = match update {
-        true => wgsl!("epilogue/sgd_step"),
-        false => wgsl!("epilogue/store_gradient"),
-    };
-    let files = [TILE_CONV, CONV_TILE, wgsl!("window"), epilogue];
+/// How the sums over a batch's output pixels are split between workgroups: a function of the shapes
+/// alone, so that results do not depend on the adapter or on R.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// The tile of each part's product.
+    pub tile: Tile,
+    /// How many there are.
+    pub count: usize,
+    /// Output pixels of each but the last, which may have fewer.
+    pub positions: usize,
+}
+
+impl Parts {
+    /// As many as give a big card a workgroup for most of its processors, unless the sums get short.
+    pub fn of(conv: &Conv, batch: usize) -> Self {
+        const WORKGROUPS: usize = 128;
+        const SHORTEST: usize = 128;
+        let (m, n) = (conv.filters, conv.window() + 1);
+        let k = batch * conv.outputs() / conv.filters;
+        let tile = Tile::filled([Tile::Medium, Tile::Small, Tile::Deep], m, n);
+        let parts = WORKGROUPS
+            .div_ceil(tile.tiles(m, n))
+            .min(k.div_ceil(SHORTEST));
+        let positions = k.div_ceil(parts).next_multiple_of(tile.sizes().k as usize);
+        Self {
+            tile,
+            count: k.div_ceil(positions),
+            positions,
+        }
+    }
+
+    /// Elements of the buffer of all parts.
+    pub fn len(self, conv: &Conv, realizations: usize) -> usize {
+        self.count * realizations * conv.filters * (conv.window() + 1)
+    }
+}
+
+/// The kernel for one tile.
+pub fn shader(tile: Tile) -> Shader {
+    let files = [TILE_MATMUL, LHS_WHOLE, tile.file(), wgsl!("window")];
     Shader::new(wgsl!("conv2d_backward_weight"), files)
 }
 
-/// parameter = dL/dweight from delta = dL/dy, or with a learning rate parameter −= rate · dL/dweight.
+/// partial_gradient = the parts of dL/dweight and dL/dbias, from delta = dL/dy.
 pub fn conv2d_backward_weight(
     conv: &Conv,
-    rows @ [realizations, _]: [usize; 2],
-    learning_rate: Option<f32>,
+    rows @ [realizations, batch]: [usize; 2],
     [delta, x]: [BufferId; 2],
-    parameter: BufferId,
+    partial_gradient: BufferId,
 ) -> Op {
     let common = conv2d_forward::Params::of(conv, rows);
+    let parts = Parts::of(conv, batch);
     let params = Params {
         batch: common.batch,
         channels: common.channels,
@@ -54,12 +88,13 @@ pub fn conv2d_backward_weight(
         stride: common.stride,
         padding: common.padding,
         realizations: common.realizations,
-        learning_rate: learning_rate.unwrap_or(0.0),
+        parts: parts.count as u32,
+        part_positions: parts.positions as u32,
     };
-    let tiles = realizations * conv_tiles(conv.filters, conv.window());
-    let shader = shader(learning_rate.is_some());
-    Op::new(shader, &params, Grid::Workgroups(tiles))
+    let tiles = parts.tile.tiles(conv.filters, conv.window() + 1);
+    let workgroups = Grid::Workgroups(realizations * parts.count * tiles);
+    Op::new(shader(parts.tile), &params, workgroups)
         .bind("delta", delta)
         .bind("x", x)
-        .bind("parameter", parameter)
+        .bind("partial_gradient", partial_gradient)
 }

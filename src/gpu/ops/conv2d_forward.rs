@@ -1,9 +1,9 @@
 //! A convolution, (R, batch, filters, height′, width′), in one dispatch.
 
-use super::params;
+use super::{Product, matmul, params};
 use crate::activation::{self, Activation};
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{CONV_TILE, Shader, TILE_CONV, conv_tiles, wgsl};
+use crate::gpu::shader::{LHS_K, LHS_WHOLE, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl};
 use crate::nn::cnn::Conv;
 
 params! {
@@ -43,13 +43,25 @@ impl Params {
     }
 }
 
-/// The kernel: the convolution alone, or bias and activation with it.
-pub fn shader(activation: Option<&Activation>) -> Shader {
+/// The kernel: the convolution alone, or bias and activation with it, with windows of multiples of 4 or
+/// not.
+pub fn shader(activation: Option<&Activation>, tile: Tile, aligned: bool) -> Shader {
     let epilogue = match activation {
         None => wgsl!("epilogue/conv_linear"),
         Some(_) => wgsl!("epilogue/conv_activation"),
     };
-    let files = [TILE_CONV, CONV_TILE, wgsl!("window"), epilogue];
+    let [weights, _] = matmul::operands(aligned);
+    let files = [
+        TILE_MATMUL,
+        tile.file(),
+        LHS_K,
+        LHS_WHOLE,
+        weights,
+        VECTOR,
+        STORAGE,
+        wgsl!("window"),
+        epilogue,
+    ];
     let shader = Shader::new(wgsl!("conv2d_forward"), files);
     match activation {
         None => shader,
@@ -59,8 +71,13 @@ pub fn shader(activation: Option<&Activation>) -> Shader {
 
 /// Every permutation.
 pub fn shaders() -> impl Iterator<Item = Shader> {
-    let all = activation::ALL.iter().chain([&activation::RELU]);
-    [None].into_iter().chain(all.map(Some)).map(shader)
+    let forms = |tile| [true, false].map(|aligned| (tile, aligned));
+    let forms = Tile::ALL.into_iter().flat_map(forms);
+    forms.flat_map(|(tile, aligned)| {
+        let all = activation::ALL.iter().chain([&activation::RELU]);
+        let all = [None].into_iter().chain(all.map(Some));
+        all.map(move |activation| shader(activation, tile, aligned))
+    })
 }
 
 /// output = x ∗ weight, or ρ(x ∗ weight + bias) with the activation and the bias.
@@ -71,12 +88,18 @@ pub fn conv2d_forward(
     [x, weight]: [BufferId; 2],
     output: BufferId,
 ) -> Op {
-    let pixels = batch * conv.outputs() / conv.filters;
-    let tiles = realizations * conv_tiles(conv.filters, pixels);
-    let shader = shader(fused.map(|(activation, _)| activation));
+    let product = Product {
+        m: conv.filters,
+        n: batch * conv.outputs() / conv.filters,
+        k: conv.window(),
+    };
+    let tile = Tile::for_product(product);
+    let tiles = realizations * tile.tiles(product.m, product.n);
+    let aligned = conv.window().is_multiple_of(4);
+    let shader = shader(fused.map(|(activation, _)| activation), tile, aligned);
     let op = Op::new(shader, &Params::of(conv, rows), Grid::Workgroups(tiles))
         .bind("x", x)
-        .bind("weight", weight)
+        .bind("lhs", weight)
         .bind("output", output);
     match fused {
         None => op,

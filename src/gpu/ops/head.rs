@@ -9,16 +9,16 @@ use crate::nn::{Layer, Loss};
 
 params! { batch: u32, inputs: u32, outputs: u32, order_stride: u32, realizations: u32 }
 
-/// The most classes that the kernel takes, and the samples of a workgroup, as it states itself.
-static CLASSES_AND_ROWS: LazyLock<[usize; 2]> = LazyLock::new(|| {
+/// The most classes that the kernel takes, as it states itself.
+static MOST_CLASSES: LazyLock<usize> = LazyLock::new(|| {
     let reflection = shader::reflect(&shader(Loss::CrossEntropy));
     let constants = reflection.expect("checked by a test").constants;
-    ["HEAD_CLASSES", "HEAD_ROWS"].map(|name| constants[name] as usize)
+    constants["HEAD_CLASSES"] as usize
 });
 
 /// Whether the kernel takes so many classes.
 pub fn takes(classes: usize) -> bool {
-    classes <= CLASSES_AND_ROWS[0]
+    classes <= *MOST_CLASSES
 }
 
 /// The kernel for one loss.
@@ -77,7 +77,7 @@ pub fn head(
         order_stride: order_stride as u32,
         realizations: realizations as u32,
     };
-    let workgroups = Grid::Workgroups(realizations * batch.div_ceil(CLASSES_AND_ROWS[1]));
+    let workgroups = Grid::Workgroups(realizations * batch);
     Op::new(shader(loss), &params, workgroups)
         .bind("z", operands.z)
         .bind("weight", operands.weight)

@@ -4,7 +4,9 @@
 use super::{Product, params};
 use crate::activation::{self, Activation};
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{File, NUMBERS, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl};
+use crate::gpu::shader::{
+    File, LHS_WHOLE, NUMBERS, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl,
+};
 use crate::nn::{Layer, LayerKind};
 
 params! {
@@ -78,6 +80,7 @@ pub fn shader(skip: Skip, activation: &Activation, tile: Tile, aligned: bool) ->
     };
     let files = [
         TILE_MATMUL,
+        LHS_WHOLE,
         tile.file(),
         VECTOR,
         STORAGE,

@@ -4,7 +4,7 @@ use super::params;
 use crate::activation::{self, Activation};
 use crate::gpu::plan::{BufferId, Grid, Op};
 use crate::gpu::shader::{
-    File, Layout, NUMBERS, STEP, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl,
+    File, LHS_K, LHS_WHOLE, NUMBERS, RHS_K, STEP, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl,
 };
 use crate::nn::Layer;
 
@@ -98,15 +98,14 @@ pub fn shader(
     pixels: bool,
 ) -> Shader {
     let [lhs, rhs] = super::matmul::operands(aligned);
-    let mut files = vec![TILE_MATMUL, Layout::Nt.file(), tile.file(), VECTOR, rhs];
+    let mut files = vec![TILE_MATMUL, RHS_K, tile.file(), VECTOR, rhs];
     if pixels {
-        let lhs = match aligned {
-            true => wgsl!("operand/pixels_vec4"),
-            false => wgsl!("operand/pixels_scalar"),
-        };
-        files.extend([lhs, wgsl!("operand/pixels"), STEP]);
-    } else {
-        files.push(lhs);
+        files.extend([wgsl!("operand/pixels"), STEP]);
+    }
+    match (pixels, aligned) {
+        (true, true) => files.push(wgsl!("operand/pixels_vec4")),
+        (true, false) => files.extend([wgsl!("operand/pixels_scalar"), LHS_K, LHS_WHOLE]),
+        (false, _) => files.extend([lhs, LHS_K, LHS_WHOLE]),
     }
     files.push(match epilogue {
         Epilogue::Linear | Epilogue::Standard => wgsl!("skip/none"),

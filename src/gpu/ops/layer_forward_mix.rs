@@ -5,7 +5,9 @@ use super::layer_forward::Epilogue;
 use super::params;
 use crate::activation::{self, Activation};
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{Layout, NUMBERS, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl};
+use crate::gpu::shader::{
+    LHS_K, LHS_WHOLE, NUMBERS, RHS_K, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl,
+};
 use crate::nn::Layer;
 
 params! {
@@ -24,10 +26,10 @@ pub fn shader(epilogue: Epilogue, activation: &Activation, tile: Tile, aligned: 
         true => wgsl!("operand/weights_vec4"),
         false => wgsl!("operand/weights_scalar"),
     };
-    let layout = Layout::Nt.file();
-    let product = [TILE_MATMUL, layout, tile.file(), VECTOR, lhs, weights];
-    let files = product
+    let layout = [LHS_K, LHS_WHOLE, RHS_K];
+    let files = [TILE_MATMUL, tile.file(), VECTOR, lhs, weights]
         .into_iter()
+        .chain(layout)
         .chain([epilogue.file(), STORAGE, NUMBERS]);
     Shader::new(wgsl!("layer_forward_mix"), files).with_activation(activation)
 }

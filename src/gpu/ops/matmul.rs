@@ -2,16 +2,21 @@
 
 use super::{Product, params};
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{File, Layout, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl};
+use crate::gpu::shader::{
+    File, LHS_WHOLE, Layout, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl,
+};
 
 params! { m: u32, n: u32, k: u32, realizations: u32 }
 
 /// The kernel for one layout and tile, with lines of multiples of 4 or not.
 pub fn shader(layout: Layout, tile: Tile, aligned: bool) -> Shader {
     let [lhs, rhs] = operands(aligned);
+    let [lhs_layout, rhs_layout] = layout.files();
     let files = [
         TILE_MATMUL,
-        layout.file(),
+        lhs_layout,
+        LHS_WHOLE,
+        rhs_layout,
         tile.file(),
         VECTOR,
         STORAGE,

@@ -13,10 +13,10 @@ pub mod bias_gradient;
 pub mod check_finite;
 pub mod conjugate_start;
 pub mod conjugate_step;
-pub mod conv2d_backward_bias;
 pub mod conv2d_backward_input;
 pub mod conv2d_backward_weight;
 pub mod conv2d_forward;
+pub mod conv2d_update;
 pub mod count_step;
 pub mod dropout;
 pub mod equilibrium_scale;
@@ -42,7 +42,7 @@ pub mod project_simplex;
 pub mod sgd;
 pub mod sweep;
 
-use super::shader::{STORAGE, Shader, Storage};
+use super::shader::{STORAGE, Shader, Storage, Tile};
 use crate::activation;
 
 /// Declares a kernel's `Params`: 4-byte scalars, in the order of the WGSL.
@@ -149,11 +149,12 @@ pub fn permutations() -> Vec<(Shader, &'static [(&'static str, &'static str)])> 
         ),
     ]);
     all.extend(mix_update::shaders().map(|s| (s, mix_update::Params::FIELDS)));
-    all.extend(front_end());
     let stores = |shader: &Shader| shader.files.iter().any(|file| file.name == STORAGE.name);
     let half = all.iter().filter(|(shader, _)| stores(shader));
     let half = half.map(|(shader, fields)| (shader.clone().stored(Storage::F16), *fields));
     all.extend(half.collect::<Vec<_>>());
+    // In single precision alone.
+    all.extend(front_end());
     all
 }
 
@@ -162,10 +163,6 @@ fn front_end() -> Vec<(Shader, &'static [(&'static str, &'static str)])> {
     let relu = &activation::RELU;
     let mut all: Vec<(Shader, &[(&str, &str)])> = vec![
         (add_channel_bias::shader(), add_channel_bias::Params::FIELDS),
-        (
-            conv2d_backward_input::shader(),
-            conv2d_forward::Params::FIELDS,
-        ),
         (count_step::shader(), count_step::Params::FIELDS),
         (dropout::shader(), dropout::Params::FIELDS),
         (
@@ -179,17 +176,20 @@ fn front_end() -> Vec<(Shader, &'static [(&'static str, &'static str)])> {
             apply_rho_slope::Params::FIELDS,
         ),
     ];
-    for update in [false, true] {
+    for tile in Tile::ALL {
         all.extend([
             (
-                conv2d_backward_weight::shader(update),
-                conv2d_backward_weight::Params::FIELDS,
+                conv2d_backward_input::shader(tile),
+                conv2d_forward::Params::FIELDS,
             ),
             (
-                conv2d_backward_bias::shader(update),
-                conv2d_backward_bias::Params::FIELDS,
+                conv2d_backward_weight::shader(tile),
+                conv2d_backward_weight::Params::FIELDS,
             ),
         ]);
+    }
+    for update in [false, true] {
+        all.push((conv2d_update::shader(update), conv2d_update::Params::FIELDS));
     }
     all.extend(conv2d_forward::shaders().map(|s| (s, conv2d_forward::Params::FIELDS)));
     let pooling = max_pool2d_backward::shaders();

@@ -1,7 +1,7 @@
 //! The convolutional front-end's part of a plan.
 
 use super::{BufferId, Builder, Op};
-use crate::gpu::ops;
+use crate::gpu::ops::{self, conv2d_backward_weight::Parts};
 use crate::nn::cnn::{Block, Cnn, Conv};
 
 /// Buffers of the front-end.
@@ -15,6 +15,8 @@ pub(super) struct Front {
     pub delta: BufferId,
     /// Training steps done, one word.
     counter: BufferId,
+    /// The parts of a block's gradients.
+    partial_gradient: BufferId,
     /// Gradients of weight and bias, on the unfused path alone.
     gradients: Option<[BufferId; 2]>,
 }
@@ -65,10 +67,15 @@ impl Front {
                 output_delta,
             });
         }
-        let largest = |len: fn(&Block) -> usize| cnn.blocks.iter().map(len).max().unwrap_or(1);
+        let largest = |len: &dyn Fn(&Conv) -> usize| {
+            let all = cnn.blocks.iter().map(|block| len(&block.conv));
+            all.max().unwrap_or(1)
+        };
+        let parts = largest(&|conv| Parts::of(conv, batch).len(conv, r));
+        let partial_gradient = builder.zeros("conv gradient parts", parts);
         let gradients = (!builder.options.fused).then(|| {
-            let weights = largest(|block| block.conv.filters * block.conv.window());
-            let filters = largest(|block| block.conv.filters);
+            let weights = largest(&|conv| conv.filters * conv.window());
+            let filters = largest(&|conv| conv.filters);
             [
                 builder.zeros("unfused conv weight gradient", r * weights),
                 builder.zeros("unfused conv bias gradient", r * filters),
@@ -80,6 +87,7 @@ impl Front {
             features: builder.zeros("features", rows * cnn.features()),
             delta: builder.zeros("features delta", rows * cnn.features()),
             counter: builder.zeros("steps done", 1),
+            partial_gradient,
             gradients,
         }
     }
@@ -229,8 +237,7 @@ impl Front {
         x: BufferId,
         ops: &mut Vec<Op>,
     ) {
-        use ops::conv2d_backward_bias::conv2d_backward_bias;
-        use ops::conv2d_backward_weight::conv2d_backward_weight;
+        use ops::conv2d_update::conv2d_update;
         let rows @ [r, _] = builder.rows();
         let rate = builder.options.sgd.learning_rate;
         let BlockBuffers {
@@ -239,24 +246,19 @@ impl Front {
             delta,
             ..
         } = *buffers;
+        let parts = self.partial_gradient;
+        ops.push(ops::conv2d_backward_weight::conv2d_backward_weight(
+            conv,
+            rows,
+            [delta, x],
+            parts,
+        ));
         match self.gradients {
-            None => {
-                let rate = Some(rate);
-                ops.push(conv2d_backward_weight(conv, rows, rate, [delta, x], weight));
-                ops.push(conv2d_backward_bias(conv, rows, rate, delta, bias));
-            }
-            Some([weight_gradient, bias_gradient]) => {
+            None => ops.push(conv2d_update(conv, rows, Some(rate), parts, [weight, bias])),
+            Some(gradients @ [weight_gradient, bias_gradient]) => {
                 let (weights, filters) = (r * conv.filters * conv.window(), r * conv.filters);
-                let operands = [delta, x];
-                ops.push(conv2d_backward_weight(
-                    conv,
-                    rows,
-                    None,
-                    operands,
-                    weight_gradient,
-                ));
+                ops.push(conv2d_update(conv, rows, None, parts, gradients));
                 ops.push(ops::sgd::sgd(weights, rate, weight_gradient, weight));
-                ops.push(conv2d_backward_bias(conv, rows, None, delta, bias_gradient));
                 ops.push(ops::sgd::sgd(filters, rate, bias_gradient, bias));
             }
         }

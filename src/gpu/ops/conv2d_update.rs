@@ -1,0 +1,41 @@
+//! The gradients of a convolution's weights and bias, or the SGD update by them, from their parts.
+
+use super::params;
+use crate::gpu::plan::{BufferId, Grid, Op};
+use crate::gpu::shader::{GRID, Shader, wgsl};
+use crate::nn::cnn::Conv;
+
+params! { len: u32, parts: u32, window: u32, learning_rate: f32 }
+
+/// The kernel: it updates, or stores the gradients.
+pub fn shader(update: bool) -> Shader {
+    let epilogue = match update {
+        true => wgsl!("epilogue/sgd_step"),
+        false => wgsl!("epilogue/store_gradient"),
+    };
+    Shader::new(wgsl!("conv2d_update"), [GRID, epilogue])
+}
+
+/// [weight, bias] = the sums of the parts that
+/// [`conv2d_backward_weight`](super::conv2d_backward_weight) left, or with a learning rate
+/// [weight, bias] −= rate · those.
+pub fn conv2d_update(
+    conv: &Conv,
+    [realizations, batch]: [usize; 2],
+    learning_rate: Option<f32>,
+    partial_gradient: BufferId,
+    [weight, bias]: [BufferId; 2],
+) -> Op {
+    let len = realizations * conv.filters * (conv.window() + 1);
+    let params = Params {
+        len: len as u32,
+        parts: super::conv2d_backward_weight::Parts::of(conv, batch).count as u32,
+        window: conv.window() as u32,
+        learning_rate: learning_rate.unwrap_or(0.0),
+    };
+    let shader = shader(learning_rate.is_some());
+    Op::new(shader, &params, Grid::Elements(len))
+        .bind("partial_gradient", partial_gradient)
+        .bind("weight", weight)
+        .bind("bias", bias)
+}
