@@ -29,12 +29,24 @@ const PASS_ELEMENTS: u32 = PASS_ROWS * TILE_N / THREADS;
 // [stage][kk][quad]: four neighbouring rows of lhs to a vector, then four columns of rhs. Indices of
 // one dimension each leave nothing for bounds checks to do in the inner loop.
 var<workgroup> stages: array<array<array<vec4<f32>, QUADS>, TILE_K>, 2>;
-// The sums of the invocation's quads of rows (first digit) and columns: column c is row c's. Named one by
-// one, because drivers keep larger arrays in memory, not in registers.
-var<private> acc00: mat4x4<f32>;
-var<private> acc01: mat4x4<f32>;
-var<private> acc10: mat4x4<f32>;
-var<private> acc11: mat4x4<f32>;
+// The invocation's sums: row r of its one or two quads of rows, for its first and second quad of columns.
+// Named one by one, because drivers keep larger arrays in memory, not in registers.
+var<private> acc00: vec4<f32>;
+var<private> acc01: vec4<f32>;
+var<private> acc10: vec4<f32>;
+var<private> acc11: vec4<f32>;
+var<private> acc20: vec4<f32>;
+var<private> acc21: vec4<f32>;
+var<private> acc30: vec4<f32>;
+var<private> acc31: vec4<f32>;
+var<private> acc40: vec4<f32>;
+var<private> acc41: vec4<f32>;
+var<private> acc50: vec4<f32>;
+var<private> acc51: vec4<f32>;
+var<private> acc60: vec4<f32>;
+var<private> acc61: vec4<f32>;
+var<private> acc70: vec4<f32>;
+var<private> acc71: vec4<f32>;
 
 struct OutputTile {
     realization: u32,
@@ -50,15 +62,22 @@ fn output_tile(group: u32, m: u32, n: u32) -> OutputTile {
     return OutputTile(row / rows, row % rows * TILE_M, group % cols * TILE_N);
 }
 
-// The (quad, block of kk) that invocation `slot` loads where memory is contiguous along k: pairs along
-// k first, for whole sectors of memory.
+// The (quad, block of kk) that invocation `slot` loads where memory is contiguous along k: along k
+// first, for whole lines of memory.
 fn place_along_k(slot: u32, quads: u32) -> vec2<u32> {
-    return vec2(slot / 2u % quads, slot % 2u + slot / (2u * quads) * 2u);
+    let run = min(TILE_K / 4u, 8u);
+    return vec2(slot / run % quads, slot % run + slot / (run * quads) * run);
 }
 
 // The same where memory is contiguous across k.
 fn place_across_k(slot: u32, quads: u32) -> vec2<u32> {
     return vec2(slot % quads, slot / quads);
+}
+
+// Where a line kk of a stage has a quad: they trade places from one block of four lines to the next, so
+// that invocations that load along k write to different banks.
+fn swizzled(quad: u32, kk: u32, quads: u32) -> u32 {
+    return quad ^ (kk / 4u & (min(quads, 8u) - 1u));
 }
 
 // Column c is vector kk + c of the stage.
@@ -79,60 +98,99 @@ fn store_block(
     thread: u32,
     size: vec3<u32>,
 ) {
-    var place = lhs_place(thread);
     var block = loaded;
+    var kk: u32;
+    var quad: u32;
     if (thread < LHS_BLOCKS) {
-        let row = tile.row + 4u * place.x;
-        block = late_lhs(loaded, tile.realization, row, k0 + 4u * place.y, size);
+        let place = lhs_place(thread);
+        kk = 4u * place.y;
+        quad = swizzled(place.x, kk, QUADS_M);
+        block = late_lhs(loaded, tile.realization, tile.row + 4u * place.x, k0 + kk, size);
     } else {
-        place = rhs_place(thread - LHS_BLOCKS) + vec2(QUADS_M, 0u);
+        let place = rhs_place(thread - LHS_BLOCKS);
+        kk = 4u * place.y;
+        quad = QUADS_M + swizzled(place.x, kk, QUADS_N);
     }
-    let kk = 4u * place.y;
-    stages[stage][kk][place.x] = block[0];
-    stages[stage][kk + 1u][place.x] = block[1];
-    stages[stage][kk + 2u][place.x] = block[2];
-    stages[stage][kk + 3u][place.x] = block[3];
+    stages[stage][kk][quad] = block[0];
+    stages[stage][kk + 1u][quad] = block[1];
+    stages[stage][kk + 2u][quad] = block[2];
+    stages[stage][kk + 3u][quad] = block[3];
 }
 
-fn outer(a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
-    return mat4x4(a.x * b, a.y * b, a.z * b, a.w * b);
+// Quads of lhs in .x and .y, of rhs in .z and .w; the second of each only where there are two.
+fn multiply_line(stage: u32, kk: u32, quads: vec4<u32>) {
+    let a0 = stages[stage][kk][quads.x];
+    let a1 = stages[stage][kk][quads.y];
+    let b0 = stages[stage][kk][quads.z];
+    let b1 = stages[stage][kk][quads.w];
+    acc00 += a0.x * b0;
+    acc10 += a0.y * b0;
+    acc20 += a0.z * b0;
+    acc30 += a0.w * b0;
+    if (TWO_COLS) {
+        acc01 += a0.x * b1;
+        acc11 += a0.y * b1;
+        acc21 += a0.z * b1;
+        acc31 += a0.w * b1;
+    }
+    if (TWO_ROWS) {
+        acc40 += a1.x * b0;
+        acc50 += a1.y * b0;
+        acc60 += a1.z * b0;
+        acc70 += a1.w * b0;
+    }
+    if (TWO_ROWS && TWO_COLS) {
+        acc41 += a1.x * b1;
+        acc51 += a1.y * b1;
+        acc61 += a1.z * b1;
+        acc71 += a1.w * b1;
+    }
 }
 
 // Neighbouring invocations take neighbouring quads, so that their reads fall into different banks.
-fn multiply_line(stage: u32, kk: u32, row: u32, col: u32) {
-    let a0 = stages[stage][kk][row];
-    let b0 = stages[stage][kk][QUADS_M + col];
-    acc00 += outer(a0, b0);
-    if (TWO_COLS) {
-        let b1 = stages[stage][kk][QUADS_M + THREADS_N + col];
-        acc01 += outer(a0, b1);
-        if (TWO_ROWS) {
-            acc11 += outer(stages[stage][kk][THREADS_M + row], b1);
-        }
-    }
-    if (TWO_ROWS) {
-        acc10 += outer(stages[stage][kk][THREADS_M + row], b0);
-    }
+fn multiply_four_lines(stage: u32, kk: u32, row: u32, col: u32) {
+    let quads = vec4(
+        swizzled(row, kk, QUADS_M),
+        swizzled(select(row, row + THREADS_M, TWO_ROWS), kk, QUADS_M),
+        QUADS_M + swizzled(col, kk, QUADS_N),
+        QUADS_M + swizzled(select(col, col + THREADS_N, TWO_COLS), kk, QUADS_N),
+    );
+    multiply_line(stage, kk, quads);
+    multiply_line(stage, kk + 1u, quads);
+    multiply_line(stage, kk + 2u, quads);
+    multiply_line(stage, kk + 3u, quads);
 }
 
-// Four lines a turn: drivers do not unroll this by themselves.
+// Four or eight lines a turn: not every driver unrolls by itself.
 fn multiply_stage(stage: u32, thread: u32) {
     let depth = thread / SLICE_THREADS * SLICE_K;
     let row = thread % SLICE_THREADS / THREADS_N;
     let col = thread % THREADS_N;
-    for (var kk = depth; kk < depth + SLICE_K; kk += 4u) {
-        multiply_line(stage, kk, row, col);
-        multiply_line(stage, kk + 1u, row, col);
-        multiply_line(stage, kk + 2u, row, col);
-        multiply_line(stage, kk + 3u, row, col);
+    for (var kk = depth; kk < depth + SLICE_K; kk += min(SLICE_K, 8u)) {
+        multiply_four_lines(stage, kk, row, col);
+        if (SLICE_K >= 8u) {
+            multiply_four_lines(stage, kk + 4u, row, col);
+        }
     }
 }
 
 fn clear_tile() {
-    acc00 = mat4x4<f32>();
-    acc01 = mat4x4<f32>();
-    acc10 = mat4x4<f32>();
-    acc11 = mat4x4<f32>();
+    acc00 = vec4(0.0);
+    acc01 = vec4(0.0);
+    acc10 = vec4(0.0);
+    acc11 = vec4(0.0);
+    acc20 = vec4(0.0);
+    acc21 = vec4(0.0);
+    acc30 = vec4(0.0);
+    acc31 = vec4(0.0);
+    acc40 = vec4(0.0);
+    acc41 = vec4(0.0);
+    acc50 = vec4(0.0);
+    acc51 = vec4(0.0);
+    acc60 = vec4(0.0);
+    acc61 = vec4(0.0);
+    acc70 = vec4(0.0);
+    acc71 = vec4(0.0);
 }
 
 // Adds the product over all of the depth.
@@ -158,15 +216,28 @@ fn accumulate_tile(tile: OutputTile, thread: u32, size: vec3<u32>) {
 
 // Leaves the sums of four rows and a quad of columns to `store_tile`, if the pass from row `first` has
 // them.
-fn pass_on(sums: mat4x4<f32>, first: u32, slice: u32, quad_row: u32, quad_col: u32) {
+fn pass_on(
+    r0: vec4<f32>,
+    r1: vec4<f32>,
+    r2: vec4<f32>,
+    r3: vec4<f32>,
+    first: u32,
+    slice: u32,
+    quad_row: u32,
+    quad_col: u32,
+) {
     let row = 4u * quad_row;
-    if (row < first || row >= first + PASS_ROWS) {
-        return;
+    if (row >= first && row < first + PASS_ROWS) {
+        let flat = (slice * PASS_ROWS + row - first) * QUADS_N + quad_col;
+        keep(flat, r0);
+        keep(flat + QUADS_N, r1);
+        keep(flat + 2u * QUADS_N, r2);
+        keep(flat + 3u * QUADS_N, r3);
     }
-    for (var c = 0u; c < 4u; c++) {
-        let flat = (slice * PASS_ROWS + row - first + c) * QUADS_N + quad_col;
-        stages[flat / (TILE_K * QUADS)][flat / QUADS % TILE_K][flat % QUADS] = sums[c];
-    }
+}
+
+fn keep(flat: u32, sums: vec4<f32>) {
+    stages[flat / (TILE_K * QUADS)][flat / QUADS % TILE_K][flat % QUADS] = sums;
 }
 
 // An element of the output, and the sum for it.
@@ -211,15 +282,15 @@ fn store_tile(tile: OutputTile, thread: u32, size: vec3<u32>) {
     let row = thread % SLICE_THREADS / THREADS_N;
     let col = thread % THREADS_N;
     for (var first = 0u; first < TILE_M; first += PASS_ROWS) {
-        pass_on(acc00, first, slice, row, col);
+        pass_on(acc00, acc10, acc20, acc30, first, slice, row, col);
         if (TWO_COLS) {
-            pass_on(acc01, first, slice, row, col + THREADS_N);
+            pass_on(acc01, acc11, acc21, acc31, first, slice, row, col + THREADS_N);
         }
         if (TWO_ROWS) {
-            pass_on(acc10, first, slice, row + THREADS_M, col);
+            pass_on(acc40, acc50, acc60, acc70, first, slice, row + THREADS_M, col);
         }
         if (TWO_ROWS && TWO_COLS) {
-            pass_on(acc11, first, slice, row + THREADS_M, col + THREADS_N);
+            pass_on(acc41, acc51, acc61, acc71, first, slice, row + THREADS_M, col + THREADS_N);
         }
         workgroupBarrier();
         if (PASS_ELEMENTS < 4u) {

@@ -78,9 +78,12 @@ fn tiles_divide_evenly() {
     for tile in Tile::ALL {
         let s = tile.sizes();
         assert_eq!((s.m % s.thread_m, s.n % s.thread_n), (0, 0), "{tile:?}");
-        assert_eq!((s.thread_m % 4, s.thread_n % 4), (0, 0), "{tile:?}: quads");
+        let quads = |thread: u32| [4, 8].contains(&thread);
+        assert!(quads(s.thread_m) && quads(s.thread_n), "{tile:?}: quads");
+        let swizzled = s.m.is_power_of_two() && s.n.is_power_of_two();
+        assert!(swizzled, "{tile:?}: quads that trade places");
         assert_eq!(
-            (s.k % 8, s.k % s.slices),
+            (s.k % 8, s.k % (4 * s.slices)),
             (0, 0),
             "{tile:?}: blocks, slices"
         );

@@ -263,7 +263,7 @@ impl Tile {
     /// long sums. A function of the shape alone, so that results do not depend on the adapter or on R.
     pub fn for_product(Product { m, n, k }: Product) -> Self {
         const ENOUGH_WORKGROUPS: usize = 96;
-        const FEW_WORKGROUPS: usize = 32;
+        const FEW_WORKGROUPS: usize = 64;
         const LONG_SUM: usize = 64;
         let good = |tile: Self| tile.tiles(m, n) >= ENOUGH_WORKGROUPS && tile.fills(m, n);
         match () {

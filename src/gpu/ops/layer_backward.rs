@@ -141,7 +141,8 @@ pub struct Operands {
     pub input_wanted: bool,
 }
 
-/// The tile of both products: the smaller of their own, so that neither has too few workgroups.
+/// The tile of both products: the smaller of their own, so that neither has too few workgroups, but for W
+/// none that splits sums unless W itself asks for it.
 pub fn tile(batch: usize, layer: &Layer, input_wanted: bool) -> Tile {
     let weight = Tile::for_product(Product {
         m: layer.outputs,
@@ -153,10 +154,10 @@ pub fn tile(batch: usize, layer: &Layer, input_wanted: bool) -> Tile {
         n: layer.inputs,
         k: layer.outputs,
     });
-    if input_wanted {
-        weight.min(input)
-    } else {
-        weight
+    match (input_wanted, input) {
+        (false, _) => weight,
+        (true, Tile::Deep) => weight.min(Tile::Small),
+        (true, input) => weight.min(input),
     }
 }
 
