@@ -98,6 +98,11 @@ impl GpuExecutor {
             .iter()
             .find(|s| s.split == Split::Train)
             .and_then(steps);
+        // All together, so that no processor waits for the end of one program.
+        let evaluations = plan.splits.iter().flat_map(|split| &split.evaluate);
+        let ops = plan.train_step.iter().chain(&plan.epoch_end);
+        let shaders: Vec<_> = ops.chain(evaluations).map(|op| &op.shader).collect();
+        gpu.compile(&shaders).await?;
         let both = async |ops: &[Op], steps| -> Result<[Program; 2]> {
             let traded: Vec<Op> = ops.iter().map(|op| op.traded(&plan.pairs)).collect();
             Ok([
