@@ -11,9 +11,12 @@ use crate::error::{Error, Result};
 use crate::executor::{BatchMetrics, Executor, Split, Splits, check_orders};
 use crate::nn::{Model, Parameters};
 
-/// FLOPs of one submission, at most: a tenth of a second on a slow card, so that no driver takes it
-/// for hung, and a step or two on a software adapter.
-const SUBMISSION_FLOPS: u64 = 10_000_000_000;
+/// FLOPs of one submission, at most: a second on a slow card, so that no driver takes it for hung, and
+/// the most steps a submission may have of 3 × 784 in batches of 128, as it costs the host tens of µs.
+const SUBMISSION_FLOPS: u64 = 100_000_000_000;
+
+/// The same on a software adapter: a step or two of a large network, which are a second there.
+const SOFTWARE_SUBMISSION_FLOPS: u64 = 10_000_000_000;
 
 /// Steps of one submission, at most.
 const SUBMISSION_STEPS: u64 = 64;
@@ -169,7 +172,11 @@ impl GpuExecutor {
     fn steps_per_submission(&self) -> usize {
         let batch = self.options.sgd.batch_size;
         let flops = self.options.realizations as u64 * self.model.step_flops(batch);
-        (SUBMISSION_FLOPS / flops.max(1)).clamp(1, SUBMISSION_STEPS) as usize
+        let most = match self.gpu.summary().software {
+            true => SOFTWARE_SUBMISSION_FLOPS,
+            false => SUBMISSION_FLOPS,
+        };
+        (most / flops.max(1)).clamp(1, SUBMISSION_STEPS) as usize
     }
 
     /// The metrics buffer of a split, by realization and batch.
