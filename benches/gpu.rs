@@ -51,13 +51,18 @@ fn main() -> Result<()> {
             measure(&mut criterion, &mut gpu, &target);
             rows.push(target.row(&mut gpu, &limits, 5)?);
         }
-        for fused in [true, false] {
+    }
+    let cases = Case::all(software, full).into_iter();
+    for case in cases.chain(Case::halves(&gpu)) {
+        for &fused in case.paths() {
             let mut executor = case.executor(&gpu, fused, 1)?;
             let (program, gpu) = executor.train_step();
             let name = case.name("step", fused);
             run(&mut criterion, gpu, program, &name, case_flops(&case)?);
         }
-        rows.extend(case.step(&gpu, &limits, 3)?);
+        for mut steps in case.steps(&gpu)? {
+            rows.push(steps.row(&limits, 3)?);
+        }
     }
     println!(
         "\n{:60} {:>10} {:>10} {:>10} {:>6} {:>10}",

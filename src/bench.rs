@@ -1,11 +1,11 @@
 //! What an adapter reaches: its own limits, matrix products, single layers and whole training steps,
 //! fused and unfused. `cargo bench --bench gpu` and the GPU report print it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::activation::TANH;
+use crate::activation::{RELU, TANH};
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::executor::{Executor, Sgd, Splits};
@@ -14,7 +14,7 @@ use crate::gpu::shader::{Layout, Storage, Tile};
 use crate::gpu::{
     BufferId, BufferSpec, Buffers, Contents, Gpu, GpuExecutor, LayerPlan, Op, PlanOptions, Program,
 };
-use crate::nn::{Form, Init, LayerKind, Loss, Model};
+use crate::nn::{Cnn, Form, Init, LayerKind, Loss, Model};
 use crate::selftest::dispatch::random;
 
 /// A measurement.
@@ -45,12 +45,42 @@ pub struct Limits {
     pub copy_bytes_per_second: f64,
 }
 
+/// From idle, or under a light load, a card's clocks take about a second to rise, and what is timed on
+/// the way is up to five times too slow. So a card works on what is measured until a window of this
+/// length is hardly faster than the one before.
+const WINDOW: Duration = Duration::from_millis(250);
+
+/// How long that may go on.
+const WARM: Duration = Duration::from_secs(3);
+
+/// Seconds of a round: long beside a wait, short beside what else the machine may do.
+const ROUND: f64 = 0.05;
+
+/// Calls `f`, which returns the seconds of a run, until a hardware adapter's clocks are up, and once
+/// on a software one; returns the seconds of a run by then. What is measured must follow at once.
+fn warm(software: bool, mut f: impl FnMut() -> Result<f64>) -> Result<f64> {
+    let start = Instant::now();
+    let mut before = f64::INFINITY;
+    loop {
+        let window = Instant::now();
+        let mut best = f()?;
+        while !software && window.elapsed() < WINDOW {
+            best = best.min(f()?);
+        }
+        if software || best > 0.97 * before || start.elapsed() >= WARM {
+            return Ok(best);
+        }
+        before = best;
+    }
+}
+
 /// Median wall seconds of a run and the device's own, of `rounds` rounds of as many runs as take a
-/// twentieth of a second together.
+/// twentieth of a second together, on a card whose clocks are up.
 ///
 /// # Errors
 /// Those of [`Program::run`].
 pub fn time(gpu: &mut Gpu, program: &Program, rounds: usize) -> Result<(f64, Option<f64>)> {
+    let software = gpu.summary().software;
     let mut wall = |times: usize| -> Result<f64> {
         let start = Instant::now();
         for _ in 0..times {
@@ -59,10 +89,16 @@ pub fn time(gpu: &mut Gpu, program: &Program, rounds: usize) -> Result<(f64, Opt
         gpu.finish()?;
         Ok(start.elapsed().as_secs_f64())
     };
-    // Warm, then one run's time.
+    // The first run ends what the driver does at the first use of a kernel.
     wall(1)?;
-    let once = wall(1)?;
-    let times = (0.05 / once).clamp(1.0, 1000.0) as usize;
+    let mut times = 1;
+    let once = warm(software, || {
+        let once = wall(times)? / times as f64;
+        // Few waits, so that the card has no time to rest, but many in a window.
+        times = (0.2 * ROUND / once).clamp(1.0, 1000.0) as usize;
+        Ok(once)
+    })?;
+    let times = (ROUND / once).clamp(1.0, 1000.0) as usize;
     let mut seconds = Vec::new();
     for _ in 0..rounds.max(1) {
         seconds.push(wall(times)? / times as f64);
@@ -106,7 +142,13 @@ pub fn limits(gpu: &mut Gpu, rounds: usize) -> Result<Limits> {
     let flops = (workgroups * limits::fma_peak::WORKGROUP * limits::fma_peak::FLOPS) as f64;
     // Far beyond a card's caches.
     let vectors = if software { 1 << 18 } else { 1 << 24 };
-    let specs = ["input", "output"].map(|name| spec(name, 4 * vectors));
+    let input = spec("input", 4 * vectors);
+    let output = BufferSpec {
+        name: "output".to_owned(),
+        contents: Contents::Zeros,
+        ..input.clone()
+    };
+    let specs = [input, output];
     let op = limits::copy::copy(vectors, BufferId(0), BufferId(1));
     let program_ = program(gpu, &specs, &[op])?;
     let (copy_seconds, copy_device) = time(gpu, &program_, rounds)?;
@@ -199,6 +241,8 @@ pub struct Case {
     pub batch: usize,
     /// Of the input and the hidden layers.
     pub width: usize,
+    /// Of weights and activations.
+    pub storage: Storage,
 }
 
 impl Case {
@@ -210,7 +254,23 @@ impl Case {
             realizations: 1,
             batch,
             width,
+            storage: Storage::F32,
         }
+    }
+
+    /// Training steps with storage in half precision, which fused kernels alone have; none where
+    /// `gpu` has none.
+    pub fn halves(gpu: &Gpu) -> Vec<Self> {
+        let sizes: &[_] = match (gpu.has_f16(), gpu.summary().software) {
+            (false, _) => &[],
+            (true, true) => &[[32, 64]],
+            (true, false) => &[[128, 784], [4096, 4096]],
+        };
+        let half = |&[batch, width]: &[usize; 2]| Self {
+            storage: Storage::F16,
+            ..Self::bregman(batch, width)
+        };
+        sizes.iter().map(half).collect()
     }
 
     /// The sizes of the full product; on a software adapter the small ones alone.
@@ -246,6 +306,7 @@ impl Case {
                             realizations,
                             batch,
                             width,
+                            storage: Storage::F32,
                         });
                     }
                 }
@@ -261,8 +322,12 @@ impl Case {
             _ => String::new(),
         };
         let path = if fused { "fused" } else { "unfused" };
+        let storage = match self.storage {
+            Storage::F32 => "",
+            Storage::F16 => " f16",
+        };
         format!(
-            "{what} {}{form}, batch {} × {}, R = {}, {path}",
+            "{what} {}{form}{storage}, batch {} × {}, R = {}, {path}",
             self.kind.name(),
             self.batch,
             self.width,
@@ -270,7 +335,7 @@ impl Case {
         )
     }
 
-    fn options(&self, fused: bool, storage: Storage) -> PlanOptions {
+    fn options(&self, fused: bool) -> PlanOptions {
         PlanOptions {
             realizations: self.realizations,
             sgd: Sgd {
@@ -278,7 +343,7 @@ impl Case {
                 learning_rate: 1e-3,
             },
             fused,
-            storage,
+            storage: self.storage,
         }
     }
 
@@ -299,7 +364,7 @@ impl Case {
         let model = self.model(2)?;
         let mut targets = Vec::new();
         for fused in [true, false] {
-            let mut plan = LayerPlan::new(&model, 1, self.options(fused, Storage::F32))?;
+            let mut plan = LayerPlan::new(&model, 1, self.options(fused))?;
             for buffer in &mut plan.buffers {
                 *buffer = spec(&buffer.name, buffer.bytes as usize / 4);
             }
@@ -324,72 +389,158 @@ impl Case {
     /// # Errors
     /// Those of [`GpuExecutor::new`].
     pub fn executor(&self, gpu: &Gpu, fused: bool, steps: usize) -> Result<GpuExecutor> {
-        let model = self.model(3)?;
-        let data = |samples: usize| Dataset {
-            name: "noise".to_owned(),
-            channels: 1,
-            image: [1, self.width],
-            classes: 10,
-            pixels: (0..samples * self.width)
-                .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
-                .collect(),
-            labels: (0..samples).map(|i| (i % 10) as u8).collect(),
-        };
-        let splits = Splits {
-            train: data(steps * self.batch),
-            validation: None,
-            test: data(self.batch),
-        };
-        let parameters: Vec<_> = (0..self.realizations as u64)
-            .map(|seed| Init::Random.parameters(&model, seed))
-            .collect();
-        let options = self.options(fused, Storage::F32);
-        let executor = GpuExecutor::new(gpu.clone(), &model, &splits, &parameters, options);
-        pollster::block_on(executor)
+        let image = [1, self.width];
+        executor(gpu, &self.model(3)?, image, self.options(fused), steps)
     }
 
-    /// Whole training steps of three layers, as an epoch runs them.
+    /// The paths, fused or not, that its storage has.
+    pub fn paths(&self) -> &'static [bool] {
+        match self.storage {
+            Storage::F32 => &[true, false],
+            Storage::F16 => &[true],
+        }
+    }
+
+    /// Whole training steps of three layers, ready to be measured.
     ///
     /// # Errors
-    /// Those of [`GpuExecutor`].
-    pub fn step(&self, gpu: &Gpu, peak: &Limits, rounds: usize) -> Result<Vec<Row>> {
+    /// Those of [`GpuExecutor::new`].
+    pub fn steps(&self, gpu: &Gpu) -> Result<Vec<Steps>> {
         let model = self.model(3)?;
-        let flops = (self.realizations as u64 * model.step_flops(self.batch)) as f64;
+        let all = self.paths().iter().map(|&fused| {
+            let (name, options) = (self.name("step", fused), self.options(fused));
+            Steps::new(gpu, name, &model, [1, self.width], options)
+        });
+        all.collect()
+    }
+}
+
+/// An executor of a network for images of one channel on `steps` batches of noise.
+fn executor(
+    gpu: &Gpu,
+    model: &Model,
+    image: [usize; 2],
+    options: PlanOptions,
+    steps: usize,
+) -> Result<GpuExecutor> {
+    let pixels: usize = image.iter().product();
+    let batch = options.sgd.batch_size;
+    let data = |samples: usize| Dataset {
+        name: "noise".to_owned(),
+        channels: 1,
+        image,
+        classes: 10,
+        pixels: (0..samples * pixels)
+            .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+            .collect(),
+        labels: (0..samples).map(|i| (i % 10) as u8).collect(),
+    };
+    let splits = Splits {
+        train: data(steps * batch),
+        validation: None,
+        test: data(batch),
+    };
+    let parameters: Vec<_> = (0..options.realizations as u64)
+        .map(|seed| Init::Random.parameters(model, seed))
+        .collect();
+    let executor = GpuExecutor::new(gpu.clone(), model, &splits, &parameters, options);
+    pollster::block_on(executor)
+}
+
+/// Training steps of a network, as an epoch runs them.
+pub struct Steps {
+    name: String,
+    flops: f64,
+    orders: Vec<Vec<u32>>,
+    steps: usize,
+    executor: GpuExecutor,
+}
+
+impl Steps {
+    /// Those of `model` on images of one channel.
+    ///
+    /// # Errors
+    /// Those of [`GpuExecutor::new`].
+    fn new(
+        gpu: &Gpu,
+        name: String,
+        model: &Model,
+        image: [usize; 2],
+        options: PlanOptions,
+    ) -> Result<Self> {
+        let (batch, realizations) = (options.sgd.batch_size, options.realizations);
+        let flops = (realizations as u64 * model.step_flops(batch)) as f64;
         // A few tenths of a second on a slow card, and 200 steps of what is small.
         let steps = (2e11 / flops).clamp(4.0, 200.0) as usize;
         let steps = if gpu.summary().software { 8 } else { steps };
-        let mut rows = Vec::new();
-        for fused in [true, false] {
-            let mut executor = self.executor(gpu, fused, steps)?;
-            let order: Vec<u32> = (0..(steps * self.batch) as u32).collect();
-            let orders = vec![order; self.realizations];
-            let mut seconds = Vec::new();
-            for round in 0..=rounds.max(1) {
-                let start = Instant::now();
-                pollster::block_on(executor.train_epoch(&orders, &mut |_| {}))?;
-                // The first one warms.
-                if round > 0 {
-                    seconds.push(start.elapsed().as_secs_f64() / steps as f64);
-                }
+        let order: Vec<u32> = (0..(steps * batch) as u32).collect();
+        Ok(Self {
+            name,
+            flops,
+            orders: vec![order; realizations],
+            steps,
+            executor: executor(gpu, model, image, options, steps)?,
+        })
+    }
+
+    /// Those of the small CNN, with one Bregman layer behind it, on images of 28 × 28 in batches of
+    /// 32: the network of `benches/peers/cnn_torch.py`.
+    ///
+    /// # Errors
+    /// Those of [`GpuExecutor::new`].
+    pub fn cnn(gpu: &Gpu, realizations: usize) -> Result<Self> {
+        let cnn = Cnn::small(&RELU, [1, 28, 28])?;
+        let widths = [cnn.features(); 2];
+        let (kind, loss) = (LayerKind::Bregman, Loss::CrossEntropy);
+        let model = Model::new(kind, Form::Dual, &TANH, loss, &widths, 10)?.with_cnn(cnn)?;
+        let options = PlanOptions {
+            realizations,
+            sgd: Sgd {
+                batch_size: 32,
+                learning_rate: 1e-3,
+            },
+            fused: true,
+            storage: Storage::F32,
+        };
+        let name = format!("step cnn, batch 32, R = {realizations}");
+        Self::new(gpu, name, &model, [28, 28], options)
+    }
+
+    /// Measures them: as many epochs a round as take a twentieth of a second.
+    ///
+    /// # Errors
+    /// Those of [`GpuExecutor`].
+    pub fn row(&mut self, peak: &Limits, rounds: usize) -> Result<Row> {
+        let Self {
+            orders,
+            steps,
+            executor,
+            ..
+        } = self;
+        let software = executor.gpu().summary().software;
+        let mut wall = |epochs: usize| -> Result<f64> {
+            let start = Instant::now();
+            for _ in 0..epochs {
+                pollster::block_on(executor.train_epoch(orders, &mut |_| {}))?;
             }
-            seconds.sort_by(f64::total_cmp);
-            let (program, gpu) = executor.train_step();
-            let times = steps.min(50);
-            let device = pollster::block_on(program.device_seconds(gpu, times))?;
-            let times = (
-                seconds[seconds.len() / 2],
-                device.map(|seconds| seconds / times as f64),
-            );
-            let dispatches = program.dispatches();
-            rows.push(row(
-                self.name("step", fused),
-                times,
-                flops,
-                dispatches,
-                peak,
-            ));
+            Ok(start.elapsed().as_secs_f64() / (epochs * *steps) as f64)
+        };
+        let once = warm(software, || wall(1))?;
+        let epochs = (ROUND / (once * *steps as f64)).clamp(1.0, 1000.0) as usize;
+        let mut seconds = Vec::new();
+        for _ in 0..rounds.max(1) {
+            seconds.push(wall(epochs)?);
         }
-        Ok(rows)
+        seconds.sort_by(f64::total_cmp);
+        let (program, gpu) = executor.train_step();
+        let times = (*steps).min(50);
+        let device = pollster::block_on(program.device_seconds(gpu, times))?;
+        let times = (
+            seconds[seconds.len() / 2],
+            device.map(|seconds| seconds / times as f64),
+        );
+        let dispatches = program.dispatches();
+        Ok(row(self.name.clone(), times, self.flops, dispatches, peak))
     }
 }
 

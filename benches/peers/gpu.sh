@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Ours and PyTorch's training steps and products on this machine's GPU, side by side, with the ratios,
-# in benches/results/: bash benches/peers/gpu.sh [--adapter NAME]
+# Ours, PyTorch's and burn's training steps and products on this machine's GPU, side by side, with the
+# ratios, in benches/results/: bash benches/peers/gpu.sh [--adapter NAME]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# Minutes at the first time; the report says so where burn is missing.
+cargo build --release --features burn-wgpu --bin burn_wgpu \
+    --manifest-path benches/peers/rust/Cargo.toml || true
 exec cargo run --release --bin gpu_report -- "$@"

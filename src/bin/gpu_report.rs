@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use bregman::activation::TANH;
-use bregman::bench::{self, Case};
+use bregman::bench::{self, Case, Row, Steps};
 use bregman::data::{self, Request};
 use bregman::error::{Error, Result};
 use bregman::executor::{Sgd, Splits};
@@ -19,8 +19,9 @@ use bregman::train::{self, Schedule, Silent};
 use clap::Parser;
 use serde_json::{Value, json};
 
-/// Measure an adapter: limits, first step, training steps, matrix products, MNIST, PyTorch beside it
-/// where a Python has it, layers, and the self-test with its agreement of fused, unfused and float64.
+/// Measure an adapter: limits, first step, training steps, the CNN, matrix products, MNIST, PyTorch
+/// beside it where a Python has it, burn where it was built, layers, and the self-test with its
+/// agreement of fused, unfused and float64.
 ///
 /// Each part runs in a process of its own, with a limit on its time; one that fails or hangs leaves
 /// the others standing. All of it ends within nine minutes, and two files say what came of it.
@@ -43,21 +44,30 @@ struct Options {
         default_value = "benches/peers/gpu_torch.py"
     )]
     torch_script: PathBuf,
+    /// The program that measures burn
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "benches/peers/rust/target/release/burn_wgpu"
+    )]
+    burn: PathBuf,
     /// Run this part alone and print its JSON
     #[arg(long, value_name = "PART")]
     part: Option<String>,
 }
 
 /// The parts by name, most wanted first, and the seconds that each may take.
-const PARTS: [(&str, u64); 8] = [
+const PARTS: [(&str, u64); 10] = [
     ("adapter", 20),
-    ("first step", 30),
-    ("steps", 120),
-    ("matmul", 60),
-    ("mnist", 120),
-    ("pytorch", 150),
+    ("first step", 20),
+    ("steps", 90),
+    ("cnn", 30),
+    ("matmul", 45),
+    ("mnist", 60),
+    ("pytorch", 120),
+    ("burn", 60),
     ("layers", 90),
-    ("selftest", 300),
+    ("selftest", 120),
 ];
 
 /// Seconds that all parts together may take.
@@ -124,31 +134,44 @@ fn run_part(part: &str, options: &Options) -> Result<Value> {
         }
         "steps" => {
             let limits = bench::limits(&mut gpu, rounds)?;
-            let mut rows = Vec::new();
-            for case in Case::all(software, false) {
-                rows.extend(case.step(&gpu, &limits, rounds)?);
+            let mut rows = Rows::default();
+            let cases = Case::all(software, false).into_iter();
+            for case in cases.chain(Case::halves(&gpu)) {
+                for mut steps in case.steps(&gpu)? {
+                    rows.push(steps.row(&limits, rounds)?);
+                }
             }
-            Ok(json!(rows))
+            Ok(rows.all())
+        }
+        "cnn" => {
+            let limits = bench::limits(&mut gpu, rounds)?;
+            let mut rows = Rows::default();
+            // Five realizations take a software adapter minutes.
+            let all = if software { &[1][..] } else { &[1, 5] };
+            for &realizations in all {
+                rows.push(Steps::cnn(&gpu, realizations)?.row(&limits, rounds)?);
+            }
+            Ok(rows.all())
         }
         "matmul" => {
             let limits = bench::limits(&mut gpu, rounds)?;
-            let mut rows = Vec::new();
+            let mut rows = Rows::default();
             for size in if software { &[64][..] } else { &[1024, 4096] } {
                 for target in bench::matmul(&gpu, *size)? {
                     rows.push(target.row(&mut gpu, &limits, rounds)?);
                 }
             }
-            Ok(json!(rows))
+            Ok(rows.all())
         }
         "layers" => {
             let limits = bench::limits(&mut gpu, rounds)?;
-            let mut rows = Vec::new();
+            let mut rows = Rows::default();
             for case in Case::all(software, false) {
                 for target in case.layer(&gpu)? {
                     rows.push(target.row(&mut gpu, &limits, rounds)?);
                 }
             }
-            Ok(json!(rows))
+            Ok(rows.all())
         }
         "mnist" => mnist(&gpu, options),
         "selftest" => {
@@ -160,6 +183,21 @@ fn run_part(part: &str, options: &Options) -> Result<Value> {
             name: part.to_owned(),
             known: PARTS.map(|(name, _)| name).join(", "),
         }),
+    }
+}
+
+/// Rows of a part, of which all so far are printed after each: whoever stops it keeps them.
+#[derive(Default)]
+struct Rows(Vec<Row>);
+
+impl Rows {
+    fn push(&mut self, row: Row) {
+        self.0.push(row);
+        say(&json!(self.0).to_string(), true);
+    }
+
+    fn all(self) -> Value {
+        json!(self.0)
     }
 }
 
@@ -245,18 +283,29 @@ fn report(options: &Options) -> Result<()> {
         let found = if left < 5 {
             json!({ "failed": "no time was left" })
         } else {
-            let mut command = if part == "pytorch" {
-                let mut command = Command::new("python3");
-                command.arg(&options.torch_script);
-                command
-            } else {
-                let mut command = Command::new(&program);
-                command.args(["--part", part, "--data-dir"]);
-                command.arg(&options.data_dir);
-                if let Some(name) = &options.adapter {
-                    command.args(["--adapter", name]);
+            let mut command = match part {
+                "pytorch" => {
+                    let mut command = Command::new("python3");
+                    command.arg(&options.torch_script);
+                    command
                 }
-                command
+                "burn" => {
+                    let mut command = Command::new(&options.burn);
+                    command.arg("--report");
+                    if parts["adapter"]["found"]["software"] == true {
+                        command.arg("software");
+                    }
+                    command
+                }
+                _ => {
+                    let mut command = Command::new(&program);
+                    command.args(["--part", part, "--data-dir"]);
+                    command.arg(&options.data_dir);
+                    if let Some(name) = &options.adapter {
+                        command.args(["--adapter", name]);
+                    }
+                    command
+                }
             };
             child(
                 &mut command,
@@ -318,7 +367,7 @@ fn child(command: &mut Command, folder: &Path, limit: Duration) -> Value {
         .spawn();
     let mut child = match spawned {
         Ok(child) => child,
-        Err(e) => return failed(e.to_string()),
+        Err(e) => return failed(format!("{}: {e}", command.get_program().display())),
     };
     let start = Instant::now();
     let status = loop {
@@ -340,12 +389,13 @@ fn child(command: &mut Command, folder: &Path, limit: Duration) -> Value {
         let _ = std::fs::remove_file(file);
     }
     let last = |text: &str| text.trim().lines().next_back().unwrap_or("").to_owned();
-    match status {
-        // What it had found by then, if it says so line by line.
-        None => serde_json::from_str(&last(&text))
-            .unwrap_or_else(|_| failed(format!("stopped after {} s", limit.as_secs()))),
-        Some(status) if !status.success() => failed(format!("{status}: {}", last(&complaint))),
-        Some(_) => serde_json::from_str(&last(&text)).unwrap_or_else(|e| failed(e.to_string())),
+    let found = serde_json::from_str::<Value>(&last(&text));
+    match (status, found) {
+        // If it was stopped or failed: what it had found by then, as it says so line by line.
+        (_, Ok(found)) => found,
+        (Some(status), Err(e)) if status.success() => failed(e.to_string()),
+        (None, Err(_)) => failed(format!("stopped after {} s", limit.as_secs())),
+        (Some(status), Err(_)) => failed(format!("{status}: {}", last(&complaint))),
     }
 }
 
@@ -407,7 +457,7 @@ fn page(json: &Value) -> String {
         "From nothing to the first finished step, pipelines compiled: {:.3} s.\n",
         number(&first["seconds"])
     ));
-    for part in ["steps", "matmul", "layers"] {
+    for part in ["steps", "cnn", "matmul", "layers"] {
         line(&format!("## {part}\n"));
         let Some(rows) = parts[part]["found"].as_array() else {
             line(&format!("{}\n", parts[part]["found"]));
@@ -459,8 +509,8 @@ fn page(json: &Value) -> String {
             line("");
         }
     }
-    line("## PyTorch\n");
-    line(&torch_table(parts));
+    line("## Peers\n");
+    line(&peers_table(parts));
     line("## Self-test\n");
     let selftest = &parts["selftest"]["found"];
     line(match selftest["passed"].as_bool() {
@@ -471,41 +521,49 @@ fn page(json: &Value) -> String {
     page
 }
 
-/// PyTorch's steps beside ours of the same name.
-fn torch_table(parts: &Value) -> String {
-    let found = &parts["pytorch"]["found"];
-    let Some(rows) = found["rows"].as_array() else {
-        return format!("{found}\n");
-    };
+/// The peers' steps beside ours of the same name.
+fn peers_table(parts: &Value) -> String {
     let ours = |name: &str| {
-        let all = ["steps", "matmul"].map(|part| parts[part]["found"].as_array());
+        let all = ["steps", "cnn", "matmul"].map(|part| parts[part]["found"].as_array());
         let mut all = all.into_iter().flatten().flatten();
         all.find(|row| row["name"] == name)
             .map(|row| number(&row["seconds"]))
     };
-    let mut table = format!(
-        "PyTorch {} on {}.\n\n| what | how | PyTorch µs | ours µs | PyTorch ÷ ours |\n|---|---|---|---|---|\n",
-        found["version"].as_str().unwrap_or(""),
-        found["device"].as_str().unwrap_or("")
-    );
-    for row in rows {
-        let name = row["name"].as_str().unwrap_or("");
-        let theirs = number(&row["seconds"]);
-        let (ours, ratio) = match ours(name) {
-            Some(ours) => (
-                format!("{:.2}", 1e6 * ours),
-                format!("{:.2}", theirs / ours),
-            ),
-            None => (String::new(), String::new()),
+    let mut about = String::new();
+    let mut table = "| what | peer | how | theirs µs | ours µs | theirs ÷ ours |\n\
+                     |---|---|---|---|---|---|\n"
+        .to_owned();
+    for (part, peer) in [("pytorch", "PyTorch"), ("burn", "burn")] {
+        let found = &parts[part]["found"];
+        let Some(rows) = found["rows"].as_array() else {
+            let _ = writeln!(about, "{peer}: {found}.\n");
+            continue;
         };
-        let how = row["how"].as_str().unwrap_or("");
         let _ = writeln!(
-            table,
-            "| {name} | {how} | {:.2} | {ours} | {ratio} |",
-            1e6 * theirs
+            about,
+            "{peer} {} on {}.\n",
+            found["version"].as_str().unwrap_or(""),
+            found["device"].as_str().unwrap_or("")
         );
+        for row in rows {
+            let name = row["name"].as_str().unwrap_or("");
+            let theirs = number(&row["seconds"]);
+            let (ours, ratio) = match ours(name) {
+                Some(ours) => (
+                    format!("{:.2}", 1e6 * ours),
+                    format!("{:.2}", theirs / ours),
+                ),
+                None => (String::new(), String::new()),
+            };
+            let how = row["how"].as_str().unwrap_or("");
+            let _ = writeln!(
+                table,
+                "| {name} | {peer} | {how} | {:.2} | {ours} | {ratio} |",
+                1e6 * theirs
+            );
+        }
     }
-    table
+    about + &table
 }
 
 fn number(value: &Value) -> f64 {

@@ -1,7 +1,10 @@
 //! A device with its queue, and every way in which it can fail turned into an [`Error`].
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use super::adapter::{self, AdapterSummary, Selection};
@@ -15,6 +18,9 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// How many submissions may be under way at once.
 const IN_FLIGHT: usize = 3;
+
+/// What an error scope caught, if anything, once it is known.
+pub(super) type Reported = Pin<Box<dyn Future<Output = Option<wgpu::Error>> + Send>>;
 
 /// A device, ready to run programs. A clone is the same device, with submissions of its own.
 #[derive(Clone)]
@@ -143,6 +149,13 @@ impl Gpu {
     /// Runs `f` and turns what it made the device report into an error that names `operation`.
     pub(super) async fn scoped<T>(&self, operation: &str, f: impl FnOnce() -> T) -> Result<T> {
         self.check()?;
+        let (value, reported) = self.watch(f);
+        self.judge(operation, value, reported).await
+    }
+
+    /// Runs `f` within error scopes, which are this thread's alone. What they caught may be awaited
+    /// on any thread.
+    pub(super) fn watch<T>(&self, f: impl FnOnce() -> T) -> (T, Vec<Reported>) {
         let filters = [
             wgpu::ErrorFilter::OutOfMemory,
             wgpu::ErrorFilter::Internal,
@@ -150,9 +163,15 @@ impl Gpu {
         ];
         let scopes = filters.map(|filter| self.device.push_error_scope(filter));
         let value = f();
+        let pop = |scope: wgpu::ErrorScopeGuard| -> Reported { Box::pin(scope.pop()) };
+        (value, scopes.into_iter().rev().map(pop).collect())
+    }
+
+    /// `value`, unless the device reported an error on the way to it.
+    async fn judge<T>(&self, operation: &str, value: T, reported: Vec<Reported>) -> Result<T> {
         let mut first = None;
-        for scope in scopes.into_iter().rev() {
-            let error = scope.pop().await;
+        for error in reported {
+            let error = error.await;
             first = first.or(error);
         }
         match first {
@@ -161,17 +180,57 @@ impl Gpu {
         }
     }
 
+    /// Compiles the kernels of `shaders`, each once. Drivers take a tenth to half a second for one,
+    /// so every processor takes the next until none is left.
+    ///
+    /// # Errors
+    /// That of the first kernel, in their order, which does not compile.
+    pub(super) async fn compile(&self, shaders: &[&Shader]) -> Result<()> {
+        self.check()?;
+        let mut seen: HashSet<String> = lock(&self.kernels).keys().cloned().collect();
+        let missing: Vec<&Shader> = shaders
+            .iter()
+            .copied()
+            .filter(|shader| seen.insert(shader.label()))
+            .collect();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut built = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                match missing.get(index) {
+                    Some(shader) => built.push((index, Kernel::build(self, shader))),
+                    None => return built,
+                }
+            }
+        };
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let mut built = thread::scope(|scope| {
+            let helpers: Vec<_> = (1..threads.min(missing.len()))
+                .map(|_| scope.spawn(work))
+                .collect();
+            let mut built = work();
+            for helper in helpers {
+                built.extend(helper.join().expect("a thread that compiles kernels"));
+            }
+            built
+        });
+        built.sort_by_key(|(index, _)| *index);
+        for (index, kernel) in built {
+            let label = missing[index].label();
+            let (kernel, reported) = kernel?;
+            let operation = format!("compiling {label}");
+            let kernel = self.judge(&operation, kernel, reported).await?;
+            lock(&self.kernels).insert(label, Arc::new(kernel));
+        }
+        Ok(())
+    }
+
     /// The compiled kernel of `shader`; each is built once.
     pub(super) async fn kernel(&self, shader: &Shader) -> Result<Arc<Kernel>> {
-        let label = shader.label();
-        let cached = lock(&self.kernels).get(&label).cloned();
-        if let Some(kernel) = cached {
-            return Ok(kernel);
-        }
-        let kernel = Arc::new(Kernel::new(self, shader).await?);
-        let mut kernels = lock(&self.kernels);
-        kernels.insert(label, Arc::clone(&kernel));
-        Ok(kernel)
+        self.compile(&[shader]).await?;
+        let kernel = lock(&self.kernels).get(&shader.label()).cloned();
+        Ok(kernel.expect("it has just been compiled"))
     }
 
     /// Waits until all that was submitted has run.

@@ -11,9 +11,12 @@ use crate::error::{Error, Result};
 use crate::executor::{BatchMetrics, Executor, Split, Splits, check_orders};
 use crate::nn::{Model, Parameters};
 
-/// FLOPs of one submission, at most: a tenth of a second on a slow card, so that no driver takes it
-/// for hung, and a step or two on a software adapter.
-const SUBMISSION_FLOPS: u64 = 10_000_000_000;
+/// FLOPs of one submission, at most: a second on a slow card, so that no driver takes it for hung, and
+/// the most steps a submission may have of 3 × 784 in batches of 128, as it costs the host tens of µs.
+const SUBMISSION_FLOPS: u64 = 100_000_000_000;
+
+/// The same on a software adapter: a step or two of a large network, which are a second there.
+const SOFTWARE_SUBMISSION_FLOPS: u64 = 10_000_000_000;
 
 /// Steps of one submission, at most.
 const SUBMISSION_STEPS: u64 = 64;
@@ -98,6 +101,11 @@ impl GpuExecutor {
             .iter()
             .find(|s| s.split == Split::Train)
             .and_then(steps);
+        // All together, so that no processor waits for the end of one program.
+        let evaluations = plan.splits.iter().flat_map(|split| &split.evaluate);
+        let ops = plan.train_step.iter().chain(&plan.epoch_end);
+        let shaders: Vec<_> = ops.chain(evaluations).map(|op| &op.shader).collect();
+        gpu.compile(&shaders).await?;
         let both = async |ops: &[Op], steps| -> Result<[Program; 2]> {
             let traded: Vec<Op> = ops.iter().map(|op| op.traded(&plan.pairs)).collect();
             Ok([
@@ -164,7 +172,11 @@ impl GpuExecutor {
     fn steps_per_submission(&self) -> usize {
         let batch = self.options.sgd.batch_size;
         let flops = self.options.realizations as u64 * self.model.step_flops(batch);
-        (SUBMISSION_FLOPS / flops.max(1)).clamp(1, SUBMISSION_STEPS) as usize
+        let most = match self.gpu.summary().software {
+            true => SOFTWARE_SUBMISSION_FLOPS,
+            false => SUBMISSION_FLOPS,
+        };
+        (most / flops.max(1)).clamp(1, SUBMISSION_STEPS) as usize
     }
 
     /// The metrics buffer of a split, by realization and batch.

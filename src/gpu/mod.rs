@@ -1,8 +1,8 @@
 //! The WGSL executor: a [`Model`](crate::nn::Model) becomes a [`Plan`] of dispatches, which a
 //! [`Gpu`] lays out once and replays for every step.
 //!
-//! Nothing here reads a clock, a file or a thread pool; asking for an adapter and reading back are
-//! `async`, and waiting is left to the caller.
+//! Nothing here reads a clock or a file; asking for an adapter and reading back are `async`, and
+//! waiting is left to the caller. Threads of its own compile kernels side by side, and end with that.
 
 mod adapter;
 mod device;

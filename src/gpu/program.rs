@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::device::Gpu;
+use super::device::{Gpu, Reported};
 use super::plan::{BufferId, BufferSpec, Contents, Grid, Op, STEP_STRIDE};
 use super::shader::{self, Access, Reflection, Shader};
 use crate::error::{Error, Result};
@@ -22,12 +22,12 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    pub(super) async fn new(gpu: &Gpu, shader: &Shader) -> Result<Self> {
+    /// Compiles `shader`; whether the device had something against it is still to be awaited.
+    pub(super) fn build(gpu: &Gpu, shader: &Shader) -> Result<(Self, Vec<Reported>)> {
         let reflection = shader::reflect(shader)?;
         let label = shader.label();
-        let operation = format!("compiling {label}");
         let device = &gpu.device;
-        gpu.scoped(&operation, || {
+        Ok(gpu.watch(|| {
             let layout = bind_group_layout(device, &reflection, 0);
             let reads_step = reflection.bindings.iter().any(|b| b.group == 1);
             let step_layout = reads_step.then(|| bind_group_layout(device, &reflection, 1));
@@ -68,31 +68,29 @@ impl Kernel {
                 step_layout,
                 reflection,
             }
-        })
-        .await
+        }))
     }
 
-    /// Workgroups along x, y, z, folded over x and y.
+    /// Workgroups along x, y, z.
     fn workgroups(&self, grid: Grid, limits: &wgpu::Limits) -> Result<[u32; 3]> {
-        let most = limits.max_compute_workgroups_per_dimension as usize;
-        let fold = |count: usize| {
-            let y = count.div_ceil(most);
-            [count.div_ceil(y.max(1)), y, 1]
+        let count = match grid {
+            Grid::Elements(len) => len.div_ceil(self.reflection.workgroup_size[0] as usize),
+            Grid::Workgroups(count) => count,
         };
-        let counts = match grid {
-            Grid::Elements(len) => fold(len.div_ceil(self.reflection.workgroup_size[0] as usize)),
-            Grid::Workgroups(count) => fold(count),
-        };
-        if counts.iter().any(|&count| count > most) {
-            return Err(Error::Gpu {
-                operation: self.label.clone(),
-                message: format!(
-                    "{counts:?} workgroups, but the adapter allows {most} a dimension"
-                ),
-            });
-        }
-        Ok(counts.map(|count| count as u32))
+        let most = limits.max_compute_workgroups_per_dimension;
+        fold(count, most).ok_or_else(|| Error::Gpu {
+            operation: self.label.clone(),
+            message: format!("{count} workgroups, but the adapter allows {most} a dimension"),
+        })
     }
+}
+
+/// `count` workgroups, or hardly more, with at most `most` along each of x and y; none if that is
+/// impossible.
+fn fold(count: usize, most: u32) -> Option<[u32; 3]> {
+    let y = count.div_ceil(most as usize);
+    let x = count.div_ceil(y.max(1));
+    (y <= most as usize).then_some([x as u32, y as u32, 1])
 }
 
 fn bind_group_layout(
@@ -198,6 +196,8 @@ impl Program {
         steps: Option<BufferId>,
     ) -> Result<Self> {
         let limits = gpu.limits();
+        gpu.compile(&ops.iter().map(|op| &op.shader).collect::<Vec<_>>())
+            .await?;
         let mut dispatches = Vec::with_capacity(ops.len());
         for op in ops {
             let kernel = gpu.kernel(&op.shader).await?;
@@ -373,4 +373,26 @@ fn bind_group(gpu: &Gpu, buffers: &Buffers, kernel: &Kernel, op: &Op) -> wgpu::B
         layout: &kernel.layout,
         entries: &declared.iter().map(entry).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fold;
+
+    #[test]
+    fn workgroups_are_folded_beyond_a_dimension() {
+        assert_eq!(fold(0, 65_535), Some([0, 0, 1]));
+        assert_eq!(fold(65_535, 65_535), Some([65_535, 1, 1]));
+        assert_eq!(fold(65_536, 65_535), Some([32_768, 2, 1]));
+        assert_eq!(fold(65_537, 65_535), Some([32_769, 2, 1]));
+        assert_eq!(fold(49, 7), Some([7, 7, 1]));
+        assert_eq!(fold(50, 7), None);
+        for count in 1..=49 {
+            let [x, y, z] = fold(count, 7).expect("at most 49 workgroups");
+            assert!(x <= 7 && y <= 7 && z == 1, "{count}: {x} {y} {z}");
+            // None is left out, and less than a row is too much.
+            let all = (x * y) as usize;
+            assert!((count..count + y as usize).contains(&all), "{count}: {all}");
+        }
+    }
 }

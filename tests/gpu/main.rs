@@ -9,6 +9,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod device;
+mod dispatch;
 mod equilibrium;
 mod mutations;
 mod networks;
@@ -38,6 +39,7 @@ fn main() {
     let lacks_f16 = adapter.as_ref().is_ok_and(|gpu| !gpu.has_f16());
     let tests = [
         device::tests(),
+        dispatch::tests(),
         networks::tests(),
         mutations::tests(),
         theory::tests(),

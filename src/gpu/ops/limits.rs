@@ -35,6 +35,7 @@ pub mod fma_peak {
 pub mod copy {
     use super::{BufferId, GRID, Grid, Op, Shader, wgsl};
     use crate::gpu::ops::params;
+    use crate::gpu::shader::reflect;
 
     params! { vectors: u32 }
 
@@ -48,7 +49,10 @@ pub mod copy {
         let params = Params {
             vectors: vectors as u32,
         };
-        Op::new(shader(), &params, Grid::Elements(vectors))
+        let shader = shader();
+        let reflection = reflect(&shader).expect("every shader is checked by a test");
+        let each = reflection.constants["EACH"] as usize;
+        Op::new(shader, &params, Grid::Elements(vectors.div_ceil(each)))
             .bind("input", input)
             .bind("output", output)
     }
