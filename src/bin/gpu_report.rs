@@ -51,6 +51,12 @@ struct Options {
         default_value = "benches/peers/rust/target/release/burn_wgpu"
     )]
     burn: PathBuf,
+    /// Run these parts, and keep the others of a report of this day that is there already
+    #[arg(long, value_name = "PART,…", value_delimiter = ',')]
+    parts: Option<Vec<String>>,
+    /// Seconds that all parts together may take
+    #[arg(long, value_name = "S", default_value_t = 520)]
+    seconds: u64,
     /// Run this part alone and print its JSON
     #[arg(long, value_name = "PART")]
     part: Option<String>,
@@ -69,9 +75,6 @@ const PARTS: [(&str, u64); 10] = [
     ("layers", 90),
     ("selftest", 120),
 ];
-
-/// Seconds that all parts together may take.
-const BUDGET: u64 = 520;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -178,11 +181,23 @@ fn run_part(part: &str, options: &Options) -> Result<Value> {
             let report = selftest::run(&mut gpu, false, &mut |_| {})?;
             Ok(json!(report))
         }
-        _ => Err(Error::UnknownName {
-            kind: "part",
-            name: part.to_owned(),
-            known: PARTS.map(|(name, _)| name).join(", "),
-        }),
+        _ => Err(unknown_part(part)),
+    }
+}
+
+/// Refuses a name that is no part's.
+fn check_part(name: &str) -> Result<()> {
+    match PARTS.iter().any(|(part, _)| *part == name) {
+        true => Ok(()),
+        false => Err(unknown_part(name)),
+    }
+}
+
+fn unknown_part(name: &str) -> Error {
+    Error::UnknownName {
+        kind: "part",
+        name: name.to_owned(),
+        known: PARTS.map(|(name, _)| name).join(", "),
     }
 }
 
@@ -277,8 +292,17 @@ fn report(options: &Options) -> Result<()> {
     let program = std::env::current_exe().map_err(Error::io("find", "this program"))?;
     std::fs::create_dir_all(&options.out_dir).map_err(Error::io("create", &options.out_dir))?;
     let mut parts = serde_json::Map::new();
+    let wanted = options.parts.as_deref();
+    for name in wanted.unwrap_or_default() {
+        check_part(name)?;
+    }
     for (part, limit) in PARTS {
-        let left = BUDGET.saturating_sub(start.elapsed().as_secs());
+        // The adapter names the report.
+        let named = |wanted: &[String]| part == "adapter" || wanted.iter().any(|name| name == part);
+        if !wanted.is_none_or(named) {
+            continue;
+        }
+        let left = options.seconds.saturating_sub(start.elapsed().as_secs());
         let began = Instant::now();
         let found = if left < 5 {
             json!({ "failed": "no time was left" })
@@ -323,6 +347,11 @@ fn report(options: &Options) -> Result<()> {
             part.to_owned(),
             json!({ "seconds": seconds, "found": found }),
         );
+        if part == "adapter" && wanted.is_some() {
+            let mut kept = earlier(&options.out_dir, &parts);
+            kept.append(&mut parts);
+            parts = kept;
+        }
         // After every part: whoever stops this keeps what there is.
         save(&options.out_dir, &parts)?;
     }
@@ -330,12 +359,28 @@ fn report(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Writes what is known so far, as JSON and as a page.
-fn save(folder: &Path, parts: &serde_json::Map<String, Value>) -> Result<()> {
+/// The name of a report of this day, without an extension.
+fn stem(parts: &serde_json::Map<String, Value>) -> String {
     let adapter = &parts["adapter"]["found"];
     let name = adapter["name"].as_str().unwrap_or("unknown adapter");
+    format!("{}-{}", file_name(name), today())
+}
+
+/// The parts of a report of this day and adapter, none if there is none.
+fn earlier(
+    folder: &Path,
+    parts: &serde_json::Map<String, Value>,
+) -> serde_json::Map<String, Value> {
+    let text = std::fs::read_to_string(folder.join(format!("{}.json", stem(parts))));
+    let report: Option<Value> = text.ok().and_then(|text| serde_json::from_str(&text).ok());
+    let parts = report.and_then(|report| report["parts"].as_object().cloned());
+    parts.unwrap_or_default()
+}
+
+/// Writes what is known so far, as JSON and as a page.
+fn save(folder: &Path, parts: &serde_json::Map<String, Value>) -> Result<()> {
     let date = today();
-    let stem = format!("{}-{date}", file_name(name));
+    let stem = stem(parts);
     let json = json!({
         "date": date,
         "version": env!("CARGO_PKG_VERSION"),
