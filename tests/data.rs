@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use bregman::data::download::download;
 use bregman::data::{
-    DataFault, DownloadFault, Loaded, Part, RemoteFile, Request, Source, Surroundings, cifar10,
-    idx, load_in,
+    DataFault, Dataset, DownloadFault, Loaded, Part, RemoteFile, Request, Source, Surroundings,
+    cifar10, idx, load_in,
 };
 use bregman::error::{Error, Result};
 use flate2::Compression;
@@ -844,6 +844,23 @@ fn cifar10_is_read_loose_and_from_its_archive() {
     assert_eq!((&from_archive.train, &from_archive.test), (train, test));
     assert!(from_archive.notes[0].contains("not the archive released"));
     assert_eq!(from_archive.notes[1..], notes[..]);
+}
+
+#[test]
+fn mirror_images_follow_the_images() {
+    let images = Dataset {
+        name: "two colours".to_owned(),
+        channels: 2,
+        image: [2, 3],
+        classes: 10,
+        pixels: (0..24).collect(),
+        labels: vec![7, 4],
+    };
+    let both = images.clone().with_mirror_images();
+    assert_eq!(both.labels, [7, 4, 7, 4]);
+    assert_eq!(both.pixels[..24], images.pixels);
+    assert_eq!(both.pixels[24..33], [2, 1, 0, 5, 4, 3, 8, 7, 6]);
+    assert_eq!(both.pixels[45..], [23, 22, 21]);
 }
 
 #[test]

@@ -53,6 +53,18 @@ impl Dataset {
         self.channels * self.image[0] * self.image[1]
     }
 
+    /// The images, and after them their mirror images: left and right exchanged.
+    #[must_use]
+    pub fn with_mirror_images(mut self) -> Self {
+        let mut mirrored = self.pixels.clone();
+        for row in mirrored.chunks_exact_mut(self.image[1]) {
+            row.reverse();
+        }
+        self.pixels.append(&mut mirrored);
+        self.labels.extend_from_within(..);
+        self
+    }
+
     /// Keeps the first `samples`.
     pub fn truncate(&mut self, samples: usize) {
         self.pixels.truncate(samples * self.features());

@@ -48,6 +48,7 @@ fn networks() -> Vec<(&'static str, usize, Recipe)> {
         hidden_layers,
         width: Some(128),
         input_range,
+        mirrored: false,
         batch_size: 32,
         phases: vec![Phase {
             epochs,

@@ -129,7 +129,7 @@ async fn cell(
     }
     let data = data(options, row, loaded)?;
     let splits = Splits {
-        train: data.train.clone(),
+        train: cell.recipe.training_set(data.train.clone()),
         validation: None,
         test: data.test.clone(),
     };
@@ -234,7 +234,7 @@ async fn validate(
     let mut train = data.train.clone();
     let held_out = train.split_off(VALIDATION.min(train.len() / 5));
     let splits = Splits {
-        train,
+        train: recipe.training_set(train),
         validation: None,
         test: held_out,
     };

@@ -3,7 +3,7 @@
 use bregman::activation;
 use bregman::data::Dataset;
 use bregman::error::Result;
-use bregman::nn::cnn::Dropout;
+use bregman::nn::cnn::{BlockSpec, Dropout};
 use bregman::nn::{Cnn, Form, LayerKind, Loss, Model};
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +18,6 @@ pub struct Row {
     pub dataset: &'static str,
     /// What the table calls it.
     pub title: &'static str,
-    /// Whether convolutions come first.
-    cnn: bool,
     /// Hidden layers of the kind under test.
     hidden_layers: usize,
     /// The paper's accuracies: standard, Euclidean, Bregman.
@@ -37,8 +35,10 @@ pub struct Settings {
     /// [low, high] of the inputs.
     input_range: [f32; 2],
     batch_size: usize,
-    /// Of the features, behind convolutions.
-    dropout: Option<f32>,
+    /// The convolutions that come first, and the dropout of their features.
+    cnn: Option<(&'static [BlockSpec], f32)>,
+    /// Whether each image of the training set is there as its mirror image, too.
+    mirrored: bool,
     /// Epochs and learning rates. The rate falls twice, to a fifth: the noise of mini-batches, which
     /// costs 2 to 4 points at the first rate, then goes.
     phases: &'static [(u32, f32)],
@@ -50,9 +50,30 @@ const USUAL: Settings = Settings {
     // The background lands at ρ⁻¹(0) = 0, where the slope is largest.
     input_range: [0.0, 1.0 - 1e-6],
     batch_size: 32,
-    dropout: None,
+    cnn: None,
+    mirrored: false,
     phases: &[(8, 0.1), (2, 0.02), (2, 0.004)],
 };
+
+/// 32, 64 and 128 filters, 28 × 28 → 14 × 14 → 7 × 7 → 3 × 3: 1152 features.
+const THREE_BLOCKS: &[BlockSpec] = &[
+    BlockSpec::same(32, 3),
+    BlockSpec::same(64, 3),
+    BlockSpec {
+        // Windows that overlap reach the last row and column of seven.
+        pool: Some([3, 2]),
+        ..BlockSpec::same(128, 3)
+    },
+];
+
+/// 32, 64, 128 and 256 filters, 32 × 32 → 16 × 16 → 8 × 8 → 4 × 4 → 2 × 2: 1024 features. The last
+/// block costs less than the square layer of the 2048 features before it would.
+const FOUR_BLOCKS: &[BlockSpec] = &[
+    BlockSpec::same(32, 3),
+    BlockSpec::same(64, 3),
+    BlockSpec::same(128, 3),
+    BlockSpec::same(256, 3),
+];
 
 impl Row {
     /// The settings that were tried, the row's own first.
@@ -61,19 +82,20 @@ impl Row {
     }
 
     /// The convolutions, with dropout of the features.
-    fn front_end(&self, dropout: Option<f32>) -> Option<Cnn> {
+    fn front_end(&self, settings: &Settings) -> Option<Cnn> {
         let shape = match self.dataset {
             "cifar10" => [3, 32, 32],
             _ => [1, 28, 28],
         };
-        let mut cnn = self.cnn.then(|| {
-            Cnn::small(&activation::RELU, shape).expect("these images are large enough")
-        })?;
-        cnn.dropout = dropout.map(|probability| Dropout {
+        let (blocks, probability) = settings.cnn?;
+        let dropout = Dropout {
             probability,
             seed: 0,
             first_step: 0,
-        });
+        };
+        let cnn = Cnn::new(&activation::RELU, shape, blocks)
+            .and_then(|cnn| cnn.with_dropout(dropout))
+            .expect("the windows of these blocks fit into the images");
         Some(cnn)
     }
 
@@ -90,7 +112,6 @@ pub const ROWS: [Row; 7] = [
         name: "mnist-1",
         dataset: "mnist",
         title: "MNIST, 1 hidden layer",
-        cnn: false,
         hidden_layers: 1,
         paper: [0.9527, 0.9398, 0.9740],
         settings: USUAL,
@@ -100,7 +121,6 @@ pub const ROWS: [Row; 7] = [
         name: "mnist-3",
         dataset: "mnist",
         title: "MNIST, 3 hidden layers",
-        cnn: false,
         hidden_layers: 3,
         paper: [0.9789, 0.9832, 0.9841],
         settings: Settings {
@@ -116,11 +136,12 @@ pub const ROWS: [Row; 7] = [
         name: "mnist-cnn",
         dataset: "mnist",
         title: "MNIST, CNN + 1 hidden layer",
-        cnn: true,
         hidden_layers: 1,
         paper: [0.9939, 0.9935, 0.9940],
         settings: Settings {
-            dropout: Some(0.5),
+            activation: "arcsinh",
+            input_range: [-0.5, 2.75],
+            cnn: Some((THREE_BLOCKS, 0.5)),
             phases: &[(8, 0.1), (2, 0.02), (2, 0.004)],
             ..USUAL
         },
@@ -130,7 +151,6 @@ pub const ROWS: [Row; 7] = [
         name: "fashion-1",
         dataset: "fashion-mnist",
         title: "Fashion-MNIST, 1 hidden layer",
-        cnn: false,
         hidden_layers: 1,
         paper: [0.8911, 0.8901, 0.8939],
         settings: Settings {
@@ -167,7 +187,6 @@ pub const ROWS: [Row; 7] = [
         name: "fashion-3",
         dataset: "fashion-mnist",
         title: "Fashion-MNIST, 3 hidden layers",
-        cnn: false,
         hidden_layers: 3,
         paper: [0.8861, 0.8938, 0.8995],
         settings: Settings {
@@ -180,12 +199,14 @@ pub const ROWS: [Row; 7] = [
         name: "fashion-cnn",
         dataset: "fashion-mnist",
         title: "Fashion-MNIST, CNN + 1 hidden layer",
-        cnn: true,
         hidden_layers: 1,
         paper: [0.9247, 0.9255, 0.9319],
         settings: Settings {
-            dropout: Some(0.5),
-            phases: &[(12, 0.1), (3, 0.02), (2, 0.004)],
+            activation: "arcsinh",
+            input_range: [-0.75, 2.0],
+            cnn: Some((THREE_BLOCKS, 0.5)),
+            mirrored: true,
+            phases: &[(5, 0.1), (2, 0.02), (1, 0.004)],
             ..USUAL
         },
         others: &[],
@@ -194,12 +215,14 @@ pub const ROWS: [Row; 7] = [
         name: "cifar10-cnn",
         dataset: "cifar10",
         title: "CIFAR-10, CNN + 1 hidden layer",
-        cnn: true,
         hidden_layers: 1,
         paper: [0.7802, 0.7800, 0.7995],
         settings: Settings {
-            dropout: Some(0.5),
-            phases: &[(20, 0.1), (5, 0.02), (3, 0.004)],
+            activation: "arcsinh",
+            input_range: [-2.0, 2.0],
+            cnn: Some((FOUR_BLOCKS, 0.5)),
+            mirrored: true,
+            phases: &[(5, 0.1), (2, 0.02), (1, 0.004)],
             ..USUAL
         },
         others: &[],
@@ -228,6 +251,9 @@ pub struct Recipe {
     pub width: Option<usize>,
     /// [low, high] of the inputs.
     pub input_range: [f32; 2],
+    /// Whether each image of the training set is there as its mirror image, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mirrored: bool,
     /// Samples of a mini-batch.
     pub batch_size: usize,
     /// Epochs at each learning rate, in order.
@@ -259,10 +285,11 @@ impl Recipe {
             activation: settings.activation.to_owned(),
             form: Form::Dual.name().to_owned(),
             init: "random".to_owned(),
-            cnn: row.front_end(settings.dropout).map(|cnn| cnn.to_json()),
+            cnn: row.front_end(settings).map(|cnn| cnn.to_json()),
             hidden_layers: row.hidden_layers,
             width: None,
             input_range: settings.input_range,
+            mirrored: settings.mirrored,
             batch_size: settings.batch_size,
             phases: phases(settings.phases, epochs),
             quick: options.quick,
@@ -282,6 +309,15 @@ impl Recipe {
     /// Epochs in all.
     pub fn epochs(&self) -> u32 {
         self.phases.iter().map(|phase| phase.epochs).sum()
+    }
+
+    /// What is trained on, of the training set that is left to it.
+    pub fn training_set(&self, left: Dataset) -> Dataset {
+        if self.mirrored {
+            left.with_mirror_images()
+        } else {
+            left
+        }
     }
 
     /// The network for `data`.
@@ -320,11 +356,21 @@ impl Recipe {
         });
         let [low, high] = self.input_range;
         let cnn = self.cnn.as_deref().and_then(|cnn| Cnn::from_json(cnn).ok());
-        let dropout = cnn.and_then(|cnn| cnn.dropout);
-        let dropout = dropout.map_or(String::new(), |d| format!("dropout {}, ", d.probability));
+        let cnn = cnn.map_or(String::new(), |cnn| {
+            let filters = cnn
+                .blocks
+                .iter()
+                .map(|block| block.conv.filters.to_string());
+            let dropout = cnn.dropout.map_or(0.0, |dropout| dropout.probability);
+            format!(
+                "{} filters, dropout {dropout}, ",
+                filters.collect::<Vec<_>>().join("-")
+            )
+        });
         format!(
-            "{}, inputs in [{low}, {high}], {dropout}batches of {}, epochs: {}{}",
+            "{}, inputs in [{low}, {high}]{}, {cnn}batches of {}, epochs: {}{}",
             self.activation,
+            if self.mirrored { " and mirrored" } else { "" },
             self.batch_size,
             phases.collect::<Vec<_>>().join(", "),
             if self.quick { ", 2,000 images" } else { "" },
