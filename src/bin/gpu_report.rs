@@ -73,7 +73,7 @@ const PARTS: [(&str, u64); 10] = [
     ("pytorch", 120),
     ("burn", 60),
     ("layers", 90),
-    ("selftest", 120),
+    ("selftest", 300),
 ];
 
 fn main() -> ExitCode {
@@ -508,6 +508,7 @@ fn page(json: &Value) -> String {
             line(&format!("{}\n", parts[part]["found"]));
             continue;
         };
+        let mut rates = Vec::new();
         line("| what | µs | device µs | GFLOP/s | of peak | dispatches | unfused ÷ fused |");
         line("|---|---|---|---|---|---|---|");
         for row in rows {
@@ -531,8 +532,16 @@ fn page(json: &Value) -> String {
                 100.0 * number(&row["share_of_peak"]),
                 row["dispatches"],
             ));
+            if part == "cnn" {
+                let realizations = name.rsplit(' ').next().and_then(|r| r.parse().ok());
+                let samples = 32.0 * realizations.unwrap_or(f64::NAN);
+                rates.push(format!("{:.0}", samples / number(&row["seconds"])));
+            }
         }
         line("");
+        if !rates.is_empty() {
+            line(&format!("Samples/s: {}.\n", rates.join(" and ")));
+        }
     }
     line("## MNIST\n");
     match parts["mnist"]["found"].as_array() {
