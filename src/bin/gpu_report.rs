@@ -57,15 +57,19 @@ struct Options {
     /// Seconds that all parts together may take
     #[arg(long, value_name = "S", default_value_t = 520)]
     seconds: u64,
+    /// Write the page of this report's JSON file again, beside it
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
     /// Run this part alone and print its JSON
     #[arg(long, value_name = "PART")]
     part: Option<String>,
 }
 
 /// The parts by name, most wanted first, and the seconds that each may take.
-const PARTS: [(&str, u64); 10] = [
+const PARTS: [(&str, u64); 11] = [
     ("adapter", 20),
     ("first step", 20),
+    ("profile", 20),
     ("steps", 90),
     ("cnn", 30),
     ("matmul", 45),
@@ -78,9 +82,10 @@ const PARTS: [(&str, u64); 10] = [
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let done = match &options.part {
-        Some(part) => run_part(part, &options).map(|value| say(&value.to_string(), true)),
-        None => report(&options),
+    let done = match (&options.part, &options.page) {
+        (Some(part), _) => run_part(part, &options).map(|value| say(&value.to_string(), true)),
+        (None, Some(file)) => page_again(file),
+        (None, None) => report(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -134,6 +139,21 @@ fn run_part(part: &str, options: &Options) -> Result<Value> {
             let case = Case::bregman(usual[0], usual[1]);
             let seconds = bench::first_step(&selection(options), &case)?;
             Ok(json!({ "case": case.name("step", true), "seconds": seconds }))
+        }
+        "profile" => {
+            let mut rows = Vec::new();
+            for realizations in if software { &[1][..] } else { &[1, 5] } {
+                let mut case = Case::bregman(usual[0], usual[1]);
+                case.realizations = *realizations;
+                for (kernel, seconds) in case.profile(&gpu)?.unwrap_or_default() {
+                    rows.push(json!({
+                        "realizations": realizations,
+                        "kernel": kernel,
+                        "device_seconds": seconds,
+                    }));
+                }
+            }
+            Ok(json!(rows))
         }
         "steps" => {
             let limits = bench::limits(&mut gpu, rounds)?;
@@ -473,6 +493,25 @@ fn today() -> String {
     format!("{year}-{month:02}-{day:02}")
 }
 
+fn page_again(file: &Path) -> Result<()> {
+    let text = std::fs::read_to_string(file).map_err(Error::io("read", file))?;
+    let json: Value = serde_json::from_str(&text).map_err(|e| Error::InvalidOption {
+        option: "--page",
+        value: file.display().to_string(),
+        reason: format!("the JSON file of a report: {e}"),
+    })?;
+    let path = file.with_extension("md");
+    std::fs::write(&path, page(&json)).map_err(Error::io("write", &path))
+}
+
+/// What became of a part that has no rows.
+fn outcome(part: &Value) -> String {
+    match part["found"]["failed"].as_str() {
+        Some(reason) => format!("Failed: {reason}"),
+        None => "Not run.".to_owned(),
+    }
+}
+
 /// The report for people.
 fn page(json: &Value) -> String {
     let parts = &json["parts"];
@@ -505,7 +544,7 @@ fn page(json: &Value) -> String {
     for part in ["steps", "cnn", "matmul", "layers"] {
         line(&format!("## {part}\n"));
         let Some(rows) = parts[part]["found"].as_array() else {
-            line(&format!("{}\n", parts[part]["found"]));
+            line(&format!("{}\n", outcome(&parts[part])));
             continue;
         };
         let mut rates = Vec::new();
@@ -543,9 +582,29 @@ fn page(json: &Value) -> String {
             line(&format!("Samples/s: {}.\n", rates.join(" and ")));
         }
     }
+    line("## Dispatches of a step, three layers\n");
+    match parts["profile"]["found"].as_array() {
+        None => line(&format!("{}\n", outcome(&parts["profile"]))),
+        Some(rows) => {
+            line("| R | kernel | tile | device µs |");
+            line("|---|---|---|---|");
+            for row in rows {
+                let files: Vec<&str> = row["kernel"].as_str().unwrap_or("").split('+').collect();
+                let tile = files.iter().find_map(|file| file.strip_prefix("tile/"));
+                line(&format!(
+                    "| {} | `{}` | {} | {:.2} |",
+                    row["realizations"],
+                    files[0],
+                    tile.unwrap_or(""),
+                    1e6 * number(&row["device_seconds"]),
+                ));
+            }
+            line("");
+        }
+    }
     line("## MNIST\n");
     match parts["mnist"]["found"].as_array() {
-        None => line(&format!("{}\n", parts["mnist"]["found"])),
+        None => line(&format!("{}\n", outcome(&parts["mnist"]))),
         Some(rows) => {
             for row in rows {
                 let last = row["epochs"].as_array().and_then(|epochs| epochs.last());
@@ -567,10 +626,11 @@ fn page(json: &Value) -> String {
     line(&peers_table(parts));
     line("## Self-test\n");
     let selftest = &parts["selftest"]["found"];
+    let unfinished = outcome(&parts["selftest"]);
     line(match selftest["passed"].as_bool() {
         Some(true) => "All right.",
         Some(false) => "NOT RIGHT: see the JSON file.",
-        None => "Not finished: see the JSON file.",
+        None => &unfinished,
     });
     page
 }
@@ -590,7 +650,7 @@ fn peers_table(parts: &Value) -> String {
     for (part, peer) in [("pytorch", "PyTorch"), ("burn", "burn")] {
         let found = &parts[part]["found"];
         let Some(rows) = found["rows"].as_array() else {
-            let _ = writeln!(about, "{peer}: {found}.\n");
+            let _ = writeln!(about, "{peer}: {}\n", outcome(&parts[part]));
             continue;
         };
         let _ = writeln!(

@@ -241,15 +241,7 @@ impl Program {
 
     /// Records step `slot` into a pass.
     pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>, slot: usize) {
-        for dispatch in &self.0 {
-            pass.set_pipeline(&dispatch.kernel.pipeline);
-            pass.set_bind_group(0, &dispatch.bind_group, &[]);
-            if let Some(group) = &dispatch.step_group {
-                pass.set_bind_group(1, group, &[(slot * STEP_STRIDE) as u32]);
-            }
-            let [x, y, z] = dispatch.workgroups;
-            pass.dispatch_workgroups(x, y, z);
-        }
+        record(&self.0, pass, slot);
     }
 
     /// Runs the program for the steps `slots`, in one pass and one submission. Returns how many
@@ -276,45 +268,84 @@ impl Program {
     /// # Errors
     /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
     pub async fn device_seconds(&self, gpu: &mut Gpu, times: usize) -> Result<Option<f64>> {
-        let device = gpu.device.clone();
-        if !device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
-            return Ok(None);
+        device_seconds(&self.0, gpu, times).await
+    }
+
+    /// The same for each dispatch by itself, so many times in a pass of its own: the names of its files,
+    /// and seconds of one of them.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
+    pub async fn profile(&self, gpu: &mut Gpu, times: usize) -> Result<Option<Vec<(String, f64)>>> {
+        let mut rows = Vec::new();
+        for dispatch in &self.0 {
+            let dispatch = std::slice::from_ref(dispatch);
+            let Some(seconds) = device_seconds(dispatch, gpu, times).await? else {
+                return Ok(None);
+            };
+            rows.push((dispatch[0].kernel.label.clone(), seconds / times as f64));
         }
-        let query_set = device.create_query_set(&wgpu::QuerySetDescriptor {
-            label: Some("pass"),
-            ty: wgpu::QueryType::Timestamp,
-            count: 2,
-        });
-        let resolved = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("timestamps"),
-            size: 16,
-            usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
-            mapped_at_creation: false,
-        });
-        let mut encoder = device.create_command_encoder(&Default::default());
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: None,
-            timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
-                query_set: &query_set,
-                beginning_of_pass_write_index: Some(0),
-                end_of_pass_write_index: Some(1),
-            }),
-        });
-        (0..times).for_each(|_| self.record(&mut pass, 0));
-        drop(pass);
-        encoder.resolve_query_set(&query_set, 0..2, &resolved, 0);
-        gpu.submit(encoder)?;
-        let read = gpu.read(&[&resolved]).await?.remove(0);
-        let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&read);
-        let nanoseconds =
-            ticks[1].saturating_sub(ticks[0]) as f64 * f64::from(gpu.queue.get_timestamp_period());
-        Ok((nanoseconds > 0.0).then_some(nanoseconds * 1e-9))
+        Ok(Some(rows))
     }
 
     /// How many dispatches a step is.
     pub fn dispatches(&self) -> usize {
         self.0.len()
     }
+}
+
+fn record(dispatches: &[Dispatch], pass: &mut wgpu::ComputePass<'_>, slot: usize) {
+    for dispatch in dispatches {
+        pass.set_pipeline(&dispatch.kernel.pipeline);
+        pass.set_bind_group(0, &dispatch.bind_group, &[]);
+        if let Some(group) = &dispatch.step_group {
+            pass.set_bind_group(1, group, &[(slot * STEP_STRIDE) as u32]);
+        }
+        let [x, y, z] = dispatch.workgroups;
+        pass.dispatch_workgroups(x, y, z);
+    }
+}
+
+/// Seconds between the first and the last moment of a pass of so many times `dispatches`, by the device's
+/// own clock, if it has one that moves.
+async fn device_seconds(
+    dispatches: &[Dispatch],
+    gpu: &mut Gpu,
+    times: usize,
+) -> Result<Option<f64>> {
+    let device = gpu.device.clone();
+    if !device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+        return Ok(None);
+    }
+    let query_set = device.create_query_set(&wgpu::QuerySetDescriptor {
+        label: Some("pass"),
+        ty: wgpu::QueryType::Timestamp,
+        count: 2,
+    });
+    let resolved = device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some("timestamps"),
+        size: 16,
+        usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
+        mapped_at_creation: false,
+    });
+    let mut encoder = device.create_command_encoder(&Default::default());
+    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+        label: None,
+        timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+            query_set: &query_set,
+            beginning_of_pass_write_index: Some(0),
+            end_of_pass_write_index: Some(1),
+        }),
+    });
+    (0..times).for_each(|_| record(dispatches, &mut pass, 0));
+    drop(pass);
+    encoder.resolve_query_set(&query_set, 0..2, &resolved, 0);
+    gpu.submit(encoder)?;
+    let read = gpu.read(&[&resolved]).await?.remove(0);
+    let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&read);
+    let nanoseconds =
+        ticks[1].saturating_sub(ticks[0]) as f64 * f64::from(gpu.queue.get_timestamp_period());
+    Ok((nanoseconds > 0.0).then_some(nanoseconds * 1e-9))
 }
 
 /// Runs programs in turn, beginning with the first, one for each of the steps `slots`: see
