@@ -1,12 +1,15 @@
-// The head and the loss in one dispatch: logits = Wz + b of a few classes, each sample's loss, whether
-// its class is right, and δ (R, batch, outputs), the loss's gradient in the logits. z is
-// (R, batch, in), W (R, outputs, in) and b (R, outputs). A workgroup has one sample, and its invocations
-// share the sums; they are added in one order.
+// The head and the loss in one dispatch: logits = Wz + b, each sample's loss, whether its class is right,
+// and δ (R, batch, outputs), the loss's gradient in the logits. z is (R, batch, in), W (R, outputs, in)
+// and b (R, outputs). A workgroup has one sample, and its invocations share the sums of a few classes at
+// a time; they are added in one order.
 
 const HEAD_LANES: u32 = 128u;
-const HEAD_CLASSES: u32 = 16u;
+// As many classes as a label, a byte, can name.
+const HEAD_CLASSES: u32 = 256u;
+// At a time.
+const BLOCK_CLASSES: u32 = 16u;
 // Invocations that add a class's sums, and how many sums each of them adds.
-const HEAD_PARTS: u32 = HEAD_LANES / HEAD_CLASSES;
+const HEAD_PARTS: u32 = HEAD_LANES / BLOCK_CLASSES;
 const PART_LANES: u32 = HEAD_LANES / HEAD_PARTS;
 
 struct Params {
@@ -27,8 +30,8 @@ struct Params {
 @group(0) @binding(7) var<storage, read_write> metrics: array<vec2<u32>>;
 
 // [class][lane], one lane more than there are, so that a column's entries fall into different banks.
-var<workgroup> lane_sums: array<array<f32, HEAD_LANES + 1u>, HEAD_CLASSES>;
-var<workgroup> part_sums: array<array<f32, HEAD_PARTS>, HEAD_CLASSES>;
+var<workgroup> lane_sums: array<array<f32, HEAD_LANES + 1u>, BLOCK_CLASSES>;
+var<workgroup> part_sums: array<array<f32, HEAD_PARTS>, BLOCK_CLASSES>;
 var<workgroup> logits: array<f32, HEAD_CLASSES>;
 
 // Column kk of W, four classes from `first` on; the last class's for those there are not.
@@ -45,17 +48,8 @@ fn keep_sums(first: u32, lane: u32, sums: vec4<f32>) {
     lane_sums[first + 3u][lane] = sums.w;
 }
 
-@compute @workgroup_size(HEAD_LANES)
-fn head(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let sample = group.y * groups.x + group.x;
-    let realization = sample / params.batch;
-    if (realization >= params.realizations) {
-        return;
-    }
+// The logits of a block of classes from `first` on.
+fn block_logits(realization: u32, sample: u32, first: u32, lane: u32) {
     let line = sample * params.inputs;
     let matrix = realization * params.outputs * params.inputs;
     // Named one by one: drivers may keep an array in memory.
@@ -65,10 +59,10 @@ fn head(
     var sums12 = vec4(0.0);
     for (var kk = lane; kk < params.inputs; kk += HEAD_LANES) {
         let value = f32(z[line + kk]);
-        sums0 += value * weights_of(matrix, 0u, kk);
-        sums4 += value * weights_of(matrix, 4u, kk);
-        sums8 += value * weights_of(matrix, 8u, kk);
-        sums12 += value * weights_of(matrix, 12u, kk);
+        sums0 += value * weights_of(matrix, first, kk);
+        sums4 += value * weights_of(matrix, first + 4u, kk);
+        sums8 += value * weights_of(matrix, first + 8u, kk);
+        sums12 += value * weights_of(matrix, first + 12u, kk);
     }
     keep_sums(0u, lane, sums0);
     keep_sums(4u, lane, sums4);
@@ -83,15 +77,30 @@ fn head(
     }
     part_sums[own][part] = part_sum;
     workgroupBarrier();
-    if (lane < HEAD_CLASSES) {
+    if (lane < BLOCK_CLASSES && first + lane < params.outputs) {
         var sum = 0.0;
         for (var l = 0u; l < HEAD_PARTS; l++) {
             sum += part_sums[lane][l];
         }
-        let class_or_last = min(lane, params.outputs - 1u);
-        logits[lane] = sum + bias[realization * params.outputs + class_or_last];
+        logits[first + lane] = sum + bias[realization * params.outputs + first + lane];
     }
     workgroupBarrier();
+}
+
+@compute @workgroup_size(HEAD_LANES)
+fn head(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let sample = group.y * groups.x + group.x;
+    let realization = sample / params.batch;
+    if (realization >= params.realizations) {
+        return;
+    }
+    for (var first = 0u; first < params.outputs; first += BLOCK_CLASSES) {
+        block_logits(realization, sample, first, lane);
+    }
     if (lane == 0u) {
         let row = sample % params.batch;
         if (row < step.count) {

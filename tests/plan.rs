@@ -36,12 +36,13 @@ fn a_step_of_l_layers_is_2l_plus_3_dispatches_at_most() {
     }
 }
 
-/// More classes than the head's kernel takes: the loss follows in a dispatch of its own.
+/// More outputs than labels can name, which the head's kernel does not take: the loss follows in a dispatch
+/// of its own.
 #[test]
-fn many_classes_take_one_dispatch_more() {
+fn outputs_beyond_all_labels_take_one_dispatch_more() {
     let tanh = &bregman::activation::TANH;
     let (kind, loss) = (LayerKind::Bregman, Loss::CrossEntropy);
-    for (classes, more) in [(16, 0), (17, 1)] {
+    for (classes, more) in [(256, 0), (257, 1)] {
         let model = Model::new(kind, Form::Dual, tanh, loss, &[13, 13, 13], classes);
         let model = model.expect("a network");
         let count = plan(&model, 1, true).train_step.len();

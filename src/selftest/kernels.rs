@@ -973,8 +973,10 @@ fn compare_loss(
 
 /// The head and its loss in one dispatch.
 fn head(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
-    for (loss, outputs) in LOSSES.into_iter().chain([(Loss::CrossEntropy, 16)]) {
-        for ([batch, count], inputs) in [([1, 1], 1), ([13, 7], 31), ([9, 9], 67)] {
+    // Blocks of classes that are full, begun and many.
+    let many = [16, 37, 256].map(|outputs| (Loss::CrossEntropy, outputs));
+    for (loss, outputs) in LOSSES.into_iter().chain(many) {
+        for ([batch, count], inputs) in [([1, 1], 1), ([13, 7], 31), ([9, 9], 133)] {
             let layer = Layer {
                 inputs,
                 outputs,
