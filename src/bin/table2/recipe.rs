@@ -206,7 +206,7 @@ pub const ROWS: [Row; 7] = [
             input_range: [-0.75, 2.0],
             cnn: Some((THREE_BLOCKS, 0.5)),
             mirrored: true,
-            phases: &[(5, 0.1), (2, 0.02), (1, 0.004)],
+            phases: &[(9, 0.1), (4, 0.02), (2, 0.004)],
             ..USUAL
         },
         others: &[],
