@@ -26,10 +26,10 @@ cp benches/peers/gpu_torch.py "$folder/"
 # Without symbols and compressed: burn's is 76 MB.
 pack() {
     strip -o "$folder/program" "$1" 2>/dev/null || cp "$1" "$folder/program"
-    gzip -9 <"$folder/program" >"$folder/$(basename "$1").gz"
+    gzip -9 <"$folder/program" >"$folder/$2.gz"
     rm "$folder/program"
 }
-pack target/release/gpu_report
+pack target/release/gpu_report gpu_report
 # The loader, and what NVIDIA's libGLX_nvidia.so.0 links to, which a bare container may lack.
 for name in libvulkan.so.1 libX11.so.6 libXext.so.6 libxcb.so.1 libXau.so.6 libXdmcp.so.6 \
     libbsd.so.0 libmd.so.0 libGLdispatch.so.0 libGLX.so.0 libEGL.so.1; do
@@ -78,10 +78,10 @@ export NODEVICE_SELECT=1
 RUN
 megabytes() { du -sm --apparent-size "$folder" | cut -f1; }
 if [ -f "$burn" ]; then
-    pack "$burn"
+    pack "$burn" burn_wgpu
     if [ "$(megabytes)" -gt 40 ]; then
         echo "left out, as the folder would have $(megabytes) MB: burn"
-        rm "$folder/$(basename "$burn").gz"
+        rm "$folder/burn_wgpu.gz"
     fi
 fi
 [ "$(megabytes)" -le 40 ] || { echo "larger than 40 MB: $(megabytes)"; exit 1; }

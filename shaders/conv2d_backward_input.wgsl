@@ -114,12 +114,11 @@ fn rhs_block(realization: u32, col: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32
     let p1 = next_pixel(p0);
     let p2 = next_pixel(p1);
     let p3 = next_pixel(p2);
-    return mat4x4(
-        rhs_line(realization, kk, p0, p1, p2, p3),
-        rhs_line(realization, kk + 1u, p0, p1, p2, p3),
-        rhs_line(realization, kk + 2u, p0, p1, p2, p3),
-        rhs_line(realization, kk + 3u, p0, p1, p2, p3),
-    );
+    var block: mat4x4<f32>;
+    for (var i = 0u; i < 4u; i++) {
+        block[i] = rhs_line(realization, kk + i, p0, p1, p2, p3);
+    }
+    return block;
 }
 
 fn operands_of(realization: u32, row: u32, col: u32) -> vec3<f32> {

@@ -97,9 +97,11 @@ fn conv2d_backward_weight(
     if (tile.realization >= params.realizations * params.parts) {
         return;
     }
-    first_position = tile.realization % params.parts * params.part_positions;
+    // Not read back: a private variable counts as different in every invocation, and barriers follow.
+    let first = tile.realization % params.parts * params.part_positions;
+    first_position = first;
     let positions = params.batch * params.out_height * params.out_width;
-    let depth = min(params.part_positions, positions - first_position);
+    let depth = min(params.part_positions, positions - first);
     let size = vec3(params.filters, window + 1u, depth);
     accumulate_tile(tile, thread, size);
     store_tile(tile, thread, size);

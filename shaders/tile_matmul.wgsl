@@ -77,7 +77,7 @@ fn place_across_k(slot: u32, quads: u32) -> vec2<u32> {
 // Where a line kk of a stage has a quad: they trade places from one block of four lines to the next, so
 // that invocations that load along k write to different banks.
 fn swizzled(quad: u32, kk: u32, quads: u32) -> u32 {
-    return quad ^ (kk / 4u & (min(quads, 8u) - 1u));
+    return quad ^ ((kk / 4u) & (min(quads, 8u) - 1u));
 }
 
 // Column c is vector kk + c of the stage.
@@ -193,20 +193,19 @@ fn clear_tile() {
     acc71 = vec4(0.0);
 }
 
-// Adds the product over all of the depth.
+// Adds the product over all of the depth. One place loads, for the first stage too: drivers that inline
+// all of it get by with half the code.
 fn accumulate_tile(tile: OutputTile, thread: u32, size: vec3<u32>) {
     let count = (size.z + TILE_K - 1u) / TILE_K;
-    if (thread < BLOCKS) {
-        store_block(0u, load_block(tile, 0u, thread, size), tile, 0u, thread, size);
-    }
-    workgroupBarrier();
-    for (var next = 1u; next <= count; next++) {
+    for (var next = 0u; next <= count; next++) {
         let loads = thread < BLOCKS && next < count;
         var block: mat4x4<f32>;
         if (loads) {
             block = load_block(tile, next * TILE_K, thread, size);
         }
-        multiply_stage((next + 1u) % 2u, thread);
+        if (next > 0u) {
+            multiply_stage((next + 1u) % 2u, thread);
+        }
         if (loads) {
             store_block(next % 2u, block, tile, next * TILE_K, thread, size);
         }

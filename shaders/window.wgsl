@@ -53,26 +53,16 @@ fn window_block(realization: u32, tap: u32, position: u32) -> mat4x4<f32> {
     let t1 = next_tap(t0);
     let t2 = next_tap(t1);
     let t3 = next_tap(t2);
-    let p0 = position_of(position);
-    let p1 = next_position(p0);
-    let p2 = next_position(p1);
-    let p3 = next_position(p2);
-    return mat4x4(
-        window_pixel(realization, t0, p0),
-        window_pixel(realization, t1, p0),
-        window_pixel(realization, t2, p0),
-        window_pixel(realization, t3, p0),
-        window_pixel(realization, t0, p1),
-        window_pixel(realization, t1, p1),
-        window_pixel(realization, t2, p1),
-        window_pixel(realization, t3, p1),
-        window_pixel(realization, t0, p2),
-        window_pixel(realization, t1, p2),
-        window_pixel(realization, t2, p2),
-        window_pixel(realization, t3, p2),
-        window_pixel(realization, t0, p3),
-        window_pixel(realization, t1, p3),
-        window_pixel(realization, t2, p3),
-        window_pixel(realization, t3, p3),
-    );
+    var p = position_of(position);
+    var block: mat4x4<f32>;
+    for (var i = 0u; i < 4u; i++) {
+        block[i] = vec4(
+            window_pixel(realization, t0, p),
+            window_pixel(realization, t1, p),
+            window_pixel(realization, t2, p),
+            window_pixel(realization, t3, p),
+        );
+        p = next_position(p);
+    }
+    return block;
 }

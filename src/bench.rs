@@ -67,7 +67,7 @@ fn warm(software: bool, mut f: impl FnMut() -> Result<f64>) -> Result<f64> {
         while !software && window.elapsed() < WINDOW {
             best = best.min(f()?);
         }
-        if software || best > 0.97 * before || start.elapsed() >= WARM {
+        if software || best >= 0.97 * before || start.elapsed() >= WARM {
             return Ok(best);
         }
         before = best;

@@ -95,9 +95,21 @@ fn tiles_divide_evenly() {
         let threads = s.m / s.thread_m * (s.n / s.thread_n) * s.slices;
         let blocks = s.k / 4 * (s.m + s.n) / 4;
         assert!(blocks <= threads, "{tile:?}: a block an invocation");
+        let lines = s.k / s.slices;
+        assert!(
+            lines == 4 || lines.is_multiple_of(8),
+            "{tile:?}: lines a turn"
+        );
+        let along_k = s.k / 4;
+        assert!(along_k <= 8 || along_k.is_multiple_of(8), "{tile:?}: runs");
         // The sums of all slices take turns in the memory of the stages.
         let rows = workgroup_bytes / (4 * s.slices * s.n);
         assert_eq!((rows % 4, s.m % rows.min(s.m)), (0, 0), "{tile:?}: passes");
+        let elements = rows.min(s.m) * s.n / threads;
+        assert!(
+            elements < 4 || elements.is_multiple_of(4),
+            "{tile:?}: fours"
+        );
     }
 }
 

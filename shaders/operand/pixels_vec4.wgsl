@@ -37,8 +37,8 @@ fn pixel_line(word: u32, realization: u32, row: u32, kk: u32, size: vec3<u32>) -
         vec4(0.0),
         vec4(
             pixel_values[word & 255u],
-            pixel_values[word >> 8u & 255u],
-            pixel_values[word >> 16u & 255u],
+            pixel_values[(word >> 8u) & 255u],
+            pixel_values[(word >> 16u) & 255u],
             pixel_values[word >> 24u],
         ),
         inside && row < step.count,

@@ -11,9 +11,10 @@ use crate::error::{Error, Result};
 use crate::executor::{BatchMetrics, Executor, Split, Splits, check_orders};
 use crate::nn::{Model, Parameters};
 
-/// FLOPs of one submission, at most: a second on a slow card, so that no driver takes it for hung, and
-/// the most steps a submission may have of 3 × 784 in batches of 128, as it costs the host tens of µs.
-const SUBMISSION_FLOPS: u64 = 100_000_000_000;
+/// FLOPs of one submission, at most: below a second on a slow card that reaches a tenth of its peak, so that
+/// no driver takes it for hung, and some 20 steps of 3 × 784 in batches of 128, as it costs the host tens
+/// of µs.
+const SUBMISSION_FLOPS: u64 = 30_000_000_000;
 
 /// The same on a software adapter: a step or two of a large network, which are a second there.
 const SOFTWARE_SUBMISSION_FLOPS: u64 = 10_000_000_000;

@@ -67,7 +67,7 @@ const THREE_BLOCKS: &[BlockSpec] = &[
 ];
 
 /// 32, 64, 128 and 256 filters, 32 × 32 → 16 × 16 → 8 × 8 → 4 × 4 → 2 × 2: 1024 features. The last
-/// block costs less than the square layer of the 2048 features before it would.
+/// block has fewer parameters than the square layer of the 2048 features before it would.
 const FOUR_BLOCKS: &[BlockSpec] = &[
     BlockSpec::same(32, 3),
     BlockSpec::same(64, 3),

@@ -1,4 +1,4 @@
-//! The head of a network with few classes and the loss, in one dispatch.
+//! The head of a network and the loss, in one dispatch.
 
 use std::sync::LazyLock;
 

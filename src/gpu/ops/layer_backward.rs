@@ -142,7 +142,7 @@ pub struct Operands {
 }
 
 /// The tile of both products: the smaller of their own, so that neither has too few workgroups, but for W
-/// none that splits sums unless W itself asks for it.
+/// not the deep one unless W itself asks for it.
 pub fn tile(batch: usize, layer: &Layer, input_wanted: bool) -> Tile {
     let weight = Tile::for_product(Product {
         m: layer.outputs,
