@@ -49,10 +49,10 @@ fn lhs_line(realization: u32, row: u32, position: vec3<u32>, exists: bool) -> ve
 
 fn lhs_block(realization_part: u32, row: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
     let realization = realization_part / params.parts;
-    let p0 = position_of(first_position + kk);
-    let p1 = next_position(p0);
-    let p2 = next_position(p1);
-    let p3 = next_position(p2);
+    let p0 = place_of(first_position + kk, position_extent());
+    let p1 = next_place(p0, position_extent());
+    let p2 = next_place(p1, position_extent());
+    let p3 = next_place(p2, position_extent());
     return mat4x4(
         lhs_line(realization, row, p0, kk < size.z),
         lhs_line(realization, row, p1, kk + 1u < size.z),

@@ -1,38 +1,30 @@
 // The pixels that the weights of a convolution meet, in x (R, batch, channels, height, width): weight
 // `tap` = (channel, ky, kx) of the window of output pixel `position` = (image, row, column).
 
-// (channel, ky, kx) of a tap; the next tap's without a division.
-fn tap_of(tap: u32) -> vec3<u32> {
-    let line = tap / params.kernel_width;
-    let channel = line / params.kernel_height;
-    return vec3(channel, line - channel * params.kernel_height, tap - line * params.kernel_width);
+// (plane, row, column) of an element of planes of `extent` = (height, width); the next element's without a
+// division.
+fn place_of(index: u32, extent: vec2<u32>) -> vec3<u32> {
+    let line = index / extent.y;
+    let plane = line / extent.x;
+    return vec3(plane, line - plane * extent.x, index - line * extent.y);
 }
 
-fn next_tap(tap: vec3<u32>) -> vec3<u32> {
-    if (tap.z + 1u < params.kernel_width) {
-        return vec3(tap.xy, tap.z + 1u);
+fn next_place(place: vec3<u32>, extent: vec2<u32>) -> vec3<u32> {
+    if (place.z + 1u < extent.y) {
+        return vec3(place.xy, place.z + 1u);
     }
-    if (tap.y + 1u < params.kernel_height) {
-        return vec3(tap.x, tap.y + 1u, 0u);
+    if (place.y + 1u < extent.x) {
+        return vec3(place.x, place.y + 1u, 0u);
     }
-    return vec3(tap.x + 1u, 0u, 0u);
+    return vec3(place.x + 1u, 0u, 0u);
 }
 
-// (image, row, column) of a position; the next position's.
-fn position_of(position: u32) -> vec3<u32> {
-    let line = position / params.out_width;
-    let image = line / params.out_height;
-    return vec3(image, line - image * params.out_height, position - line * params.out_width);
+fn tap_extent() -> vec2<u32> {
+    return vec2(params.kernel_height, params.kernel_width);
 }
 
-fn next_position(position: vec3<u32>) -> vec3<u32> {
-    if (position.z + 1u < params.out_width) {
-        return vec3(position.xy, position.z + 1u);
-    }
-    if (position.y + 1u < params.out_height) {
-        return vec3(position.x, position.y + 1u, 0u);
-    }
-    return vec3(position.x + 1u, 0u, 0u);
+fn position_extent() -> vec2<u32> {
+    return vec2(params.out_height, params.out_width);
 }
 
 // 0 in the padding, and past the last channel or image.
@@ -49,11 +41,11 @@ fn window_pixel(realization: u32, tap: vec3<u32>, position: vec3<u32>) -> f32 {
 
 // Four taps (rows) of four positions (columns).
 fn window_block(realization: u32, tap: u32, position: u32) -> mat4x4<f32> {
-    let t0 = tap_of(tap);
-    let t1 = next_tap(t0);
-    let t2 = next_tap(t1);
-    let t3 = next_tap(t2);
-    var p = position_of(position);
+    let t0 = place_of(tap, tap_extent());
+    let t1 = next_place(t0, tap_extent());
+    let t2 = next_place(t1, tap_extent());
+    let t3 = next_place(t2, tap_extent());
+    var p = place_of(position, position_extent());
     var block: mat4x4<f32>;
     for (var i = 0u; i < 4u; i++) {
         block[i] = vec4(
@@ -62,7 +54,7 @@ fn window_block(realization: u32, tap: u32, position: u32) -> mat4x4<f32> {
             window_pixel(realization, t2, p),
             window_pixel(realization, t3, p),
         );
-        p = next_position(p);
+        p = next_place(p, position_extent());
     }
     return block;
 }

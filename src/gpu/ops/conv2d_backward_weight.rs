@@ -36,13 +36,16 @@ pub struct Parts {
 }
 
 impl Parts {
+    /// The tiles that a part may have, largest first.
+    pub const TILES: [Tile; 3] = [Tile::Medium, Tile::Small, Tile::Deep];
+
     /// As many as give a big card a workgroup for most of its processors, unless the sums get short.
     pub fn of(conv: &Conv, batch: usize) -> Self {
         const WORKGROUPS: usize = 128;
         const SHORTEST: usize = 128;
         let (m, n) = (conv.filters, conv.window() + 1);
         let k = batch * conv.outputs() / conv.filters;
-        let tile = Tile::filled([Tile::Medium, Tile::Small, Tile::Deep], m, n);
+        let tile = Tile::filled(Self::TILES, m, n);
         let parts = WORKGROUPS
             .div_ceil(tile.tiles(m, n))
             .min(k.div_ceil(SHORTEST));

@@ -177,16 +177,12 @@ fn front_end() -> Vec<(Shader, &'static [(&'static str, &'static str)])> {
         ),
     ];
     for tile in Tile::ALL {
-        all.extend([
-            (
-                conv2d_backward_input::shader(tile),
-                conv2d_forward::Params::FIELDS,
-            ),
-            (
-                conv2d_backward_weight::shader(tile),
-                conv2d_backward_weight::Params::FIELDS,
-            ),
-        ]);
+        let shader = conv2d_backward_input::shader(tile);
+        all.push((shader, conv2d_forward::Params::FIELDS));
+    }
+    for tile in conv2d_backward_weight::Parts::TILES {
+        let shader = conv2d_backward_weight::shader(tile);
+        all.push((shader, conv2d_backward_weight::Params::FIELDS));
     }
     for update in [false, true] {
         all.push((conv2d_update::shader(update), conv2d_update::Params::FIELDS));
