@@ -1,7 +1,7 @@
 // The input gradient of a convolution: output (R, batch, channels, height, width) from
 // delta (R, batch, filters, height′, width′) and weight (R, filters, channels, kernel, kernel). Each
 // pixel gathers from the outputs that saw it, so no two invocations write one number: the product of
-// the weights, (channels, filters × kernel), with those outputs.
+// the weights, (channels, filters × kernel), with those outputs, in an order that a file gives.
 
 struct Params {
     batch: u32,
@@ -31,23 +31,8 @@ fn rhs_place(slot: u32) -> vec2<u32> {
     return place_across_k(slot, QUADS_N);
 }
 
-// Tap kk of four channels.
-fn lhs_line(realization: u32, row: u32, kk: u32, size: vec3<u32>) -> vec4<f32> {
-    let taps = params.kernel_height * params.kernel_width;
-    let first = (realization * params.filters + min(kk, size.z - 1u) / taps) * params.channels;
-    let channels = vec4(row) + vec4(0u, 1u, 2u, 3u);
-    let at = (vec4(first) + min(channels, vec4(size.x - 1u))) * taps + vec4(kk % taps);
-    let value = vec4(weight[at.x], weight[at.y], weight[at.z], weight[at.w]);
-    return select(vec4(0.0), value, channels < vec4(select(0u, size.x, kk < size.z)));
-}
-
-fn lhs_block(realization: u32, row: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
-    return mat4x4(
-        lhs_line(realization, row, kk, size),
-        lhs_line(realization, row, kk + 1u, size),
-        lhs_line(realization, row, kk + 2u, size),
-        lhs_line(realization, row, kk + 3u, size),
-    );
+fn lhs_lines(realization: u32, row: u32, size: vec3<u32>) -> vec4<u32> {
+    return vec4<u32>();
 }
 
 // (image, row, column) of a pixel, counted from the padding's corner; the next pixel's.
@@ -68,8 +53,13 @@ fn next_pixel(pixel: vec3<u32>) -> vec3<u32> {
     return vec3(pixel.x + 1u, params.padding, params.padding);
 }
 
-// δ of the output that met pixel with a tap (filter, ky, kx), 0 where none did.
-fn delta_at(realization: u32, tap: vec3<u32>, pixel: vec3<u32>) -> f32 {
+// Where in its plane the output is that met a pixel with a tap (·, ky, kx).
+struct Meeting {
+    exists: bool,
+    place: u32,
+}
+
+fn meeting(tap: vec3<u32>, pixel: vec3<u32>) -> Meeting {
     // What lies before the first output wraps around to large numbers.
     let offset = pixel.yz - tap.yz;
     var place = offset;
@@ -78,47 +68,14 @@ fn delta_at(realization: u32, tap: vec3<u32>, pixel: vec3<u32>) -> f32 {
         place = offset / params.stride;
         meets = all(place * params.stride == offset);
     }
-    let inside = meets && place.x < params.out_height && place.y < params.out_width
-        && pixel.x < params.batch && tap.x < params.filters;
-    let plane = (realization * params.batch + pixel.x) * params.filters + tap.x;
-    let index = (plane * params.out_height + place.x) * params.out_width + place.y;
-    return select(0.0, delta[select(0u, index, inside)], inside);
+    let exists = meets && place.x < params.out_height && place.y < params.out_width
+        && pixel.x < params.batch;
+    return Meeting(exists, place.x * params.out_width + place.y);
 }
 
-// Four pixels at one tap.
-fn rhs_line(
-    realization: u32,
-    tap: u32,
-    p0: vec3<u32>,
-    p1: vec3<u32>,
-    p2: vec3<u32>,
-    p3: vec3<u32>,
-) -> vec4<f32> {
-    let line = tap / params.kernel_width;
-    let filter_index = line / params.kernel_height;
-    let place = vec3(
-        filter_index,
-        line - filter_index * params.kernel_height,
-        tap - line * params.kernel_width,
-    );
-    return vec4(
-        delta_at(realization, place, p0),
-        delta_at(realization, place, p1),
-        delta_at(realization, place, p2),
-        delta_at(realization, place, p3),
-    );
-}
-
-fn rhs_block(realization: u32, col: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
-    let p0 = pixel_of(col);
-    let p1 = next_pixel(p0);
-    let p2 = next_pixel(p1);
-    let p3 = next_pixel(p2);
-    var block: mat4x4<f32>;
-    for (var i = 0u; i < 4u; i++) {
-        block[i] = rhs_line(realization, kk + i, p0, p1, p2, p3);
-    }
-    return block;
+// The first pixel.
+fn rhs_lines(realization: u32, col: u32, size: vec3<u32>) -> vec4<u32> {
+    return vec4(pixel_of(col), 0u);
 }
 
 fn operands_of(realization: u32, row: u32, col: u32) -> vec3<f32> {

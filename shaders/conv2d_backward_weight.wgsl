@@ -47,7 +47,17 @@ fn lhs_line(realization: u32, row: u32, position: vec3<u32>, exists: bool) -> ve
     return select(vec4(0.0), value, filters < vec4(select(0u, params.filters, exists)));
 }
 
-fn lhs_block(realization_part: u32, row: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
+fn lhs_lines(realization_part: u32, row: u32, size: vec3<u32>) -> vec4<u32> {
+    return vec4<u32>();
+}
+
+fn lhs_block(
+    lines: vec4<u32>,
+    realization_part: u32,
+    row: u32,
+    kk: u32,
+    size: vec3<u32>,
+) -> mat4x4<f32> {
     let realization = realization_part / params.parts;
     let p0 = place_of(first_position + kk, position_extent());
     let p1 = next_place(p0, position_extent());
@@ -61,10 +71,25 @@ fn lhs_block(realization_part: u32, row: u32, kk: u32, size: vec3<u32>) -> mat4x
     );
 }
 
+// The first element of the window.
+fn rhs_lines(realization_part: u32, col: u32, size: vec3<u32>) -> vec4<u32> {
+    return vec4(window_start(col), 0u);
+}
+
 // The window of each position, with a one for the bias behind it. What lies past the part's positions
 // meets zeros of lhs.
-fn rhs_block(realization_part: u32, col: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
-    let block = window_block(realization_part / params.parts, col, first_position + kk);
+fn rhs_block(
+    lines: vec4<u32>,
+    realization_part: u32,
+    col: u32,
+    kk: u32,
+    size: vec3<u32>,
+) -> mat4x4<f32> {
+    if (kk >= size.z) {
+        return mat4x4<f32>();
+    }
+    let position = place_of(first_position + kk, position_extent());
+    let block = window_block(realization_part / params.parts, lines.xyz, position);
     let ones = vec4(col) + vec4(0u, 1u, 2u, 3u) == vec4(size.y - 1u);
     return mat4x4(
         select(block[0], vec4(1.0), ones),
@@ -83,7 +108,8 @@ fn store_element(realization_part: u32, row: u32, col: u32, acc: f32, operands: 
     let part = realization_part % params.parts;
     let window = params.channels * params.kernel_height * params.kernel_width;
     let line = (part * params.realizations + realization) * params.filters + row;
-    partial_gradient[line * (window + 1u) + col] = acc;
+    let place = select(col, weight_of(col), col < window);
+    partial_gradient[line * (window + 1u) + place] = acc;
 }
 
 @compute @workgroup_size(THREADS)

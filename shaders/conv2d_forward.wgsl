@@ -26,8 +26,22 @@ fn rhs_place(slot: u32) -> vec2<u32> {
     return place_across_k(slot, QUADS_N);
 }
 
-fn rhs_block(realization: u32, col: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
-    return transpose(window_block(realization, kk, col));
+// The first position.
+fn rhs_lines(realization: u32, col: u32, size: vec3<u32>) -> vec4<u32> {
+    return vec4(place_of(col, position_extent()), 0u);
+}
+
+fn rhs_block(
+    lines: vec4<u32>,
+    realization: u32,
+    col: u32,
+    kk: u32,
+    size: vec3<u32>,
+) -> mat4x4<f32> {
+    if (kk >= size.z) {
+        return mat4x4<f32>();
+    }
+    return transpose(window_block(realization, window_start(kk), lines.xyz));
 }
 
 fn operands_of(realization: u32, row: u32, col: u32) -> vec3<f32> {

@@ -39,48 +39,73 @@ fn rhs_place(slot: u32) -> vec2<u32> {
     return place_across_k(slot, QUADS_N);
 }
 
-// δ′ or q, output `offset` and the three after it of a sample; 0 past the batch's end.
-fn delta_line(realization: u32, sample: u32, offset: u32) -> vec4<f32> {
-    let start = (realization * params.batch + min(sample, params.batch - 1u)) * params.outputs;
-    if (job == MIX) {
-        return q_vector(start, offset, params.outputs, sample < params.batch);
-    }
-    return delta_vector(start, offset, params.outputs, sample < params.batch);
+// Where δ′ of four samples starts, if the depth is the outputs.
+fn lhs_lines(realization: u32, row: u32, size: vec3<u32>) -> vec4<u32> {
+    return (vec4(realization * params.batch) + within(0u, row, params.batch)) * params.outputs;
 }
 
-fn lhs_block(realization: u32, row: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
+fn rhs_lines(realization: u32, col: u32, size: vec3<u32>) -> vec4<u32> {
+    return vec4<u32>();
+}
+
+// δ′ or q of a sample, outputs kk … kk + 3.
+fn sample_line(start: u32, kk: u32) -> vec4<f32> {
+    if (job == MIX) {
+        return q_vector(start, kk, params.outputs);
+    }
+    return delta_vector(start, kk, params.outputs);
+}
+
+// δ′ of sample kk, outputs row … row + 3.
+fn output_line(realization: u32, row: u32, kk: u32) -> vec4<f32> {
+    let start = (realization * params.batch + min(kk, params.batch - 1u)) * params.outputs;
+    return select(vec4(0.0), delta_vector(start, row, params.outputs), kk < params.batch);
+}
+
+fn lhs_block(
+    lines: vec4<u32>,
+    realization: u32,
+    row: u32,
+    kk: u32,
+    size: vec3<u32>,
+) -> mat4x4<f32> {
     if (job == WEIGHT) {
         return mat4x4(
-            delta_line(realization, kk, row),
-            delta_line(realization, kk + 1u, row),
-            delta_line(realization, kk + 2u, row),
-            delta_line(realization, kk + 3u, row),
+            output_line(realization, row, kk),
+            output_line(realization, row, kk + 1u),
+            output_line(realization, row, kk + 2u),
+            output_line(realization, row, kk + 3u),
         );
     }
+    let exists = below(kk, params.outputs);
     return transpose(mat4x4(
-        delta_line(realization, row, kk),
-        delta_line(realization, row + 1u, kk),
-        delta_line(realization, row + 2u, kk),
-        delta_line(realization, row + 3u, kk),
+        select(vec4(0.0), sample_line(lines.x, kk), exists),
+        select(vec4(0.0), sample_line(lines.y, kk), exists),
+        select(vec4(0.0), sample_line(lines.z, kk), exists),
+        select(vec4(0.0), sample_line(lines.w, kk), exists),
     ));
 }
 
 // Line kk of W, M or z with its column of ones.
 fn rhs_line(realization: u32, col: u32, kk: u32, size: vec3<u32>) -> vec4<f32> {
     let start = (realization * size.z + min(kk, size.z - 1u)) * params.inputs;
-    let inside = kk < size.z;
     if (job == WEIGHT) {
         let ones = vec4(col) + vec4(0u, 1u, 2u, 3u) == vec4(params.inputs);
-        let z = z_vector(start, col, params.inputs, inside);
-        return select(z, vec4(1.0), ones & vec4(inside));
+        return select(z_vector(start, col, params.inputs), vec4(1.0), ones);
     }
     if (job == MIX) {
-        return mix_vector(start, col, params.inputs, inside);
+        return mix_vector(start, col, params.inputs);
     }
-    return weight_vector(start, col, params.inputs, inside);
+    return weight_vector(start, col, params.inputs);
 }
 
-fn rhs_block(realization: u32, col: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
+fn rhs_block(
+    lines: vec4<u32>,
+    realization: u32,
+    col: u32,
+    kk: u32,
+    size: vec3<u32>,
+) -> mat4x4<f32> {
     return mat4x4(
         rhs_line(realization, col, kk, size),
         rhs_line(realization, col, kk + 1u, size),

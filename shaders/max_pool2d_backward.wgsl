@@ -17,8 +17,11 @@ struct Params {
 @group(0) @binding(2) var<storage, read> positions: array<u32>;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;
 
-// The first window, along one axis, that reaches `pixel`.
-fn first_window(pixel: u32) -> u32 {
+// The first window, along one axis, that reaches `pixel`, the last that does being `last`.
+fn first_window(pixel: u32, last: u32) -> u32 {
+    if (params.kernel <= params.stride) {
+        return last;
+    }
     if (pixel < params.kernel) {
         return 0u;
     }
@@ -34,16 +37,20 @@ fn max_pool2d_backward(
     if (index >= params.len) {
         return;
     }
-    let pixel = index % (params.height * params.width);
-    let plane = index / (params.height * params.width) * params.out_height * params.out_width;
-    let pixel_row = pixel / params.width;
-    let pixel_col = pixel % params.width;
-    let rows = min(pixel_row / params.stride + 1u, params.out_height);
-    let cols = min(pixel_col / params.stride + 1u, params.out_width);
+    // Every division counts here: little else is done.
+    let line = index / params.width;
+    let plane = line / params.height;
+    let pixel_row = line - plane * params.height;
+    let pixel_col = index - line * params.width;
+    let pixel = pixel_row * params.width + pixel_col;
+    let last_row = pixel_row / params.stride;
+    let last_col = pixel_col / params.stride;
+    let rows = min(last_row + 1u, params.out_height);
+    let cols = min(last_col + 1u, params.out_width);
     var sum = 0.0;
-    for (var row = first_window(pixel_row); row < rows; row++) {
-        for (var col = first_window(pixel_col); col < cols; col++) {
-            let window = plane + row * params.out_width + col;
+    for (var row = first_window(pixel_row, last_row); row < rows; row++) {
+        for (var col = first_window(pixel_col, last_col); col < cols; col++) {
+            let window = (plane * params.out_height + row) * params.out_width + col;
             if (positions[window] == pixel) {
                 sum += delta[window];
             }

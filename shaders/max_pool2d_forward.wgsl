@@ -25,9 +25,11 @@ fn max_pool2d_forward(
     if (index >= params.len) {
         return;
     }
-    let row = index / params.out_width % params.out_height;
-    let plane = index / params.out_width / params.out_height * params.height * params.width;
-    let corner = row * params.stride * params.width + index % params.out_width * params.stride;
+    let line = index / params.out_width;
+    let plane_index = line / params.out_height;
+    let plane = plane_index * params.height * params.width;
+    let row = (line - plane_index * params.out_height) * params.stride;
+    let corner = row * params.width + (index - line * params.out_width) * params.stride;
     var best = corner;
     var largest = x[plane + corner];
     for (var ky = 0u; ky < params.kernel; ky++) {

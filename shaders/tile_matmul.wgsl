@@ -1,9 +1,10 @@
 // One workgroup's tile of a matrix product lhs (m, k) · rhs (k, n). A tile file gives the sizes; a
-// layout file, or the kernel itself, gives `lhs_place`, `rhs_place`, `lhs_block`, `late_lhs` and
-// `rhs_block`, and the kernel `operands_of` and `store_element`. A size is (m, n, k); elements past it
-// count as 0.
+// layout file, or the kernel itself, gives `lhs_place`, `rhs_place`, `lhs_lines`, `rhs_lines`,
+// `lhs_block`, `late_lhs` and `rhs_block`, and the kernel `operands_of` and `store_element`. A size is
+// (m, n, k). Past k, elements of lhs count as 0 and those of rhs as any number of its line; past m and
+// n, both may be anything.
 //
-// The depth is taken in stages of TILE_K, kept twice: while one is multiplied the next is on its way.
+// The depth is taken in stages of TILE_K: while one is multiplied the next is on its way to registers.
 // SLICES groups of invocations share each stage, every one with its own part of the depth, and their
 // sums are added in one order.
 
@@ -11,24 +12,28 @@ const THREADS_M: u32 = TILE_M / THREAD_M;
 const THREADS_N: u32 = TILE_N / THREAD_N;
 const SLICE_THREADS: u32 = THREADS_M * THREADS_N;
 const THREADS: u32 = SLICE_THREADS * SLICES;
-const SLICE_K: u32 = TILE_K / SLICES;
 const QUADS_M: u32 = TILE_M / 4u;
 const QUADS_N: u32 = TILE_N / 4u;
 const QUADS: u32 = QUADS_M + QUADS_N;
 // An invocation has one or two quads of rows, and of columns.
 const TWO_ROWS: bool = THREAD_M == 8u;
 const TWO_COLS: bool = THREAD_N == 8u;
-// Blocks of 4 × 4 elements: an invocation loads one a stage, or none.
-const LHS_BLOCKS: u32 = QUADS_M * TILE_K / 4u;
-const BLOCKS: u32 = QUADS * TILE_K / 4u;
-// Rows whose sums, one a slice, fit the memory of the stages.
-const PASS_ROWS: u32 = min(TILE_M, 2u * TILE_K * QUADS / (SLICES * QUADS_N));
+// Blocks of four depths: of a stage, and of a slice's part of it.
+const FOURS: u32 = TILE_K / 4u;
+const SLICE_FOURS: u32 = FOURS / SLICES;
+const_assert SLICE_FOURS == 2u || SLICE_FOURS == 4u;
+// An invocation loads a block of 4 × 4 elements a stage.
+const LHS_BLOCKS: u32 = QUADS_M * FOURS;
+const_assert QUADS * FOURS == THREADS;
+// Rows whose sums, one a slice, fit the memory of the stage.
+const PASS_ROWS: u32 = min(TILE_M, TILE_K * QUADS / (SLICES * QUADS_N));
 // Of those, what an invocation stores.
 const PASS_ELEMENTS: u32 = PASS_ROWS * TILE_N / THREADS;
 
-// [stage][kk][quad]: four neighbouring rows of lhs to a vector, then four columns of rhs. Indices of
-// one dimension each leave nothing for bounds checks to do in the inner loop.
-var<workgroup> stages: array<array<array<vec4<f32>, QUADS>, TILE_K>, 2>;
+// [kk % 4][kk / 4, quad]: four neighbouring rows of lhs to a vector, then four columns of rhs. Which of
+// the four lines is meant is known when the kernel is compiled, and the rest of an index does not change
+// from stage to stage: a read costs neither arithmetic nor a bounds check.
+var<workgroup> stage: array<array<vec4<f32>, THREADS>, 4>;
 // The invocation's sums: row r of its one or two quads of rows, for its first and second quad of columns.
 // Named one by one, because drivers keep larger arrays in memory, not in registers.
 var<private> acc00: vec4<f32>;
@@ -74,55 +79,89 @@ fn place_across_k(slot: u32, quads: u32) -> vec2<u32> {
     return vec2(slot % quads, slot / quads);
 }
 
-// Where a line kk of a stage has a quad: they trade places from one block of four lines to the next, so
-// that invocations that load along k write to different banks.
-fn swizzled(quad: u32, kk: u32, quads: u32) -> u32 {
-    return quad ^ ((kk / 4u) & (min(quads, 8u) - 1u));
+// Where a line of the stage has a quad of block `four`: quads trade places from one block to the
+// next, so that invocations that load along k write to different banks.
+fn swizzled(quad: u32, four: u32, quads: u32) -> u32 {
+    return quad ^ (four & (min(quads, 8u) - 1u));
+}
+
+fn place_of_lhs(quad: u32, four: u32) -> u32 {
+    return four * QUADS + swizzled(quad, four, QUADS_M);
+}
+
+fn place_of_rhs(quad: u32, four: u32) -> u32 {
+    return four * QUADS + QUADS_M + swizzled(quad, four, QUADS_N);
+}
+
+// Which block of 4 × 4 elements of each stage an invocation loads.
+struct Share {
+    is_lhs: bool,
+    realization: u32,
+    // Its first row of lhs or column of rhs.
+    start: u32,
+    // Its first depth within a stage.
+    kk: u32,
+    // Where it is in a line of a stage.
+    at: u32,
+    // What the layout knows of its four rows or columns at any depth.
+    lines: vec4<u32>,
+}
+
+fn share_of(tile: OutputTile, thread: u32, size: vec3<u32>) -> Share {
+    var share: Share;
+    share.is_lhs = thread < LHS_BLOCKS;
+    share.realization = tile.realization;
+    if (share.is_lhs) {
+        let place = lhs_place(thread);
+        share.start = tile.row + 4u * place.x;
+        share.kk = 4u * place.y;
+        share.at = place_of_lhs(place.x, place.y);
+        share.lines = lhs_lines(tile.realization, share.start, size);
+    } else {
+        let place = rhs_place(thread - LHS_BLOCKS);
+        share.start = tile.col + 4u * place.x;
+        share.kk = 4u * place.y;
+        share.at = place_of_rhs(place.x, place.y);
+        share.lines = rhs_lines(tile.realization, share.start, size);
+    }
+    return share;
 }
 
 // Column c is vector kk + c of the stage.
-fn load_block(tile: OutputTile, k0: u32, thread: u32, size: vec3<u32>) -> mat4x4<f32> {
-    if (thread < LHS_BLOCKS) {
-        let place = lhs_place(thread);
-        return lhs_block(tile.realization, tile.row + 4u * place.x, k0 + 4u * place.y, size);
+fn load_block(share: Share, k0: u32, size: vec3<u32>) -> mat4x4<f32> {
+    let kk = k0 + share.kk;
+    if (share.is_lhs) {
+        return lhs_block(share.lines, share.realization, share.start, kk, size);
     }
-    let place = rhs_place(thread - LHS_BLOCKS);
-    return rhs_block(tile.realization, tile.col + 4u * place.x, k0 + 4u * place.y, size);
+    return rhs_block(share.lines, share.realization, share.start, kk, size);
 }
 
-fn store_block(
-    stage: u32,
-    loaded: mat4x4<f32>,
-    tile: OutputTile,
-    k0: u32,
-    thread: u32,
-    size: vec3<u32>,
-) {
+fn store_block(loaded: mat4x4<f32>, share: Share, k0: u32, size: vec3<u32>) {
     var block = loaded;
-    var kk: u32;
-    var quad: u32;
-    if (thread < LHS_BLOCKS) {
-        let place = lhs_place(thread);
-        kk = 4u * place.y;
-        quad = swizzled(place.x, kk, QUADS_M);
-        block = late_lhs(loaded, tile.realization, tile.row + 4u * place.x, k0 + kk, size);
-    } else {
-        let place = rhs_place(thread - LHS_BLOCKS);
-        kk = 4u * place.y;
-        quad = QUADS_M + swizzled(place.x, kk, QUADS_N);
+    if (share.is_lhs) {
+        let kk = k0 + share.kk;
+        block = late_lhs(loaded, share.lines, share.realization, share.start, kk, size);
     }
-    stages[stage][kk][quad] = block[0];
-    stages[stage][kk + 1u][quad] = block[1];
-    stages[stage][kk + 2u][quad] = block[2];
-    stages[stage][kk + 3u][quad] = block[3];
+    stage[0][share.at] = block[0];
+    stage[1][share.at] = block[1];
+    stage[2][share.at] = block[2];
+    stage[3][share.at] = block[3];
 }
 
-// Quads of lhs in .x and .y, of rhs in .z and .w; the second of each only where there are two.
-fn multiply_line(stage: u32, kk: u32, quads: vec4<u32>) {
-    let a0 = stages[stage][kk][quads.x];
-    let a1 = stages[stage][kk][quads.y];
-    let b0 = stages[stage][kk][quads.z];
-    let b1 = stages[stage][kk][quads.w];
+// The quads that an invocation multiplies: its first of rows in .x, of columns in .y. Neighbouring
+// invocations share one or the other: half a read is then another's, and the banks are different.
+fn quads_of(thread: u32) -> vec2<u32> {
+    let local = thread % SLICE_THREADS;
+    let low = vec2((local & 1u) | ((local >> 2u) & 2u), (local >> 1u) & 3u);
+    let columns = THREADS_N / 4u;
+    return 4u * vec2(local / 16u / columns, local / 16u % columns) + low;
+}
+
+fn multiply_line(line: u32, a0_at: u32, a1_at: u32, b0_at: u32, b1_at: u32) {
+    let a0 = stage[line][a0_at];
+    let a1 = stage[line][a1_at];
+    let b0 = stage[line][b0_at];
+    let b1 = stage[line][b1_at];
     acc00 += a0.x * b0;
     acc10 += a0.y * b0;
     acc20 += a0.z * b0;
@@ -147,31 +186,15 @@ fn multiply_line(stage: u32, kk: u32, quads: vec4<u32>) {
     }
 }
 
-// Neighbouring invocations take neighbouring quads, so that their reads fall into different banks.
-fn multiply_four_lines(stage: u32, kk: u32, row: u32, col: u32) {
-    let quads = vec4(
-        swizzled(row, kk, QUADS_M),
-        swizzled(select(row, row + THREADS_M, TWO_ROWS), kk, QUADS_M),
-        QUADS_M + swizzled(col, kk, QUADS_N),
-        QUADS_M + swizzled(select(col, col + THREADS_N, TWO_COLS), kk, QUADS_N),
-    );
-    multiply_line(stage, kk, quads);
-    multiply_line(stage, kk + 1u, quads);
-    multiply_line(stage, kk + 2u, quads);
-    multiply_line(stage, kk + 3u, quads);
-}
-
-// Four or eight lines a turn: not every driver unrolls by itself.
-fn multiply_stage(stage: u32, thread: u32) {
-    let depth = thread / SLICE_THREADS * SLICE_K;
-    let row = thread % SLICE_THREADS / THREADS_N;
-    let col = thread % THREADS_N;
-    for (var kk = depth; kk < depth + SLICE_K; kk += min(SLICE_K, 8u)) {
-        multiply_four_lines(stage, kk, row, col);
-        if (SLICE_K >= 8u) {
-            multiply_four_lines(stage, kk + 4u, row, col);
-        }
-    }
+fn multiply_four(four: u32, quads: vec2<u32>) {
+    let a0 = place_of_lhs(quads.x, four);
+    let a1 = place_of_lhs(select(quads.x, quads.x + THREADS_M, TWO_ROWS), four);
+    let b0 = place_of_rhs(quads.y, four);
+    let b1 = place_of_rhs(select(quads.y, quads.y + THREADS_N, TWO_COLS), four);
+    multiply_line(0u, a0, a1, b0, b1);
+    multiply_line(1u, a0, a1, b0, b1);
+    multiply_line(2u, a0, a1, b0, b1);
+    multiply_line(3u, a0, a1, b0, b1);
 }
 
 fn clear_tile() {
@@ -193,21 +216,22 @@ fn clear_tile() {
     acc71 = vec4(0.0);
 }
 
-// Adds the product over all of the depth. One place loads, for the first stage too: drivers that inline
-// all of it get by with half the code.
+// Adds the product over all of the depth. Each stage's load is among the multiplications of the one
+// before, under no condition, so that drivers can mix them; past the end it loads what is not used.
 fn accumulate_tile(tile: OutputTile, thread: u32, size: vec3<u32>) {
-    let count = (size.z + TILE_K - 1u) / TILE_K;
-    for (var next = 0u; next <= count; next++) {
-        let loads = thread < BLOCKS && next < count;
-        var block: mat4x4<f32>;
-        if (loads) {
-            block = load_block(tile, next * TILE_K, thread, size);
-        }
-        if (next > 0u) {
-            multiply_stage((next + 1u) % 2u, thread);
-        }
-        if (loads) {
-            store_block(next % 2u, block, tile, next * TILE_K, thread, size);
+    let share = share_of(tile, thread, size);
+    let quads = quads_of(thread);
+    let four = thread / SLICE_THREADS * SLICE_FOURS;
+    var block = load_block(share, 0u, size);
+    for (var k0 = 0u; k0 < size.z; k0 += TILE_K) {
+        store_block(block, share, k0, size);
+        workgroupBarrier();
+        block = load_block(share, k0 + TILE_K, size);
+        multiply_four(four, quads);
+        multiply_four(four + 1u, quads);
+        if (SLICE_FOURS == 4u) {
+            multiply_four(four + 2u, quads);
+            multiply_four(four + 3u, quads);
         }
         workgroupBarrier();
     }
@@ -236,7 +260,7 @@ fn pass_on(
 }
 
 fn keep(flat: u32, sums: vec4<f32>) {
-    stages[flat / (TILE_K * QUADS)][flat / QUADS % TILE_K][flat % QUADS] = sums;
+    stage[flat / THREADS][flat % THREADS] = sums;
 }
 
 // An element of the output, and the sum for it.
@@ -257,7 +281,7 @@ fn element_of(tile: OutputTile, first: u32, element: u32, size: vec3<u32>) -> El
     var sum = 0.0;
     for (var s = 0u; s < SLICES; s++) {
         let flat = s * PASS_ROWS * QUADS_N + element / 4u;
-        sum += stages[flat / (TILE_K * QUADS)][flat / QUADS % TILE_K][flat % QUADS][element % 4u];
+        sum += stage[flat / THREADS][flat % THREADS][element % 4u];
     }
     return Element(tile.realization, row, col, sum, row < size.x && col < size.y, operands);
 }
@@ -278,18 +302,17 @@ fn store(element: Element) {
 // neighbouring columns. An element always falls to the same invocation.
 fn store_tile(tile: OutputTile, thread: u32, size: vec3<u32>) {
     let slice = thread / SLICE_THREADS;
-    let row = thread % SLICE_THREADS / THREADS_N;
-    let col = thread % THREADS_N;
+    let quads = quads_of(thread);
     for (var first = 0u; first < TILE_M; first += PASS_ROWS) {
-        pass_on(acc00, acc10, acc20, acc30, first, slice, row, col);
+        pass_on(acc00, acc10, acc20, acc30, first, slice, quads.x, quads.y);
         if (TWO_COLS) {
-            pass_on(acc01, acc11, acc21, acc31, first, slice, row, col + THREADS_N);
+            pass_on(acc01, acc11, acc21, acc31, first, slice, quads.x, quads.y + THREADS_N);
         }
         if (TWO_ROWS) {
-            pass_on(acc40, acc50, acc60, acc70, first, slice, row + THREADS_M, col);
+            pass_on(acc40, acc50, acc60, acc70, first, slice, quads.x + THREADS_M, quads.y);
         }
         if (TWO_ROWS && TWO_COLS) {
-            pass_on(acc41, acc51, acc61, acc71, first, slice, row + THREADS_M, col + THREADS_N);
+            pass_on(acc41, acc51, acc61, acc71, first, slice, quads.x + THREADS_M, quads.y + THREADS_N);
         }
         workgroupBarrier();
         if (PASS_ELEMENTS < 4u) {

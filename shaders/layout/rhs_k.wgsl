@@ -4,16 +4,22 @@ fn rhs_place(slot: u32) -> vec2<u32> {
     return place_along_k(slot, QUADS_N);
 }
 
-fn rhs_line(realization: u32, col: u32, kk: u32, size: vec3<u32>) -> vec4<f32> {
-    let start = (realization * size.y + min(col, size.y - 1u)) * size.z;
-    return rhs_vector(start, kk, size.z, col < size.y);
+// Where four columns start.
+fn rhs_lines(realization: u32, col: u32, size: vec3<u32>) -> vec4<u32> {
+    return (vec4(realization * size.y) + within(0u, col, size.y)) * size.z;
 }
 
-fn rhs_block(realization: u32, col: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
+fn rhs_block(
+    lines: vec4<u32>,
+    realization: u32,
+    col: u32,
+    kk: u32,
+    size: vec3<u32>,
+) -> mat4x4<f32> {
     return transpose(mat4x4(
-        rhs_line(realization, col, kk, size),
-        rhs_line(realization, col + 1u, kk, size),
-        rhs_line(realization, col + 2u, kk, size),
-        rhs_line(realization, col + 3u, kk, size),
+        rhs_vector(lines.x, kk, size.z),
+        rhs_vector(lines.y, kk, size.z),
+        rhs_vector(lines.z, kk, size.z),
+        rhs_vector(lines.w, kk, size.z),
     ));
 }

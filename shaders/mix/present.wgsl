@@ -1,9 +1,9 @@
 // A skip through M: q, the gradient in u = Mz, is made from δ′ and u on the way.
 const MIXES: bool = true;
 
-fn q_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
-    let delta = delta_vector(start, offset, len, inside);
-    let u = u_vector(start, offset, len, inside);
+fn q_vector(start: u32, offset: u32, len: u32) -> vec4<f32> {
+    let delta = delta_vector(start, offset, len);
+    let u = u_vector(start, offset, len);
     return vec4(
         mix_gradient(delta.x, u.x),
         mix_gradient(delta.y, u.y),

@@ -3,22 +3,19 @@
 @group(0) @binding(2) var<storage, read> weight: array<Stored>;
 @group(0) @binding(3) var<storage, read> z: array<Stored>;
 
-fn delta_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
+fn delta_vector(start: u32, offset: u32, len: u32) -> vec4<f32> {
     let at = within(start, offset, len);
-    let value = vec4(delta[at.x], delta[at.y], delta[at.z], delta[at.w]);
-    return select(vec4(0.0), value, below(offset, select(0u, len, inside)));
+    return vec4(delta[at.x], delta[at.y], delta[at.z], delta[at.w]);
 }
 
-fn weight_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
+fn weight_vector(start: u32, offset: u32, len: u32) -> vec4<f32> {
     let at = within(start, offset, len);
-    let value = vec4<f32>(vec4(weight[at.x], weight[at.y], weight[at.z], weight[at.w]));
-    return select(vec4(0.0), value, below(offset, select(0u, len, inside)));
+    return vec4<f32>(vec4(weight[at.x], weight[at.y], weight[at.z], weight[at.w]));
 }
 
-fn z_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
+fn z_vector(start: u32, offset: u32, len: u32) -> vec4<f32> {
     let at = within(start, offset, len);
-    let value = vec4<f32>(vec4(z[at.x], z[at.y], z[at.z], z[at.w]));
-    return select(vec4(0.0), value, below(offset, select(0u, len, inside)));
+    return vec4<f32>(vec4(z[at.x], z[at.y], z[at.z], z[at.w]));
 }
 
 fn delta_element(index: u32) -> f32 {

@@ -2,14 +2,12 @@
 @group(0) @binding(7) var<storage, read> u: array<Stored>;
 @group(0) @binding(8) var<storage, read> mix: array<Stored>;
 
-fn u_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
+fn u_vector(start: u32, offset: u32, len: u32) -> vec4<f32> {
     let at = within(start, offset, len);
-    let value = vec4<f32>(vec4(u[at.x], u[at.y], u[at.z], u[at.w]));
-    return select(vec4(0.0), value, below(offset, select(0u, len, inside)));
+    return vec4<f32>(vec4(u[at.x], u[at.y], u[at.z], u[at.w]));
 }
 
-fn mix_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
+fn mix_vector(start: u32, offset: u32, len: u32) -> vec4<f32> {
     let at = within(start, offset, len);
-    let value = vec4<f32>(vec4(mix[at.x], mix[at.y], mix[at.z], mix[at.w]));
-    return select(vec4(0.0), value, below(offset, select(0u, len, inside)));
+    return vec4<f32>(vec4(mix[at.x], mix[at.y], mix[at.z], mix[at.w]));
 }

@@ -2,11 +2,24 @@
 // backward pass.
 @group(0) @binding(1) var<storage, read_write> z: array<Stored>;
 
-fn lhs_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
-    let line = start / len;
-    let row = line % params.batch;
-    let byte = within(sample_start(line / params.batch, row), offset, len);
-    let exists = below(offset, select(0u, len, inside));
+fn lhs_place(slot: u32) -> vec2<u32> {
+    return place_along_k(slot, QUADS_M);
+}
+
+// The first bytes of four samples.
+fn lhs_lines(realization: u32, row: u32, size: vec3<u32>) -> vec4<u32> {
+    let rows = within(0u, row, params.batch);
+    return vec4(
+        sample_start(realization, rows.x),
+        sample_start(realization, rows.y),
+        sample_start(realization, rows.z),
+        sample_start(realization, rows.w),
+    );
+}
+
+fn pixel_line(start: u32, realization: u32, row: u32, kk: u32, size: vec3<u32>) -> vec4<f32> {
+    let byte = within(start, kk, size.z);
+    let exists = below(kk, select(0u, size.z, row < size.x));
     let value = select(
         vec4(0.0),
         vec4(pixel(byte.x), pixel(byte.y), pixel(byte.z), pixel(byte.w)),
@@ -15,9 +28,24 @@ fn lhs_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
     if (first_column) {
         for (var i = 0u; i < 4u; i++) {
             if (exists[i]) {
-                z[start + offset + i] = Stored(value[i]);
+                z[(realization * size.x + row) * size.z + kk + i] = Stored(value[i]);
             }
         }
     }
     return value;
+}
+
+fn lhs_block(
+    lines: vec4<u32>,
+    realization: u32,
+    row: u32,
+    kk: u32,
+    size: vec3<u32>,
+) -> mat4x4<f32> {
+    return transpose(mat4x4(
+        pixel_line(lines.x, realization, row, kk, size),
+        pixel_line(lines.y, realization, row + 1u, kk, size),
+        pixel_line(lines.z, realization, row + 2u, kk, size),
+        pixel_line(lines.w, realization, row + 3u, kk, size),
+    ));
 }

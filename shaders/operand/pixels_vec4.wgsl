@@ -3,30 +3,31 @@
 // workgroups of the first column leave the batch in z for the backward pass.
 @group(0) @binding(1) var<storage, read_write> z: array<Stored4>;
 
-// The first word of each of the invocation's four samples, once they are known.
-var<private> samples: vec4<u32>;
-var<private> samples_known: bool;
 var<private> words: vec4<u32>;
 
 fn lhs_place(slot: u32) -> vec2<u32> {
     return place_along_k(slot, QUADS_M);
 }
 
-fn sample_word(realization: u32, row: u32) -> u32 {
-    return sample_start(realization, min(row, params.batch - 1u)) / 4u;
+// The first words of four samples.
+fn lhs_lines(realization: u32, row: u32, size: vec3<u32>) -> vec4<u32> {
+    let rows = within(0u, row, params.batch);
+    return vec4(
+        sample_start(realization, rows.x),
+        sample_start(realization, rows.y),
+        sample_start(realization, rows.z),
+        sample_start(realization, rows.w),
+    ) / 4u;
 }
 
-fn lhs_block(realization: u32, row: u32, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
-    if (!samples_known) {
-        samples = vec4(
-            sample_word(realization, row),
-            sample_word(realization, row + 1u),
-            sample_word(realization, row + 2u),
-            sample_word(realization, row + 3u),
-        );
-        samples_known = true;
-    }
-    let at = samples + vec4(min(kk, size.z - 4u) / 4u);
+fn lhs_block(
+    lines: vec4<u32>,
+    realization: u32,
+    row: u32,
+    kk: u32,
+    size: vec3<u32>,
+) -> mat4x4<f32> {
+    let at = lines + vec4(min(kk, size.z - 4u) / 4u);
     words = vec4(pixels[at.x], pixels[at.y], pixels[at.z], pixels[at.w]);
     return mat4x4<f32>();
 }
@@ -51,6 +52,7 @@ fn pixel_line(word: u32, realization: u32, row: u32, kk: u32, size: vec3<u32>) -
 
 fn late_lhs(
     block: mat4x4<f32>,
+    lines: vec4<u32>,
     realization: u32,
     row: u32,
     kk: u32,

@@ -1,8 +1,6 @@
-// Elements offset … offset + 3 of a line of `rhs` that begins at start and is len long, a multiple of
-// 4, in one load; 0 past its end and for lines that are not inside.
+// `rhs`, in lines of a multiple of 4: see lhs_vec4.
 @group(0) @binding(2) var<storage, read> rhs: array<Stored4>;
 
-fn rhs_vector(start: u32, offset: u32, len: u32, inside: bool) -> vec4<f32> {
-    let value = vec4<f32>(rhs[(start + min(offset, len - 4u)) / 4u]);
-    return select(vec4(0.0), value, inside && offset < len);
+fn rhs_vector(start: u32, offset: u32, len: u32) -> vec4<f32> {
+    return vec4<f32>(rhs[start / 4u + min(offset, len - 4u) / 4u]);
 }

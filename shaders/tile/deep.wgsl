@@ -2,7 +2,7 @@
 // of long sums.
 const TILE_M: u32 = 16u;
 const TILE_N: u32 = 16u;
-const TILE_K: u32 = 64u;
+const TILE_K: u32 = 128u;
 const THREAD_M: u32 = 4u;
 const THREAD_N: u32 = 4u;
 const SLICES: u32 = 16u;

@@ -50,6 +50,8 @@ pub const RNG: File = wgsl!("rng");
 pub const ROW_SUM: File = wgsl!("row_sum");
 /// The samples of a step.
 pub const STEP: File = wgsl!("step");
+/// Places in stacks of planes.
+pub const PLACE: File = wgsl!("place");
 /// Which elements of a vector there are.
 pub const VECTOR: File = wgsl!("operand/vector");
 /// What is kept of each sample.
@@ -196,6 +198,8 @@ pub struct TileSizes {
 pub enum Tile {
     /// 16 × 16, and the depth split 16 ways.
     Deep,
+    /// 32 × 32, by half as many invocations as the others have.
+    Short,
     /// 32 × 32.
     Small,
     /// 64 × 64.
@@ -206,12 +210,13 @@ pub enum Tile {
 
 impl Tile {
     /// Every tile.
-    pub const ALL: [Self; 4] = [Self::Deep, Self::Small, Self::Medium, Self::Large];
+    pub const ALL: [Self; 5] = [Self::Deep, Self::Short, Self::Small, Self::Medium, Self::Large];
 
     /// Its file.
     pub fn file(self) -> File {
         match self {
             Self::Deep => wgsl!("tile/deep"),
+            Self::Short => wgsl!("tile/short"),
             Self::Small => wgsl!("tile/small"),
             Self::Medium => wgsl!("tile/medium"),
             Self::Large => wgsl!("tile/large"),
@@ -220,7 +225,7 @@ impl Tile {
 
     /// Its sizes, as the file states them.
     pub fn sizes(self) -> TileSizes {
-        static SIZES: LazyLock<[TileSizes; 4]> = LazyLock::new(|| {
+        static SIZES: LazyLock<[TileSizes; 5]> = LazyLock::new(|| {
             Tile::ALL.map(|tile| {
                 let module = naga::front::wgsl::parse_str(tile.file().text)
                     .expect("tile files are checked by a test");
@@ -259,17 +264,20 @@ impl Tile {
     }
 
     /// The tile for a product: the largest that the output fills and that still gives a big card a
-    /// workgroup for most of its processors, and where even the small one does not, one that splits
-    /// long sums. A function of the shape alone, so that results do not depend on the adapter or on R.
+    /// workgroup for most of its processors; where even the small one does not, one that splits long
+    /// sums; and for short sums, whose workgroups do little but start and end, one of few invocations.
+    /// A function of the shape alone, so that results do not depend on the adapter or on R.
     pub fn for_product(Product { m, n, k }: Product) -> Self {
         const ENOUGH_WORKGROUPS: usize = 96;
         const FEW_WORKGROUPS: usize = 64;
         const LONG_SUM: usize = 64;
+        const SHORT_SUM: usize = 128;
         let good = |tile: Self| tile.tiles(m, n) >= ENOUGH_WORKGROUPS && tile.fills(m, n);
         match () {
             () if good(Self::Large) => Self::Large,
-            () if good(Self::Medium) => Self::Medium,
             () if k >= LONG_SUM && Self::Small.tiles(m, n) < FEW_WORKGROUPS => Self::Deep,
+            () if k <= SHORT_SUM => Self::Short,
+            () if good(Self::Medium) => Self::Medium,
             () => Self::Small,
         }
     }

@@ -43,8 +43,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "layout/rhs_k",
-            find: "    return transpose(mat4x4(\n        rhs_line",
-            replace: "    return (mat4x4(\n        rhs_line",
+            find: "    return transpose(mat4x4(\n        rhs_vector",
+            replace: "    return (mat4x4(\n        rhs_vector",
         },
     ),
     (
@@ -123,8 +123,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "layer_backward",
-            find: "ones & vec4(inside)",
-            replace: "ones & vec4(inside && kk > 0u)",
+            find: "vec4(1.0), ones)",
+            replace: "vec4(1.0), ones & vec4(kk > 0u))",
         },
     ),
     (
@@ -223,8 +223,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "tile_matmul",
-            find: "s < SLICES",
-            replace: "s < max(SLICES - 3u, 1u)",
+            find: "var s = 0u;",
+            replace: "var s = 1u;",
         },
     ),
     (
@@ -293,8 +293,28 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "window",
-            find: "position.y * params.stride + tap.y",
-            replace: "position.y * params.stride + params.kernel_height - 1u - tap.y",
+            find: "position.y * params.stride + element.y",
+            replace: "position.y * params.stride + params.kernel_height - 1u - element.y",
+        },
+    ),
+    (
+        "channels that change places",
+        "bregman dual tanh behind 2 blocks of softplus",
+        false,
+        Fault::Wgsl {
+            file: "window_quads",
+            find: "x[at + 2u * plane], x[at + 3u * plane]",
+            replace: "x[at + 3u * plane], x[at + 2u * plane]",
+        },
+    ),
+    (
+        "one filter's weights for another's",
+        "bregman dual tanh behind 2 blocks of softplus",
+        false,
+        Fault::Wgsl {
+            file: "taps_quads",
+            find: "at += vec4(params.channels * taps);",
+            replace: "at += vec4(taps);",
         },
     ),
     (
@@ -343,8 +363,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "max_pool2d_backward",
-            find: "min(pixel_row / params.stride + 1u",
-            replace: "min(pixel_row / params.stride",
+            find: "min(last_row + 1u",
+            replace: "min(last_row",
         },
     ),
     (

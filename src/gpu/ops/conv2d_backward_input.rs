@@ -3,12 +3,16 @@
 use super::Product;
 use super::conv2d_forward::Params;
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{LHS_WHOLE, Shader, TILE_MATMUL, Tile, wgsl};
+use crate::gpu::shader::{LHS_WHOLE, PLACE, Shader, TILE_MATMUL, Tile, wgsl};
 use crate::nn::cnn::Conv;
 
-/// The kernel for one tile.
-pub fn shader(tile: Tile) -> Shader {
-    let files = [TILE_MATMUL, LHS_WHOLE, tile.file()];
+/// The kernel for one tile, for filters of a multiple of 4 or any.
+pub fn shader(tile: Tile, quads: bool) -> Shader {
+    let taps = match quads {
+        true => wgsl!("taps_quads"),
+        false => wgsl!("taps"),
+    };
+    let files = [TILE_MATMUL, LHS_WHOLE, tile.file(), PLACE, taps];
     Shader::new(wgsl!("conv2d_backward_input"), files)
 }
 
@@ -27,7 +31,7 @@ pub fn conv2d_backward_input(
     let tile = Tile::for_product(product);
     let tiles = realizations * tile.tiles(product.m, product.n);
     Op::new(
-        shader(tile),
+        shader(tile, conv.filters.is_multiple_of(4)),
         &Params::of(conv, rows),
         Grid::Workgroups(tiles),
     )

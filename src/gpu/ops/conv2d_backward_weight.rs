@@ -3,7 +3,7 @@
 
 use super::{conv2d_forward, params};
 use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{LHS_WHOLE, Shader, TILE_MATMUL, Tile, wgsl};
+use crate::gpu::shader::{LHS_WHOLE, PLACE, Shader, TILE_MATMUL, Tile, wgsl};
 use crate::nn::cnn::Conv;
 
 params! {
@@ -63,9 +63,10 @@ impl Parts {
     }
 }
 
-/// The kernel for one tile.
-pub fn shader(tile: Tile) -> Shader {
-    let files = [TILE_MATMUL, LHS_WHOLE, tile.file(), wgsl!("window")];
+/// The kernel for one tile, for channels of a multiple of 4 or any.
+pub fn shader(tile: Tile, quads: bool) -> Shader {
+    let window = conv2d_forward::window(quads);
+    let files = [TILE_MATMUL, LHS_WHOLE, tile.file(), PLACE, window];
     Shader::new(wgsl!("conv2d_backward_weight"), files)
 }
 
@@ -96,7 +97,8 @@ pub fn conv2d_backward_weight(
     };
     let tiles = parts.tile.tiles(conv.filters, conv.window() + 1);
     let workgroups = Grid::Workgroups(realizations * parts.count * tiles);
-    Op::new(shader(parts.tile), &params, workgroups)
+    let shader = shader(parts.tile, conv.channels.is_multiple_of(4));
+    Op::new(shader, &params, workgroups)
         .bind("delta", delta)
         .bind("x", x)
         .bind("partial_gradient", partial_gradient)

@@ -141,8 +141,9 @@ pub struct Operands {
     pub input_wanted: bool,
 }
 
-/// The tile of both products: the smaller of their own, so that neither has too few workgroups, but for W
-/// not the deep one unless W itself asks for it.
+/// The tile of both products: the smaller of their own, so that neither has too few workgroups, but not
+/// one that W alone would have, `short`, unless a stage of it holds all of the batch, nor one for δ alone,
+/// `deep`.
 pub fn tile(batch: usize, layer: &Layer, input_wanted: bool) -> Tile {
     let weight = Tile::for_product(Product {
         m: layer.outputs,
@@ -154,10 +155,12 @@ pub fn tile(batch: usize, layer: &Layer, input_wanted: bool) -> Tile {
         n: layer.inputs,
         k: layer.outputs,
     });
-    match (input_wanted, input) {
-        (false, _) => weight,
-        (true, Tile::Deep) => weight.min(Tile::Small),
-        (true, input) => weight.min(input),
+    let one_stage = batch <= Tile::Short.sizes().k as usize;
+    match (input_wanted, weight, input) {
+        (false, ..) => weight,
+        (true, Tile::Short, Tile::Small) if !one_stage => Tile::Small,
+        (true, _, Tile::Deep) => weight.min(Tile::Small),
+        (true, ..) => weight.min(input),
     }
 }
 

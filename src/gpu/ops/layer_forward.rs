@@ -104,7 +104,7 @@ pub fn shader(
     }
     match (pixels, aligned) {
         (true, true) => files.push(wgsl!("operand/pixels_vec4")),
-        (true, false) => files.extend([wgsl!("operand/pixels_scalar"), LHS_K, LHS_WHOLE]),
+        (true, false) => files.extend([wgsl!("operand/pixels_scalar"), LHS_WHOLE]),
         (false, _) => files.extend([lhs, LHS_K, LHS_WHOLE]),
     }
     files.push(match epilogue {

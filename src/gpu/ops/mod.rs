@@ -177,12 +177,16 @@ fn front_end() -> Vec<(Shader, &'static [(&'static str, &'static str)])> {
         ),
     ];
     for tile in Tile::ALL {
-        let shader = conv2d_backward_input::shader(tile);
-        all.push((shader, conv2d_forward::Params::FIELDS));
+        for quads in [true, false] {
+            let shader = conv2d_backward_input::shader(tile, quads);
+            all.push((shader, conv2d_forward::Params::FIELDS));
+        }
     }
     for tile in conv2d_backward_weight::Parts::TILES {
-        let shader = conv2d_backward_weight::shader(tile);
-        all.push((shader, conv2d_backward_weight::Params::FIELDS));
+        for quads in [true, false] {
+            let shader = conv2d_backward_weight::shader(tile, quads);
+            all.push((shader, conv2d_backward_weight::Params::FIELDS));
+        }
     }
     for update in [false, true] {
         all.push((conv2d_update::shader(update), conv2d_update::Params::FIELDS));
