@@ -73,7 +73,7 @@ fn lhs_block(
 
 // The first element of the window.
 fn rhs_lines(realization_part: u32, col: u32, size: vec3<u32>) -> vec4<u32> {
-    return vec4(window_start(col), 0u);
+    return vec4(place_of(col, tap_extent()), 0u);
 }
 
 // The window of each position, with a one for the bias behind it. What lies past the part's positions
@@ -108,8 +108,7 @@ fn store_element(realization_part: u32, row: u32, col: u32, acc: f32, operands: 
     let part = realization_part % params.parts;
     let window = params.channels * params.kernel_height * params.kernel_width;
     let line = (part * params.realizations + realization) * params.filters + row;
-    let place = select(col, weight_of(col), col < window);
-    partial_gradient[line * (window + 1u) + place] = acc;
+    partial_gradient[line * (window + 1u) + col] = acc;
 }
 
 @compute @workgroup_size(THREADS)

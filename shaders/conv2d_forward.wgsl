@@ -41,7 +41,7 @@ fn rhs_block(
     if (kk >= size.z) {
         return mat4x4<f32>();
     }
-    return transpose(window_block(realization, window_start(kk), lines.xyz));
+    return transpose(window_block(realization, place_of(kk, tap_extent()), lines.xyz));
 }
 
 fn operands_of(realization: u32, row: u32, col: u32) -> vec3<f32> {

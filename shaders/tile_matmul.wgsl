@@ -25,6 +25,8 @@ const_assert SLICE_FOURS == 2u || SLICE_FOURS == 4u;
 // An invocation loads a block of 4 × 4 elements a stage.
 const LHS_BLOCKS: u32 = QUADS_M * FOURS;
 const_assert QUADS * FOURS == THREADS;
+// Invocations are laid out in squares of four by four.
+const_assert THREADS_M % 4u == 0u && THREADS_N % 4u == 0u;
 // Rows whose sums, one a slice, fit the memory of the stage.
 const PASS_ROWS: u32 = min(TILE_M, TILE_K * QUADS / (SLICES * QUADS_N));
 // Of those, what an invocation stores.

@@ -1,15 +1,5 @@
 // The pixels that a convolution's weights meet, in x (R, batch, channels, height, width): element (channel,
-// ky, kx) of the window of an output pixel, its position (image, row, column). Windows are in the order
-// of the weights.
-
-fn window_start(element: u32) -> vec3<u32> {
-    return place_of(element, tap_extent());
-}
-
-// Which of a filter's weights an element meets.
-fn weight_of(element: u32) -> u32 {
-    return element;
-}
+// ky, kx) of the window of an output pixel, its position (image, row, column).
 
 fn position_extent() -> vec2<u32> {
     return vec2(params.out_height, params.out_width);

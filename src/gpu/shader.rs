@@ -210,7 +210,13 @@ pub enum Tile {
 
 impl Tile {
     /// Every tile.
-    pub const ALL: [Self; 5] = [Self::Deep, Self::Short, Self::Small, Self::Medium, Self::Large];
+    pub const ALL: [Self; 5] = [
+        Self::Deep,
+        Self::Short,
+        Self::Small,
+        Self::Medium,
+        Self::Large,
+    ];
 
     /// Its file.
     pub fn file(self) -> File {

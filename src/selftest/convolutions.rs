@@ -43,7 +43,7 @@ fn shapes() -> Vec<Conv> {
         conv([3, 5, 11], 5, [2, 5], 3, 2),
         conv([2, 6, 7], 33, [3, 3], 2, 1),
         conv([34, 4, 5], 3, [1, 4], 1, 3),
-        // Channels, filters or both of a multiple of 4, and sums over positions that are split.
+        // Windows of a multiple of 4, and sums over positions that are split.
         conv([4, 17, 19], 3, [3, 3], 1, 1),
         conv([3, 6, 5], 8, [2, 3], 1, 1),
         conv([12, 7, 6], 36, [3, 2], 2, 1),

@@ -298,26 +298,6 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         },
     ),
     (
-        "channels that change places",
-        "bregman dual tanh behind 2 blocks of softplus",
-        false,
-        Fault::Wgsl {
-            file: "window_quads",
-            find: "x[at + 2u * plane], x[at + 3u * plane]",
-            replace: "x[at + 3u * plane], x[at + 2u * plane]",
-        },
-    ),
-    (
-        "one filter's weights for another's",
-        "bregman dual tanh behind 2 blocks of softplus",
-        false,
-        Fault::Wgsl {
-            file: "taps_quads",
-            find: "at += vec4(params.channels * taps);",
-            replace: "at += vec4(taps);",
-        },
-    ),
-    (
         "an input gradient between the strides",
         "bregman dual tanh behind 2 blocks of softplus",
         false,

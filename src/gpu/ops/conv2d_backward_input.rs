@@ -6,13 +6,9 @@ use crate::gpu::plan::{BufferId, Grid, Op};
 use crate::gpu::shader::{LHS_WHOLE, PLACE, Shader, TILE_MATMUL, Tile, wgsl};
 use crate::nn::cnn::Conv;
 
-/// The kernel for one tile, for filters of a multiple of 4 or any.
-pub fn shader(tile: Tile, quads: bool) -> Shader {
-    let taps = match quads {
-        true => wgsl!("taps_quads"),
-        false => wgsl!("taps"),
-    };
-    let files = [TILE_MATMUL, LHS_WHOLE, tile.file(), PLACE, taps];
+/// The kernel for one tile.
+pub fn shader(tile: Tile) -> Shader {
+    let files = [TILE_MATMUL, LHS_WHOLE, tile.file(), PLACE];
     Shader::new(wgsl!("conv2d_backward_input"), files)
 }
 
@@ -31,7 +27,7 @@ pub fn conv2d_backward_input(
     let tile = Tile::for_product(product);
     let tiles = realizations * tile.tiles(product.m, product.n);
     Op::new(
-        shader(tile, conv.filters.is_multiple_of(4)),
+        shader(tile),
         &Params::of(conv, rows),
         Grid::Workgroups(tiles),
     )

@@ -63,10 +63,9 @@ impl Parts {
     }
 }
 
-/// The kernel for one tile, for channels of a multiple of 4 or any.
-pub fn shader(tile: Tile, quads: bool) -> Shader {
-    let window = conv2d_forward::window(quads);
-    let files = [TILE_MATMUL, LHS_WHOLE, tile.file(), PLACE, window];
+/// The kernel for one tile.
+pub fn shader(tile: Tile) -> Shader {
+    let files = [TILE_MATMUL, LHS_WHOLE, tile.file(), wgsl!("window"), PLACE];
     Shader::new(wgsl!("conv2d_backward_weight"), files)
 }
 
@@ -97,8 +96,7 @@ pub fn conv2d_backward_weight(
     };
     let tiles = parts.tile.tiles(conv.filters, conv.window() + 1);
     let workgroups = Grid::Workgroups(realizations * parts.count * tiles);
-    let shader = shader(parts.tile, conv.channels.is_multiple_of(4));
-    Op::new(shader, &params, workgroups)
+    Op::new(shader(parts.tile), &params, workgroups)
         .bind("delta", delta)
         .bind("x", x)
         .bind("partial_gradient", partial_gradient)

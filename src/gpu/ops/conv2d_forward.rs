@@ -1,10 +1,10 @@
 //! A convolution, (R, batch, filters, height′, width′), in one dispatch.
 
-use super::{Product, params};
+use super::{Product, matmul, params};
 use crate::activation::{self, Activation};
 use crate::gpu::plan::{BufferId, Grid, Op};
 use crate::gpu::shader::{
-    File, LHS_K, LHS_WHOLE, PLACE, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl,
+    LHS_K, LHS_WHOLE, PLACE, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl,
 };
 use crate::nn::cnn::Conv;
 
@@ -45,19 +45,26 @@ impl Params {
     }
 }
 
-/// The kernel: the convolution alone, or bias and activation with it, for channels of a multiple of 4 or
-/// any.
-pub fn shader(activation: Option<&Activation>, tile: Tile, quads: bool) -> Shader {
+/// The kernel: the convolution alone, or bias and activation with it, with windows of multiples of 4 or
+/// not.
+pub fn shader(activation: Option<&Activation>, tile: Tile, aligned: bool) -> Shader {
     let epilogue = match activation {
         None => wgsl!("epilogue/conv_linear"),
         Some(_) => wgsl!("epilogue/conv_activation"),
     };
-    let mut files = vec![TILE_MATMUL, tile.file(), LHS_WHOLE, VECTOR, PLACE, epilogue];
-    files.push(window(quads));
-    match quads {
-        true => files.push(wgsl!("operand/filters_quads")),
-        false => files.extend([LHS_K, wgsl!("operand/lhs_scalar"), STORAGE]),
-    }
+    let [weights, _] = matmul::operands(aligned);
+    let files = [
+        TILE_MATMUL,
+        tile.file(),
+        LHS_K,
+        LHS_WHOLE,
+        weights,
+        VECTOR,
+        STORAGE,
+        wgsl!("window"),
+        PLACE,
+        epilogue,
+    ];
     let shader = Shader::new(wgsl!("conv2d_forward"), files);
     match activation {
         None => shader,
@@ -65,22 +72,14 @@ pub fn shader(activation: Option<&Activation>, tile: Tile, quads: bool) -> Shade
     }
 }
 
-/// The order of a window's elements, for channels of a multiple of 4 or any.
-pub(super) fn window(quads: bool) -> File {
-    match quads {
-        true => wgsl!("window_quads"),
-        false => wgsl!("window"),
-    }
-}
-
 /// Every permutation.
 pub fn shaders() -> impl Iterator<Item = Shader> {
-    let forms = |tile| [true, false].map(|quads| (tile, quads));
+    let forms = |tile| [true, false].map(|aligned| (tile, aligned));
     let forms = Tile::ALL.into_iter().flat_map(forms);
-    forms.flat_map(|(tile, quads)| {
+    forms.flat_map(|(tile, aligned)| {
         let all = activation::ALL.iter().chain([&activation::RELU]);
         let all = [None].into_iter().chain(all.map(Some));
-        all.map(move |activation| shader(activation, tile, quads))
+        all.map(move |activation| shader(activation, tile, aligned))
     })
 }
 
@@ -99,8 +98,8 @@ pub fn conv2d_forward(
     };
     let tile = Tile::for_product(product);
     let tiles = realizations * tile.tiles(product.m, product.n);
-    let quads = conv.channels.is_multiple_of(4);
-    let shader = shader(fused.map(|(activation, _)| activation), tile, quads);
+    let aligned = conv.window().is_multiple_of(4);
+    let shader = shader(fused.map(|(activation, _)| activation), tile, aligned);
     let op = Op::new(shader, &Params::of(conv, rows), Grid::Workgroups(tiles))
         .bind("x", x)
         .bind("lhs", weight)

@@ -177,16 +177,12 @@ fn front_end() -> Vec<(Shader, &'static [(&'static str, &'static str)])> {
         ),
     ];
     for tile in Tile::ALL {
-        for quads in [true, false] {
-            let shader = conv2d_backward_input::shader(tile, quads);
-            all.push((shader, conv2d_forward::Params::FIELDS));
-        }
+        let shader = conv2d_backward_input::shader(tile);
+        all.push((shader, conv2d_forward::Params::FIELDS));
     }
     for tile in conv2d_backward_weight::Parts::TILES {
-        for quads in [true, false] {
-            let shader = conv2d_backward_weight::shader(tile, quads);
-            all.push((shader, conv2d_backward_weight::Params::FIELDS));
-        }
+        let shader = conv2d_backward_weight::shader(tile);
+        all.push((shader, conv2d_backward_weight::Params::FIELDS));
     }
     for update in [false, true] {
         all.push((conv2d_update::shader(update), conv2d_update::Params::FIELDS));
