@@ -66,6 +66,16 @@ const THREE_BLOCKS: &[BlockSpec] = &[
     },
 ];
 
+/// Half as many more filters in the first two: 1152 features.
+const WIDER_BLOCKS: &[BlockSpec] = &[
+    BlockSpec::same(48, 3),
+    BlockSpec::same(96, 3),
+    BlockSpec {
+        pool: Some([3, 2]),
+        ..BlockSpec::same(128, 3)
+    },
+];
+
 /// 32, 64, 128 and 256 filters, 32 × 32 → 16 × 16 → 8 × 8 → 4 × 4 → 2 × 2: 1024 features. The last
 /// block has fewer parameters than the square layer of the 2048 features before it would.
 const FOUR_BLOCKS: &[BlockSpec] = &[
@@ -209,7 +219,14 @@ pub const ROWS: [Row; 7] = [
             phases: &[(9, 0.1), (4, 0.02), (2, 0.004)],
             ..USUAL
         },
-        others: &[],
+        others: &[Settings {
+            activation: "arcsinh",
+            input_range: [-0.75, 2.0],
+            cnn: Some((WIDER_BLOCKS, 0.5)),
+            mirrored: true,
+            phases: &[(9, 0.1), (4, 0.02), (2, 0.004)],
+            ..USUAL
+        }],
     },
     Row {
         name: "cifar10-cnn",
