@@ -1,6 +1,7 @@
 // A whole layer in one dispatch: z′ (R, batch, out) from z (R, batch, in), W (R, out, in) and
-// b (R, out); an epilogue file turns the pre-activation Wz + b into z′ (eq. 20). Both operands are contiguous along k. An operand
-// file gives z, which may be a batch that is gathered on the way, and a skip file the skip path.
+// b (R, out); an epilogue file turns the pre-activation Wz + b into z′ (eq. 20). Both operands are
+// contiguous along k. An operand file gives z, which may be a batch that is gathered on the way, and a
+// skip file the skip path.
 
 struct Params {
     batch: u32,

@@ -1,6 +1,7 @@
 // A whole layer that changes the width, in one dispatch: u = Mz and z′ (R, batch, out) from
 // z (R, batch, in), M and W (R, out, in) and b (R, out); an epilogue file turns the pre-activation
-// Wz + b into z′ (eq. 20). Both operands are contiguous along k. The invocation that writes an element of u reads it again.
+// Wz + b into z′ (eq. 20). Both operands are contiguous along k. The invocation that writes an element
+// of u reads it again.
 
 struct Params {
     batch: u32,

@@ -1,4 +1,4 @@
-// Places in stacks of planes of `extent` = (height, width), and that of the taps of a convolution.
+// Places in stacks of planes of `extent` = (height, width); the extent of the taps of a convolution.
 
 fn tap_extent() -> vec2<u32> {
     return vec2(params.kernel_height, params.kernel_width);
