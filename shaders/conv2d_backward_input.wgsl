@@ -63,10 +63,8 @@ fn lhs_block(
 
 // (image, row, column) of a pixel, counted from the padding's corner; the next pixel's.
 fn pixel_of(pixel: u32) -> vec3<u32> {
-    let line = pixel / params.width;
-    let image = line / params.height;
-    let row = line - image * params.height;
-    return vec3(image, row + params.padding, pixel - line * params.width + params.padding);
+    let place = place_of(pixel, vec2(params.height, params.width));
+    return place + vec3(0u, params.padding, params.padding);
 }
 
 fn next_pixel(pixel: vec3<u32>) -> vec3<u32> {

@@ -1,8 +1,8 @@
 // One workgroup's tile of a matrix product lhs (m, k) · rhs (k, n). A tile file gives the sizes; a
 // layout file, or the kernel itself, gives `lhs_place`, `rhs_place`, `lhs_lines`, `rhs_lines`,
 // `lhs_block`, `late_lhs` and `rhs_block`, and the kernel `operands_of` and `store_element`. A size is
-// (m, n, k). Past k, elements of lhs count as 0 and those of rhs as any number of its line; past m and
-// n, both may be anything.
+// (m, n, k). Past k, elements of lhs count as 0, and those of rhs may be any finite number; past m and n,
+// both may be anything.
 //
 // The depth is taken in stages of TILE_K: while one is multiplied the next is on its way to registers.
 // SLICES groups of invocations share each stage, every one with its own part of the depth, and their
@@ -35,7 +35,7 @@ const PASS_ELEMENTS: u32 = PASS_ROWS * TILE_N / THREADS;
 // [kk % 4][kk / 4, quad]: four neighbouring rows of lhs to a vector, then four columns of rhs. Which of
 // the four lines is meant is known when the kernel is compiled, and the rest of an index does not change
 // from stage to stage: a read costs neither arithmetic nor a bounds check.
-var<workgroup> stage: array<array<vec4<f32>, THREADS>, 4>;
+var<workgroup> stage: array<array<vec4<f32>, QUADS * FOURS>, 4>;
 // The invocation's sums: row r of its one or two quads of rows, for its first and second quad of columns.
 // Named one by one, because drivers keep larger arrays in memory, not in registers.
 var<private> acc00: vec4<f32>;
@@ -72,7 +72,7 @@ fn output_tile(group: u32, m: u32, n: u32) -> OutputTile {
 // The (quad, block of kk) that invocation `slot` loads where memory is contiguous along k: along k
 // first, for whole lines of memory.
 fn place_along_k(slot: u32, quads: u32) -> vec2<u32> {
-    let run = min(TILE_K / 4u, 8u);
+    let run = min(FOURS, 8u);
     return vec2(slot / run % quads, slot % run + slot / (run * quads) * run);
 }
 
@@ -142,7 +142,7 @@ fn store_block(loaded: mat4x4<f32>, share: Share, k0: u32, size: vec3<u32>) {
     var block = loaded;
     if (share.is_lhs) {
         let kk = k0 + share.kk;
-        block = late_lhs(loaded, share.lines, share.realization, share.start, kk, size);
+        block = late_lhs(loaded, share.realization, share.start, kk, size);
     }
     stage[0][share.at] = block[0];
     stage[1][share.at] = block[1];
@@ -150,8 +150,8 @@ fn store_block(loaded: mat4x4<f32>, share: Share, k0: u32, size: vec3<u32>) {
     stage[3][share.at] = block[3];
 }
 
-// The quads that an invocation multiplies: its first of rows in .x, of columns in .y. Neighbouring
-// invocations share one or the other: half a read is then another's, and the banks are different.
+// The quads that an invocation multiplies: its first of rows in .x, of columns in .y. Sixteen neighbours
+// form a square: together they read four quads of rows and four of columns.
 fn quads_of(thread: u32) -> vec2<u32> {
     let local = thread % SLICE_THREADS;
     let low = vec2((local & 1u) | ((local >> 2u) & 2u), (local >> 1u) & 3u);
@@ -219,7 +219,7 @@ fn clear_tile() {
 }
 
 // Adds the product over all of the depth. Each stage's load is among the multiplications of the one
-// before, under no condition, so that drivers can mix them; past the end it loads what is not used.
+// before, under no condition here, so that drivers can mix them; past the end it loads what is not used.
 fn accumulate_tile(tile: OutputTile, thread: u32, size: vec3<u32>) {
     let share = share_of(tile, thread, size);
     let quads = quads_of(thread);

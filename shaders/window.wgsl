@@ -1,5 +1,5 @@
-// The pixels that a convolution's weights meet, in x (R, batch, channels, height, width): element (channel,
-// ky, kx) of the window of an output pixel, its position (image, row, column).
+// The pixels that a convolution's weights meet, in x (R, batch, channels, height, width): element
+// (channel, ky, kx) of the window of an output pixel, its position (image, row, column).
 
 fn position_extent() -> vec2<u32> {
     return vec2(params.out_height, params.out_width);

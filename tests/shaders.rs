@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bregman::gpu::ops::{self, apply_function};
 use bregman::gpu::shader::{self, Access, Shader, Tile};
+use bregman::nn::Layer;
 use bregman::rng::Purpose;
 use bregman::selftest::functions;
 
@@ -102,6 +103,33 @@ fn tiles_divide_evenly() {
             elements < 4 || elements.is_multiple_of(4),
             "{tile:?}: fours"
         );
+    }
+}
+
+/// Both products of a backward pass share a tile.
+#[test]
+fn tiles_follow_the_shape() {
+    use Tile::{Deep, Large, Medium, Short, Small};
+    for (batch, inputs, outputs, input_wanted, expected) in [
+        (32, 784, 784, true, Short),
+        (64, 784, 784, true, Small),
+        (128, 784, 784, true, Small),
+        (128, 784, 784, false, Short),
+        (512, 784, 784, true, Medium),
+        (512, 784, 128, true, Small),
+        (128, 4096, 256, true, Small),
+        (4096, 4096, 4096, true, Large),
+        (128, 784, 10, true, Deep),
+        (10, 2, 2, true, Short),
+    ] {
+        let layer = Layer {
+            inputs,
+            outputs,
+            mix: false,
+        };
+        let found = ops::layer_backward::tile(batch, &layer, input_wanted);
+        let what = format!("batch {batch}, {inputs} to {outputs}");
+        assert_eq!(found, expected, "{what}");
     }
 }
 

@@ -1,7 +1,6 @@
 // lhs is loaded whole: nothing is left to do when the stage is written.
 fn late_lhs(
     block: mat4x4<f32>,
-    lines: vec4<u32>,
     realization: u32,
     row: u32,
     kk: u32,

@@ -52,7 +52,6 @@ fn pixel_line(word: u32, realization: u32, row: u32, kk: u32, size: vec3<u32>) -
 
 fn late_lhs(
     block: mat4x4<f32>,
-    lines: vec4<u32>,
     realization: u32,
     row: u32,
     kk: u32,

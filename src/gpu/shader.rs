@@ -269,10 +269,10 @@ impl Tile {
         2 * self.tiles(m, n) * (rows * cols) as usize <= 3 * m * n
     }
 
-    /// The tile for a product: the largest that the output fills and that still gives a big card a
-    /// workgroup for most of its processors; where even the small one does not, one that splits long
-    /// sums; and for short sums, whose workgroups do little but start and end, one of few invocations.
-    /// A function of the shape alone, so that results do not depend on the adapter or on R.
+    /// The tile for a product: `large` if the output fills it and it gives a big card a workgroup for
+    /// most of its processors; `deep` where few outputs meet long sums; `short` for short sums, whose
+    /// workgroups do little but start and end; then `medium` by the rule of `large`, else `small`. A
+    /// function of the shape alone, so that results do not depend on the adapter or on R.
     pub fn for_product(Product { m, n, k }: Product) -> Self {
         const ENOUGH_WORKGROUPS: usize = 96;
         const FEW_WORKGROUPS: usize = 64;

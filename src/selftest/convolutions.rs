@@ -5,6 +5,7 @@ use super::dispatch::{Run, random};
 use crate::activation;
 use crate::error::Result;
 use crate::gpu::ops::conv2d_backward_weight::Parts;
+use crate::gpu::shader::Tile;
 use crate::gpu::{Gpu, ops};
 use crate::nn::cnn::{Conv, Dropout, Pool};
 use crate::reference::cnn::dropout_factors;
@@ -45,8 +46,6 @@ fn shapes() -> Vec<Conv> {
         conv([34, 4, 5], 3, [1, 4], 1, 3),
         // Windows of a multiple of 4, and sums over positions that are split.
         conv([4, 17, 19], 3, [3, 3], 1, 1),
-        conv([3, 6, 5], 8, [2, 3], 1, 1),
-        conv([12, 7, 6], 36, [3, 2], 2, 1),
     ]
 }
 
@@ -109,11 +108,15 @@ fn forward(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
 
         let mut run = Run::default();
         let [x, weight, bias] = [&x, &weight, &bias].map(|values| run.input(values));
-        let [plain, biased] = [0, 1].map(|_| run.output(images * conv.outputs()));
-        for output in [plain, biased] {
-            let op = ops::conv2d_forward::conv2d_forward;
-            run.op(op(&conv, ROWS, None, [x, weight], output));
-        }
+        let op = ops::conv2d_forward::conv2d_forward;
+        let plain = Tile::ALL.map(|tile| {
+            let output = run.output(images * conv.outputs());
+            run.op(op(&conv, ROWS, tile, None, [x, weight], output));
+            output
+        });
+        let tile = ops::conv2d_forward::tile(&conv, ROWS[1]);
+        let biased = run.output(images * conv.outputs());
+        run.op(op(&conv, ROWS, tile, None, [x, weight], biased));
         run.op(ops::add_channel_bias::add_channel_bias(
             &conv, ROWS, bias, biased,
         ));
@@ -123,17 +126,20 @@ fn forward(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
             .map(|activation| {
                 let output = run.output(images * conv.outputs());
                 let fused = Some((activation, bias));
-                let op = ops::conv2d_forward::conv2d_forward;
-                run.op(op(&conv, ROWS, fused, [x, weight], output));
+                run.op(op(&conv, ROWS, tile, fused, [x, weight], output));
                 (activation, output)
             })
             .collect();
-        let mut outputs = vec![plain, biased];
+        let mut outputs = plain.to_vec();
+        outputs.push(biased);
         outputs.extend(fused.iter().map(|(_, output)| *output));
         let found = run.read(gpu, &outputs)?;
-        checks.compare(&format!("{conv:?}"), &found[0], &linear);
-        checks.compare(&format!("{conv:?} with bias"), &found[1], &with_bias);
-        for ((activation, _), found) in fused.iter().zip(&found[2..]) {
+        let (by_tile, found) = found.split_at(plain.len());
+        for (tile, found) in Tile::ALL.iter().zip(by_tile) {
+            checks.compare(&format!("{conv:?} {tile:?}"), found, &linear);
+        }
+        checks.compare(&format!("{conv:?} with bias"), &found[0], &with_bias);
+        for ((activation, _), found) in fused.iter().zip(&found[1..]) {
             let active = with_bias
                 .iter()
                 .map(|sum| sum.through(activation.rho, 1.0 / activation.sigma));
@@ -158,12 +164,17 @@ fn backward_input(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         });
         let mut run = Run::default();
         let operands = [&delta, &weight].map(|values| run.input(values));
-        let output = run.output(images * conv.inputs());
-        run.op(ops::conv2d_backward_input::conv2d_backward_input(
-            &conv, ROWS, operands, output,
-        ));
-        let found = run.read(gpu, &[output])?;
-        checks.compare(&format!("{conv:?}"), &found[0], &expected);
+        let outputs = Tile::ALL.map(|tile| {
+            let output = run.output(images * conv.inputs());
+            run.op(ops::conv2d_backward_input::conv2d_backward_input(
+                &conv, ROWS, tile, operands, output,
+            ));
+            output
+        });
+        let found = run.read(gpu, &outputs)?;
+        for (tile, found) in Tile::ALL.iter().zip(&found) {
+            checks.compare(&format!("{conv:?} {tile:?}"), found, &expected);
+        }
     }
     Ok(())
 }
@@ -197,25 +208,27 @@ fn backward_weight(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
             })
             .collect();
 
-        let mut run = Run::default();
-        let operands = [&delta, &x].map(|values| run.input(values));
-        let parts = Parts::of(&conv, ROWS[1]).len(&conv, ROWS[0]);
-        let parts = run.output(parts);
-        let gradients = [&weight, &bias].map(|values| run.output(values.len()));
-        let parameters = [&weight, &bias].map(|values| run.input(values));
-        run.op(ops::conv2d_backward_weight::conv2d_backward_weight(
-            &conv, ROWS, operands, parts,
-        ));
-        for (rate, tensors) in [(None, gradients), (Some(RATE), parameters)] {
-            run.op(ops::conv2d_update::conv2d_update(
-                &conv, ROWS, rate, parts, tensors,
+        for tile in Parts::TILES {
+            let mut run = Run::default();
+            let operands = [&delta, &x].map(|values| run.input(values));
+            let parts = Parts::with_tile(&conv, ROWS[1], tile);
+            let partial = run.output(parts.len(&conv, ROWS[0]));
+            let gradients = [&weight, &bias].map(|values| run.output(values.len()));
+            let parameters = [&weight, &bias].map(|values| run.input(values));
+            run.op(ops::conv2d_backward_weight::conv2d_backward_weight(
+                &conv, ROWS, parts, operands, partial,
             ));
-        }
-        let found = run.read(gpu, &[gradients, parameters].concat())?;
-        let expected = expected.iter().chain(&updated);
-        let names = ["weight gradient", "bias gradient", "weight", "bias"];
-        for ((name, found), expected) in names.iter().zip(&found).zip(expected) {
-            checks.compare(&format!("{name}, {conv:?}"), found, expected);
+            for (rate, tensors) in [(None, gradients), (Some(RATE), parameters)] {
+                run.op(ops::conv2d_update::conv2d_update(
+                    &conv, ROWS[0], parts, rate, partial, tensors,
+                ));
+            }
+            let found = run.read(gpu, &[gradients, parameters].concat())?;
+            let expected = expected.iter().chain(&updated);
+            let names = ["weight gradient", "bias gradient", "weight", "bias"];
+            for ((name, found), expected) in names.iter().zip(&found).zip(expected) {
+                checks.compare(&format!("{name}, {conv:?} {tile:?}"), found, expected);
+            }
         }
     }
     Ok(())

@@ -327,7 +327,8 @@ fn layer_forward_of_pixels(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     use ops::layer_forward::{Input, Operands, layer_forward};
     let activation = &activation::SIGMOID;
     for tile in Tile::ALL {
-        let cols = tile.sizes().n as usize;
+        // Across a stage's edge, too: words are handed on from one to the next.
+        let cols = tile.sizes().n.max(tile.sizes().k) as usize;
         for (width, order_stride) in [(cols + 3, 0), (cols + 4, 11)] {
             for which in 1..5 {
                 let [batch, samples, first, count] = [7, 11, 6, 5];
@@ -447,12 +448,14 @@ fn layer_backward(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     for (activation, tile) in activations_and_tiles(checks.full) {
         let [odd, even] = across(tile);
         let square = |[batch, width, _]: [usize; 3]| [batch, width, width];
+        // The batch is the depth of W's gradient.
+        let deep = [tile.sizes().k as usize + 1, 6, 5];
         // What an activation brings of its own is its slope, in δ and in q.
         let sampled = !checks.full && activation.name != activation::SIGMOID.name;
         let (shapes, skips) = match sampled {
             true => (vec![odd, square(odd)], vec![2, 4]),
             false => (
-                vec![[1, 1, 1], odd, even, square(odd), square(even)],
+                vec![[1, 1, 1], odd, even, square(odd), square(even), deep],
                 (0..5).collect(),
             ),
         };

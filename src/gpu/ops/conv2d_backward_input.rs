@@ -12,26 +12,32 @@ pub fn shader(tile: Tile) -> Shader {
     Shader::new(wgsl!("conv2d_backward_input"), files)
 }
 
+/// The product that the gradient is.
+fn product(conv: &Conv, batch: usize) -> Product {
+    Product {
+        m: conv.channels,
+        n: batch * conv.height * conv.width,
+        k: conv.filters * conv.kernel[0] * conv.kernel[1],
+    }
+}
+
+/// The tile for it.
+pub fn tile(conv: &Conv, batch: usize) -> Tile {
+    Tile::for_product(product(conv, batch))
+}
+
 /// output = dL/dx from delta = dL/dy.
 pub fn conv2d_backward_input(
     conv: &Conv,
     rows @ [realizations, batch]: [usize; 2],
+    tile: Tile,
     [delta, weight]: [BufferId; 2],
     output: BufferId,
 ) -> Op {
-    let product = Product {
-        m: conv.channels,
-        n: batch * conv.height * conv.width,
-        k: conv.filters * conv.kernel[0] * conv.kernel[1],
-    };
-    let tile = Tile::for_product(product);
-    let tiles = realizations * tile.tiles(product.m, product.n);
-    Op::new(
-        shader(tile),
-        &Params::of(conv, rows),
-        Grid::Workgroups(tiles),
-    )
-    .bind("delta", delta)
-    .bind("weight", weight)
-    .bind("output", output)
+    let Product { m, n, .. } = product(conv, batch);
+    let tiles = Grid::Workgroups(realizations * tile.tiles(m, n));
+    Op::new(shader(tile), &Params::of(conv, rows), tiles)
+        .bind("delta", delta)
+        .bind("weight", weight)
+        .bind("output", output)
 }

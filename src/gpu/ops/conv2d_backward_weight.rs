@@ -39,13 +39,18 @@ impl Parts {
     /// The tiles that a part may have, largest first.
     pub const TILES: [Tile; 3] = [Tile::Medium, Tile::Small, Tile::Deep];
 
-    /// As many as give a big card a workgroup for most of its processors, unless the sums get short.
+    /// By the largest tile that the gradient fills.
     pub fn of(conv: &Conv, batch: usize) -> Self {
+        let tile = Tile::filled(Self::TILES, conv.filters, conv.window() + 1);
+        Self::with_tile(conv, batch, tile)
+    }
+
+    /// As many as give a big card a workgroup for most of its processors, unless the sums get short.
+    pub fn with_tile(conv: &Conv, batch: usize, tile: Tile) -> Self {
         const WORKGROUPS: usize = 128;
         const SHORTEST: usize = 128;
         let (m, n) = (conv.filters, conv.window() + 1);
         let k = batch * conv.outputs() / conv.filters;
-        let tile = Tile::filled(Self::TILES, m, n);
         let parts = WORKGROUPS
             .div_ceil(tile.tiles(m, n))
             .min(k.div_ceil(SHORTEST));
@@ -72,12 +77,12 @@ pub fn shader(tile: Tile) -> Shader {
 /// partial_gradient = the parts of dL/dweight and dL/dbias, from delta = dL/dy.
 pub fn conv2d_backward_weight(
     conv: &Conv,
-    rows @ [realizations, batch]: [usize; 2],
+    rows: [usize; 2],
+    parts: Parts,
     [delta, x]: [BufferId; 2],
     partial_gradient: BufferId,
 ) -> Op {
     let common = conv2d_forward::Params::of(conv, rows);
-    let parts = Parts::of(conv, batch);
     let params = Params {
         batch: common.batch,
         channels: common.channels,
@@ -95,7 +100,7 @@ pub fn conv2d_backward_weight(
         part_positions: parts.positions as u32,
     };
     let tiles = parts.tile.tiles(conv.filters, conv.window() + 1);
-    let workgroups = Grid::Workgroups(realizations * parts.count * tiles);
+    let workgroups = Grid::Workgroups(rows[0] * parts.count * tiles);
     Op::new(shader(parts.tile), &params, workgroups)
         .bind("delta", delta)
         .bind("x", x)

@@ -83,21 +83,31 @@ pub fn shaders() -> impl Iterator<Item = Shader> {
     })
 }
 
+/// The product that a convolution is.
+fn product(conv: &Conv, batch: usize) -> Product {
+    Product {
+        m: conv.filters,
+        n: batch * conv.outputs() / conv.filters,
+        k: conv.window(),
+    }
+}
+
+/// The tile for it.
+pub fn tile(conv: &Conv, batch: usize) -> Tile {
+    Tile::for_product(product(conv, batch))
+}
+
 /// output = x ∗ weight, or ρ(x ∗ weight + bias) with the activation and the bias.
 pub fn conv2d_forward(
     conv: &Conv,
     rows @ [realizations, batch]: [usize; 2],
+    tile: Tile,
     fused: Option<(&Activation, BufferId)>,
     [x, weight]: [BufferId; 2],
     output: BufferId,
 ) -> Op {
-    let product = Product {
-        m: conv.filters,
-        n: batch * conv.outputs() / conv.filters,
-        k: conv.window(),
-    };
-    let tile = Tile::for_product(product);
-    let tiles = realizations * tile.tiles(product.m, product.n);
+    let Product { m, n, .. } = product(conv, batch);
+    let tiles = realizations * tile.tiles(m, n);
     let aligned = conv.window().is_multiple_of(4);
     let shader = shader(fused.map(|(activation, _)| activation), tile, aligned);
     let op = Op::new(shader, &Params::of(conv, rows), Grid::Workgroups(tiles))

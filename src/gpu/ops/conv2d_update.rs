@@ -1,5 +1,6 @@
 //! The gradients of a convolution's weights and bias, or the SGD update by them, from their parts.
 
+use super::conv2d_backward_weight::Parts;
 use super::params;
 use crate::gpu::plan::{BufferId, Grid, Op};
 use crate::gpu::shader::{GRID, Shader, wgsl};
@@ -21,7 +22,8 @@ pub fn shader(update: bool) -> Shader {
 /// [weight, bias] −= rate · those.
 pub fn conv2d_update(
     conv: &Conv,
-    [realizations, batch]: [usize; 2],
+    realizations: usize,
+    parts: Parts,
     learning_rate: Option<f32>,
     partial_gradient: BufferId,
     [weight, bias]: [BufferId; 2],
@@ -29,7 +31,7 @@ pub fn conv2d_update(
     let len = realizations * conv.filters * (conv.window() + 1);
     let params = Params {
         len: len as u32,
-        parts: super::conv2d_backward_weight::Parts::of(conv, batch).count as u32,
+        parts: parts.count as u32,
         window: conv.window() as u32,
         learning_rate: learning_rate.unwrap_or(0.0),
     };

@@ -141,9 +141,8 @@ pub struct Operands {
     pub input_wanted: bool,
 }
 
-/// The tile of both products: the smaller of their own, so that neither has too few workgroups, but not
-/// one that W alone would have, `short`, unless a stage of it holds all of the batch, nor one for δ alone,
-/// `deep`.
+/// The tile of both products: W's own where δ is not wanted or W has few outputs (`deep`); `short` if both
+/// ask for it, or W does and one stage holds the batch; else the smaller of both, but `small` at least.
 pub fn tile(batch: usize, layer: &Layer, input_wanted: bool) -> Tile {
     let weight = Tile::for_product(Product {
         m: layer.outputs,
@@ -156,11 +155,13 @@ pub fn tile(batch: usize, layer: &Layer, input_wanted: bool) -> Tile {
         k: layer.outputs,
     });
     let one_stage = batch <= Tile::Short.sizes().k as usize;
-    match (input_wanted, weight, input) {
-        (false, ..) => weight,
-        (true, Tile::Short, Tile::Small) if !one_stage => Tile::Small,
-        (true, _, Tile::Deep) => weight.min(Tile::Small),
-        (true, ..) => weight.min(input),
+    match (weight, input) {
+        _ if !input_wanted => weight,
+        (Tile::Deep, _) => Tile::Deep,
+        (Tile::Short, Tile::Short) => Tile::Short,
+        (Tile::Short, _) if one_stage => Tile::Short,
+        (Tile::Short, _) | (_, Tile::Deep | Tile::Short) => Tile::Small,
+        _ => weight.min(input),
     }
 }
 

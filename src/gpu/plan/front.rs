@@ -108,16 +108,17 @@ impl Front {
         for (Block { conv, pool }, buffers) in cnn.blocks.iter().zip(&self.blocks) {
             let active = buffers.active;
             let operands = [x, buffers.weight];
+            let tile = ops::conv2d_forward::tile(conv, batch);
             if builder.options.fused {
                 let fused = Some((cnn.activation, buffers.bias));
                 ops.push(ops::conv2d_forward::conv2d_forward(
-                    conv, rows, fused, operands, active,
+                    conv, rows, tile, fused, operands, active,
                 ));
             } else {
                 // The gradient's buffer takes the pre-activation: it is written later in the step.
                 let scratch = buffers.delta;
                 ops.push(ops::conv2d_forward::conv2d_forward(
-                    conv, rows, None, operands, scratch,
+                    conv, rows, tile, None, operands, scratch,
                 ));
                 ops.push(ops::add_channel_bias::add_channel_bias(
                     conv,
@@ -217,6 +218,7 @@ impl Front {
                     ops.push(ops::conv2d_backward_input::conv2d_backward_input(
                         conv,
                         rows,
+                        ops::conv2d_backward_input::tile(conv, rows[1]),
                         [delta, buffers.weight],
                         below.output_delta,
                     ));
@@ -238,7 +240,7 @@ impl Front {
         ops: &mut Vec<Op>,
     ) {
         use ops::conv2d_update::conv2d_update;
-        let rows @ [r, _] = builder.rows();
+        let rows @ [r, batch] = builder.rows();
         let rate = builder.options.sgd.learning_rate;
         let BlockBuffers {
             weight,
@@ -246,18 +248,21 @@ impl Front {
             delta,
             ..
         } = *buffers;
-        let parts = self.partial_gradient;
+        let parts = Parts::of(conv, batch);
+        let partial = self.partial_gradient;
         ops.push(ops::conv2d_backward_weight::conv2d_backward_weight(
             conv,
             rows,
-            [delta, x],
             parts,
+            [delta, x],
+            partial,
         ));
+        let update = |rate, tensors| conv2d_update(conv, r, parts, rate, partial, tensors);
         match self.gradients {
-            None => ops.push(conv2d_update(conv, rows, Some(rate), parts, [weight, bias])),
+            None => ops.push(update(Some(rate), [weight, bias])),
             Some(gradients @ [weight_gradient, bias_gradient]) => {
                 let (weights, filters) = (r * conv.filters * conv.window(), r * conv.filters);
-                ops.push(conv2d_update(conv, rows, None, parts, gradients));
+                ops.push(update(None, gradients));
                 ops.push(ops::sgd::sgd(weights, rate, weight_gradient, weight));
                 ops.push(ops::sgd::sgd(filters, rate, bias_gradient, bias));
             }
