@@ -2,21 +2,6 @@
 // backward pass.
 @group(0) @binding(1) var<storage, read_write> z: array<Stored>;
 
-fn lhs_place(slot: u32) -> vec2<u32> {
-    return place_along_k(slot, QUADS_M);
-}
-
-// The first bytes of four samples.
-fn lhs_lines(realization: u32, row: u32, size: vec3<u32>) -> vec4<u32> {
-    let rows = within(0u, row, params.batch);
-    return vec4(
-        sample_start(realization, rows.x),
-        sample_start(realization, rows.y),
-        sample_start(realization, rows.z),
-        sample_start(realization, rows.w),
-    );
-}
-
 fn pixel_line(start: u32, realization: u32, row: u32, kk: u32, size: vec3<u32>) -> vec4<f32> {
     let byte = within(start, kk, size.z);
     let exists = below(kk, select(0u, size.z, row < size.x));

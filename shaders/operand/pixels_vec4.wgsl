@@ -5,21 +5,6 @@
 
 var<private> words: vec4<u32>;
 
-fn lhs_place(slot: u32) -> vec2<u32> {
-    return place_along_k(slot, QUADS_M);
-}
-
-// The first words of four samples.
-fn lhs_lines(realization: u32, row: u32, size: vec3<u32>) -> vec4<u32> {
-    let rows = within(0u, row, params.batch);
-    return vec4(
-        sample_start(realization, rows.x),
-        sample_start(realization, rows.y),
-        sample_start(realization, rows.z),
-        sample_start(realization, rows.w),
-    ) / 4u;
-}
-
 fn lhs_block(
     lines: vec4<u32>,
     realization: u32,
@@ -27,7 +12,7 @@ fn lhs_block(
     kk: u32,
     size: vec3<u32>,
 ) -> mat4x4<f32> {
-    let at = lines + vec4(min(kk, size.z - 4u) / 4u);
+    let at = lines / 4u + vec4(min(kk, size.z - 4u) / 4u);
     words = vec4(pixels[at.x], pixels[at.y], pixels[at.z], pixels[at.w]);
     return mat4x4<f32>();
 }
