@@ -13,10 +13,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bregman::activation::{ARCTAN, SCALED_ARCTAN};
-use bregman::cpu::{CpuExecutor, Isa};
+use bregman::cpu::CpuExecutor;
 use bregman::data::Dataset;
 use bregman::data::spirals::Spirals;
 use bregman::executor::{Executor, Sgd, Splits};
+use bregman::kernels::Isa;
 use bregman::nn::{Form, Init, LayerKind, Loss, Model};
 use bregman::rng::{Purpose, Stream};
 use bregman::sweep::{self, Run, Sweep};

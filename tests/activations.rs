@@ -4,7 +4,7 @@
 //! The bounds of the f32 functions over all their arguments are in `tests/math.rs`.
 
 use bregman::activation::{ALL, Activation, by_name};
-use bregman::cpu::Isa;
+use bregman::kernels::Isa;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -49,7 +49,7 @@ fn sides() -> impl Iterator<Item = Side> {
             max: f64::MAX,
         };
         let f32_sides = Isa::all().into_iter().map(|isa| {
-            let loops = activation.kernels.on(isa);
+            let loops = activation.loops.dense(isa);
             Side {
                 name: format!("{} in f32, {}", activation.name, isa.name()),
                 activation,
@@ -418,13 +418,13 @@ proptest! {
     #[test]
     fn rho_is_monotone_within_its_range(activation in activations(), x in finite(), y in finite()) {
         let (low, high) = if x <= y { (x, y) } else { (y, x) };
-        let [below, above] = [low, high].map(|a| at(activation.kernels.on(Isa::widest()).rho, a));
+        let [below, above] = [low, high].map(|a| at(activation.loops.dense(Isa::widest()).rho, a));
         let slack = 8.0 * f32::EPSILON * below.abs().max(above.abs());
         prop_assert!(below <= above + slack, "{activation:?}: ρ({low}) = {below}, ρ({high}) = {above}");
         for z in [below, above] {
             let [from, to] = activation.range;
             prop_assert!((from..=to).contains(&f64::from(z)), "{activation:?}: {z}");
-            let h = at(activation.kernels.on(Isa::widest()).rho_slope, z);
+            let h = at(activation.loops.dense(Isa::widest()).rho_slope, z);
             let most = (1.0 / activation.sigma) as f32 * (1.0 + 4.0 * f32::EPSILON);
             prop_assert!((0.0..=most).contains(&h), "{activation:?}: h({z}) = {h}");
         }
@@ -435,9 +435,9 @@ proptest! {
     fn rho_inv_of_a_clamped_number_is_finite_and_returns(activation in activations(), z in finite()) {
         let [low, high] = activation.clamp;
         let z = z.clamp(low, high);
-        let a = at(activation.kernels.on(Isa::widest()).rho_inv, z);
+        let a = at(activation.loops.dense(Isa::widest()).rho_inv, z);
         prop_assert!(a.is_finite(), "{activation:?}: ρ⁻¹({z}) = {a}");
-        let back = at(activation.kernels.on(Isa::widest()).rho, a);
+        let back = at(activation.loops.dense(Isa::widest()).rho, a);
         let slope = (activation.rho_slope)(f64::from(z));
         let kappa = if z == 0.0 { 0.0 } else { f64::from(a.abs()) * slope / f64::from(z.abs()) };
         let spacing = f64::from(z.abs().max(f32::MIN_POSITIVE)) * f64::from(f32::EPSILON);

@@ -5,9 +5,10 @@ mod common;
 use std::sync::Arc;
 
 use bregman::activation::{self, Activation};
-use bregman::cpu::{CpuExecutor, Isa};
+use bregman::cpu::CpuExecutor;
 use bregman::error::Error;
 use bregman::executor::{BatchMetrics, Executor, Sgd, Split, Splits};
+use bregman::kernels::Isa;
 use bregman::nn::{Form, LayerKind, Loss, Model, Parameters};
 use bregman::reference::Reference;
 use bregman::rng;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bregman::activation::{self, ARCTAN};
 use bregman::data::spirals::Spirals;
 use bregman::error::Error;
+use bregman::kernels::Isa;
 use bregman::nn::{Form, Init, LayerKind, Loss};
 use bregman::selftest::checks::Checks;
 use bregman::selftest::sweeps;
@@ -12,8 +13,12 @@ use bregman::sweep::cpu::{self, Layout};
 use bregman::sweep::{self, Record, Run, Sweep};
 
 fn train(sweep: &Sweep, data: &Spirals, layout: Option<Layout>) -> Record {
+    train_on(Isa::widest(), sweep, data, layout)
+}
+
+fn train_on(isa: Isa, sweep: &Sweep, data: &Spirals, layout: Option<Layout>) -> Record {
     let sweeps = [sweep.clone()];
-    let mut records = cpu::train_in(&sweeps, data, layout, &|_| {}).expect("a sweep");
+    let mut records = cpu::train_in(&sweeps, data, layout, isa, &|_| {}).expect("a sweep");
     records.remove(0)
 }
 
@@ -67,7 +72,7 @@ fn runs_are_their_seeds() {
     }
 }
 
-/// Alone, among others, in any lane and either layout: the same bits.
+/// Alone, among others, in any lane, in either layout and with any instructions: the same bits.
 #[test]
 fn a_run_is_the_same_in_any_company() {
     let [data, _] = Spirals::draw(60, 1);
@@ -84,6 +89,12 @@ fn a_run_is_the_same_in_any_company() {
                 let together = train(&all, &data, Some(Layout::Runs));
                 let samples = train(&all, &data, Some(Layout::Samples));
                 assert_eq!(together, samples, "{kind:?} {form:?} {loss:?}");
+                for isa in Isa::all() {
+                    for layout in [Layout::Runs, Layout::Samples] {
+                        let found = train_on(isa, &all, &data, Some(layout));
+                        assert_eq!(found, together, "{kind:?} {form:?} {loss:?} {}", isa.name());
+                    }
+                }
                 for r in [0, 15, 20] {
                     let mut one = all.clone();
                     one.runs = vec![all.runs[r]];

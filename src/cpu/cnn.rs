@@ -8,10 +8,10 @@ use rayon::prelude::*;
 use super::conv2d::{
     ConvGradient, columns_len, conv2d_backward_input, conv2d_backward_weight, conv2d_forward,
 };
-use super::isa::Isa;
-use super::kernels::Loops;
 use super::max_pool2d::{max_pool2d_backward, max_pool2d_forward};
 use crate::data::Dataset;
+use crate::kernels::Isa;
+use crate::kernels::dense::Loops;
 use crate::nn::LayerParameters;
 use crate::nn::cnn::{Block, Cnn, Conv, Dropout};
 use crate::rng::{Purpose, Stream};
@@ -56,7 +56,7 @@ impl Front {
         batch: Batch<'_>,
         training: Option<(usize, u32)>,
     ) {
-        let loops = cnn.activation.kernels.on(Isa::widest());
+        let loops = cnn.activation.loops.dense(Isa::widest());
         let len = IMAGES * cnn.features();
         let dropout = cnn.dropout.as_ref().zip(training);
         let masks = dropout.map(|(dropout, (r, step))| Mask::new(dropout, r, step));
@@ -86,7 +86,7 @@ impl Front {
         rows: usize,
         rate: f32,
     ) {
-        let loops = cnn.activation.kernels.on(Isa::widest());
+        let loops = cnn.activation.loops.dense(Isa::widest());
         let delta = &mut self.delta[..rows * cnn.features()];
         let at_work = &mut self.groups[..rows.div_ceil(IMAGES)];
         let before = &*parameters;

@@ -6,7 +6,7 @@
 
 use gemm::Parallelism;
 
-use super::kernels::sum;
+use crate::kernels::sum;
 use crate::nn::cnn::Conv;
 
 /// A matrix in a slice: element (row, col) is at row · `stride[0]` + col · `stride[1]`.

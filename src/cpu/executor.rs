@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::cnn::{Batch, Front};
-use super::isa::Isa;
 use super::step::{Network, Workspace};
 use super::team::{Member, Team};
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
+use crate::kernels::Isa;
 use crate::nn::{Model, Parameters};
 
 /// FLOPs of a step below which another thread costs more than it brings.
@@ -88,7 +88,7 @@ impl Executor for CpuExecutor {
     ) -> Result<Vec<Vec<BatchMetrics>>> {
         check_orders(orders, self.parameters.len(), self.splits.train.len())?;
         let mut all = Vec::with_capacity(orders.len());
-        let loops = self.model.activation.kernels.on(self.isa);
+        let loops = self.model.activation.loops.dense(self.isa);
         let data = &self.splits.train;
         let pixel_values = self.workspace.pixel_values;
         let batch = |indices| Batch {
@@ -162,7 +162,7 @@ impl Executor for CpuExecutor {
     async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>> {
         let data = self.splits.get(split);
         let order: Vec<u32> = (0..data.len() as u32).collect();
-        let loops = self.model.activation.kernels.on(self.isa);
+        let loops = self.model.activation.loops.dense(self.isa);
         let mut all = Vec::with_capacity(self.parameters.len());
         let pixel_values = self.workspace.pixel_values;
         let batch = |indices| Batch {

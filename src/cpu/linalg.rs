@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::kernels::LANES;
+use crate::kernels::LANES;
 
 /// The longest sum that goes through the microkernel at once. A product is cut there, and not where
 /// the crate would, so that its bits do not depend on which part of it a thread takes.

@@ -2,8 +2,8 @@
 
 use std::array::from_fn;
 
-use super::kernels::LANES;
 use super::linalg::Matrix;
+use crate::kernels::LANES;
 use crate::math::{exp_f32, log_f32};
 use crate::nn::Loss;
 

@@ -4,8 +4,6 @@
 mod cnn;
 mod conv2d;
 mod executor;
-mod isa;
-mod kernels;
 mod linalg;
 mod loss;
 mod max_pool2d;
@@ -13,5 +11,3 @@ mod step;
 mod team;
 
 pub use executor::CpuExecutor;
-pub use isa::Isa;
-pub use kernels::{Kernels, Loops, Rows};

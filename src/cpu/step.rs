@@ -7,12 +7,13 @@
 
 use std::ops::Range;
 
-use super::kernels::{LANES, Loops, Rows, limit, sum};
 use super::linalg::{Matrix, least_rows, multiply, multiply_add};
 use super::loss::{BlockLoss, block_loss};
 use super::team::Member;
 use crate::data::Dataset;
 use crate::executor::BatchMetrics;
+use crate::kernels::dense::{Loops, Rows};
+use crate::kernels::{LANES, limit, sum};
 use crate::nn::{Form, Layer, LayerKind, LayerParameters, Loss, Model, project_simplex};
 
 /// Rows whose distance is a multiple of this many numbers fall into few sets of a cache.

@@ -23,13 +23,8 @@ use crate::activation::Activation;
 use crate::data::spirals::Spirals;
 use crate::error::{Error, Result};
 use crate::executor::Sgd;
+pub use crate::kernels::lanes::{LAYER_PARAMETERS, Metrics, WIDTH};
 use crate::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
-
-/// Neurons of every layer, and coordinates of a point.
-pub const WIDTH: usize = 2;
-
-/// Parameters of a layer: W, (2, 2), then b.
-pub const LAYER_PARAMETERS: usize = WIDTH * WIDTH + WIDTH;
 
 /// `layers` layers of two neurons and a linear head, of one output for squared error, of two for
 /// cross-entropy.
@@ -159,15 +154,6 @@ impl Sweep {
     pub fn initial(&self, run: &Run) -> Parameters {
         self.init.parameters(&self.model, run.seed)
     }
-}
-
-/// A network on the whole training set, as it stands after an epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Metrics {
-    /// The mean loss; NaN where it or a parameter is not finite: the run has diverged.
-    pub loss: f32,
-    /// How many samples are classified correctly.
-    pub correct: u32,
 }
 
 /// What a sweep leaves; before its end, all that its continuation needs.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::product::Operand::{Plain, Transposed};
 use super::product::product;
 use super::{Equilibrium, NEGLIGIBLE_SQUARE, SolverReport};
-use crate::cpu::Isa;
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
+use crate::kernels::Isa;
 use crate::nn::Parameters;
 use crate::reference::loss_and_gradient;
 
@@ -128,7 +128,7 @@ impl CpuLayer {
         let rows = injected.len() / n;
         let mut a = vec![0.0; injected.len()];
         let mut z = a.clone();
-        (activation.kernels.on(Isa::widest()).rho)(&mut z, &a);
+        (activation.loops.dense(Isa::widest()).rho)(&mut z, &a);
         self.trace = vec![z];
         for _ in 0..layers {
             let last = &self.trace[self.trace.len() - 1];
@@ -137,7 +137,7 @@ impl CpuLayer {
                 *a = (*a + c).clamp(-activation.dual_max, activation.dual_max);
             }
             let mut z = vec![0.0; a.len()];
-            (activation.kernels.on(Isa::widest()).rho)(&mut z, &a);
+            (activation.loops.dense(Isa::widest()).rho)(&mut z, &a);
             self.trace.push(z);
         }
     }
@@ -152,7 +152,7 @@ impl CpuLayer {
         let mut left: Vec<usize> = (0..c.len() / n).collect();
         let mut a = vec![0.0; c.len()];
         let mut z = a.clone();
-        (activation.kernels.on(Isa::widest()).rho)(&mut z, &a);
+        (activation.loops.dense(Isa::widest()).rho)(&mut z, &a);
         let mut drift = a.clone();
         let mut limit = a.clone();
         self.inside = a.clone();
@@ -216,7 +216,7 @@ impl CpuLayer {
             for (a, drift) in a[..len].iter_mut().zip(&drift[..len]) {
                 *a = (*a + drift).clamp(-activation.dual_max, activation.dual_max);
             }
-            (activation.kernels.on(Isa::widest()).rho)(&mut z[..len], &a[..len]);
+            (activation.loops.dense(Isa::widest()).rho)(&mut z[..len], &a[..len]);
         }
         self.trace = vec![limit];
     }
@@ -367,8 +367,8 @@ impl CpuLayer {
     fn back_through_layers(&self, g: Vec<f32>, dw: &mut [f32]) -> Vec<f32> {
         let n = self.equilibrium.width();
         let rows = g.len() / n;
-        let kernels = &self.equilibrium.model.activation.kernels;
-        let slope = kernels.on(Isa::widest()).rho_slope;
+        let loops = &self.equilibrium.model.activation.loops;
+        let slope = loops.dense(Isa::widest()).rho_slope;
         let mut h = vec![0.0; g.len()];
         slope(&mut h, &self.trace[self.trace.len() - 1]);
         let mut delta: Vec<f32> = g.iter().zip(&h).map(|(g, h)| g * h).collect();

@@ -1,11 +1,11 @@
-//! Which instructions the elementwise loops are compiled for.
+//! The instruction sets that the loops are compiled for, and which of them this machine has.
 
-/// An instruction set that this machine has: only the functions here make one, so whoever holds one
-/// may run code compiled for it.
+/// An instruction set that this machine has: only the functions here make one, so code that holds
+/// one may run what is compiled for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Isa(pub(super) Level);
 
-/// What there is to choose from.
+/// Every instruction set that the loops are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
     /// What the compiler's target always has: SSE2 on x86-64, NEON on AArch64.
@@ -19,7 +19,7 @@ pub(super) enum Level {
 }
 
 impl Isa {
-    /// All that this machine has, the narrowest first.
+    /// The instruction sets of this machine, the narrowest first.
     pub fn all() -> Vec<Self> {
         let mut all = vec![Self(Level::Baseline)];
         #[cfg(target_arch = "x86_64")]
@@ -38,7 +38,7 @@ impl Isa {
         all
     }
 
-    /// The widest that this machine has.
+    /// The widest instruction set of this machine.
     pub fn widest() -> Self {
         let all = Self::all();
         all[all.len() - 1]
