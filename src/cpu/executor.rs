@@ -4,8 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::cnn::{Batch, Front};
-use super::step::{Network, Workspace};
+use super::step::Network;
 use super::team::{Member, Team};
+use super::workspace::Workspace;
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
 use crate::kernels::Isa;

@@ -7,7 +7,9 @@ mod executor;
 mod linalg;
 mod loss;
 mod max_pool2d;
+pub(crate) mod product;
 mod step;
 mod team;
+mod workspace;
 
 pub use executor::CpuExecutor;

@@ -10,104 +10,12 @@ use std::ops::Range;
 use super::linalg::{Matrix, least_rows, multiply, multiply_add};
 use super::loss::{BlockLoss, block_loss};
 use super::team::Member;
+use super::workspace::{Workspace, columns, hands_on, is_gated, stride};
 use crate::data::Dataset;
 use crate::executor::BatchMetrics;
 use crate::kernels::dense::{Loops, Rows};
 use crate::kernels::{LANES, limit, sum};
 use crate::nn::{Form, Layer, LayerKind, LayerParameters, Loss, Model, project_simplex};
-
-/// Rows whose distance is a multiple of this many numbers fall into few sets of a cache.
-const ALIASING: usize = 256;
-
-/// A vector of 16 columns is the least that rows come in.
-fn columns(batch: usize) -> usize {
-    batch.next_multiple_of(LANES)
-}
-
-/// From one row to the next of a feature-major matrix of `batch` columns.
-fn stride(batch: usize) -> usize {
-    let columns = columns(batch);
-    if columns.is_multiple_of(2 * ALIASING) {
-        columns + 2 * LANES
-    } else {
-        columns
-    }
-}
-
-/// The numbers of a step, allocated once for the full batch; a short batch uses their first columns.
-pub(super) struct Workspace {
-    batch: usize,
-    pub(super) pixel_values: [f32; 256],
-    /// Behind a front-end, a₀ in dual form, and dL/df; (width, batch), else empty.
-    input_a: Vec<f32>,
-    input_delta: Vec<f32>,
-    /// z₀ … z_L, (width, batch).
-    z: Vec<Vec<f32>>,
-    /// The dual variable that layer l hands on, (width, batch); empty where it hands on none, or the
-    /// one that it took over, changed in place.
-    a: Vec<Vec<f32>>,
-    /// u = Mz where there is M, else empty; and the gradient in u, of Bregman layers.
-    u: Vec<Vec<f32>>,
-    q: Vec<Vec<f32>>,
-    /// (outputs, batch).
-    logits: Vec<f32>,
-    /// dL/da of each layer's output, the head's last; (width, batch).
-    delta: Vec<Vec<f32>>,
-    /// Of each sample, its loss and whether it was classified correctly; (2, batch).
-    outcomes: Vec<f32>,
-}
-
-impl Workspace {
-    pub(super) fn new(model: &Model, batch: usize) -> Self {
-        let stride = stride(batch);
-        let matrix = |width: usize| vec![0.0; width * stride];
-        let outputs = |layer: &Layer| matrix(layer.outputs);
-        let if_mixed = |layer: &Layer| if layer.mix { outputs(layer) } else { vec![] };
-        let layers = &model.layers;
-        let own_dual = |l: usize| hands_on(model, l) && (is_gated(model) || !model.carries_dual(l));
-        let input = matrix(layers[0].inputs);
-        let if_front = |needed: bool| match needed && model.cnn.is_some() {
-            true => input.clone(),
-            false => vec![],
-        };
-        Self {
-            batch,
-            pixel_values: model.pixel_values(),
-            input_a: if_front(model.is_dual()),
-            input_delta: if_front(true),
-            z: std::iter::once(input)
-                .chain(layers.iter().map(outputs))
-                .collect(),
-            a: (0..layers.len())
-                .map(|l| {
-                    if own_dual(l) {
-                        outputs(&layers[l])
-                    } else {
-                        vec![]
-                    }
-                })
-                .collect(),
-            u: layers.iter().map(if_mixed).collect(),
-            q: match model.kind {
-                LayerKind::Bregman => layers.iter().map(if_mixed).collect(),
-                _ => vec![vec![]; layers.len()],
-            },
-            logits: outputs(&model.head),
-            delta: layers.iter().chain([&model.head]).map(outputs).collect(),
-            outcomes: matrix(2),
-        }
-    }
-}
-
-/// Whether layer l hands its dual variable on.
-fn hands_on(model: &Model, l: usize) -> bool {
-    l + 1 < model.layers.len() && model.carries_dual(l + 1)
-}
-
-/// Whether the dual variable is limited, so that the way back must know where it was.
-fn is_gated(model: &Model) -> bool {
-    model.activation.dual_max < f32::MAX
-}
 
 /// A layer's parameters and numbers, as the team shares them.
 struct LayerView<'a> {

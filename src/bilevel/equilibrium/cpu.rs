@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::product::Operand::{Plain, Transposed};
-use super::product::product;
 use super::{Equilibrium, NEGLIGIBLE_SQUARE, SolverReport};
+use crate::cpu::product::Slice::{Plain, Transposed};
+use crate::cpu::product::{Parallelism, Slice, multiply_slices};
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
 use crate::kernels::Isa;
@@ -114,7 +114,7 @@ impl CpuLayer {
         product(
             [rows, n, features],
             &mut out,
-            1.0,
+            true,
             Plain(x),
             Transposed(&p.weight),
         );
@@ -132,7 +132,7 @@ impl CpuLayer {
         self.trace = vec![z];
         for _ in 0..layers {
             let last = &self.trace[self.trace.len() - 1];
-            product([rows, n, n], &mut a, 1.0, Plain(last), Plain(&self.weight));
+            product([rows, n, n], &mut a, true, Plain(last), Plain(&self.weight));
             for (a, c) in a.iter_mut().zip(injected) {
                 *a = (*a + c).clamp(-activation.dual_max, activation.dual_max);
             }
@@ -162,7 +162,7 @@ impl CpuLayer {
             product(
                 [rows, n, n],
                 &mut drift,
-                0.0,
+                false,
                 Plain(&z),
                 Plain(&self.weight),
             );
@@ -237,7 +237,7 @@ impl CpuLayer {
         product(
             [rows, outputs, n],
             &mut logits,
-            1.0,
+            true,
             Plain(z),
             Transposed(&head.weight),
         );
@@ -264,7 +264,7 @@ impl CpuLayer {
         product(
             [outputs, n, rows],
             &mut head.weight,
-            0.0,
+            false,
             Transposed(&self.delta),
             Plain(z),
         );
@@ -274,7 +274,7 @@ impl CpuLayer {
         product(
             [rows, n, outputs],
             &mut g,
-            0.0,
+            false,
             Plain(&self.delta),
             Plain(head_weight),
         );
@@ -286,7 +286,7 @@ impl CpuLayer {
                 let (v, iterations) = self.conjugate_gradients(g);
                 self.report.gradients += 1;
                 self.report.gradient_iterations += iterations;
-                product([n, n, rows], &mut dw, 0.0, Transposed(&v), Plain(z));
+                product([n, n, rows], &mut dw, false, Transposed(&v), Plain(z));
                 v
             }
             Gradient::Unrolled(_) => self.back_through_layers(g, &mut dw),
@@ -295,7 +295,7 @@ impl CpuLayer {
         product(
             [n, features, rows],
             &mut layer.weight,
-            0.0,
+            false,
             Transposed(&dc),
             Plain(x),
         );
@@ -333,7 +333,7 @@ impl CpuLayer {
             product(
                 [rows, n, n],
                 &mut image,
-                0.0,
+                false,
                 Plain(&direction),
                 Plain(&self.weight),
             );
@@ -375,12 +375,12 @@ impl CpuLayer {
         let mut dc = vec![0.0; g.len()];
         let mut back = g;
         for z in self.trace[..self.trace.len() - 1].iter().rev() {
-            product([n, n, rows], dw, 1.0, Transposed(&delta), Plain(z));
+            product([n, n, rows], dw, true, Transposed(&delta), Plain(z));
             add_rows(&mut dc, &delta);
             product(
                 [rows, n, n],
                 &mut back,
-                0.0,
+                false,
                 Plain(&delta),
                 Plain(&self.weight),
             );
@@ -430,6 +430,11 @@ impl CpuLayer {
         }
         self.make_weight();
     }
+}
+
+/// out (m, n) = lhs (m, k) · rhs (k, n), or, with `add`, out plus that, on all cores.
+fn product(extent: [usize; 3], out: &mut [f32], add: bool, lhs: Slice<'_>, rhs: Slice<'_>) {
+    multiply_slices(extent, out, add, lhs, rhs, Parallelism::Rayon(0));
 }
 
 /// Adds the rows of `values` to `sum`.
