@@ -1,14 +1,24 @@
 //! Table 1 of the paper, corrected: the activations ρ with their inverses and slopes.
 //!
 //! Each activation is the inverse ρ = (∇φ)⁻¹ of the gradient of a Legendre function φ (Prop. 4.2).
-//! One const here and one file in `shaders/activation/` define it; everything else iterates
-//! [`ALL`]. The f64 functions are the textbook's, for the reference; [`Twin`] is float32, from
-//! [`crate::math`], the same operations as the WGSL.
+//! An [`Activation`] defines it twice: its f64 functions are the textbook's, for the reference; its
+//! [`Float32`] functions, from [`crate::math`], are the same operations as its WGSL.
 //!
-//! # One's own
+//! # Adding an activation to the crate
 //!
-//! An [`Activation`] of another crate is as good as those here. Softsign, ρ(a) = a / (1 + |a|), is
-//! the inverse of φ′ for φ(t) = −log(1 − |t|) − |t|; φ″ = (1 − |t|)⁻² is at least σ = 1:
+//! 1. A const here, an entry of [`ALL`], and its [`Float32`] functions.
+//! 2. The elementary functions that they need, in `src/math.rs` and `shaders/math.wgsl`.
+//! 3. A file in `shaders/activation/`.
+//! 4. An arm in `src/onnx.rs`.
+//!
+//! `tests/activations.rs` names the places that are missing, and the lists of names outside the
+//! crate.
+//!
+//! # Defining your own activation
+//!
+//! An [`Activation`] of another crate works everywhere but in checkpoints and ONNX files, which name
+//! it. Softsign, ρ(a) = a / (1 + |a|), is the inverse of φ′ for φ(t) = −log(1 − |t|) − |t|;
+//! φ″ = (1 − |t|)⁻² is at least σ = 1:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -56,7 +66,7 @@
 //! let parameters = vec![Init::Random.parameters(&model, 0)];
 //! let sgd = Sgd { batch_size: 16, learning_rate: 0.1 };
 //!
-//! // Four steps on the processor are those of the textbook, to float32's rounding.
+//! // Four steps on the processor agree with the textbook to the rounding of float32.
 //! let orders = [(0..64).collect::<Vec<u32>>()];
 //! let mut textbook = Reference::new(&model, &splits, &parameters, sgd)?;
 //! let mut cpu = CpuExecutor::new(&model, Arc::new(splits), parameters, sgd)?;
@@ -87,9 +97,10 @@ pub struct Activation {
     pub name: &'static str,
     /// The closure of the range of ρ, which is dom φ.
     pub range: [f64; 2],
-    /// What every argument of ρ⁻¹ is clamped to in float32, so that ρ⁻¹ and 1/h stay finite.
+    /// The interval that every argument of ρ⁻¹ is clamped to in float32, so that ρ⁻¹ and 1/h stay
+    /// finite.
     pub clamp: [f32; 2],
-    /// Where inputs are mapped to unless told otherwise.
+    /// The interval that inputs are mapped to by default.
     pub input_range: [f32; 2],
     /// The dual variable a is kept within ±dual_max: π/2 for sin, whose φ is not Legendre.
     pub dual_max: f32,
@@ -109,6 +120,7 @@ pub struct Activation {
     pub wgsl: &'static str,
 }
 
+/// Defines a type and its [`Float32`] functions.
 macro_rules! float32 {
     ($name:ident, $rho:path, $rho_inv:path, $rho_slope:path $(, $dual_max:expr)?) => {
         struct $name;
@@ -175,7 +187,7 @@ float32!(Relu, relu, std::convert::identity, relu_slope);
 
 #[inline(always)]
 fn relu(a: f32) -> f32 {
-    // Lets NaN through, so that a diverged run stays visible.
+    // NaN stays NaN, so that a diverged run stays visible.
     if a < 0.0 { 0.0 } else { a }
 }
 
@@ -194,10 +206,10 @@ fn x_ln_x(x: f64) -> f64 {
     if x == 0.0 { 0.0 } else { x * x.ln() }
 }
 
-/// Li₂(x) = Σ xᵏ/k² for 0 ≤ x ≤ 1. Past ½, where the series is slow, by Euler's reflection
-/// Li₂(x) + Li₂(1 − x) = π²/6 − log x log(1 − x).
+/// Li₂(x) = Σ xᵏ/k² for 0 ≤ x ≤ 1. Beyond ½, where the series converges slowly, Euler's reflection
+/// Li₂(x) + Li₂(1 − x) = π²/6 − log x log(1 − x) is used.
 fn dilogarithm(x: f64) -> f64 {
-    /// 2⁻⁶⁰ of the last term at ½ are beyond f64.
+    /// The last term at ½ is 2⁻⁶⁰/60², which no longer changes an f64.
     const TERMS: i32 = 60;
     if x > 0.5 {
         let logarithms = if x == 1.0 { 0.0 } else { x.ln() * (-x).ln_1p() };
@@ -358,8 +370,8 @@ pub const IDENTITY: Activation = Activation {
     wgsl: include_str!("../shaders/activation/identity.wgsl"),
 };
 
-/// max(a, 0), for convolutions alone: it has no inverse, so it is no row of Table 1, no layer's
-/// activation, and its `rho_inv` is called by nothing.
+/// max(a, 0), for convolutions only: it has no inverse, so it is not in Table 1, cannot be the
+/// activation of a layer, and its `rho_inv` is never called.
 pub static RELU: Activation = Activation {
     name: "relu",
     range: [0.0, f64::INFINITY],

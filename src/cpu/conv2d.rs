@@ -1,5 +1,5 @@
 //! Two-dimensional convolution of a few images on the calling thread: a matrix product over their
-//! windows, laid out (im2col) where the caches still hold them.
+//! windows, which are laid out (im2col) in a buffer that fits the caches.
 //!
 //! Images are channel-major, (channels, images, height, width), so that all images of a group share
 //! each product.
@@ -86,7 +86,7 @@ fn columns_to_images(conv: &Conv, images: usize, columns: &[f32], gradient: &mut
     });
 }
 
-/// How many numbers the windows of `images` images are.
+/// Number of float32 of the windows of `images` images.
 pub(super) fn columns_len(conv: &Conv, images: usize) -> usize {
     let [height, width] = conv.output();
     conv.window() * images * height * width
@@ -165,7 +165,7 @@ pub(super) fn conv2d_backward_input(
 mod tests {
     use super::*;
 
-    /// Both directions agree with one another: ⟨columns(x), c⟩ = ⟨x, image(c)⟩ in whole numbers.
+    /// The two are transposes of each other: ⟨columns(x), c⟩ = ⟨x, image(c)⟩, exact in integers.
     #[test]
     fn columns_and_image_are_transposes() {
         for (kernel, stride, padding) in [([3, 3], 1, 1), ([2, 5], 3, 2), ([5, 1], 2, 0)] {

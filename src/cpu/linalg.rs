@@ -116,7 +116,7 @@ impl<'a> Matrix<'a> {
 /// # Safety
 /// No other thread writes to the operands, nor reads or writes `out`, at the same time.
 pub(super) unsafe fn multiply(out: Operand<'_>, lhs: Operand<'_>, rhs: Operand<'_>) {
-    // SAFETY: passed on to the caller.
+    // SAFETY: the caller vouches for it.
     unsafe { in_parts(out, false, 1.0, lhs, rhs) }
 }
 
@@ -130,7 +130,7 @@ pub(super) unsafe fn multiply_add(
     lhs: Operand<'_>,
     rhs: Operand<'_>,
 ) {
-    // SAFETY: passed on to the caller.
+    // SAFETY: the caller vouches for it.
     unsafe { in_parts(out, true, scale, lhs, rhs) }
 }
 

@@ -1,5 +1,5 @@
-//! Training and evaluation on the processor: float32 on all cores, matrix products by the `gemm`
-//! crate, the rest in loops that vectorise.
+//! Training and evaluation on the processor: float32 on all cores. Matrix products are done by the
+//! `gemm` crate, everything else by loops that vectorise, those of [`crate::kernels`] among them.
 
 mod cnn;
 mod conv2d;

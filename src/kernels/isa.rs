@@ -18,24 +18,35 @@ pub(super) enum Level {
     Avx512,
 }
 
+impl Level {
+    fn is_detected(self) -> bool {
+        match self {
+            Self::Baseline => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+            }
+        }
+    }
+}
+
 impl Isa {
     /// The instruction sets of this machine, the narrowest first.
     pub fn all() -> Vec<Self> {
-        let mut all = vec![Self(Level::Baseline)];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                all.push(Self(Level::Avx2));
-            }
-            if is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl")
-            {
-                all.push(Self(Level::Avx512));
-            }
-        }
-        all
+        let levels = [
+            Level::Baseline,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512,
+        ];
+        let detected = levels.into_iter().filter(|level| level.is_detected());
+        detected.map(Self).collect()
     }
 
     /// The widest instruction set of this machine.

@@ -44,6 +44,12 @@ pub enum Layout {
     Samples,
 }
 
+/// Whether metrics are taken after `epoch`, from 1, of `epochs`: after each multiple of `every` and
+/// after the last one.
+pub fn records(epoch: u32, epochs: u32, every: u32) -> bool {
+    epoch.is_multiple_of(every) || epoch == epochs
+}
+
 /// A network on all samples, as it stands after an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Metrics {
@@ -82,19 +88,12 @@ pub struct Task<'a> {
     pub parameters: &'a [Vec<f32>],
     /// The epochs to train, counted from 0; the last one of all is `epochs.end − 1`.
     pub epochs: Range<u32>,
-    /// Metrics are taken after each epoch whose number, from 1, is a multiple of this, and after the
-    /// last one.
+    /// See [`records`].
     pub record_every: u32,
     /// Asked before each epoch; training ends when it answers true.
     pub stop: &'a (dyn Fn() -> bool + Sync),
     /// Told the number of steps of each epoch when it is finished, summed over the runs.
     pub progress: &'a (dyn Fn(u64) + Sync),
-}
-
-impl Task<'_> {
-    fn records(&self, epoch: u32) -> bool {
-        epoch.is_multiple_of(self.record_every) || epoch == self.epochs.end
-    }
 }
 
 /// The result of a [`Task`].
@@ -232,7 +231,8 @@ fn train_group<V: Vectors, T: Float32, K: Kind>(task: &Task<'_>, layout: Layout)
         let epoch = done;
         V::shuffle(&mut state, task.seeds, epoch);
         // One loop for both, so that it is compiled once.
-        let passes = if task.records(epoch + 1) { 2 } else { 1 };
+        let records = records(epoch + 1, task.epochs.end, task.record_every);
+        let passes = if records { 2 } else { 1 };
         for pass in 0..passes {
             let training = pass == 0;
             state.losses = [0.0; LANES];
