@@ -1,39 +1,16 @@
-//! An activation's loops: each is compiled for each activation and each instruction set, so that ρ
-//! is inlined and the loop vectorises.
+//! Elementwise loops of layers of any width.
 //!
-//! No instruction set changes a bit of what they compute: Rust contracts no product and sum.
+//! No instruction set changes a bit of what they compute: Rust never contracts a product and a sum.
 
 use super::isa::{Isa, Level};
-use crate::activation::Twin;
+use super::{Float32, LANES, limit};
 
-/// Rows of feature-major matrices come in blocks of so many columns: one register of AVX-512.
-pub(super) const LANES: usize = 16;
-
-/// The sum, in an order that vectorises.
-pub(super) fn sum(values: &[f32]) -> f32 {
-    let (blocks, rest) = values.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for block in blocks {
-        for i in 0..LANES {
-            sums[i] += block[i];
-        }
-    }
-    sums.iter().chain(rest).sum()
-}
-
-/// Lets NaN through, so that a diverged run stays visible.
-#[inline(always)]
-pub(super) fn limit(x: f32, low: f32, high: f32) -> f32 {
-    let x = if x > high { high } else { x };
-    if x < low { low } else { x }
-}
-
-/// How rows of feature-major matrices lie in a slice.
+/// The layout of feature-major matrices in a slice.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows {
-    /// From one row to the next.
+    /// Distance from one row to the next.
     pub stride: usize,
-    /// How much of each row is computed: a multiple of 16.
+    /// Number of columns that are computed, a multiple of [`LANES`].
     pub columns: usize,
 }
 
@@ -51,30 +28,29 @@ impl Rows {
     }
 }
 
-/// Declares the table of loops, its three compilations, and nothing else: the loops themselves are
-/// in `loops`.
+/// Declares the table of loops and its three compilations; the bodies of the loops are in `loops`.
 macro_rules! kernels {
     ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*);)+) => {
         /// The loops of one activation for one instruction set. Matrices are feature-major, (width,
-        /// batch), and `rows` says how they lie. `out` holds Wz on entry where it is a layer's
-        /// output, `delta` dL/da′ · W where it is a gradient; `bias` has one number a row.
+        /// batch), in the layout `rows`. On entry, `out` holds Wz where it is a layer's output, and
+        /// `delta` holds dL/da′ · W where it is a gradient; `bias` has one number per row.
         #[derive(Clone, Copy)]
         pub struct Loops {
             $($(#[$doc])* pub $name: fn($($arg: $type),*),)+
         }
 
         impl Loops {
-            const fn baseline<T: Twin>() -> Self {
+            const fn baseline<T: Float32>() -> Self {
                 Self { $($name: loops::$name::<T>,)+ }
             }
 
             #[cfg(target_arch = "x86_64")]
-            const fn avx2<T: Twin>() -> Self {
+            const fn avx2<T: Float32>() -> Self {
                 Self { $($name: avx2::$name::<T>,)+ }
             }
 
             #[cfg(target_arch = "x86_64")]
-            const fn avx512<T: Twin>() -> Self {
+            const fn avx512<T: Float32>() -> Self {
                 Self { $($name: avx512::$name::<T>,)+ }
             }
         }
@@ -85,14 +61,14 @@ macro_rules! kernels {
     (@compile $isa:ident, $features:literal, $($name:ident($($arg:ident: $type:ty),*);)+) => {
         #[cfg(target_arch = "x86_64")]
         mod $isa {
-            use super::{Rows, Twin, loops};
-            $(pub(super) fn $name<T: Twin>($($arg: $type),*) {
+            use super::{Rows, Float32, loops};
+            $(pub(super) fn $name<T: Float32>($($arg: $type),*) {
                 #[target_feature(enable = $features)]
-                fn compiled<T: Twin>($($arg: $type),*) {
+                fn compiled<T: Float32>($($arg: $type),*) {
                     loops::$name::<T>($($arg),*);
                 }
-                // SAFETY: the table that leads here is given out for an `Isa` alone, and there is
-                // none that the machine lacks.
+                // SAFETY: this table is handed out for an `Isa` only, and no `Isa` exists whose
+                // instructions the machine lacks.
                 unsafe { compiled::<T>($($arg),*) }
             })+
         }
@@ -134,21 +110,21 @@ kernels! {
     );
     /// q = delta / h(u), 0 where u is outside the clamp.
     mix_backward(q: &mut [f32], delta: &[f32], u: &[f32], clamp: [f32; 2], rows: Rows);
-    /// out = ρ(out + bias), for slices of one length, whatever it is.
+    /// out = ρ(out + bias), for slices of the same length, which may be any.
     activate(out: &mut [f32], bias: &[f32]);
-    /// delta = h(z) ∘ delta, likewise.
+    /// delta = h(z) ∘ delta, for slices of the same length.
     activate_backward(delta: &mut [f32], z: &[f32]);
-    /// z = ρ(a), likewise.
+    /// z = ρ(a), for slices of the same length.
     rho(z: &mut [f32], a: &[f32]);
-    /// a = ρ⁻¹(z), likewise.
+    /// a = ρ⁻¹(z), for slices of the same length.
     rho_inv(a: &mut [f32], z: &[f32]);
-    /// h = h(z), likewise.
+    /// h = h(z), for slices of the same length.
     rho_slope(h: &mut [f32], z: &[f32]);
 }
 
 /// The loops of one activation, for every instruction set.
 #[derive(Clone, Copy)]
-pub struct Kernels {
+pub(super) struct Compiled {
     baseline: Loops,
     #[cfg(target_arch = "x86_64")]
     avx2: Loops,
@@ -156,9 +132,9 @@ pub struct Kernels {
     avx512: Loops,
 }
 
-impl Kernels {
+impl Compiled {
     /// The loops of `T`.
-    pub const fn of<T: Twin>() -> Self {
+    pub(super) const fn of<T: Float32>() -> Self {
         Self {
             baseline: Loops::baseline::<T>(),
             #[cfg(target_arch = "x86_64")]
@@ -169,7 +145,7 @@ impl Kernels {
     }
 
     /// The loops compiled for `isa`.
-    pub fn on(&self, isa: Isa) -> &Loops {
+    pub(super) fn on(&self, isa: Isa) -> &Loops {
         match isa.0 {
             Level::Baseline => &self.baseline,
             #[cfg(target_arch = "x86_64")]
@@ -180,12 +156,12 @@ impl Kernels {
     }
 }
 
-/// The loops' bodies, inlined into each compilation.
+/// The bodies of the loops, inlined into each compilation.
 mod loops {
-    use super::{LANES, Rows, Twin, limit};
+    use super::{Float32, LANES, Rows, limit};
 
     #[inline(always)]
-    pub(super) fn standard<T: Twin>(out: &mut [f32], bias: &[f32], rows: Rows) {
+    pub(super) fn standard<T: Float32>(out: &mut [f32], bias: &[f32], rows: Rows) {
         for (out, &bias) in rows.of_mut(out).zip(bias) {
             for out in out {
                 for out in out {
@@ -196,7 +172,7 @@ mod loops {
     }
 
     #[inline(always)]
-    pub(super) fn euclidean<T: Twin>(out: &mut [f32], bias: &[f32], u: &[f32], rows: Rows) {
+    pub(super) fn euclidean<T: Float32>(out: &mut [f32], bias: &[f32], u: &[f32], rows: Rows) {
         for ((out, &bias), u) in rows.of_mut(out).zip(bias).zip(rows.of(u)) {
             for (out, u) in out.iter_mut().zip(u) {
                 for i in 0..LANES {
@@ -207,7 +183,7 @@ mod loops {
     }
 
     #[inline(always)]
-    pub(super) fn bregman<T: Twin>(
+    pub(super) fn bregman<T: Float32>(
         out: &mut [f32],
         bias: &[f32],
         u: &[f32],
@@ -224,7 +200,7 @@ mod loops {
     }
 
     #[inline(always)]
-    pub(super) fn bregman_lift<T: Twin>(
+    pub(super) fn bregman_lift<T: Float32>(
         out: &mut [f32],
         dual: &mut [f32],
         bias: &[f32],
@@ -245,7 +221,7 @@ mod loops {
     }
 
     #[inline(always)]
-    pub(super) fn bregman_dual<T: Twin>(
+    pub(super) fn bregman_dual<T: Float32>(
         out: &mut [f32],
         dual: &mut [f32],
         bias: &[f32],
@@ -263,7 +239,7 @@ mod loops {
     }
 
     #[inline(always)]
-    pub(super) fn standard_backward<T: Twin>(delta: &mut [f32], z: &[f32], rows: Rows) {
+    pub(super) fn standard_backward<T: Float32>(delta: &mut [f32], z: &[f32], rows: Rows) {
         for (delta, z) in rows.of_mut(delta).zip(rows.of(z)) {
             for (delta, z) in delta.iter_mut().zip(z) {
                 for i in 0..LANES {
@@ -274,7 +250,7 @@ mod loops {
     }
 
     #[inline(always)]
-    pub(super) fn euclidean_backward<T: Twin>(
+    pub(super) fn euclidean_backward<T: Float32>(
         delta: &mut [f32],
         z: &[f32],
         skip: &[f32],
@@ -290,7 +266,7 @@ mod loops {
     }
 
     #[inline(always)]
-    pub(super) fn bregman_backward<T: Twin>(
+    pub(super) fn bregman_backward<T: Float32>(
         delta: &mut [f32],
         z: &[f32],
         skip: &[f32],
@@ -306,7 +282,7 @@ mod loops {
     }
 
     #[inline(always)]
-    pub(super) fn bregman_gated_backward<T: Twin>(
+    pub(super) fn bregman_gated_backward<T: Float32>(
         delta: &mut [f32],
         z: &[f32],
         skip: &[f32],
@@ -328,7 +304,7 @@ mod loops {
     }
 
     #[inline(always)]
-    pub(super) fn mix_backward<T: Twin>(
+    pub(super) fn mix_backward<T: Float32>(
         q: &mut [f32],
         delta: &[f32],
         u: &[f32],
@@ -347,35 +323,35 @@ mod loops {
     }
 
     #[inline(always)]
-    pub(super) fn activate<T: Twin>(out: &mut [f32], bias: &[f32]) {
+    pub(super) fn activate<T: Float32>(out: &mut [f32], bias: &[f32]) {
         for (out, bias) in out.iter_mut().zip(bias) {
             *out = T::rho(*out + bias);
         }
     }
 
     #[inline(always)]
-    pub(super) fn activate_backward<T: Twin>(delta: &mut [f32], z: &[f32]) {
+    pub(super) fn activate_backward<T: Float32>(delta: &mut [f32], z: &[f32]) {
         for (delta, &z) in delta.iter_mut().zip(z) {
             *delta *= T::rho_slope(z);
         }
     }
 
     #[inline(always)]
-    pub(super) fn rho<T: Twin>(z: &mut [f32], a: &[f32]) {
+    pub(super) fn rho<T: Float32>(z: &mut [f32], a: &[f32]) {
         for (z, &a) in z.iter_mut().zip(a) {
             *z = T::rho(a);
         }
     }
 
     #[inline(always)]
-    pub(super) fn rho_inv<T: Twin>(a: &mut [f32], z: &[f32]) {
+    pub(super) fn rho_inv<T: Float32>(a: &mut [f32], z: &[f32]) {
         for (a, &z) in a.iter_mut().zip(z) {
             *a = T::rho_inv(z);
         }
     }
 
     #[inline(always)]
-    pub(super) fn rho_slope<T: Twin>(h: &mut [f32], z: &[f32]) {
+    pub(super) fn rho_slope<T: Float32>(h: &mut [f32], z: &[f32]) {
         for (h, &z) in h.iter_mut().zip(z) {
             *h = T::rho_slope(z);
         }
