@@ -2,13 +2,15 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::Pin;
+#[cfg(not(target_arch = "wasm32"))]
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+#[cfg(not(target_arch = "wasm32"))]
 use std::thread;
 use std::time::Duration;
 
 use super::adapter::{self, AdapterSummary, Selection};
-use super::program::Kernel;
+use super::kernel::Kernel;
 use super::shader::Shader;
 use crate::error::{Error, Result};
 
@@ -20,7 +22,12 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 const IN_FLIGHT: usize = 3;
 
 /// What an error scope caught, if anything, once it is known.
-pub(super) type Reported = Pin<Box<dyn Future<Output = Option<wgpu::Error>> + Send>>;
+#[cfg(not(target_arch = "wasm32"))]
+type Reported = Pin<Box<dyn Future<Output = Option<wgpu::Error>> + Send>>;
+
+/// The same in a browser, whose objects belong to one thread.
+#[cfg(target_arch = "wasm32")]
+type Reported = Pin<Box<dyn Future<Output = Option<wgpu::Error>>>>;
 
 /// A device, ready to run programs. A clone is the same device, with submissions of its own.
 #[derive(Clone)]
@@ -155,7 +162,7 @@ impl Gpu {
 
     /// Runs `f` within error scopes, which are this thread's alone. What they caught may be awaited
     /// on any thread.
-    pub(super) fn watch<T>(&self, f: impl FnOnce() -> T) -> (T, Vec<Reported>) {
+    fn watch<T>(&self, f: impl FnOnce() -> T) -> (T, Vec<Reported>) {
         let filters = [
             wgpu::ErrorFilter::OutOfMemory,
             wgpu::ErrorFilter::Internal,
@@ -193,20 +200,36 @@ impl Gpu {
             .copied()
             .filter(|shader| seen.insert(shader.label()))
             .collect();
+        for (shader, (kernel, reported)) in missing.iter().zip(self.build_all(&missing)) {
+            let label = shader.label();
+            let operation = format!("compiling {label}");
+            let kernel = self.judge(&operation, kernel?, reported).await?;
+            lock(&self.kernels).insert(label, Arc::new(kernel));
+        }
+        Ok(())
+    }
+
+    fn build(&self, shader: &Shader) -> (Result<Kernel>, Vec<Reported>) {
+        self.watch(|| Kernel::build(&self.device, shader))
+    }
+
+    /// Compiles `shaders` on all processors, each of which takes the next shader until none is left.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn build_all(&self, shaders: &[&Shader]) -> Vec<(Result<Kernel>, Vec<Reported>)> {
         let next = AtomicUsize::new(0);
         let work = || {
             let mut built = Vec::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                match missing.get(index) {
-                    Some(shader) => built.push((index, Kernel::build(self, shader))),
+                match shaders.get(index) {
+                    Some(shader) => built.push((index, self.build(shader))),
                     None => return built,
                 }
             }
         };
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let mut built = thread::scope(|scope| {
-            let helpers: Vec<_> = (1..threads.min(missing.len()))
+            let helpers: Vec<_> = (1..threads.min(shaders.len()))
                 .map(|_| scope.spawn(work))
                 .collect();
             let mut built = work();
@@ -216,14 +239,14 @@ impl Gpu {
             built
         });
         built.sort_by_key(|(index, _)| *index);
-        for (index, kernel) in built {
-            let label = missing[index].label();
-            let (kernel, reported) = kernel?;
-            let operation = format!("compiling {label}");
-            let kernel = self.judge(&operation, kernel, reported).await?;
-            lock(&self.kernels).insert(label, Arc::new(kernel));
-        }
-        Ok(())
+        built.into_iter().map(|(_, kernel)| kernel).collect()
+    }
+
+    /// Compiles `shaders` in turn: a web page has no threads of its own, and the browser compiles beside
+    /// it.
+    #[cfg(target_arch = "wasm32")]
+    fn build_all(&self, shaders: &[&Shader]) -> Vec<(Result<Kernel>, Vec<Reported>)> {
+        shaders.iter().map(|shader| self.build(shader)).collect()
     }
 
     /// The compiled kernel of `shader`; each is built once.

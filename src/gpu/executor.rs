@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::device::Gpu;
-use super::plan::{BufferId, Op, Plan, PlanOptions, SplitPlan};
+use super::metrics::batch_metrics;
+use super::op::{BufferId, Op};
+use super::plan::{Plan, PlanOptions, SplitPlan};
 use super::program::{Buffers, Program, run_in_turn};
 use super::shader::Storage;
 use super::storage::{decode, encode};
@@ -108,10 +110,10 @@ impl GpuExecutor {
         let shaders: Vec<_> = ops.chain(evaluations).map(|op| &op.shader).collect();
         gpu.compile(&shaders).await?;
         let both = async |ops: &[Op], steps| -> Result<[Program; 2]> {
-            let traded: Vec<Op> = ops.iter().map(|op| op.traded(&plan.pairs)).collect();
+            let swapped: Vec<Op> = ops.iter().map(|op| op.swapped(&plan.pairs)).collect();
             Ok([
                 Program::new(&gpu, &buffers, ops, steps).await?,
-                Program::new(&gpu, &buffers, &traded, steps).await?,
+                Program::new(&gpu, &buffers, &swapped, steps).await?,
             ])
         };
         let train_step = both(&plan.train_step, train).await?;
@@ -165,6 +167,11 @@ impl GpuExecutor {
         (&self.train_step[0], &mut self.gpu)
     }
 
+    /// (R, batch).
+    fn rows(&self) -> [usize; 2] {
+        [self.options.realizations, self.options.sgd.batch_size]
+    }
+
     fn split_index(&self, split: Split) -> usize {
         let index = self.splits.iter().position(|s| s.split == split);
         index.expect("a validation split was asked for without one")
@@ -180,31 +187,6 @@ impl GpuExecutor {
         (most / flops.max(1)).clamp(1, SUBMISSION_STEPS) as usize
     }
 
-    /// The metrics buffer of a split, by realization and batch.
-    fn metrics(&self, bytes: &[u8], samples: usize) -> Vec<Vec<BatchMetrics>> {
-        let words: &[u32] = &bytemuck::pod_collect_to_vec(bytes);
-        let batch = self.options.sgd.batch_size;
-        let r = self.options.realizations;
-        let of = |realization: usize| {
-            let slots = words.chunks_exact(2 * r * batch).enumerate();
-            slots
-                .map(|(slot, pairs)| {
-                    let count = batch.min(samples - slot * batch);
-                    let pairs = pairs[2 * realization * batch..][..2 * count].chunks_exact(2);
-                    let losses = pairs.clone().map(|pair| f64::from(f32::from_bits(pair[0])));
-                    BatchMetrics {
-                        loss: losses.sum::<f64>() / count as f64,
-                        correct: pairs.map(|pair| pair[1]).sum(),
-                        samples: count as u32,
-                    }
-                })
-                .collect()
-        };
-        (0..r).map(of).collect()
-    }
-}
-
-impl GpuExecutor {
     /// `steps` of an epoch, or as many of them as were submitted before `stop` said so.
     async fn run_steps(
         &mut self,
@@ -246,11 +228,7 @@ impl GpuExecutor {
             .read(&mut self.gpu, &[metrics, self.flags])
             .await?;
         progress(steps.len());
-        let mut batches = self.metrics(&read[0], samples);
-        for batches in &mut batches {
-            batches.truncate(steps.end);
-            batches.drain(..steps.start);
-        }
+        let mut batches = batch_metrics(&read[0], self.rows(), samples, steps);
         // A parameter may overflow without a trace in the loss; the epoch's last step then owns up.
         let flags: Vec<u32> = bytemuck::pod_collect_to_vec(&read[1]);
         for (batches, _) in batches.iter_mut().zip(flags).filter(|(_, flag)| *flag != 0) {
@@ -304,7 +282,7 @@ impl Executor for GpuExecutor {
             self.splits[index].evaluate[self.parity].run(&mut self.gpu, slots)?;
         }
         let read = self.buffers.read(&mut self.gpu, &[metrics]).await?;
-        Ok(self.metrics(&read[0], samples))
+        Ok(batch_metrics(&read[0], self.rows(), samples, 0..steps))
     }
 
     async fn parameters(&mut self) -> Result<Vec<Parameters>> {

@@ -5,18 +5,27 @@
 //! waiting is left to the caller. Threads of its own compile kernels side by side, and end with that.
 
 mod adapter;
+mod buffers;
 mod device;
 mod executor;
+mod kernel;
+mod metrics;
+mod op;
 pub mod ops;
 mod plan;
 mod program;
+pub mod reflect;
 pub mod shader;
 mod storage;
+pub mod tile;
+pub mod wgsl;
 
 pub use adapter::{AdapterSummary, Selection, adapters};
+pub use buffers::BufferSpecs;
 pub use device::Gpu;
 pub use executor::GpuExecutor;
-pub(crate) use plan::STEP_STRIDE;
-pub use plan::{BufferId, BufferSpec, Contents, Grid, LayerPlan, Op, Plan, PlanOptions};
+pub(crate) use metrics::batch_metrics;
+pub use op::{BufferId, BufferSpec, Contents, Grid, Op, Permutation, Step};
+pub use plan::{LayerPlan, Plan, PlanOptions};
 pub use program::{Buffers, Program};
-pub(crate) use storage::{decode, halve};
+pub(crate) use storage::{decode, to_half};

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 
 use half::f16;
 
-use super::ops::check_finite;
-use super::plan::{BufferSpec, Contents, Op};
-use super::shader::{self, Storage};
+use super::op::{BufferSpec, Contents, Op};
+use super::reflect::reflect;
+use super::shader::Storage;
 use crate::error::{Error, Result};
 
 /// Turns the ops, and the buffers that they share, to half precision.
@@ -15,16 +15,13 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::InvalidOption`] if a kernel knows only single precision of a buffer that others have in
 /// half: those of the unfused path and of convolutions.
-pub(crate) fn halve(ops: &mut [&mut Op], buffers: &mut [BufferSpec]) -> Result<()> {
-    let check = check_finite::shader();
-    // It looks at parameters of either kind.
-    let adapts = |op: &Op| op.shader.kernel() == check.kernel();
+pub(crate) fn to_half(ops: &mut [&mut Op], buffers: &mut [BufferSpec]) -> Result<()> {
     let mut half = HashSet::new();
-    for op in ops.iter_mut().filter(|op| !adapts(op)) {
+    for op in ops.iter_mut().filter(|op| !op.any_storage) {
         op.shader = op.shader.clone().stored(Storage::F16);
         half.extend(bound(op, true)?);
     }
-    for op in ops.iter_mut().filter(|op| adapts(op)) {
+    for op in ops.iter_mut().filter(|op| op.any_storage) {
         if op.buffers.iter().any(|(_, id)| half.contains(&id.0)) {
             op.shader = op.shader.clone().stored(Storage::F16);
         }
@@ -56,7 +53,7 @@ pub(crate) fn halve(ops: &mut [&mut Op], buffers: &mut [BufferSpec]) -> Result<(
 
 /// The buffers that an op has in half precision, or in another.
 fn bound(op: &Op, half: bool) -> Result<impl Iterator<Item = usize> + use<>> {
-    let mut bindings = shader::reflect(&op.shader)?.bindings;
+    let mut bindings = reflect(&op.shader)?.bindings;
     bindings.retain(|binding| binding.half == half);
     let buffers = op.buffers.clone();
     let named = move |name: &str| bindings.iter().any(|binding| binding.name == name);

@@ -9,9 +9,9 @@ use std::ops::Range;
 use super::{Equilibrium, NEGLIGIBLE_SQUARE, SolverReport};
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
-use crate::gpu::ops::{self, Product};
-use crate::gpu::shader::{Layout, Tile};
-use crate::gpu::{BufferId, BufferSpec, Buffers, Contents, Gpu, Op, Program, STEP_STRIDE};
+use crate::gpu::ops;
+use crate::gpu::tile::{Layout, Product, Tile};
+use crate::gpu::{BufferId, BufferSpecs, Buffers, Gpu, Op, Program, Step, batch_metrics};
 use crate::nn::Parameters;
 
 /// Steps between two looks at the residuals, once the first has found some too large.
@@ -68,31 +68,6 @@ struct SplitPrograms {
     loss: Program,
 }
 
-/// Collects buffers.
-#[derive(Default)]
-struct Specs(Vec<BufferSpec>);
-
-impl Specs {
-    fn push(&mut self, name: &str, bytes: usize, contents: Contents) -> BufferId {
-        self.0.push(BufferSpec {
-            name: name.to_owned(),
-            bytes: bytes as u64,
-            half: false,
-            contents,
-        });
-        BufferId(self.0.len() - 1)
-    }
-
-    fn zeros(&mut self, name: &str, len: usize) -> BufferId {
-        self.push(name, 4 * len, Contents::Zeros)
-    }
-
-    fn bytes(&mut self, name: &str, mut bytes: Vec<u8>) -> BufferId {
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-        self.push(name, bytes.len(), Contents::Bytes(bytes))
-    }
-}
-
 fn matmul(
     layout: Layout,
     [m, n, k]: [usize; 3],
@@ -128,13 +103,13 @@ impl GpuEquilibrium {
         let solver = equilibrium.solver;
         let rate = sgd.learning_rate;
 
-        let mut specs = Specs::default();
+        let mut specs = BufferSpecs::default();
         let names = ["U", "b", "V", "head weight", "head bias"];
         let lens = [n * features, n, n * n, outputs * n, outputs];
         let mut lens = names.iter().zip(lens);
         let tensors = [(); 5].map(|()| {
             let (name, len) = lens.next().expect("five tensors");
-            specs.zeros(name, len)
+            specs.zeros(*name, len)
         });
         let [u, bias, v, head_weight, head_bias] = tensors;
         let scales = specs.zeros("scales", n);
@@ -159,8 +134,7 @@ impl GpuEquilibrium {
         let logits = specs.zeros("logits", rows * outputs);
         let delta = specs.zeros("delta", rows * outputs);
         let flags = specs.zeros("flags", 1);
-        let pixel_values = bytemuck::cast_slice(&model.pixel_values()).to_vec();
-        let pixel_values = specs.bytes("pixel values", pixel_values);
+        let pixel_values = specs.values("pixel values", &model.pixel_values());
 
         let [center, radius] = equilibrium.center_and_radius().map(|x| x as f32);
         let make_weight = [
@@ -251,15 +225,8 @@ impl GpuEquilibrium {
             let pixels = specs.bytes("pixels", data.pixels.clone());
             let labels = specs.bytes("labels", data.labels.clone());
             let file_order: Vec<u32> = (0..samples as u32).collect();
-            let order = specs.bytes("order", bytemuck::cast_slice(&file_order).to_vec());
-            let mut uniforms = vec![0u8; steps * STEP_STRIDE];
-            for (slot, uniform) in uniforms.chunks_exact_mut(STEP_STRIDE).enumerate() {
-                let first = slot * rows;
-                let step = [first, rows.min(samples - first), slot].map(|x| x as u32);
-                uniform[..12].copy_from_slice(bytemuck::cast_slice(&step));
-            }
-            let len = uniforms.len();
-            let uniforms = specs.push("steps", len, Contents::Steps(uniforms));
+            let order = specs.values("order", &file_order);
+            let uniforms = specs.steps("steps", Step::all(samples, rows));
             let metrics = specs.zeros("metrics", 2 * steps * rows);
             let gather = ops::gather::Operands {
                 pixels,
@@ -422,20 +389,12 @@ impl GpuEquilibrium {
 
     /// The metrics of steps `slots` of a split.
     async fn metrics(&mut self, index: usize, slots: Range<usize>) -> Result<Vec<BatchMetrics>> {
-        let samples = self.splits[index].samples;
-        let batch = self.sgd.batch_size;
-        let words = self.read::<[u32; 2]>(self.splits[index].metrics).await?;
-        let of = |slot: usize| {
-            let count = batch.min(samples - slot * batch);
-            let pairs = &words[slot * batch..][..count];
-            let losses = pairs.iter().map(|pair| f64::from(f32::from_bits(pair[0])));
-            BatchMetrics {
-                loss: losses.sum::<f64>() / count as f64,
-                correct: pairs.iter().map(|pair| pair[1]).sum(),
-                samples: count as u32,
-            }
-        };
-        Ok(slots.map(of).collect())
+        let SplitPrograms {
+            samples, metrics, ..
+        } = self.splits[index];
+        let read = self.buffers.read(&mut self.gpu, &[metrics]).await?;
+        let rows = [1, self.sgd.batch_size];
+        Ok(batch_metrics(&read[0], rows, samples, slots).remove(0))
     }
 }
 

@@ -1,8 +1,8 @@
 //! output (R, rows, cols) += bias (R, cols).
 
-use super::params;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{GRID, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{GRID, wgsl};
 
 params! { len: u32, rows: u32, cols: u32 }
 

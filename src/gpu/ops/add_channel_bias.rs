@@ -1,8 +1,8 @@
 //! output (R, batch, filters, height′, width′) += bias (R, filters).
 
-use super::params;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{GRID, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{GRID, wgsl};
 use crate::nn::cnn::Conv;
 
 params! { len: u32, batch: u32, filters: u32, plane: u32 }

@@ -1,8 +1,8 @@
 //! y = f(x), f being an elementary function.
 
-use super::params;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{File, GRID, MATH, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{File, GRID, MATH, wgsl};
 
 params! { len: u32 }
 

@@ -1,8 +1,8 @@
 //! output = delta where low ≤ gate ≤ high, else 0.
 
-use super::params;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{GRID, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{GRID, wgsl};
 
 params! { len: u32, gate_low: f32, gate_high: f32 }
 

@@ -1,9 +1,9 @@
 //! z = ρ(a).
 
-use super::params;
 use crate::activation::Activation;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{GRID, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{GRID, wgsl};
 
 params! { len: u32 }
 

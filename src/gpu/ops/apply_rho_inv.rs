@@ -1,9 +1,9 @@
 //! a = ρ⁻¹(clamp(u)).
 
-use super::params;
 use crate::activation::Activation;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{GRID, NUMBERS, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{GRID, NUMBERS, wgsl};
 
 params! { len: u32, clamp_low: f32, clamp_high: f32 }
 

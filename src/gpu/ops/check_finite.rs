@@ -1,8 +1,8 @@
 //! Marks the realizations whose numbers are not all finite.
 
-use super::params;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{GRID, NUMBERS, STORAGE, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::{STORAGE, Shader};
+use crate::gpu::wgsl::{GRID, NUMBERS, wgsl};
 
 params! { len: u32, realizations: u32 }
 
@@ -17,7 +17,11 @@ pub fn check_finite(realizations: usize, len: usize, values: BufferId, flags: Bu
         len: len as u32,
         realizations: realizations as u32,
     };
-    Op::new(shader(), &params, Grid::Elements(len))
+    let op = Op::new(shader(), &params, Grid::Elements(len))
         .bind("values", values)
-        .bind("flags", flags)
+        .bind("flags", flags);
+    Op {
+        any_storage: true,
+        ..op
+    }
 }

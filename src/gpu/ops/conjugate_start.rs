@@ -1,8 +1,8 @@
 //! Conjugate gradients on the units inside the range begin.
 
-use super::params;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{ROW_SUM, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{ROW_SUM, wgsl};
 
 params! { rows: u32, n: u32, tolerance: f32, negligible_square: f32 }
 

@@ -1,9 +1,9 @@
 //! A step of conjugate gradients on the units inside the range.
 
 use super::conjugate_start::State;
-use super::params;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{ROW_SUM, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{ROW_SUM, wgsl};
 
 params! { rows: u32, n: u32 }
 

@@ -1,9 +1,10 @@
 //! The input gradient of a convolution, (R, batch, channels, height, width).
 
-use super::Product;
 use super::conv2d_forward::Params;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{LHS_WHOLE, PLACE, Shader, TILE_MATMUL, Tile, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op};
+use crate::gpu::shader::Shader;
+use crate::gpu::tile::{Product, Tile};
+use crate::gpu::wgsl::{LHS_WHOLE, PLACE, TILE_MATMUL, wgsl};
 use crate::nn::cnn::Conv;
 
 /// The kernel for one tile.

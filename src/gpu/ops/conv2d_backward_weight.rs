@@ -1,9 +1,11 @@
 //! Parts of the gradients of a convolution's weights and bias, for
 //! [`conv2d_update`](super::conv2d_update) to add.
 
-use super::{conv2d_forward, params};
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{LHS_WHOLE, PLACE, Shader, TILE_MATMUL, Tile, wgsl};
+use super::conv2d_forward;
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::tile::Tile;
+use crate::gpu::wgsl::{LHS_WHOLE, PLACE, TILE_MATMUL, wgsl};
 use crate::nn::cnn::Conv;
 
 params! {

@@ -1,11 +1,11 @@
 //! A convolution, (R, batch, filters, height′, width′), in one dispatch.
 
-use super::{Product, matmul, params};
+use super::matmul;
 use crate::activation::{self, Activation};
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{
-    LHS_K, LHS_WHOLE, PLACE, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl,
-};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::{STORAGE, Shader};
+use crate::gpu::tile::{Product, Tile};
+use crate::gpu::wgsl::{LHS_K, LHS_WHOLE, PLACE, TILE_MATMUL, VECTOR, wgsl};
 use crate::nn::cnn::Conv;
 
 params! {

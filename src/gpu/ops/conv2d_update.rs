@@ -1,9 +1,9 @@
 //! The gradients of a convolution's weights and bias, or the SGD update by them, from their parts.
 
 use super::conv2d_backward_weight::Parts;
-use super::params;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{GRID, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{GRID, wgsl};
 use crate::nn::cnn::Conv;
 
 params! { len: u32, parts: u32, window: u32, learning_rate: f32 }

@@ -1,9 +1,9 @@
 //! An iteration to an equilibrium, and its residual.
 
-use super::params;
 use crate::activation::Activation;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{NUMBERS, ROW_SUM, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{NUMBERS, ROW_SUM, wgsl};
 
 params! { rows: u32, n: u32, tolerance: f32, low: f32, high: f32 }
 

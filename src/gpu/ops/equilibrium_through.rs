@@ -1,8 +1,8 @@
 //! What dL/dW does to V through the scales D.
 
-use super::params;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{ROW_SUM, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{ROW_SUM, wgsl};
 
 params! { n: u32 }
 

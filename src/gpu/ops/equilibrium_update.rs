@@ -1,8 +1,8 @@
 //! V −= learning_rate · dL/dV.
 
-use super::params;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{GRID, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{GRID, wgsl};
 
 params! { n: u32, radius: f32, learning_rate: f32 }
 

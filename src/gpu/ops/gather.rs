@@ -1,8 +1,8 @@
 //! The batch of a step: z₀ (R, batch, features) from the data set's bytes.
 
-use super::params;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{GRID, STEP, STORAGE, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::{STORAGE, Shader};
+use crate::gpu::wgsl::{GRID, STEP, wgsl};
 
 params! { batch: u32, features: u32, order_stride: u32, realizations: u32 }
 

@@ -2,16 +2,17 @@
 
 use std::sync::LazyLock;
 
-use super::params;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{self, MATH, METRICS, NUMBERS, STEP, STORAGE, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::reflect::reflect;
+use crate::gpu::shader::{STORAGE, Shader};
+use crate::gpu::wgsl::{MATH, METRICS, NUMBERS, STEP, wgsl};
 use crate::nn::{Layer, Loss};
 
 params! { batch: u32, inputs: u32, outputs: u32, order_stride: u32, realizations: u32 }
 
 /// The most classes that the kernel takes, as it states itself.
 static MOST_CLASSES: LazyLock<usize> = LazyLock::new(|| {
-    let reflection = shader::reflect(&shader(Loss::CrossEntropy));
+    let reflection = reflect(&shader(Loss::CrossEntropy));
     let constants = reflection.expect("checked by a test").constants;
     constants["HEAD_CLASSES"] as usize
 });

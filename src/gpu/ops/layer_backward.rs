@@ -1,12 +1,11 @@
 //! The backward pass of a layer in one dispatch: δ (R, batch, in) of the layer below from
 //! δ′ (R, batch, out), and the SGD update of W (R, out, in) by δ′ᵀ z and of b (R, out) by Σ δ′.
 
-use super::{Product, params};
 use crate::activation::{self, Activation};
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{
-    File, LHS_WHOLE, NUMBERS, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl,
-};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::{STORAGE, Shader};
+use crate::gpu::tile::{Product, Tile};
+use crate::gpu::wgsl::{File, LHS_WHOLE, NUMBERS, TILE_MATMUL, VECTOR, wgsl};
 use crate::nn::{Layer, LayerKind};
 
 params! {

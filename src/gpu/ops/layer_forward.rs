@@ -1,11 +1,10 @@
 //! A whole layer in one dispatch, eq. 20: z′ (R, batch, out) from z (R, batch, in).
 
-use super::params;
 use crate::activation::{self, Activation};
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{
-    File, LHS_K, LHS_WHOLE, NUMBERS, RHS_K, STEP, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl,
-};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::{STORAGE, Shader};
+use crate::gpu::tile::Tile;
+use crate::gpu::wgsl::{File, LHS_K, LHS_WHOLE, NUMBERS, RHS_K, STEP, TILE_MATMUL, VECTOR, wgsl};
 use crate::nn::Layer;
 
 params! {

@@ -2,12 +2,11 @@
 //! z (R, batch, in).
 
 use super::layer_forward::Epilogue;
-use super::params;
 use crate::activation::{self, Activation};
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{
-    LHS_K, LHS_WHOLE, NUMBERS, RHS_K, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl,
-};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::{STORAGE, Shader};
+use crate::gpu::tile::Tile;
+use crate::gpu::wgsl::{LHS_K, LHS_WHOLE, NUMBERS, RHS_K, TILE_MATMUL, VECTOR, wgsl};
 use crate::nn::Layer;
 
 params! {

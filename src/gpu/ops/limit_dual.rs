@@ -1,9 +1,9 @@
 //! Keeps a within ±DUAL_MAX.
 
-use super::params;
 use crate::activation::Activation;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{GRID, NUMBERS, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{GRID, NUMBERS, wgsl};
 
 params! { len: u32 }
 

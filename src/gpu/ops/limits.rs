@@ -1,13 +1,14 @@
 //! Kernels that measure an adapter's limits, and the plain product, to compare others with.
 
-use super::Product;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{GRID, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op};
+use crate::gpu::shader::Shader;
+use crate::gpu::tile::Product;
+use crate::gpu::wgsl::{GRID, wgsl};
 
 /// The kernel that multiplies and adds.
 pub mod fma_peak {
     use super::{BufferId, Grid, Op, Shader, wgsl};
-    use crate::gpu::ops::params;
+    use crate::gpu::op::params;
 
     params! { factor: f32, summand: f32 }
 
@@ -34,8 +35,8 @@ pub mod fma_peak {
 /// The kernel that copies.
 pub mod copy {
     use super::{BufferId, GRID, Grid, Op, Shader, wgsl};
-    use crate::gpu::ops::params;
-    use crate::gpu::shader::reflect;
+    use crate::gpu::op::params;
+    use crate::gpu::reflect::reflect;
 
     params! { vectors: u32 }
 
@@ -61,7 +62,7 @@ pub mod copy {
 /// The plain product.
 pub mod matmul_naive {
     use super::{BufferId, GRID, Grid, Op, Product, Shader, wgsl};
-    use crate::gpu::ops::params;
+    use crate::gpu::op::params;
 
     params! { m: u32, n: u32, k: u32 }
 

@@ -1,8 +1,8 @@
 //! The losses of a step with their gradient in the logits, and whether the classes are right.
 
-use super::params;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{File, GRID, MATH, METRICS, NUMBERS, STEP, STORAGE, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::{STORAGE, Shader};
+use crate::gpu::wgsl::{File, GRID, MATH, METRICS, NUMBERS, STEP, wgsl};
 use crate::nn::Loss;
 
 params! { batch: u32, outputs: u32, order_stride: u32, realizations: u32 }

@@ -1,10 +1,9 @@
 //! output (R, m, n) = lhs · rhs, the operands in the order of a [`Layout`].
 
-use super::{Product, params};
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{
-    File, LHS_WHOLE, Layout, STORAGE, Shader, TILE_MATMUL, Tile, VECTOR, wgsl,
-};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::{STORAGE, Shader};
+use crate::gpu::tile::{Layout, Product, Tile};
+use crate::gpu::wgsl::{File, LHS_WHOLE, TILE_MATMUL, VECTOR, wgsl};
 
 params! { m: u32, n: u32, k: u32, realizations: u32 }
 

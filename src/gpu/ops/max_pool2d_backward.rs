@@ -2,8 +2,9 @@
 
 use super::max_pool2d_forward::Params;
 use crate::activation::{self, Activation};
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{GRID, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{GRID, wgsl};
 use crate::nn::cnn::Pool;
 
 /// The kernel: the gradient alone, or h(z) ∘ it.

@@ -1,8 +1,8 @@
 //! Max-pooling: the largest number of each window, and where it was.
 
-use super::params;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{GRID, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{GRID, wgsl};
 use crate::nn::cnn::Pool;
 
 params! {

@@ -1,10 +1,10 @@
 //! q, the gradient in u = Mz: δ′ / h(u), 0 where the clamp of u was active.
 
 use super::layer_backward::mix_file;
-use super::params;
 use crate::activation::Activation;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{GRID, NUMBERS, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{GRID, NUMBERS, wgsl};
 use crate::nn::LayerKind;
 
 params! { len: u32, gate_low: f32, gate_high: f32 }

@@ -1,10 +1,10 @@
 //! The SGD update of M (R, out, in) by qᵀz and the projection of its rows, in one dispatch.
 
 use super::layer_backward::mix_file;
-use super::params;
 use crate::activation::{self, Activation};
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{NUMBERS, SIMPLEX, STORAGE, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::{STORAGE, Shader};
+use crate::gpu::wgsl::{NUMBERS, SIMPLEX, wgsl};
 use crate::nn::{Layer, LayerKind};
 
 params! {

@@ -42,40 +42,10 @@ pub mod project_simplex;
 pub mod sgd;
 pub mod sweep;
 
-use super::shader::{STORAGE, Shader, Storage, Tile};
+use super::shader::{STORAGE, Shader, Storage};
+pub use super::tile::Product; // moved
+use super::tile::Tile;
 use crate::activation;
-
-/// Declares a kernel's `Params`: 4-byte scalars, in the order of the WGSL.
-macro_rules! params {
-    ($($field:ident: $type:ident),+ $(,)?) => {
-        /// The kernel's `Params`.
-        #[repr(C)]
-        #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct Params {
-            $(
-                #[allow(missing_docs, reason = "the field is documented where WGSL uses it")]
-                pub $field: $type,
-            )+
-        }
-
-        impl Params {
-            /// Names and types of the fields, in order.
-            pub const FIELDS: &[(&str, &str)] = &[$((stringify!($field), stringify!($type))),+];
-        }
-    };
-}
-pub(super) use params;
-
-/// Extents of a matrix product (m, k) · (k, n).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Product {
-    /// Rows of the output.
-    pub m: usize,
-    /// Columns of the output.
-    pub n: usize,
-    /// Depth of the sum.
-    pub k: usize,
-}
 
 /// Every shader permutation that ships, with the fields of the `Params` that its op writes.
 pub fn permutations() -> Vec<(Shader, &'static [(&'static str, &'static str)])> {

@@ -1,8 +1,8 @@
 //! Each row of a matrix to its projection onto the probability simplex.
 
-use super::params;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{NUMBERS, SIMPLEX, STORAGE, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::{STORAGE, Shader};
+use crate::gpu::wgsl::{NUMBERS, SIMPLEX, wgsl};
 
 params! { rows: u32, cols: u32 }
 

@@ -1,9 +1,9 @@
 //! Whole trainings of small networks, one an invocation.
 
-use super::params;
 use crate::activation::{self, Activation};
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{File, NUMBERS, RNG, STEP, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{File, NUMBERS, RNG, STEP, wgsl};
 use crate::nn::{Form, LayerKind, Loss, Model};
 
 params! {

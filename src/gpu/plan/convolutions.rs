@@ -1,11 +1,12 @@
 //! The convolutional front-end's part of a plan.
 
-use super::{BufferId, Builder, Op};
+use super::Builder;
+use crate::gpu::op::{BufferId, Op};
 use crate::gpu::ops::{self, conv2d_backward_weight::Parts};
 use crate::nn::cnn::{Block, Cnn, Conv};
 
 /// Buffers of the front-end.
-pub(super) struct Front {
+pub(super) struct Convolutions {
     /// Images, (R, batch, channels, height, width).
     pub images: BufferId,
     blocks: Vec<BlockBuffers>,
@@ -40,14 +41,17 @@ impl BlockBuffers {
     }
 }
 
-impl Front {
+impl Convolutions {
     /// Lays the buffers out.
     pub(super) fn new(builder: &mut Builder<'_>, cnn: &Cnn) -> Self {
         let [r, batch] = builder.rows();
         let rows = r * batch;
         let mut blocks = Vec::new();
         for (number, Block { conv, pool }) in cnn.blocks.iter().enumerate() {
-            let mut zeros = |name: &str, len| builder.zeros(format!("conv.{number}.{name}"), len);
+            let mut zeros = |name: &str, len| {
+                let name = format!("conv.{number}.{name}");
+                builder.specs.zeros(name, len)
+            };
             let weight = zeros("weight", r * conv.filters * conv.window());
             let bias = zeros("bias", r * conv.filters);
             let active = zeros("active", rows * conv.outputs());
@@ -72,21 +76,25 @@ impl Front {
             all.max().unwrap_or(1)
         };
         let parts = largest(&|conv| Parts::of(conv, batch).len(conv, r));
-        let partial_gradient = builder.zeros("conv gradient parts", parts);
+        let partial_gradient = builder.specs.zeros("conv gradient parts", parts);
         let gradients = (!builder.options.fused).then(|| {
             let weights = largest(&|conv| conv.filters * conv.window());
             let filters = largest(&|conv| conv.filters);
             [
-                builder.zeros("unfused conv weight gradient", r * weights),
-                builder.zeros("unfused conv bias gradient", r * filters),
+                builder
+                    .specs
+                    .zeros("unfused conv weight gradient", r * weights),
+                builder
+                    .specs
+                    .zeros("unfused conv bias gradient", r * filters),
             ]
         });
         Self {
-            images: builder.zeros("images", rows * cnn.inputs()),
+            images: builder.specs.zeros("images", rows * cnn.inputs()),
             blocks,
-            features: builder.zeros("features", rows * cnn.features()),
-            delta: builder.zeros("features delta", rows * cnn.features()),
-            counter: builder.zeros("steps done", 1),
+            features: builder.specs.zeros("features", rows * cnn.features()),
+            delta: builder.specs.zeros("features delta", rows * cnn.features()),
+            counter: builder.specs.zeros("steps done", 1),
             partial_gradient,
             gradients,
         }
