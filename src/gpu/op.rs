@@ -144,6 +144,14 @@ macro_rules! params {
         impl Params {
             /// Names and types of the fields, in order.
             pub const FIELDS: &[(&str, &str)] = &[$((stringify!($field), stringify!($type))),+];
+
+            /// `shaders`, with these fields.
+            pub fn permutations(
+                shaders: impl IntoIterator<Item = $crate::gpu::shader::Shader>,
+            ) -> Vec<$crate::gpu::op::Permutation> {
+                let with_fields = |shader| (shader, Self::FIELDS);
+                shaders.into_iter().map(with_fields).collect()
+            }
         }
     };
 }

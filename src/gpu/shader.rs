@@ -47,8 +47,8 @@ impl Storage {
     /// Its file.
     pub const fn file(self) -> File {
         match self {
-            Self::F32 => wgsl!("storage/f32"),
-            Self::F16 => wgsl!("storage/f16"),
+            Self::F32 => wgsl!("product/storage/f32"),
+            Self::F16 => wgsl!("product/storage/f16"),
         }
     }
 }
@@ -93,18 +93,17 @@ impl Shader {
         self
     }
 
-    /// The kernel's name, which is its entry point's.
+    /// The kernel's name: the file's without its folder, and the entry point's. Drivers, profilers and
+    /// reports show it alone, so it is unique among all folders.
     pub fn kernel(&self) -> &'static str {
-        self.files[0].name
+        let name = self.files[0].name;
+        name.rsplit('/').next().unwrap_or(name)
     }
 
-    /// The names of the files, kernel first; unique to the module.
+    /// The kernel's name and those of the files linked to it; unique to the module.
     pub fn label(&self) -> String {
-        self.files
-            .iter()
-            .map(|f| f.name)
-            .collect::<Vec<_>>()
-            .join("+")
+        let linked = self.files[1..].iter().flat_map(|file| ["+", file.name]);
+        std::iter::once(self.kernel()).chain(linked).collect()
     }
 
     /// The module's text. `enable` directives must precede all else, so they are moved to the front.

@@ -60,11 +60,11 @@ impl Tile {
     /// Its file.
     pub fn file(self) -> File {
         match self {
-            Self::Deep => wgsl!("tile/deep"),
-            Self::Short => wgsl!("tile/short"),
-            Self::Small => wgsl!("tile/small"),
-            Self::Medium => wgsl!("tile/medium"),
-            Self::Large => wgsl!("tile/large"),
+            Self::Deep => wgsl!("product/tile/deep"),
+            Self::Short => wgsl!("product/tile/short"),
+            Self::Small => wgsl!("product/tile/small"),
+            Self::Medium => wgsl!("product/tile/medium"),
+            Self::Large => wgsl!("product/tile/large"),
         }
     }
 
@@ -147,11 +147,11 @@ impl Layout {
     pub fn files(self) -> [File; 2] {
         let lhs = match self {
             Self::Nt | Self::Nn => LHS_K,
-            Self::Tn => wgsl!("layout/lhs_m"),
+            Self::Tn => wgsl!("product/layout/lhs_m"),
         };
         let rhs = match self {
             Self::Nt => RHS_K,
-            Self::Nn | Self::Tn => wgsl!("layout/rhs_n"),
+            Self::Nn | Self::Tn => wgsl!("product/layout/rhs_n"),
         };
         [lhs, rhs]
     }

@@ -30,33 +30,37 @@ macro_rules! wgsl {
 pub(super) use wgsl;
 
 /// Elementary functions.
-pub const MATH: File = wgsl!("math");
+pub const MATH: File = wgsl!("lib/math");
 /// Indexing of elementwise kernels.
-pub const GRID: File = wgsl!("grid");
+pub const GRID: File = wgsl!("lib/grid");
 /// Non-finite tests and limits.
-pub const NUMBERS: File = wgsl!("numbers");
+pub const NUMBERS: File = wgsl!("lib/numbers");
 /// Random numbers.
-pub const RNG: File = wgsl!("rng");
+pub const RNG: File = wgsl!("lib/rng");
 /// Kernels with one workgroup a row.
-pub const ROW_SUM: File = wgsl!("row_sum");
+pub const ROW_SUM: File = wgsl!("lib/row_sum");
 /// The samples of a step.
-pub const STEP: File = wgsl!("step");
+pub const STEP: File = wgsl!("lib/step");
 /// Places in stacks of planes.
-pub const PLACE: File = wgsl!("place");
+pub const PLACE: File = wgsl!("conv/place");
+/// The shape of a convolution, its `Params`.
+pub const SHAPE: File = wgsl!("conv/shape");
+/// The windows that a convolution's weights meet.
+pub const WINDOW: File = wgsl!("conv/window");
 /// Which elements of a vector there are.
-pub const VECTOR: File = wgsl!("operand/vector");
+pub const VECTOR: File = wgsl!("product/operand/vector");
 /// What is kept of each sample.
-pub const METRICS: File = wgsl!("metrics");
+pub const METRICS: File = wgsl!("lib/metrics");
 /// The projection onto the simplex.
-pub const SIMPLEX: File = wgsl!("simplex");
+pub const SIMPLEX: File = wgsl!("lib/simplex");
 /// A left operand that is contiguous along the depth of a product.
-pub const LHS_K: File = wgsl!("layout/lhs_k");
+pub const LHS_K: File = wgsl!("product/layout/lhs_k");
 /// A left operand that is loaded whole, a stage ahead.
-pub const LHS_WHOLE: File = wgsl!("layout/lhs_whole");
+pub const LHS_WHOLE: File = wgsl!("product/layout/lhs_whole");
 /// A right operand that is contiguous along the depth of a product.
-pub const RHS_K: File = wgsl!("layout/rhs_k");
+pub const RHS_K: File = wgsl!("product/layout/rhs_k");
 /// The tiled product.
-pub const TILE_MATMUL: File = wgsl!("tile_matmul");
+pub const TILE_MATMUL: File = wgsl!("product/tile_matmul");
 
 /// The u32 constants of a module, by name.
 pub(super) fn constants(module: &naga::Module) -> HashMap<String, u32> {

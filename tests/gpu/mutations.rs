@@ -42,7 +42,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "layout/rhs_k",
+            file: "product/layout/rhs_k",
             find: "    return transpose(mat4x4(\n        rhs_vector",
             replace: "    return (mat4x4(\n        rhs_vector",
         },
@@ -52,7 +52,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "layer_forward",
+            file: "layer/layer_forward",
             find: "acc + operands.x",
             replace: "acc + 0.0 * operands.x",
         },
@@ -62,7 +62,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual sigmoid [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "epilogue/bregman_backward",
+            file: "layer/after_backward/bregman",
             find: "rho_slope(operands.x) * acc",
             replace: "rho_slope(1.0 - 0.5 * operands.x) * acc",
         },
@@ -72,7 +72,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "epilogue/bregman_dual",
+            file: "layer/after_forward/bregman_dual",
             find: "skip + pre_activation",
             replace: "pre_activation",
         },
@@ -82,7 +82,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "euclidean  tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "epilogue/euclidean_backward",
+            file: "layer/after_backward/euclidean",
             find: "(acc + operands.y)",
             replace: "acc",
         },
@@ -92,7 +92,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "standard  tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "operand/vector",
+            file: "product/operand/vector",
             find: "< vec4(len)",
             replace: "< vec4(len - 1u)",
         },
@@ -112,7 +112,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "standard  tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "layer_backward",
+            file: "layer/layer_backward",
             find: "operands.x - params.learning_rate * acc",
             replace: "operands.x + params.learning_rate * acc",
         },
@@ -122,7 +122,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "standard  tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "layer_backward",
+            file: "layer/layer_backward",
             find: "vec4(1.0), ones)",
             replace: "vec4(1.0), ones & vec4(kk > 0u))",
         },
@@ -132,7 +132,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 7, 7, 11]",
         false,
         Fault::Wgsl {
-            file: "simplex",
+            file: "lib/simplex",
             find: "(total - 1.0)",
             replace: "(total - 0.99)",
         },
@@ -142,7 +142,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "layer_backward",
+            file: "layer/layer_backward",
             find: "(realization * size.z + min(kk, size.z - 1u)) * params.inputs",
             replace: "(realization + min(kk, size.z - 1u)) * params.inputs",
         },
@@ -152,7 +152,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "epilogue/bregman_lift",
+            file: "layer/after_forward/bregman_lift",
             find: "rho_inv(u)",
             replace: "rho(u)",
         },
@@ -162,7 +162,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 7, 7, 11]",
         false,
         Fault::Wgsl {
-            file: "mix/bregman",
+            file: "layer/mix/bregman",
             find: "delta / slope",
             replace: "delta",
         },
@@ -182,7 +182,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "operand/pixels",
+            file: "product/operand/pixels",
             find: "step.first + min(row",
             replace: "step.first + min(row / 2u * 2u",
         },
@@ -192,7 +192,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 7, 7, 11]",
         false,
         Fault::Wgsl {
-            file: "gather",
+            file: "layer/gather",
             find: "step.first + row",
             replace: "step.first + row / 2u * 2u",
         },
@@ -202,7 +202,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "operand/pixels_scalar",
+            file: "product/operand/pixels_scalar",
             find: "= Stored(value[i]);",
             replace: "= Stored(value[i] * f32(row + 1u < step.count));",
         },
@@ -222,7 +222,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "standard  tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "tile_matmul",
+            file: "product/tile_matmul",
             find: "var s = 0u;",
             replace: "var s = 1u;",
         },
@@ -232,7 +232,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 7, 7, 11]",
         false,
         Fault::Wgsl {
-            file: "layer_forward_mix",
+            file: "layer/layer_forward_mix",
             find: "    clear_tile();",
             replace: "",
         },
@@ -242,7 +242,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "euclidean  tanh [13, 7, 7, 11]",
         false,
         Fault::Wgsl {
-            file: "mix/present",
+            file: "layer/mix/present",
             find: "const MIXES: bool = true",
             replace: "const MIXES: bool = false",
         },
@@ -252,7 +252,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "euclidean  tanh [13, 7, 7, 11]",
         false,
         Fault::Wgsl {
-            file: "mix_update",
+            file: "layer/mix_update",
             find: "- params.learning_rate * gradient",
             replace: "- 0.5 * params.learning_rate * gradient",
         },
@@ -262,7 +262,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "standard  tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "head",
+            file: "layer/head",
             find: "sum + bias[",
             replace: "sum + 0.0 * bias[",
         },
@@ -272,7 +272,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         true,
         Fault::Wgsl {
-            file: "apply_rho_slope",
+            file: "elementwise/apply_rho_slope",
             find: "delta[index] *= rho_slope(z[index]);",
             replace: "delta[index] *= 1.0;",
         },
@@ -292,7 +292,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 2 blocks of softplus",
         false,
         Fault::Wgsl {
-            file: "window",
+            file: "conv/window",
             find: "position.y * params.stride + element.y",
             replace: "position.y * params.stride + params.kernel_height - 1u - element.y",
         },
@@ -302,7 +302,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 2 blocks of softplus",
         false,
         Fault::Wgsl {
-            file: "conv2d_backward_input",
+            file: "conv/conv2d_backward_input",
             find: "meets = all(place * params.stride == offset);",
             replace: "meets = place.x * params.stride == offset.x;",
         },
@@ -312,7 +312,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 2 blocks of softplus",
         false,
         Fault::Wgsl {
-            file: "epilogue/sgd_step",
+            file: "elementwise/update/sgd_step",
             find: "parameter - params",
             replace: "parameter + params",
         },
@@ -322,7 +322,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 2 blocks of softplus",
         false,
         Fault::Wgsl {
-            file: "conv2d_backward_weight",
+            file: "conv/conv2d_backward_weight",
             find: "select(block[3], vec4(1.0), ones)",
             replace: "select(block[3], vec4(0.0), ones)",
         },
@@ -332,7 +332,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 2 blocks of softplus",
         false,
         Fault::Wgsl {
-            file: "max_pool2d_forward",
+            file: "conv/max_pool2d_forward",
             find: "value > largest",
             replace: "value < largest",
         },
@@ -342,7 +342,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 1 blocks of relu",
         false,
         Fault::Wgsl {
-            file: "max_pool2d_backward",
+            file: "conv/max_pool2d_backward",
             find: "min(last_row + 1u",
             replace: "min(last_row",
         },
@@ -352,7 +352,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 2 blocks of softplus",
         false,
         Fault::Wgsl {
-            file: "epilogue/pool_slope",
+            file: "conv/after/pool_slope",
             find: "rho_slope(active_z[index]) * sum",
             replace: "sum",
         },
@@ -362,7 +362,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 2 blocks of softplus",
         false,
         Fault::Wgsl {
-            file: "dropout",
+            file: "elementwise/dropout",
             find: "params.first_step + counter[0]",
             replace: "params.first_step",
         },
@@ -372,7 +372,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 2 blocks of softplus",
         true,
         Fault::Wgsl {
-            file: "add_channel_bias",
+            file: "elementwise/add_channel_bias",
             find: "index / params.plane % params.filters",
             replace: "index % params.filters",
         },

@@ -76,7 +76,7 @@ fn matmul(
 ) -> Op {
     let product = Product { m, n, k };
     let tile = Tile::for_product(product);
-    ops::matmul::matmul(layout, tile, 1, product, lhs, rhs, output)
+    ops::product::matmul::matmul(layout, tile, 1, product, lhs, rhs, output)
 }
 
 impl GpuEquilibrium {
@@ -138,13 +138,22 @@ impl GpuEquilibrium {
 
         let [center, radius] = equilibrium.center_and_radius().map(|x| x as f32);
         let make_weight = [
-            ops::equilibrium_scale::equilibrium_scale(n, v, scales),
-            ops::equilibrium_weight::equilibrium_weight(n, [center, radius], [v, scales], weight),
+            ops::equilibrium::equilibrium_scale::equilibrium_scale(n, v, scales),
+            ops::equilibrium::equilibrium_weight::equilibrium_weight(
+                n,
+                [center, radius],
+                [v, scales],
+                weight,
+            ),
         ];
-        let start =
-            ops::equilibrium_start::equilibrium_start(activation, [rows, n], [a, z], iterations);
+        let start = ops::equilibrium::equilibrium_start::equilibrium_start(
+            activation,
+            [rows, n],
+            [a, z],
+            iterations,
+        );
         let step = |tolerance| {
-            let operands = ops::equilibrium_step::Operands {
+            let operands = ops::equilibrium::equilibrium_step::Operands {
                 product,
                 injected,
                 bias,
@@ -156,10 +165,15 @@ impl GpuEquilibrium {
             };
             [
                 matmul(Layout::Nn, [rows, n, n], [z, weight], product),
-                ops::equilibrium_step::equilibrium_step(activation, [rows, n], tolerance, operands),
+                ops::equilibrium::equilibrium_step::equilibrium_step(
+                    activation,
+                    [rows, n],
+                    tolerance,
+                    operands,
+                ),
             ]
         };
-        let state = ops::conjugate_start::State {
+        let state = ops::equilibrium::conjugate_start::State {
             inside,
             solution,
             residual,
@@ -168,7 +182,7 @@ impl GpuEquilibrium {
         };
         let adjoint = [
             matmul(Layout::Nn, [rows, n, outputs], [delta, head_weight], g),
-            ops::conjugate_start::conjugate_start(
+            ops::equilibrium::conjugate_start::conjugate_start(
                 [rows, n],
                 [solver.gradient_tolerance, NEGLIGIBLE_SQUARE],
                 g,
@@ -177,18 +191,22 @@ impl GpuEquilibrium {
         ];
         let conjugate = [
             matmul(Layout::Nn, [rows, n, n], [direction, weight], product),
-            ops::conjugate_step::conjugate_step([rows, n], product, state),
+            ops::equilibrium::conjugate_step::conjugate_step([rows, n], product, state),
         ];
         let update = |m, n, k, lhs, rhs, parameter| {
             [
                 matmul(Layout::Tn, [m, n, k], [lhs, rhs], weight_gradient),
-                ops::sgd::sgd(m * n, rate, weight_gradient, parameter),
+                ops::elementwise::sgd::sgd(m * n, rate, weight_gradient, parameter),
             ]
         };
         let update_bias = |len, delta, parameter| {
             [
-                ops::bias_gradient::bias_gradient([1, rows, len], delta, bias_gradient),
-                ops::sgd::sgd(len, rate, bias_gradient, parameter),
+                ops::elementwise::bias_gradient::bias_gradient(
+                    [1, rows, len],
+                    delta,
+                    bias_gradient,
+                ),
+                ops::elementwise::sgd::sgd(len, rate, bias_gradient, parameter),
             ]
         };
         let mut updates = Vec::new();
@@ -198,8 +216,12 @@ impl GpuEquilibrium {
         updates.extend(update_bias(n, solution, bias));
         updates.extend([
             matmul(Layout::Tn, [n, n, rows], [solution, z], weight_gradient),
-            ops::equilibrium_through::equilibrium_through(n, [weight_gradient, v, scales], through),
-            ops::equilibrium_update::equilibrium_update(
+            ops::equilibrium::equilibrium_through::equilibrium_through(
+                n,
+                [weight_gradient, v, scales],
+                through,
+            ),
+            ops::equilibrium::equilibrium_update::equilibrium_update(
                 n,
                 [radius, rate],
                 [weight_gradient, scales, through],
@@ -211,7 +233,9 @@ impl GpuEquilibrium {
         let check_finite: Vec<Op> = tensors
             .into_iter()
             .zip(lens)
-            .map(|(tensor, len)| ops::check_finite::check_finite(1, len, tensor, flags))
+            .map(|(tensor, len)| {
+                ops::elementwise::check_finite::check_finite(1, len, tensor, flags)
+            })
             .collect();
 
         let present = [Split::Train, Split::Validation, Split::Test]
@@ -228,14 +252,14 @@ impl GpuEquilibrium {
             let order = specs.values("order", &file_order);
             let uniforms = specs.steps("steps", Step::all(samples, rows));
             let metrics = specs.zeros("metrics", 2 * steps * rows);
-            let gather = ops::gather::Operands {
+            let gather = ops::layer::gather::Operands {
                 pixels,
                 pixel_values,
                 order,
                 output: x,
             };
             let inject = [
-                ops::gather::gather([1, rows, features], 0, gather),
+                ops::layer::gather::gather([1, rows, features], 0, gather),
                 matmul(Layout::Nt, [rows, n, features], [x, u], injected),
             ];
             let loss = ops::loss::Operands {
@@ -247,7 +271,7 @@ impl GpuEquilibrium {
             };
             let loss = [
                 matmul(Layout::Nt, [rows, outputs, n], [z, head_weight], logits),
-                ops::add_bias::add_bias([1, rows, outputs], head_bias, logits),
+                ops::elementwise::add_bias::add_bias([1, rows, outputs], head_bias, logits),
                 ops::loss::loss(model.loss, [1, rows, outputs], 0, loss),
             ];
             plans.push((split, samples, order, metrics, uniforms, inject, loss));

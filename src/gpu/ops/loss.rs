@@ -1,6 +1,6 @@
 //! The losses of a step with their gradient in the logits, and whether the classes are right.
 
-use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::{STORAGE, Shader};
 use crate::gpu::wgsl::{File, GRID, MATH, METRICS, NUMBERS, STEP, wgsl};
 use crate::nn::Loss;
@@ -18,12 +18,12 @@ pub(super) fn file(loss: Loss) -> File {
 /// The kernel for one loss.
 pub fn shader(loss: Loss) -> Shader {
     let files = [file(loss), METRICS, GRID, STEP, STORAGE, NUMBERS, MATH];
-    Shader::new(wgsl!("loss"), files)
+    Shader::new(wgsl!("loss/loss"), files)
 }
 
-/// Every permutation.
-pub fn shaders() -> impl Iterator<Item = Shader> {
-    Loss::ALL.iter().map(|&loss| shader(loss))
+/// The permutations that ship.
+pub fn permutations() -> Vec<Permutation> {
+    Params::permutations(Loss::ALL.iter().map(|&loss| shader(loss)))
 }
 
 /// Buffers of a loss.

@@ -1,7 +1,7 @@
 //! Whole trainings of small networks, one an invocation.
 
 use crate::activation::{self, Activation};
-use crate::gpu::op::{BufferId, Grid, Op, params};
+use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::Shader;
 use crate::gpu::wgsl::{File, NUMBERS, RNG, STEP, wgsl};
 use crate::nn::{Form, LayerKind, Loss, Model};
@@ -50,11 +50,11 @@ pub fn shader(
         Loss::CrossEntropy => wgsl!("sweep/cross_entropy"),
     };
     let files = [LAYERS[layers - 1], kind, loss, RNG, STEP, NUMBERS];
-    Shader::new(wgsl!("sweep"), files).with_activation(activation)
+    Shader::new(wgsl!("sweep/sweep"), files).with_activation(activation)
 }
 
-/// Every permutation.
-pub fn shaders() -> impl Iterator<Item = Shader> {
+/// The permutations that ship.
+pub fn permutations() -> Vec<Permutation> {
     let each = |(kind, form)| {
         activation::ALL.iter().flat_map(move |activation| {
             Loss::ALL.iter().flat_map(move |&loss| {
@@ -62,7 +62,7 @@ pub fn shaders() -> impl Iterator<Item = Shader> {
             })
         })
     };
-    KINDS.into_iter().flat_map(each)
+    Params::permutations(KINDS.into_iter().flat_map(each))
 }
 
 /// Buffers of a sweep.

@@ -2,7 +2,8 @@
 
 use super::Builder;
 use crate::gpu::op::{BufferId, Op};
-use crate::gpu::ops::{self, conv2d_backward_weight::Parts};
+use crate::gpu::ops;
+use crate::gpu::ops::conv::conv2d_backward_weight::Parts;
 use crate::nn::cnn::{Block, Cnn, Conv};
 
 /// Buffers of the front-end.
@@ -116,26 +117,26 @@ impl Convolutions {
         for (Block { conv, pool }, buffers) in cnn.blocks.iter().zip(&self.blocks) {
             let active = buffers.active;
             let operands = [x, buffers.weight];
-            let tile = ops::conv2d_forward::tile(conv, batch);
+            let tile = ops::conv::conv2d_forward::tile(conv, batch);
             if builder.options.fused {
                 let fused = Some((cnn.activation, buffers.bias));
-                ops.push(ops::conv2d_forward::conv2d_forward(
+                ops.push(ops::conv::conv2d_forward::conv2d_forward(
                     conv, rows, tile, fused, operands, active,
                 ));
             } else {
                 // The gradient's buffer takes the pre-activation: it is written later in the step.
                 let scratch = buffers.delta;
-                ops.push(ops::conv2d_forward::conv2d_forward(
+                ops.push(ops::conv::conv2d_forward::conv2d_forward(
                     conv, rows, tile, None, operands, scratch,
                 ));
-                ops.push(ops::add_channel_bias::add_channel_bias(
+                ops.push(ops::elementwise::add_channel_bias::add_channel_bias(
                     conv,
                     rows,
                     buffers.bias,
                     scratch,
                 ));
                 let len = r * batch * conv.outputs();
-                ops.push(ops::apply_rho::apply_rho(
+                ops.push(ops::elementwise::apply_rho::apply_rho(
                     cnn.activation,
                     len,
                     scratch,
@@ -143,7 +144,7 @@ impl Convolutions {
                 ));
             }
             if let (Some(pool), Some(pooled)) = (pool, buffers.pooled) {
-                ops.push(ops::max_pool2d_forward::max_pool2d_forward(
+                ops.push(ops::conv::max_pool2d_forward::max_pool2d_forward(
                     pool,
                     r * batch,
                     active,
@@ -154,7 +155,7 @@ impl Convolutions {
         }
         let len = batch * cnn.features();
         let dropout = cnn.dropout.as_ref().filter(|_| training);
-        ops.push(ops::dropout::dropout(
+        ops.push(ops::elementwise::dropout::dropout(
             dropout,
             [r, len],
             self.counter,
@@ -163,13 +164,13 @@ impl Convolutions {
         ));
         let activation = model.activation;
         if model.is_dual() && activation.dual_max < f32::MAX {
-            ops.push(ops::limit_dual::limit_dual(
+            ops.push(ops::elementwise::limit_dual::limit_dual(
                 activation,
                 r * len,
                 self.features,
             ));
         }
-        ops.push(ops::apply_rho::apply_rho(
+        ops.push(ops::elementwise::apply_rho::apply_rho(
             activation,
             r * len,
             self.features,
@@ -186,7 +187,7 @@ impl Convolutions {
         let mut ops = Vec::new();
         let last = &self.blocks[self.blocks.len() - 1];
         // Without dropout a copy, from the layers' buffer to the block's.
-        ops.push(ops::dropout::dropout(
+        ops.push(ops::elementwise::dropout::dropout(
             cnn.dropout.as_ref(),
             [r, batch * cnn.features()],
             self.counter,
@@ -198,7 +199,7 @@ impl Convolutions {
             let buffers = &self.blocks[number];
             let delta = buffers.delta;
             let activation = cnn.activation;
-            let slope = ops::apply_rho_slope::apply_rho_slope(
+            let slope = ops::elementwise::apply_rho_slope::apply_rho_slope(
                 activation,
                 r * batch * conv.outputs(),
                 buffers.active,
@@ -206,7 +207,7 @@ impl Convolutions {
             );
             match (pool, buffers.pooled) {
                 (Some(pool), Some([_, positions])) => {
-                    ops.push(ops::max_pool2d_backward::max_pool2d_backward(
+                    ops.push(ops::conv::max_pool2d_backward::max_pool2d_backward(
                         pool,
                         r * batch,
                         fused.then_some((activation, buffers.active)),
@@ -223,10 +224,10 @@ impl Convolutions {
                 0 => self.images,
                 _ => {
                     let below = &self.blocks[number - 1];
-                    ops.push(ops::conv2d_backward_input::conv2d_backward_input(
+                    ops.push(ops::conv::conv2d_backward_input::conv2d_backward_input(
                         conv,
                         rows,
-                        ops::conv2d_backward_input::tile(conv, rows[1]),
+                        ops::conv::conv2d_backward_input::tile(conv, rows[1]),
                         [delta, buffers.weight],
                         below.output_delta,
                     ));
@@ -235,7 +236,7 @@ impl Convolutions {
             };
             self.update(builder, conv, buffers, x, &mut ops);
         }
-        ops.push(ops::count_step::count_step(self.counter));
+        ops.push(ops::elementwise::count_step::count_step(self.counter));
         ops
     }
 
@@ -247,7 +248,7 @@ impl Convolutions {
         x: BufferId,
         ops: &mut Vec<Op>,
     ) {
-        use ops::conv2d_update::conv2d_update;
+        use ops::conv::conv2d_update::conv2d_update;
         let rows @ [r, batch] = builder.rows();
         let rate = builder.options.sgd.learning_rate;
         let BlockBuffers {
@@ -258,7 +259,7 @@ impl Convolutions {
         } = *buffers;
         let parts = Parts::of(conv, batch);
         let partial = self.partial_gradient;
-        ops.push(ops::conv2d_backward_weight::conv2d_backward_weight(
+        ops.push(ops::conv::conv2d_backward_weight::conv2d_backward_weight(
             conv,
             rows,
             parts,
@@ -271,8 +272,18 @@ impl Convolutions {
             Some(gradients @ [weight_gradient, bias_gradient]) => {
                 let (weights, filters) = (r * conv.filters * conv.window(), r * conv.filters);
                 ops.push(update(None, gradients));
-                ops.push(ops::sgd::sgd(weights, rate, weight_gradient, weight));
-                ops.push(ops::sgd::sgd(filters, rate, bias_gradient, bias));
+                ops.push(ops::elementwise::sgd::sgd(
+                    weights,
+                    rate,
+                    weight_gradient,
+                    weight,
+                ));
+                ops.push(ops::elementwise::sgd::sgd(
+                    filters,
+                    rate,
+                    bias_gradient,
+                    bias,
+                ));
             }
         }
     }

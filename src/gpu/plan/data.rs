@@ -4,7 +4,7 @@ use super::{Builder, Convolutions, LayerBuffers, SplitPlan};
 use crate::executor::{Split, Splits};
 use crate::gpu::op::{BufferId, Op, Step};
 use crate::gpu::ops;
-use crate::gpu::ops::layer_forward::Input;
+use crate::gpu::ops::layer::layer_forward::Input;
 
 impl Builder<'_> {
     pub(super) fn split(&mut self, split: Split, splits: &Splits) -> SplitPlan {
@@ -29,7 +29,7 @@ impl Builder<'_> {
         let metrics = specs.zeros(format!("{name} metrics"), 2 * steps * r * batch);
 
         let mut evaluate = Vec::new();
-        let gathered = ops::gather::Operands {
+        let gathered = ops::layer::gather::Operands {
             pixels,
             pixel_values: self.pixel_values,
             order,
@@ -46,7 +46,7 @@ impl Builder<'_> {
             }
         } else {
             let shape = [r, batch, data.features()];
-            evaluate.push(ops::gather::gather(shape, order_stride, gathered));
+            evaluate.push(ops::layer::gather::gather(shape, order_stride, gathered));
             evaluate.extend(self.convolutions_forward(false));
             Input::Buffer(self.z[0])
         };
@@ -80,7 +80,7 @@ impl Builder<'_> {
         self.tensors()
             .map(|tensor| {
                 let len = self.specs.0[tensor.0].bytes as usize / 4;
-                ops::check_finite::check_finite(r, len, tensor, flags)
+                ops::elementwise::check_finite::check_finite(r, len, tensor, flags)
             })
             .collect()
     }

@@ -3,8 +3,8 @@
 use super::{Builder, LayerBuffers};
 use crate::gpu::op::{BufferId, Op};
 use crate::gpu::ops;
-use crate::gpu::ops::layer_backward::Skip;
-use crate::gpu::ops::layer_forward::Input;
+use crate::gpu::ops::layer::layer_backward::Skip;
+use crate::gpu::ops::layer::layer_forward::Input;
 use crate::gpu::tile::{Product, Tile};
 use crate::nn::{Form, Layer, LayerKind, Model};
 
@@ -29,8 +29,8 @@ impl Builder<'_> {
         let l = self.model.layers.len();
         let LayerBuffers { weight, bias, .. } = self.layers[l];
         let delta = self.delta[l];
-        if self.options.fused && ops::head::takes(head.outputs) {
-            let operands = ops::head::Operands {
+        if self.options.fused && ops::layer::head::takes(head.outputs) {
+            let operands = ops::layer::head::Operands {
                 z: self.z[l],
                 weight,
                 bias,
@@ -40,12 +40,12 @@ impl Builder<'_> {
                 metrics,
             };
             let rows = self.rows();
-            let op = ops::head::head(self.model.loss, rows, head, order_stride, operands);
+            let op = ops::layer::head::head(self.model.loss, rows, head, order_stride, operands);
             ops.push(op);
             return;
         }
         if self.options.fused {
-            let linear = ops::layer_forward::Epilogue::Linear;
+            let linear = ops::layer::layer_forward::Epilogue::Linear;
             let z = Input::Buffer(self.z[l]);
             ops.push(self.fused_forward(linear, l, head, z, self.logits));
         } else {
@@ -67,7 +67,7 @@ impl Builder<'_> {
 
     pub(super) fn fused_forward(
         &self,
-        epilogue: ops::layer_forward::Epilogue,
+        epilogue: ops::layer::layer_forward::Epilogue,
         l: usize,
         layer: &Layer,
         z: Input,
@@ -79,13 +79,15 @@ impl Builder<'_> {
         let rows = self.rows();
         let tile = Tile::for_product(forward_product(rows[1], layer));
         let LayerBuffers { weight, bias, .. } = self.layers[l];
-        let operands = ops::layer_forward::Operands {
+        let operands = ops::layer::layer_forward::Operands {
             z,
             weight,
             bias,
             output,
         };
-        ops::layer_forward::layer_forward(epilogue, activation, *clamp, tile, rows, layer, operands)
+        ops::layer::layer_forward::layer_forward(
+            epilogue, activation, *clamp, tile, rows, layer, operands,
+        )
     }
 
     pub(super) fn layer_forward(&self, l: usize, z: Input, ops: &mut Vec<Op>) {
@@ -98,14 +100,14 @@ impl Builder<'_> {
             self.unfused_forward(l, ops);
         } else if let Some(mix) = mix {
             let rows = self.rows();
-            ops.push(ops::layer_forward_mix::layer_forward_mix(
+            ops.push(ops::layer::layer_forward_mix::layer_forward_mix(
                 self.forward_epilogue(l, mix.u),
                 self.model.activation,
                 self.model.clamp,
                 Tile::for_product(forward_product(rows[1], layer)),
                 rows,
                 layer,
-                ops::layer_forward_mix::Operands {
+                ops::layer::layer_forward_mix::Operands {
                     z: self.z[l],
                     weight: *weight,
                     bias: *bias,
@@ -119,8 +121,8 @@ impl Builder<'_> {
         }
     }
 
-    fn forward_epilogue(&self, l: usize, u: BufferId) -> ops::layer_forward::Epilogue {
-        use ops::layer_forward::Epilogue;
+    fn forward_epilogue(&self, l: usize, u: BufferId) -> ops::layer::layer_forward::Epilogue {
+        use ops::layer::layer_forward::Epilogue;
         match self.model.kind {
             LayerKind::Standard => Epilogue::Standard,
             LayerKind::Euclidean => Epilogue::Euclidean { u },
@@ -194,7 +196,7 @@ impl Builder<'_> {
         let learning_rate = self.options.sgd.learning_rate;
         let delta = self.delta[l];
         let input_delta = self.input_delta(l);
-        let tile = ops::layer_backward::tile(batch, layer, input_delta.is_some());
+        let tile = ops::layer::layer_backward::tile(batch, layer, input_delta.is_some());
         let LayerBuffers {
             weight,
             next_weight,
@@ -205,7 +207,7 @@ impl Builder<'_> {
             self.unfused_backward(l, layer, skip, tile, ops);
             return;
         };
-        let operands = ops::layer_backward::Operands {
+        let operands = ops::layer::layer_backward::Operands {
             delta,
             z: self.z[l],
             weight,
@@ -214,7 +216,7 @@ impl Builder<'_> {
             output: input_delta.unwrap_or(self.unused),
             input_wanted: input_delta.is_some(),
         };
-        ops.push(ops::layer_backward::layer_backward(
+        ops.push(ops::layer::layer_backward::layer_backward(
             skip,
             activation,
             tile,
@@ -231,13 +233,13 @@ impl Builder<'_> {
         } = skip
         {
             let z = self.z[l];
-            let operands = ops::mix_update::Operands {
+            let operands = ops::layer::mix_update::Operands {
                 delta,
                 u,
                 z,
                 matrix,
             };
-            ops.push(ops::mix_update::mix_update(
+            ops.push(ops::layer::mix_update::mix_update(
                 kind,
                 activation,
                 clamp,

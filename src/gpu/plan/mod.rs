@@ -9,8 +9,8 @@ use convolutions::Convolutions;
 
 use super::buffers::BufferSpecs;
 use super::op::{BufferId, BufferSpec, Op};
-use super::ops::layer_backward::Skip;
-use super::ops::layer_forward::Input;
+use super::ops::layer::layer_backward::Skip;
+use super::ops::layer::layer_forward::Input;
 use super::shader::Storage;
 use super::storage::to_half;
 use crate::error::{Error, Result};

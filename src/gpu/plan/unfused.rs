@@ -4,7 +4,7 @@ use super::layers::forward_product;
 use super::{Builder, LayerBuffers};
 use crate::gpu::op::{BufferId, Op};
 use crate::gpu::ops;
-use crate::gpu::ops::layer_backward::Skip;
+use crate::gpu::ops::layer::layer_backward::Skip;
 use crate::gpu::tile::{Layout, Product, Tile};
 use crate::nn::{Layer, LayerKind, Model};
 
@@ -31,23 +31,27 @@ impl Builder<'_> {
         self.affine(l, layer, pre_activation, ops);
         match kind {
             LayerKind::Standard => {}
-            LayerKind::Euclidean => ops.push(ops::add::add(len, u, pre_activation)),
+            LayerKind::Euclidean => ops.push(ops::elementwise::add::add(len, u, pre_activation)),
             LayerKind::Bregman => {
                 let skip = self.dual_input(l).unwrap_or_else(|| {
                     let skip = scratch.skip;
-                    ops.push(ops::apply_rho_inv::apply_rho_inv(
+                    ops.push(ops::elementwise::apply_rho_inv::apply_rho_inv(
                         activation, len, *clamp, u, skip,
                     ));
                     skip
                 });
-                ops.push(ops::add::add(len, skip, pre_activation));
+                ops.push(ops::elementwise::add::add(len, skip, pre_activation));
                 if self.model.is_dual() && activation.dual_max < f32::MAX {
-                    ops.push(ops::limit_dual::limit_dual(activation, len, pre_activation));
+                    ops.push(ops::elementwise::limit_dual::limit_dual(
+                        activation,
+                        len,
+                        pre_activation,
+                    ));
                 }
             }
         }
         let output = self.z[l + 1];
-        ops.push(ops::apply_rho::apply_rho(
+        ops.push(ops::elementwise::apply_rho::apply_rho(
             activation,
             len,
             pre_activation,
@@ -60,7 +64,7 @@ impl Builder<'_> {
         let [r, batch] = self.rows();
         let LayerBuffers { weight, bias, .. } = self.layers[l];
         ops.push(self.forward_product(layer, self.z[l], weight, output));
-        ops.push(ops::add_bias::add_bias(
+        ops.push(ops::elementwise::add_bias::add_bias(
             [r, batch, layer.outputs],
             bias,
             output,
@@ -78,7 +82,7 @@ impl Builder<'_> {
         let [r, batch] = self.rows();
         let product = forward_product(batch, layer);
         let tile = Tile::for_product(product);
-        ops::matmul::matmul(Layout::Nt, tile, r, product, z, matrix, output)
+        ops::product::matmul::matmul(Layout::Nt, tile, r, product, z, matrix, output)
     }
 
     pub(super) fn unfused_backward(
@@ -103,7 +107,7 @@ impl Builder<'_> {
             } => {
                 let len = r * batch * layer.outputs;
                 let q = scratch.q;
-                ops.push(ops::mix_backward::mix_backward(
+                ops.push(ops::layer::mix_backward::mix_backward(
                     activation, len, clamp, u, delta, q,
                 ));
                 Some((q, matrix))
@@ -120,28 +124,28 @@ impl Builder<'_> {
                 k: layer.outputs,
             };
             let product = |delta, matrix, output| {
-                ops::matmul::matmul(Layout::Nn, tile, r, product, delta, matrix, output)
+                ops::product::matmul::matmul(Layout::Nn, tile, r, product, delta, matrix, output)
             };
             ops.push(product(delta, weight, output));
             if let Some((q, matrix)) = through_mix {
                 ops.push(product(q, matrix, scratch.skip));
-                ops.push(ops::add::add(len, scratch.skip, output));
+                ops.push(ops::elementwise::add::add(len, scratch.skip, output));
             }
             if let Skip::Euclidean = skip {
-                ops.push(ops::add::add(len, delta, output));
+                ops.push(ops::elementwise::add::add(len, delta, output));
             }
-            ops.push(ops::apply_rho_slope::apply_rho_slope(
+            ops.push(ops::elementwise::apply_rho_slope::apply_rho_slope(
                 activation, len, z, output,
             ));
             if let Skip::Bregman { gate, window } = skip {
-                ops.push(ops::apply_gate::apply_gate(
+                ops.push(ops::elementwise::apply_gate::apply_gate(
                     len,
                     window,
                     gate,
                     delta,
                     scratch.skip,
                 ));
-                ops.push(ops::add::add(len, scratch.skip, output));
+                ops.push(ops::elementwise::add::add(len, scratch.skip, output));
             }
         }
         let lr = self.options.sgd.learning_rate;
@@ -152,15 +156,15 @@ impl Builder<'_> {
                 k: batch,
             };
             let gradient = scratch.weight_gradient;
-            let op = ops::matmul::matmul(Layout::Tn, tile, r, product, delta, z, gradient);
+            let op = ops::product::matmul::matmul(Layout::Tn, tile, r, product, delta, z, gradient);
             let len = r * layer.outputs * layer.inputs;
-            ops.extend([op, ops::sgd::sgd(len, lr, gradient, matrix)]);
+            ops.extend([op, ops::elementwise::sgd::sgd(len, lr, gradient, matrix)]);
         };
         update(delta, weight);
         if let Some((q, matrix)) = through_mix {
             update(q, matrix);
             let rows = r * layer.outputs;
-            ops.push(ops::project_simplex::project_simplex(
+            ops.push(ops::elementwise::project_simplex::project_simplex(
                 rows,
                 layer.inputs,
                 matrix,
@@ -168,7 +172,14 @@ impl Builder<'_> {
         }
         let gradient = scratch.bias_gradient;
         let shape = [r, batch, layer.outputs];
-        ops.push(ops::bias_gradient::bias_gradient(shape, delta, gradient));
-        ops.push(ops::sgd::sgd(r * layer.outputs, lr, gradient, bias));
+        ops.push(ops::elementwise::bias_gradient::bias_gradient(
+            shape, delta, gradient,
+        ));
+        ops.push(ops::elementwise::sgd::sgd(
+            r * layer.outputs,
+            lr,
+            gradient,
+            bias,
+        ));
     }
 }
