@@ -1,6 +1,6 @@
-// output = input, as fast as memory is: EACH vectors an invocation, all read before the first is
-// written, because one vector an invocation leaves a card's memory waiting. Neighbouring invocations
-// take neighbouring vectors of a workgroup's part, which is EACH · ELEMENTS vectors.
+// output = input, as fast as the memory allows: an invocation reads EACH vectors before it writes the first,
+// because a single vector leaves a card's memory waiting. Neighbouring invocations copy neighbouring
+// vectors of a workgroup's part, which has EACH · ELEMENTS vectors.
 
 const EACH: u32 = 4u;
 

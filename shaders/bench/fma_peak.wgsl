@@ -1,5 +1,5 @@
-// How fast an adapter multiplies and adds: eight independent chains of vectors an invocation, 64 rounds
-// of 8 · 4 FMAs each, on numbers that stay near 1.
+// Measures how fast an adapter multiplies and adds: each invocation has eight independent chains of vectors,
+// with 64 rounds of 8 · 4 FMAs, on numbers that stay near 1.
 
 const PEAK_THREADS: u32 = 256u;
 const PEAK_ROUNDS: u32 = 64u;

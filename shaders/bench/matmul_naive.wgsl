@@ -1,5 +1,5 @@
-// output (m, n) = lhs (m, k) · rhsᵀ, rhs (n, k), an element an invocation: what the tiles are measured
-// against.
+// output (m, n) = lhs (m, k) · rhsᵀ, rhs (n, k), one element for each invocation: the baseline for the
+// tiles.
 
 struct Params {
     m: u32,

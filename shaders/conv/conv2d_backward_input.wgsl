@@ -1,7 +1,7 @@
 // The input gradient of a convolution: output (R, batch, channels, height, width) from
 // delta (R, batch, filters, height′, width′) and weight (R, filters, channels, kernel, kernel). Each
-// pixel gathers from the outputs that saw it, so no two invocations write one number: the product of
-// the weights, (channels, filters × kernel), with those outputs.
+// pixel gathers from the outputs whose windows have it, so that no two invocations write the same number:
+// it is the product of the weights, (channels, filters × kernel), with those outputs.
 
 @group(0) @binding(1) var<storage, read> delta: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
@@ -45,7 +45,7 @@ fn lhs_block(
     return block;
 }
 
-// (image, row, column) of a pixel, counted from the padding's corner; the next pixel's.
+// (image, row, column) of a pixel, counted from the corner of the padding, and of the next pixel.
 fn pixel_of(pixel: u32) -> vec3<u32> {
     let place = place_of(pixel, vec2(params.height, params.width));
     return place + vec3(0u, params.padding, params.padding);
@@ -61,9 +61,9 @@ fn next_pixel(pixel: vec3<u32>) -> vec3<u32> {
     return vec3(pixel.x + 1u, params.padding, params.padding);
 }
 
-// δ of the output that met pixel with a tap, 0 where none did.
+// δ of the output that multiplied a pixel by a tap, or 0 if there is none.
 fn delta_at(realization: u32, tap: vec3<u32>, pixel: vec3<u32>) -> f32 {
-    // What lies before the first output wraps around to large numbers.
+    // Places before the first output wrap around to large numbers.
     let offset = pixel.yz - tap.yz;
     var place = offset;
     var meets = true;

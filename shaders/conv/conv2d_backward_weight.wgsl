@@ -1,7 +1,7 @@
 // Parts of the gradients of a convolution's weights and bias, (parts, R, filters, window + 1), the bias
 // last in a filter's line, from delta (R, batch, filters, height′, width′) and x (R, batch, channels,
-// height, width). The sums are long and few: each part is the product over some of the output pixels,
-// `part_positions` of them, for `conv2d_update` to add.
+// height, width). The sums are long and few, so each part is the product over `part_positions` output pixels,
+// and `conv2d_update` adds the parts.
 
 @group(0) @binding(1) var<storage, read> delta: array<f32>;
 @group(0) @binding(2) var<storage, read> x: array<f32>;
@@ -58,8 +58,8 @@ fn rhs_lines(realization_part: u32, col: u32, size: vec3<u32>) -> vec4<u32> {
     return vec4(place_of(col, tap_extent()), 0u);
 }
 
-// The window of each position, with a one for the bias behind it. What lies past the part's positions
-// meets zeros of lhs.
+// The window of each position, and a one for the bias after it. Values past the part's positions are
+// multiplied by zeros of lhs.
 fn rhs_block(
     lines: vec4<u32>,
     realization_part: u32,
@@ -104,7 +104,8 @@ fn conv2d_backward_weight(
     if (tile.realization >= params.realizations * params.parts) {
         return;
     }
-    // Not read back: a private variable counts as different in every invocation, and barriers follow.
+    // `first` is not read back from the private variable: that would count as different in each
+    // invocation, and barriers follow.
     let first = tile.realization % params.parts * params.part_positions;
     first_position = first;
     let positions = params.batch * params.out_height * params.out_width;

@@ -1,7 +1,7 @@
 // A convolution: output (R, batch, filters, height′, width′) from x (R, batch, channels, height,
-// width) and weight (R, filters, channels, kernel, kernel), NCHW and OIHW; an epilogue file turns the
-// sums into the output. The product of the weights, (filters, window), with the windows, which are
-// never laid out in memory (implicit GEMM).
+// width) and weight (R, filters, channels, kernel, kernel), NCHW and OIHW; an after file turns the
+// sums into the output. It is the product of the weights, (filters, window), with the windows, which are
+// never stored in memory (implicit GEMM).
 
 @group(0) @binding(2) var<storage, read> x: array<f32>;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;

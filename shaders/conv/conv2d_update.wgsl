@@ -1,6 +1,6 @@
-// Adds the parts of a convolution's gradients, (parts, R, filters, window + 1), in one order; an epilogue
-// file says whether the gradients of weight (R, filters, window) and bias (R, filters) are stored there
-// or taken off them.
+// Adds the parts of a convolution's gradients, (parts, R, filters, window + 1), always in the same order. An
+// update file stores the gradients in weight (R, filters, window) and bias (R, filters), or updates these
+// by them.
 
 struct Params {
     len: u32,

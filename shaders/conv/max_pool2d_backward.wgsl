@@ -1,6 +1,6 @@
 // The input gradient of max-pooling, (planes, height, width), from delta (planes, height′, width′)
-// and the positions that the forward pass left: each pixel gathers from the windows that took it. An
-// epilogue file may carry it through the activation before the pooling.
+// and the positions that the forward pass left: each pixel gathers from the windows whose largest number
+// it is. An after file may multiply by the slope of the activation before the pooling.
 
 struct Params {
     len: u32,
@@ -17,7 +17,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> positions: array<u32>;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;
 
-// The first window, along one axis, that reaches `pixel`, the last that does being `last`.
+// The first window, along one axis, that has `pixel`; `last` is the last one.
 fn first_window(pixel: u32, last: u32) -> u32 {
     if (params.kernel <= params.stride) {
         return last;
@@ -37,7 +37,7 @@ fn max_pool2d_backward(
     if (index >= params.len) {
         return;
     }
-    // Every division counts here: little else is done.
+    // Divisions take most of the time here, so there are few.
     let line = index / params.width;
     let plane = line / params.height;
     let pixel_row = line - plane * params.height;

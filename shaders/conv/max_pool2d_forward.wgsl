@@ -1,5 +1,5 @@
 // Max-pooling: output (planes, height′, width′) = the largest number of each window of x (planes,
-// height, width), and which pixel of its plane that was. Of equal numbers the first counts.
+// height, width), and the pixel of its plane that has it. Of equal numbers the first is taken.
 
 struct Params {
     len: u32,

@@ -1,10 +1,10 @@
-// Places in stacks of planes of `extent` = (height, width); the extent of the taps of a convolution.
+// Places in stacks of planes of `extent` = (height, width), and the extent of a convolution's taps.
 
 fn tap_extent() -> vec2<u32> {
     return vec2(params.kernel_height, params.kernel_width);
 }
 
-// (plane, row, column) of an element; the next element's without a division.
+// (plane, row, column) of an element, and that of the next element without a division.
 fn place_of(index: u32, extent: vec2<u32>) -> vec3<u32> {
     let line = index / extent.y;
     let plane = line / extent.x;

@@ -1,4 +1,4 @@
-// The pixels that a convolution's weights meet, in x (R, batch, channels, height, width): element
+// The pixels by which a convolution multiplies its weights, in x (R, batch, channels, height, width): element
 // (channel, ky, kx) of the window of an output pixel, its position (image, row, column).
 
 fn position_extent() -> vec2<u32> {
@@ -7,7 +7,7 @@ fn position_extent() -> vec2<u32> {
 
 // 0 in the padding, and past the last channel or image.
 fn window_pixel(realization: u32, element: vec3<u32>, position: vec3<u32>) -> f32 {
-    // Counted from the padding's corner; what lies before the image wraps around to large numbers.
+    // Counted from the corner of the padding; places before the image wrap around to large numbers.
     let row = position.y * params.stride + element.y - params.padding;
     let col = position.z * params.stride + element.z - params.padding;
     let inside = row < params.height && col < params.width && element.x < params.channels

@@ -1,4 +1,4 @@
-// output (R, batch, filters, plane) += bias (R, filters), each to the pixels of its channel.
+// output (R, batch, filters, plane) += bias (R, filters), each added to all pixels of its channel.
 
 struct Params {
     len: u32,

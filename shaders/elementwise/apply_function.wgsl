@@ -1,4 +1,4 @@
-// y = f(x), f being an elementary function.
+// y = function(x), an elementary function.
 
 struct Params {
     len: u32,

@@ -1,4 +1,4 @@
-// output = delta where low ≤ gate ≤ high, else 0: the skip path, shut where a clamp was active.
+// output = delta where low ≤ gate ≤ high, else 0: the skip path, which is shut where a clamp was active.
 
 struct Params {
     len: u32,

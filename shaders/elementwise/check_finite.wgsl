@@ -1,4 +1,4 @@
-// flags[r] = 1 if a number of realization r is infinite or NaN, by exponent bits.
+// flags[r] = 1 if a number of realization r is infinite or NaN, by its exponent bits.
 
 struct Params {
     len: u32,

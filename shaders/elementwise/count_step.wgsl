@@ -1,4 +1,4 @@
-// One more training step is done: what dropout draws its numbers by.
+// Counts the training steps: dropout draws its numbers by the step.
 
 struct Params {
     steps: u32,

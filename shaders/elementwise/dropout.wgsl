@@ -1,6 +1,5 @@
-// output (R, len / R) = input with each number left out with a probability, the others times `kept`;
-// which, is a function of seed + realization, step and place alone: Philox4x32-10, the twin of
-// src/rng.rs. Probability 0 copies.
+// output (R, len / R) = input, each number 0 with a probability, else times `kept`. Which numbers are
+// dropped depends on seed + realization, step and place only. Probability 0 copies.
 
 struct Params {
     len: u32,

@@ -1,5 +1,5 @@
-// Each row of a matrix (rows, cols), in place, to its projection onto the probability simplex. One
-// workgroup a row, folded over x and y.
+// Projects each row of a matrix (rows, cols) onto the probability simplex, in place. Each row has one
+// workgroup; workgroups are folded over x and y.
 
 struct Params {
     rows: u32,

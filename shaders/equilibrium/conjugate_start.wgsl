@@ -1,5 +1,5 @@
-// Conjugate gradients of each row (rows, n) begin: solution 0, residual and direction g inside the
-// range; squares = (|residual|^2, what is small enough).
+// Starts conjugate gradients for each row (rows, n): the solution is 0, residual and direction are g inside
+// the range; squares = (|residual|^2, the square at which the row is done).
 
 struct Params {
     rows: u32,

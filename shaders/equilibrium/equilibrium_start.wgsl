@@ -1,4 +1,4 @@
-// Where the iteration starts: a = 0, z = rho(0), no iteration done.
+// The start of the iteration: a = 0, z = rho(0), no iteration done.
 
 struct Params {
     rows: u32,

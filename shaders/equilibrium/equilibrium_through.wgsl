@@ -1,4 +1,4 @@
-// What dL/dW does to V through D: through (n) = t s^3 where D_i > 1, else 0, with
+// The part of dL/dV that goes through D: through (n) = t s^3 where D_i > 1, else 0, with
 // t_i = sum_j (G_ij + G_ji)/2 Y_ij s_j, G = dL/dW, Y = (V + V^T)/2, s = D^{-1/2}.
 
 struct Params {

@@ -1,5 +1,5 @@
-// V (n, n) -= learning_rate dL/dV, from G = dL/dW and what goes through D. One invocation updates both
-// V_ij and V_ji, whose gradients are the same and which each needs.
+// V (n, n) -= learning_rate dL/dV, from G = dL/dW and the part through D. One invocation updates both V_ij
+// and V_ji: their gradients are equal and need both.
 
 struct Params {
     n: u32,

@@ -1,14 +1,14 @@
 // The head and the loss in one dispatch: logits = Wz + b, each sample's loss, whether its class is right,
 // and δ (R, batch, outputs), the loss's gradient in the logits. z is (R, batch, in), W (R, outputs, in)
-// and b (R, outputs). A workgroup has one sample, and its invocations share the sums of a few classes at
-// a time; they are added in one order.
+// and b (R, outputs). Each sample has one workgroup, whose invocations share the sums of a few classes at
+// a time and add them always in the same order.
 
 const HEAD_LANES: u32 = 128u;
-// As many classes as a label, a byte, can name.
+// A label is a byte and can name no more classes.
 const HEAD_CLASSES: u32 = 256u;
-// At a time.
+// The number of classes at a time.
 const BLOCK_CLASSES: u32 = 16u;
-// Invocations that add a class's sums, and how many sums each of them adds.
+// The number of invocations that add the sums of a class, and the number of sums that each adds.
 const HEAD_PARTS: u32 = HEAD_LANES / BLOCK_CLASSES;
 const PART_LANES: u32 = HEAD_LANES / HEAD_PARTS;
 
@@ -29,12 +29,12 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> delta: array<f32>;
 @group(0) @binding(7) var<storage, read_write> metrics: array<vec2<u32>>;
 
-// [class][lane], one lane more than there are, so that a column's entries fall into different banks.
+// [class][lane], with one lane too many, so that the entries of a column fall into different banks.
 var<workgroup> lane_sums: array<array<f32, HEAD_LANES + 1u>, BLOCK_CLASSES>;
 var<workgroup> part_sums: array<array<f32, HEAD_PARTS>, BLOCK_CLASSES>;
 var<workgroup> logits: array<f32, HEAD_CLASSES>;
 
-// Column kk of W, four classes from `first` on; the last class's for those there are not.
+// Column kk of W for four classes from `first` on; past the last class, that of the last.
 fn weights_of(matrix: u32, first: u32, kk: u32) -> vec4<f32> {
     let label = min(vec4(first) + vec4(0u, 1u, 2u, 3u), vec4(params.outputs - 1u));
     let at = vec4(matrix + kk) + label * params.inputs;
@@ -52,7 +52,7 @@ fn keep_sums(first: u32, lane: u32, sums: vec4<f32>) {
 fn block_logits(realization: u32, sample: u32, first: u32, lane: u32) {
     let line = sample * params.inputs;
     let matrix = realization * params.outputs * params.inputs;
-    // Named one by one: drivers may keep an array in memory.
+    // Four names, not an array, because drivers may keep an array in memory.
     var sums0 = vec4(0.0);
     var sums4 = vec4(0.0);
     var sums8 = vec4(0.0);
@@ -109,7 +109,7 @@ fn head(
             let place = step.slot * params.realizations * params.batch + sample;
             metrics[place] = metrics_of(0u, one);
         } else {
-            // Rows past the batch's end carry no gradient.
+            // Rows past the end of the batch have no gradient.
             for (var j = 0u; j < params.outputs; j++) {
                 delta[sample * params.outputs + j] = 0.0;
             }

@@ -1,9 +1,9 @@
 // The whole backward pass of a layer in one dispatch, from δ′ = dL/da′ (R, batch, out):
-// - δ (R, batch, in) of the layer below, where it is wanted: δ′W, with qM for a skip through M; an
-//   epilogue file adds the skip path and multiplies by the slope h(z) of the layer below;
+// - δ (R, batch, in) of the layer below, if it is needed: δ′W, plus qM for a skip path through M; an
+//   after_backward file adds the skip path and multiplies by the slope h(z) of the layer below;
 // - the SGD update of W (R, out, in) by its gradient δ′ᵀ z, written to `next_weight`, because other
 //   workgroups still read W, and that of the bias (R, out) by Σ δ′, the product with a column of ones.
-// The workgroups of δ come first: their sums are the longer ones.
+// The workgroups of δ come first, because their sums are longer.
 
 struct Params {
     batch: u32,
@@ -25,7 +25,7 @@ const INPUT: u32 = 0u;
 const MIX: u32 = 1u;
 const WEIGHT: u32 = 2u;
 
-// Which product: δ′W, qM or δ′ᵀ z.
+// The product that the workgroup computes: δ′W, qM or δ′ᵀ z.
 var<private> job: u32;
 
 fn lhs_place(slot: u32) -> vec2<u32> {
@@ -39,7 +39,7 @@ fn rhs_place(slot: u32) -> vec2<u32> {
     return place_across_k(slot, QUADS_N);
 }
 
-// Where δ′ of four samples starts, if the depth is the outputs.
+// The starts of δ′ of four samples, for the products whose depth is the outputs.
 fn lhs_lines(realization: u32, row: u32, size: vec3<u32>) -> vec4<u32> {
     return (vec4(realization * params.batch) + within(0u, row, params.batch)) * params.outputs;
 }
@@ -114,7 +114,7 @@ fn rhs_block(
     );
 }
 
-// The parameter, or what δ's epilogue takes.
+// The parameter, or the operands of δ's epilogue.
 fn operands_of(realization: u32, row: u32, col: u32) -> vec3<f32> {
     if (job != WEIGHT) {
         return epilogue_operands((realization * params.batch + row) * params.inputs + col);

@@ -1,7 +1,7 @@
 // A whole layer in one dispatch: z′ (R, batch, out) from z (R, batch, in), W (R, out, in) and
-// b (R, out); an epilogue file turns the pre-activation Wz + b into z′ (eq. 20). Both operands are
-// contiguous along k. An operand file gives z, which may be a batch that is gathered on the way, and a
-// skip file the skip path.
+// b (R, out); an after_forward file turns the pre-activation Wz + b into z′ (eq. 20). Both operands are
+// contiguous along k. An operand file loads z, and may gather the batch while it does; a skip file loads
+// the skip path.
 
 struct Params {
     batch: u32,
@@ -17,7 +17,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> output: array<Stored>;
 
-// Whether the workgroup has the first columns of the output.
+// Whether the workgroup computes the first columns of the output.
 var<private> first_column: bool;
 
 // The bias and the skip path's variable.

@@ -1,7 +1,7 @@
 // A whole layer that changes the width, in one dispatch: u = Mz and z′ (R, batch, out) from
-// z (R, batch, in), M and W (R, out, in) and b (R, out); an epilogue file turns the pre-activation
-// Wz + b into z′ (eq. 20). Both operands are contiguous along k. The invocation that writes an element
-// of u reads it again.
+// z (R, batch, in), M and W (R, out, in) and b (R, out); an after_forward file turns the
+// pre-activation Wz + b into z′ (eq. 20). Both operands are contiguous along k. An element of u is read by
+// the invocation that wrote it.
 
 struct Params {
     batch: u32,
@@ -17,10 +17,10 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> output: array<Stored>;
 @group(0) @binding(5) var<storage, read_write> u: array<Stored>;
 
-// Whether the product is Mz, not Wz.
+// Whether the product is Mz or Wz.
 var<private> mixing: bool;
 
-// The bias and u, once there is one.
+// The bias and u, after u has been written.
 fn operands_of(realization: u32, row: u32, col: u32) -> vec3<f32> {
     if (mixing) {
         return vec3<f32>();

@@ -1,4 +1,4 @@
-// q, the gradient in u = Mz, from δ′: a mix file says how.
+// q, the gradient in u = Mz, from δ′; a mix file defines it.
 
 struct Params {
     len: u32,

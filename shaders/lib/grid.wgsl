@@ -1,4 +1,5 @@
-// Elementwise kernels: one invocation an element, workgroups folded over x and y.
+// The index of an elementwise kernel: each element has one invocation, and workgroups are folded over x and
+// y.
 
 const ELEMENTS: u32 = 256u;
 

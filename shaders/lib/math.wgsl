@@ -1,6 +1,6 @@
-// Elementary functions from + - * / sqrt, selects and bit operations: the twin of src/math.rs,
-// term by term. Domains, bounds, methods and conventions stand there beside each function. Here a
-// result below 2^-126 may be flushed to zero, and each / or sqrt adds what the adapter's is off by.
+// Elementary functions from + - * / sqrt, selects and bit operations: the twin of src/math.rs, term by
+// term, which documents the domain, bound, method and conventions of each function. Here a result below
+// 2^-126 may be flushed to zero, and each / or sqrt adds the error of the adapter's own.
 
 // (expm1 r - r) / r^2 in r, |r| <= 0.35.
 const EXPM1 = array<f32, 6>(0.5, 0.16666666, 0.041666485, 0.008333542, 0.0013933225, 0.00019766072);

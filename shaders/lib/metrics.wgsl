@@ -1,4 +1,4 @@
-// What is kept of each sample.
+// The metrics of each sample.
 
 struct SampleLoss {
     loss: f32,
@@ -11,8 +11,8 @@ fn label_of(realization: u32, row: u32) -> u32 {
     return (labels[sample / 4u] >> (8u * (sample % 4u))) & 255u;
 }
 
-// The pair of a sample: the bits of its loss, those of NaN if an output is infinite or NaN, whatever
-// the driver made of the loss, and whether its class is right.
+// The pair of a sample: the bits of its loss, and whether its class is right. If an output is infinite or
+// NaN, the bits are those of NaN, whatever loss the driver computed.
 fn metrics_of(base: u32, one: SampleLoss) -> vec2<u32> {
     var bad = non_finite(one.loss);
     for (var j = 0u; j < params.outputs; j++) {

@@ -1,5 +1,5 @@
-// Tests and limits that let NaN through, so that a diverged run stays visible. Float comparisons
-// cannot find NaN portably; exponent bits can.
+// Tests and limits that keep NaN, so that a diverged run stays visible. Comparisons of floats do not find
+// NaN on all adapters; the exponent's bits do.
 
 fn non_finite(x: f32) -> bool {
     return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u;

@@ -1,6 +1,6 @@
 // Philox4x32-10, the twin of src/rng.rs: a number is a function of seed, purpose, stream and index.
 
-// As `Purpose` in src/rng.rs has them; a test compares.
+// The values of `Purpose` in src/rng.rs; a test compares them.
 const PURPOSE_INIT: u32 = 0u;
 const PURPOSE_SHUFFLE: u32 = 1u;
 

@@ -1,4 +1,4 @@
-// Kernels with one workgroup a row: sums over the row, in one order.
+// Sums over a row that has one workgroup, always in the same order.
 
 const ROW_THREADS: u32 = 128u;
 

@@ -1,7 +1,7 @@
 // The projection of a row of `matrix` onto the probability simplex: max(v − θ, 0) with Σ = 1.
-// Michelot's algorithm (1986): θ from the entries above the last θ, until none drops out; θ only grows,
-// so at most cols rounds. One workgroup a row. A row that is not finite, or whose sum is not, becomes
-// θ, which then is not finite either.
+// Michelot's algorithm (1986) computes θ from the entries above the last θ, until no entry drops out; θ only
+// grows, so there are at most cols rounds. Each row has one workgroup. A row that is not finite, or whose
+// sum is not, becomes θ, which then is not finite either.
 
 const ROW_THREADS: u32 = 64u;
 
@@ -12,7 +12,7 @@ fn project_row(first: u32, cols: u32, thread: u32) {
     var theta = -3.4028235e38;
     var support = cols + 1u;
     for (var round = 0u; round < cols; round++) {
-        // Against a nearby pivot the sum loses less to rounding than against 0.
+        // Relative to a nearby pivot the sum loses less to rounding than relative to 0.
         let pivot = select(theta, 0.0, round == 0u);
         var sum = 0.0;
         var count = 0u;

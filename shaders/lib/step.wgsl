@@ -1,4 +1,4 @@
-// The samples of one step are order[first .. first + count]; its metrics go to place `slot`.
+// The samples of a step are order[first .. first + count]; its metrics go to place `slot`.
 struct Step {
     first: u32,
     count: u32,

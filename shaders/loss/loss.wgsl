@@ -1,5 +1,5 @@
 // The loss of each sample of a step, its gradient δ (R, batch, outputs) in the logits, and whether the
-// class is right; a loss file defines them for one sample. One invocation a sample.
+// class is right; a loss file defines them for one sample. Each sample has one invocation.
 
 struct Params {
     batch: u32,
@@ -31,7 +31,7 @@ fn loss(
         let place = step.slot * params.realizations * params.batch + sample;
         metrics[place] = metrics_of(base, one);
     } else {
-        // Rows past the batch's end carry no gradient.
+        // Rows past the end of the batch have no gradient.
         for (var j = 0u; j < params.outputs; j++) {
             delta[base + j] = 0.0;
         }

@@ -1,4 +1,4 @@
-// output (R, m, n) = lhs · rhs for each realization, the operands in the order of a layout file.
+// output (R, m, n) = lhs · rhs for each realization, with the operands in the order that the layout files load.
 
 struct Params {
     m: u32,

@@ -1,12 +1,11 @@
-// One workgroup's tile of a matrix product lhs (m, k) · rhs (k, n). A tile file gives the sizes; a
-// layout file, or the kernel itself, gives `lhs_place`, `rhs_place`, `lhs_lines`, `rhs_lines`,
-// `lhs_block`, `late_lhs` and `rhs_block`, and the kernel `operands_of` and `store_element`. A size is
+// One workgroup's tile of a matrix product lhs (m, k) · rhs (k, n). A tile file states the sizes. A size is
 // (m, n, k). Past k, elements of lhs count as 0, and those of rhs may be any finite number; past m and n,
 // both may be anything.
 //
-// The depth is taken in stages of TILE_K: while one is multiplied the next is on its way to registers.
-// SLICES groups of invocations share each stage, every one with its own part of the depth, and their
-// sums are added in one order.
+// The depth is processed in stages of TILE_K: while one is multiplied, the next is loaded to registers.
+// SLICES groups of invocations share each stage, each with its own part of the depth, and their sums are
+// added always in the same order.
+//
 
 const THREADS_M: u32 = TILE_M / THREAD_M;
 const THREADS_N: u32 = TILE_N / THREAD_N;
@@ -18,7 +17,7 @@ const QUADS: u32 = QUADS_M + QUADS_N;
 // An invocation has one or two quads of rows, and of columns.
 const TWO_ROWS: bool = THREAD_M == 8u;
 const TWO_COLS: bool = THREAD_N == 8u;
-// Blocks of four depths: of a stage, and of a slice's part of it.
+// The number of blocks of four depths in a stage, and in a slice's part of it.
 const FOURS: u32 = TILE_K / 4u;
 const SLICE_FOURS: u32 = FOURS / SLICES;
 const_assert SLICE_FOURS == 2u || SLICE_FOURS == 4u;
@@ -27,9 +26,9 @@ const LHS_BLOCKS: u32 = QUADS_M * FOURS;
 const_assert QUADS * FOURS == THREADS;
 // Invocations are laid out in squares of four by four.
 const_assert THREADS_M % 4u == 0u && THREADS_N % 4u == 0u;
-// Rows whose sums, one a slice, fit the memory of the stage.
+// The number of rows whose sums, one for each slice, fit the memory of the stage.
 const PASS_ROWS: u32 = min(TILE_M, TILE_K * QUADS / (SLICES * QUADS_N));
-// Of those, what an invocation stores.
+// The number of their elements that an invocation stores.
 const PASS_ELEMENTS: u32 = PASS_ROWS * TILE_N / THREADS;
 
 // [kk % 4][kk / 4, quad]: four neighbouring rows of lhs to a vector, then four columns of rhs. Which of
@@ -37,7 +36,7 @@ const PASS_ELEMENTS: u32 = PASS_ROWS * TILE_N / THREADS;
 // from stage to stage: a read costs neither arithmetic nor a bounds check.
 var<workgroup> stage: array<array<vec4<f32>, QUADS * FOURS>, 4>;
 // The invocation's sums: row r of its one or two quads of rows, for its first and second quad of columns.
-// Named one by one, because drivers keep larger arrays in memory, not in registers.
+// They are named one by one, because drivers keep larger arrays in memory, not in registers.
 var<private> acc00: vec4<f32>;
 var<private> acc01: vec4<f32>;
 var<private> acc10: vec4<f32>;
@@ -61,7 +60,7 @@ struct OutputTile {
     col: u32,
 }
 
-// Which tile of the (R, m, n) output is the workgroup's, workgroups being folded over x and y.
+// The workgroup's tile of the (R, m, n) output; workgroups are folded over x and y.
 fn output_tile(group: u32, m: u32, n: u32) -> OutputTile {
     let rows = (m + TILE_M - 1u) / TILE_M;
     let cols = (n + TILE_N - 1u) / TILE_N;
@@ -81,8 +80,8 @@ fn place_across_k(slot: u32, quads: u32) -> vec2<u32> {
     return vec2(slot % quads, slot / quads);
 }
 
-// Where a line of the stage has a quad of block `four`: quads trade places from one block to the
-// next, so that invocations that load along k write to different banks.
+// The place of a quad of block `four` in a line of the stage: quads are swapped from one block to the next,
+// so that invocations that load along k write to different banks.
 fn swizzled(quad: u32, four: u32, quads: u32) -> u32 {
     return quad ^ (four & (min(quads, 8u) - 1u));
 }
@@ -95,7 +94,7 @@ fn place_of_rhs(quad: u32, four: u32) -> u32 {
     return four * QUADS + QUADS_M + swizzled(quad, four, QUADS_N);
 }
 
-// Which block of 4 × 4 elements of each stage an invocation loads.
+// The block of 4 × 4 elements that an invocation loads in each stage.
 struct Share {
     is_lhs: bool,
     realization: u32,
@@ -142,7 +141,7 @@ fn store_block(loaded: mat4x4<f32>, share: Share, k0: u32, size: vec3<u32>) {
     var block = loaded;
     if (share.is_lhs) {
         let kk = k0 + share.kk;
-        block = late_lhs(loaded, share.realization, share.start, kk, size);
+        block = finish_lhs(loaded, share.realization, share.start, kk, size);
     }
     stage[0][share.at] = block[0];
     stage[1][share.at] = block[1];
@@ -301,7 +300,7 @@ fn store(element: Element) {
 }
 
 // Hands each element of the tile that exists to `store_element`, neighbouring invocations
-// neighbouring columns. An element always falls to the same invocation.
+// neighbouring columns. An element always has the same invocation.
 fn store_tile(tile: OutputTile, thread: u32, size: vec3<u32>) {
     let slice = thread / SLICE_THREADS;
     let quads = quads_of(thread);
@@ -322,7 +321,7 @@ fn store_tile(tile: OutputTile, thread: u32, size: vec3<u32>) {
                 store(element_of(tile, first, element, size));
             }
         } else {
-            // What four elements read is on its way together.
+            // Four elements read their operands at the same time.
             for (var i = thread; i < PASS_ROWS * TILE_N; i += 4u * THREADS) {
                 let e0 = element_of(tile, first, i, size);
                 let e1 = element_of(tile, first, i + THREADS, size);

@@ -1,8 +1,8 @@
-// Trains networks of two neurons a layer, one run an invocation from its first epoch to its last:
-// parameters and activations in registers, the points in storage memory, initial parameters and the
-// order of samples from the invocation's own generator. A file says how many layers, one of which
-// kind, with which loss. A dispatch does the epochs step.first .. step.first + step.count, and keeps
-// the parameters in memory for the next.
+// Trains networks of two neurons to a layer, each run in one invocation from its first epoch to its last.
+// Parameters and activations are in registers, the points in storage memory; initial parameters and the
+// order of samples come from the invocation's own generator. Sweep files state the number of layers, their
+// kind and the loss. A dispatch does the epochs step.first .. step.first + step.count, and stores the
+// parameters for the next dispatch.
 
 const RUNS: u32 = 32u;
 const LAYER_PARAMETERS: u32 = 6u;
@@ -34,7 +34,7 @@ struct SampleLoss {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> points: array<vec2<f32>>;
 @group(0) @binding(2) var<storage, read> labels: array<u32>;
-// By run: the seed's two words, and the learning rate.
+// The two words of each run's seed, and its learning rate.
 @group(0) @binding(3) var<storage, read> seeds: array<vec2<u32>>;
 @group(0) @binding(4) var<storage, read> learning_rates: array<f32>;
 // (samples, runs).
@@ -177,13 +177,13 @@ fn train_epoch(run: u32, learning_rate: f32) {
     }
 }
 
-// The bits of the mean loss, those of NaN if it or a parameter is not finite, and how many samples
-// are classified correctly.
+// The bits of the mean loss, or those of NaN if it or a parameter is not finite, and the number of samples
+// that are classified correctly.
 fn evaluate() -> vec2<u32> {
     var loss = 0.0;
     var correct = 0u;
     for (var first = 0u; first < params.samples; first += params.batch) {
-        // Sums of sums lose less.
+        // Sums of sums lose less to rounding.
         var part = 0.0;
         for (var i = first; i < min(first + params.batch, params.samples); i++) {
             let one = sample_loss(forward(points[i]), labels[i]);

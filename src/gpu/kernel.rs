@@ -16,7 +16,7 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    /// Compiles `shader`. The caller watches `device` for what it has to say against it.
+    /// Compiles `shader`. The caller watches `device` for errors.
     ///
     /// # Errors
     /// [`Error::Shader`] if naga refuses the module.
@@ -65,7 +65,7 @@ impl Kernel {
         })
     }
 
-    /// Workgroups along x, y, z.
+    /// The number of workgroups along x, y and z.
     pub(super) fn workgroups(&self, grid: Grid, limits: &wgpu::Limits) -> Result<[u32; 3]> {
         let count = match grid {
             Grid::Elements(len) => len.div_ceil(self.reflection.workgroup_size[0] as usize),
@@ -79,8 +79,8 @@ impl Kernel {
     }
 }
 
-/// `count` workgroups, or hardly more, with at most `most` along each of x and y; none if that is
-/// impossible.
+/// At least `count` workgroups, and fewer than a row more, with at most `most` along each of x and y;
+/// `None` if that is impossible.
 fn fold(count: usize, most: u32) -> Option<[u32; 3]> {
     let y = count.div_ceil(most as usize);
     let x = count.div_ceil(y.max(1));
@@ -128,7 +128,7 @@ mod tests {
         for count in 1..=49 {
             let [x, y, z] = fold(count, 7).expect("at most 49 workgroups");
             assert!(x <= 7 && y <= 7 && z == 1, "{count}: {x} {y} {z}");
-            // None is left out, and less than a row is too much.
+            // No workgroup is left out, and fewer than a row are superfluous.
             let all = (x * y) as usize;
             assert!((count..count + y as usize).contains(&all), "{count}: {all}");
         }

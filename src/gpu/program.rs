@@ -1,4 +1,4 @@
-//! How to run it: kernels, buffers and bind groups, made once, and replayed.
+//! Running a plan: buffers, kernels and bind groups are made once and replayed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::error::Result;
 pub struct Buffers(Vec<wgpu::Buffer>);
 
 impl Buffers {
-    /// Allocates `specs` and uploads what they start with.
+    /// Allocates `specs` and uploads their initial contents.
     ///
     /// # Errors
-    /// [`Error::Gpu`] if the device has no room.
+    /// [`Error::Gpu`] if the device is out of memory.
     pub async fn new(gpu: &Gpu, specs: &[BufferSpec]) -> Result<Self> {
         gpu.scoped("allocating buffers", || {
             Self(specs.iter().map(|spec| buffer(gpu, spec)).collect())
@@ -33,7 +33,7 @@ impl Buffers {
         gpu.queue.write_buffer(self.get(id), 0, bytes);
     }
 
-    /// The contents of `ids`, once all that was submitted has run.
+    /// The contents of the buffers `ids` after everything submitted has run.
     ///
     /// # Errors
     /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
@@ -74,8 +74,8 @@ struct Dispatch {
 pub struct Program(Vec<Dispatch>);
 
 impl Program {
-    /// Compiles the kernels of `ops` and binds their buffers; `steps` is the uniform that the ops
-    /// read their step from.
+    /// Compiles the kernels of `ops` and binds their buffers; `steps` has the uniforms from which the
+    /// ops read their step.
     ///
     /// # Errors
     /// [`Error::Shader`] or [`Error::Gpu`] if a kernel does not compile or bind.
@@ -129,13 +129,13 @@ impl Program {
         Ok(Self(dispatches))
     }
 
-    /// Records step `slot` into a pass.
+    /// Records step `slot` in a pass.
     pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>, slot: usize) {
         record(&self.0, pass, slot);
     }
 
-    /// Runs the program for the steps `slots`, in one pass and one submission. Returns how many
-    /// earlier submissions were found finished.
+    /// Runs the program for the steps `slots`, in one pass and one submission. Returns the number of
+    /// earlier submissions that finished meanwhile.
     ///
     /// # Errors
     /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
@@ -143,7 +143,8 @@ impl Program {
         run_in_turn(gpu, &[self], slots)
     }
 
-    /// Records a pass of so many steps and drops it unsubmitted: what a step costs the host.
+    /// Records a pass of `steps` steps and drops it without submitting it, to measure what a step costs
+    /// the host.
     pub fn encode(&self, gpu: &Gpu, steps: usize) {
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -152,8 +153,8 @@ impl Program {
         drop(encoder.finish());
     }
 
-    /// Runs step 0 so many times in one pass and waits. Returns the seconds between the pass's
-    /// first and last moment by the device's own clock, if it has one that moves.
+    /// Runs step 0 `times` times in one pass and waits. Returns the seconds from the start to the end of
+    /// the pass by the device's own clock, or `None` if it has no clock that advances.
     ///
     /// # Errors
     /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
@@ -161,8 +162,8 @@ impl Program {
         device_seconds(&self.0, gpu, times).await
     }
 
-    /// The same for each dispatch by itself, so many times in a pass of its own: the names of its files,
-    /// and seconds of one of them.
+    /// The same for each dispatch by itself, `times` times in a pass of its own: the label of its shader,
+    /// and the seconds of one dispatch.
     ///
     /// # Errors
     /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
@@ -178,7 +179,7 @@ impl Program {
         Ok(Some(rows))
     }
 
-    /// How many dispatches a step is.
+    /// The number of dispatches in a step.
     pub fn dispatches(&self) -> usize {
         self.0.len()
     }
@@ -196,8 +197,7 @@ fn record(dispatches: &[Dispatch], pass: &mut wgpu::ComputePass<'_>, slot: usize
     }
 }
 
-/// Seconds between the first and the last moment of a pass of so many times `dispatches`, by the device's
-/// own clock, if it has one that moves.
+/// Seconds of a pass of `times` times `dispatches`: see [`Program::device_seconds`].
 async fn device_seconds(
     dispatches: &[Dispatch],
     gpu: &mut Gpu,
@@ -238,8 +238,7 @@ async fn device_seconds(
     Ok((nanoseconds > 0.0).then_some(nanoseconds * 1e-9))
 }
 
-/// Runs programs in turn, beginning with the first, one for each of the steps `slots`: see
-/// [`Program::run`].
+/// Runs the steps `slots`, taking the programs in turn from the first on: see [`Program::run`].
 ///
 /// # Errors
 /// Those of [`Program::run`].
@@ -275,7 +274,7 @@ fn bind_group(gpu: &Gpu, buffers: &Buffers, kernel: &Kernel, op: &Op) -> wgpu::B
     assert_eq!(
         declared.len(),
         bound.len() + 1,
-        "{}: as many buffers as bindings",
+        "{}: one buffer for each binding",
         kernel.label
     );
     let entry = |binding: &&Binding| wgpu::BindGroupEntry {

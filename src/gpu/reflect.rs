@@ -31,7 +31,7 @@ pub struct Binding {
     pub name: String,
     /// How it is used.
     pub access: Access,
-    /// Whether it is an array of half precision.
+    /// Whether it is an array in half precision.
     pub half: bool,
 }
 
@@ -46,10 +46,10 @@ pub struct Field {
     pub offset: u32,
 }
 
-/// What a linked module says of itself.
+/// What reflection finds in a linked module.
 #[derive(Clone, Debug)]
 pub struct Reflection {
-    /// Invocations of a workgroup.
+    /// The number of invocations in a workgroup, along x, y and z.
     pub workgroup_size: [u32; 3],
     /// Resources, by group and index.
     pub bindings: Vec<Binding>,
@@ -82,7 +82,7 @@ pub fn reflect(shader: &Shader) -> Result<Reflection> {
         .entry_points
         .iter()
         .find(|e| e.name == shader.kernel())
-        .ok_or_else(|| failed("no entry point is named after the kernel's file".to_owned()))?;
+        .ok_or_else(|| failed("no entry point has the name of the kernel's file".to_owned()))?;
     let mut bindings = Vec::new();
     let mut params = Vec::new();
     for (_, variable) in module.global_variables.iter() {
@@ -97,8 +97,9 @@ pub fn reflect(shader: &Shader) -> Result<Reflection> {
             _ => Access::Read,
         };
         if name == "params" {
-            params = fields(&module, &module.types[variable.ty].inner)
-                .ok_or_else(|| failed("Params holds u32 and f32 alone".to_owned()))?;
+            params = fields(&module, &module.types[variable.ty].inner).ok_or_else(|| {
+                failed("`Params` has a field that is neither u32 nor f32".to_owned())
+            })?;
         }
         bindings.push(Binding {
             group: binding.group,

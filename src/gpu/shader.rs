@@ -8,22 +8,22 @@ pub use super::wgsl::{File, MATH}; // moved
 use crate::activation::Activation;
 use crate::error::{Error, Result};
 
-/// How weights and activations lie in an adapter's memory. All is computed in f32.
+/// The precision in which an adapter stores weights and activations. All arithmetic is in f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Storage {
     /// In single precision.
     #[default]
     F32,
-    /// In half precision, where the adapter has `shader-f16`: W, M, z, a and u. Biases, gradients and
-    /// outputs of the network stay in single precision.
+    /// W, M, z, a and u in half precision, if the adapter has `shader-f16`. Biases, gradients and the
+    /// network's outputs stay in single precision.
     F16,
 }
 
 impl Storage {
-    /// Every one.
+    /// Every storage.
     pub const ALL: [Self; 2] = [Self::F32, Self::F16];
 
-    /// What users call it.
+    /// Its name for users.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -31,10 +31,10 @@ impl Storage {
         }
     }
 
-    /// The one called `name`.
+    /// The storage called `name`.
     ///
     /// # Errors
-    /// [`Error::UnknownName`] with those there are.
+    /// [`Error::UnknownName`] with the known names.
     pub fn by_name(name: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|storage| storage.name() == name);
         found.ok_or_else(|| Error::UnknownName {
@@ -53,11 +53,11 @@ impl Storage {
     }
 }
 
-/// How weights and activations lie in memory: in single precision, unless [`Shader::stored`] changes
-/// that.
+/// The storage of weights and activations: single precision, unless [`Shader::stored`] changes it.
 pub const STORAGE: File = Storage::F32.file();
 
-/// A module: the kernel first, so that its diagnostics keep their line numbers.
+/// A WGSL module: the kernel's file and the files linked to it. The kernel comes first, so that line
+/// numbers in diagnostics are its own.
 #[derive(Clone, Debug)]
 pub struct Shader {
     /// The kernel and its library files.
@@ -72,7 +72,7 @@ impl Shader {
         }
     }
 
-    /// Links an activation too, with the elementary functions under it.
+    /// Links an activation too, with the elementary functions that it calls.
     pub fn with_activation(mut self, activation: &Activation) -> Self {
         let file = File {
             name: activation.name,
@@ -82,7 +82,7 @@ impl Shader {
         self
     }
 
-    /// The same on weights and activations that lie in memory otherwise.
+    /// The same module with weights and activations in `storage`.
     pub fn stored(mut self, storage: Storage) -> Self {
         let known = Storage::ALL.map(|storage| storage.file().name);
         for file in &mut self.files {
@@ -106,7 +106,7 @@ impl Shader {
         std::iter::once(self.kernel()).chain(linked).collect()
     }
 
-    /// The module's text. `enable` directives must precede all else, so they are moved to the front.
+    /// The module's text. `enable` directives must precede everything else, so they move to the front.
     pub fn link(&self) -> String {
         let lines = || self.files.iter().flat_map(|f| f.text.lines());
         let is_enable = |line: &&str| line.starts_with("enable ");

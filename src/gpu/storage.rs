@@ -1,5 +1,5 @@
-//! Weights and activations in half precision: a plan's kernels are linked with the other storage file,
-//! and its buffers follow what the kernels then say of themselves.
+//! Weights and activations in half precision: a plan's kernels are linked with the storage file for it,
+//! and its buffers follow the types that the kernels then declare.
 
 use std::collections::HashSet;
 
@@ -10,11 +10,11 @@ use super::reflect::reflect;
 use super::shader::Storage;
 use crate::error::{Error, Result};
 
-/// Turns the ops, and the buffers that they share, to half precision.
+/// Changes the ops, and the buffers that they share, to half precision.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] if a kernel knows only single precision of a buffer that others have in
-/// half: those of the unfused path and of convolutions.
+/// [`Error::InvalidOption`] if a kernel takes a buffer in single precision only that others take in half
+/// precision, as kernels of the unfused path and of convolutions do.
 pub(crate) fn to_half(ops: &mut [&mut Op], buffers: &mut [BufferSpec]) -> Result<()> {
     let mut half = HashSet::new();
     for op in ops.iter_mut().filter(|op| !op.any_storage) {
@@ -32,7 +32,7 @@ pub(crate) fn to_half(ops: &mut [&mut Op], buffers: &mut [BufferSpec]) -> Result
                 option: "--storage",
                 value: Storage::F16.name().to_owned(),
                 reason: format!(
-                    "`{}` knows `{}` in f32 alone: half precision is for fused kernels, without \
+                    "`{}` takes `{}` in f32 only: half precision needs fused kernels and no \
                      convolutions",
                     op.shader.kernel(),
                     buffers[id].name
@@ -51,7 +51,7 @@ pub(crate) fn to_half(ops: &mut [&mut Op], buffers: &mut [BufferSpec]) -> Result
     Ok(())
 }
 
-/// The buffers that an op has in half precision, or in another.
+/// The buffers that an op takes in half precision, or those that it takes otherwise.
 fn bound(op: &Op, half: bool) -> Result<impl Iterator<Item = usize> + use<>> {
     let mut bindings = reflect(&op.shader)?.bindings;
     bindings.retain(|binding| binding.half == half);
@@ -63,7 +63,7 @@ fn bound(op: &Op, half: bool) -> Result<impl Iterator<Item = usize> + use<>> {
         .map(|(_, id)| id.0))
 }
 
-/// What a buffer holds for `values`, filled up to whole words.
+/// The bytes of a buffer for `values`, padded to whole words.
 pub(crate) fn encode(values: &[f32], half: bool) -> Vec<u8> {
     if !half {
         return bytemuck::cast_slice(values).to_vec();
@@ -74,7 +74,7 @@ pub(crate) fn encode(values: &[f32], half: bool) -> Vec<u8> {
     bytemuck::cast_slice(&halves).to_vec()
 }
 
-/// The `len` values that a buffer holds.
+/// The first `len` values in the bytes of a buffer.
 pub(crate) fn decode(bytes: &[u8], half: bool, len: usize) -> Vec<f32> {
     let mut values: Vec<f32> = match half {
         false => bytemuck::pod_collect_to_vec(bytes),

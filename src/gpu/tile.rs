@@ -28,16 +28,16 @@ pub struct TileSizes {
     pub thread_m: u32,
     /// Columns of one invocation.
     pub thread_n: u32,
-    /// Parts of the depth that different invocations take.
+    /// The number of parts of the depth, each for invocations of its own.
     pub slices: u32,
 }
 
-/// The tile files, smallest first.
+/// The tiles, smallest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tile {
     /// 16 × 16, and the depth split 16 ways.
     Deep,
-    /// 32 × 32, by half as many invocations as the others have.
+    /// 32 × 32, with half as many invocations as the others.
     Short,
     /// 32 × 32.
     Small,
@@ -68,7 +68,7 @@ impl Tile {
         }
     }
 
-    /// Its sizes, as the file states them.
+    /// Its sizes, as its file states them.
     pub fn sizes(self) -> TileSizes {
         static SIZES: LazyLock<[TileSizes; 5]> = LazyLock::new(|| {
             Tile::ALL.map(|tile| {
@@ -89,7 +89,7 @@ impl Tile {
         SIZES[self as usize]
     }
 
-    /// How many tiles cover an (m, n) output.
+    /// The number of tiles that cover an (m, n) output.
     pub fn tiles(self, m: usize, n: usize) -> usize {
         let sizes = self.sizes();
         m.div_ceil(sizes.m as usize) * n.div_ceil(sizes.n as usize)
@@ -108,10 +108,10 @@ impl Tile {
         2 * self.tiles(m, n) * (rows * cols) as usize <= 3 * m * n
     }
 
-    /// The tile for a product: `large` if the output fills it and it gives a big card a workgroup for
-    /// most of its processors; `deep` where few outputs meet long sums; `short` for short sums, whose
-    /// workgroups do little but start and end; then `medium` by the rule of `large`, else `small`. A
-    /// function of the shape alone, so that results do not depend on the adapter or on R.
+    /// The tile for a product: `Large` if the output fills it and there are enough workgroups for most of
+    /// the processors of a big card; `Deep` for few outputs of long sums; `Short` for short sums, whose
+    /// workgroups do little but start and end; then `Medium` by the rule of `Large`, else `Small`. It
+    /// depends on the shape only, so that results do not depend on the adapter or on R.
     pub fn for_product(Product { m, n, k }: Product) -> Self {
         const ENOUGH_WORKGROUPS: usize = 96;
         const FEW_WORKGROUPS: usize = 64;

@@ -37,7 +37,7 @@ pub const GRID: File = wgsl!("lib/grid");
 pub const NUMBERS: File = wgsl!("lib/numbers");
 /// Random numbers.
 pub const RNG: File = wgsl!("lib/rng");
-/// Kernels with one workgroup a row.
+/// Sums for kernels with one workgroup for each row.
 pub const ROW_SUM: File = wgsl!("lib/row_sum");
 /// The samples of a step.
 pub const STEP: File = wgsl!("lib/step");
@@ -47,15 +47,15 @@ pub const PLACE: File = wgsl!("conv/place");
 pub const SHAPE: File = wgsl!("conv/shape");
 /// The windows that a convolution's weights meet.
 pub const WINDOW: File = wgsl!("conv/window");
-/// Which elements of a vector there are.
+/// Which elements of a vector exist.
 pub const VECTOR: File = wgsl!("product/operand/vector");
-/// What is kept of each sample.
+/// The metrics of each sample.
 pub const METRICS: File = wgsl!("lib/metrics");
 /// The projection onto the simplex.
 pub const SIMPLEX: File = wgsl!("lib/simplex");
 /// A left operand that is contiguous along the depth of a product.
 pub const LHS_K: File = wgsl!("product/layout/lhs_k");
-/// A left operand that is loaded whole, a stage ahead.
+/// A left operand whose load needs nothing more when the stage is written.
 pub const LHS_WHOLE: File = wgsl!("product/layout/lhs_whole");
 /// A right operand that is contiguous along the depth of a product.
 pub const RHS_K: File = wgsl!("product/layout/rhs_k");

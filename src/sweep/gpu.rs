@@ -1,5 +1,5 @@
-//! Runs side by side on an adapter, each in one invocation of `shaders/sweep.wgsl` from its start to
-//! its end. Dispatches are bounded in time, since drivers kill what takes seconds.
+//! Runs side by side on an adapter, each in one invocation of `shaders/sweep/sweep.wgsl` from its first
+//! epoch to its last. Dispatches are bounded in time, since drivers kill those that take seconds.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -191,7 +191,7 @@ async fn train_runs(
     Ok(())
 }
 
-/// Turns of all loops in an epoch of `shaders/sweep.wgsl`, with an evaluation, as it is written.
+/// Turns of all loops in an epoch of `shaders/sweep/sweep.wgsl`, with an evaluation, as it is written.
 fn turns(sweep: &Sweep, data: &Spirals) -> usize {
     let (samples, layers) = (data.len(), sweep.model.layers.len());
     let (outputs, parameters) = (sweep.model.head.outputs, sweep.model.parameter_count());

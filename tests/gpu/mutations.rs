@@ -1,7 +1,8 @@
-//! Faults planted in the WGSL or in the plan, one at a time: the comparison with the reference must
-//! catch each.
+//! Plants faults in the WGSL or in the plan, one at a time. The comparison with the reference must catch
+//! each.
 
-use bregman::gpu::shader::{File, Storage};
+use bregman::gpu::shader::Storage;
+use bregman::gpu::wgsl::File;
 use bregman::gpu::{BufferId, GpuExecutor, Plan, PlanOptions};
 use bregman::nn::Model;
 
@@ -19,15 +20,15 @@ pub fn tests() -> Vec<Test> {
     )]
 }
 
-/// Something wrong.
+/// A fault.
 enum Fault {
-    /// In a WGSL file, `find` becomes `replace`.
+    /// In a WGSL file, `find` is replaced by `replace`.
     Wgsl {
         file: &'static str,
         find: &'static str,
         replace: &'static str,
     },
-    /// In a kernel's bindings, one buffer of the plan stands for another.
+    /// One of a kernel's bindings has another buffer of the plan.
     Buffer {
         kernel: &'static str,
         binding: &'static str,
@@ -35,7 +36,7 @@ enum Fault {
     },
 }
 
-/// The fault, a network that has it on its path (by the start of its name), and whether unfused.
+/// The fault's name, the name of a network whose path has it, whether on the unfused path, and the fault.
 const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a transposed operand",
@@ -380,7 +381,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
 ];
 
 impl Fault {
-    /// Plants this in every op of `plan` that it concerns.
+    /// Plants the fault in each op of `plan` that it concerns.
     fn plant(&self, plan: &mut Plan) {
         let mut planted = 0;
         match self {

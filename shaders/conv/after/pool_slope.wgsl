@@ -1,4 +1,4 @@
-// Through the activation too: h(z) ∘ the gradient, z in `active_z`.
+// h(z) ∘ the gradient, with z in `active_z`: the gradient before the activation.
 @group(0) @binding(4) var<storage, read> active_z: array<f32>;
 
 fn epilogue(index: u32, sum: f32) {

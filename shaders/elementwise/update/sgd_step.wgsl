@@ -1,4 +1,4 @@
-// parameter − learning_rate · gradient, without a gradient buffer.
+// The parameter after a step of SGD, without a buffer for the gradient.
 fn epilogue(parameter: f32, gradient: f32) -> f32 {
     return parameter - params.learning_rate * gradient;
 }

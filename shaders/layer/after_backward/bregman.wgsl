@@ -1,5 +1,5 @@
 // δ = h(z) ∘ δ′W + δ′: h(z) and the 1/h(z) of ρ⁻¹ cancel on the skip path, which is shut where the
-// forward's clamp of `gate` (z in primal, a in dual form) was active.
+// forward pass's clamp of `gate` (z in primal, a in dual form) was active.
 @group(0) @binding(7) var<storage, read> gate: array<Stored>;
 
 fn epilogue_operands(index: u32) -> vec3<f32> {

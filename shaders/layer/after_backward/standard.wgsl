@@ -1,4 +1,4 @@
-// δ = h(z) ∘ δ′W, or h(z) ∘ (δ′W + qM): no skip, or one through M.
+// δ = h(z) ∘ δ′W, or h(z) ∘ (δ′W + qM): no skip path, or one through M.
 fn epilogue_operands(index: u32) -> vec3<f32> {
     return vec3(z_element(index), 0.0, 0.0);
 }

@@ -1,4 +1,4 @@
-// a′ = ρ⁻¹(clamp(u)) + Wz + b, z′ = ρ(a′), u = z or Mz in `skip`: where the dual form begins, at the
+// a′ = ρ⁻¹(clamp(u)) + Wz + b, z′ = ρ(a′), u = z or Mz in `skip`: the start of the dual form, at the
 // input and at changes of width.
 @group(0) @binding(6) var<storage, read_write> dual: array<Stored>;
 

@@ -1,4 +1,4 @@
-// No skip through M.
+// No skip path through M.
 const MIXES: bool = false;
 
 fn q_vector(start: u32, offset: u32, len: u32) -> vec4<f32> {

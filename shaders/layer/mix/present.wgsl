@@ -1,4 +1,4 @@
-// A skip through M: q, the gradient in u = Mz, is made from δ′ and u on the way.
+// A skip path through M: q, the gradient in u = Mz, is computed from δ′ and u as they are loaded.
 const MIXES: bool = true;
 
 fn q_vector(start: u32, offset: u32, len: u32) -> vec4<f32> {

@@ -4,7 +4,7 @@ fn lhs_place(slot: u32) -> vec2<u32> {
     return place_along_k(slot, QUADS_M);
 }
 
-// Where four rows start.
+// The starts of four rows.
 fn lhs_lines(realization: u32, row: u32, size: vec3<u32>) -> vec4<u32> {
     return (vec4(realization * size.x) + within(0u, row, size.x)) * size.z;
 }

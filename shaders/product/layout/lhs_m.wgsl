@@ -4,7 +4,7 @@ fn lhs_place(slot: u32) -> vec2<u32> {
     return place_across_k(slot, QUADS_M);
 }
 
-// Where the matrix starts.
+// The start of the matrix.
 fn lhs_lines(realization: u32, row: u32, size: vec3<u32>) -> vec4<u32> {
     return vec4(realization * size.z * size.x);
 }

@@ -1,5 +1,5 @@
-// lhs is loaded whole: nothing is left to do when the stage is written.
-fn late_lhs(
+// The load of lhs is complete: nothing is left to do when the stage is written.
+fn finish_lhs(
     block: mat4x4<f32>,
     realization: u32,
     row: u32,

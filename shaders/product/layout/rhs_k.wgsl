@@ -4,7 +4,7 @@ fn rhs_place(slot: u32) -> vec2<u32> {
     return place_along_k(slot, QUADS_N);
 }
 
-// Where four columns start.
+// The starts of four columns.
 fn rhs_lines(realization: u32, col: u32, size: vec3<u32>) -> vec4<u32> {
     return (vec4(realization * size.y) + within(0u, col, size.y)) * size.z;
 }

@@ -4,7 +4,7 @@ fn rhs_place(slot: u32) -> vec2<u32> {
     return place_across_k(slot, QUADS_N);
 }
 
-// Where the matrix starts.
+// The start of the matrix.
 fn rhs_lines(realization: u32, col: u32, size: vec3<u32>) -> vec4<u32> {
     return vec4(realization * size.z * size.y);
 }

@@ -1,4 +1,4 @@
-// Vectors and elements of what a backward pass reads, in lines of any length: see lhs_scalar.
+// Vectors and elements of the operands of a backward pass, in lines of any length: see lhs_scalar.
 @group(0) @binding(1) var<storage, read> delta: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<Stored>;
 @group(0) @binding(3) var<storage, read> z: array<Stored>;

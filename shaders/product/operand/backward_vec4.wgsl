@@ -1,4 +1,4 @@
-// Vectors and elements of what a backward pass reads, in lines of a multiple of 4: see lhs_vec4.
+// Vectors and elements of the operands of a backward pass, in lines of a multiple of 4: see lhs_vec4.
 @group(0) @binding(1) var<storage, read> delta: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> weight: array<Stored4>;
 @group(0) @binding(3) var<storage, read> z: array<Stored4>;

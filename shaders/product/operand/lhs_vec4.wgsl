@@ -1,5 +1,5 @@
-// Elements offset … offset + 3 of a line of `lhs` that begins at start and is len long, a multiple of
-// 4, in one load; past its end, the last four again.
+// Elements offset … offset + 3 of a line of `lhs` that begins at start, in one load. Its length len is a
+// multiple of 4; past its end, the last four elements.
 @group(0) @binding(1) var<storage, read> lhs: array<Stored4>;
 
 fn lhs_vector(start: u32, offset: u32, len: u32) -> vec4<f32> {

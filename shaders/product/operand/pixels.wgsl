@@ -1,5 +1,5 @@
-// lhs, whose lines are samples: the batch of a step, read from the data set's bytes in the realization's
-// order (order_stride apart; 0 where all share one). Rows past the step's count are 0.
+// lhs is the batch of a step, one sample to a line, gathered from the data set's bytes in the realization's
+// order (order_stride apart; 0 if all share one). Rows past the step's count are 0.
 @group(0) @binding(7) var<storage, read> pixels: array<u32>;
 @group(0) @binding(8) var<storage, read> pixel_values: array<f32>;
 @group(0) @binding(9) var<storage, read> order: array<u32>;

@@ -1,5 +1,5 @@
-// lhs, whose lines are samples. The workgroups of the first column leave the batch in z for the
-// backward pass.
+// lhs is the batch, one sample to a line. The workgroups of the first column write it to z for the backward
+// pass.
 @group(0) @binding(1) var<storage, read_write> z: array<Stored>;
 
 fn pixel_line(start: u32, realization: u32, row: u32, kk: u32, size: vec3<u32>) -> vec4<f32> {

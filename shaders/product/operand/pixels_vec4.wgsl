@@ -1,6 +1,6 @@
-// lhs, whose lines are samples of a multiple of 4 pixels, one word to four of them. The words of a stage
-// are on their way while the one before is multiplied, and are looked up when it is written. The
-// workgroups of the first column leave the batch in z for the backward pass.
+// lhs is the batch, one sample to a line of a multiple of 4 pixels, four to a word. The words of a stage are
+// loaded while the stage before is multiplied, and looked up when the stage is written. The workgroups of
+// the first column write the batch to z for the backward pass.
 @group(0) @binding(1) var<storage, read_write> z: array<Stored4>;
 
 var<private> words: vec4<u32>;
@@ -35,7 +35,7 @@ fn pixel_line(word: u32, realization: u32, row: u32, kk: u32, size: vec3<u32>) -
     return value;
 }
 
-fn late_lhs(
+fn finish_lhs(
     block: mat4x4<f32>,
     realization: u32,
     row: u32,

@@ -1,5 +1,4 @@
-// `rhs` and `mix`, matrices of one shape, of which `mixing` names the one meant: as rhs_scalar
-// otherwise.
+// `rhs` or, if `mixing`, `mix`, a matrix of the same shape; otherwise like rhs_scalar.
 @group(0) @binding(2) var<storage, read> rhs: array<Stored>;
 @group(0) @binding(7) var<storage, read> mix: array<Stored>;
 

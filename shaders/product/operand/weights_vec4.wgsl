@@ -1,4 +1,4 @@
-// `rhs` and `mix`, matrices of one shape, of which `mixing` names the one meant: as rhs_vec4 otherwise.
+// `rhs` or, if `mixing`, `mix`, a matrix of the same shape; otherwise like rhs_vec4.
 @group(0) @binding(2) var<storage, read> rhs: array<Stored4>;
 @group(0) @binding(7) var<storage, read> mix: array<Stored4>;
 

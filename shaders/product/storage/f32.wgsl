@@ -1,4 +1,4 @@
-// How weights and activations lie in memory: in single precision, which all is computed in.
+// Weights and activations are stored in single precision, like all arithmetic.
 alias Stored = f32;
 alias Stored4 = vec4<f32>;
 

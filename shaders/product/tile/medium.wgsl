@@ -1,4 +1,4 @@
-// 64 × 64 outputs a workgroup of 256 invocations, 8 × 4 each, in 2 slices of the depth.
+// 64 × 64 outputs for a workgroup of 256 invocations, 8 × 4 each, in 2 slices of the depth.
 const TILE_M: u32 = 64u;
 const TILE_N: u32 = 64u;
 const TILE_K: u32 = 32u;

@@ -1,8 +1,9 @@
 //! The equilibrium layer on an adapter.
 //!
-//! The iteration stays on the device: so many steps go into one submission, then the residuals of
-//! the batch, one number a sample, are read back, until all are below the tolerance or the cap is
-//! reached. The first look comes when the last batch was done, so that most batches need one or two.
+//! The iteration stays on the device: one submission has several steps, and then the residuals of the
+//! batch, one number for each sample, are read back, until all are below the tolerance or the cap is
+//! reached. They are first read after as many steps as the last batch needed, so that most batches read
+//! them once or twice.
 
 use std::ops::Range;
 
@@ -14,7 +15,7 @@ use crate::gpu::tile::{Layout, Product, Tile};
 use crate::gpu::{BufferId, BufferSpecs, Buffers, Gpu, Op, Program, Step, batch_metrics};
 use crate::nn::Parameters;
 
-/// Steps between two looks at the residuals, once the first has found some too large.
+/// The number of steps between two readings of the residuals, after the first found some too large.
 const STEPS_BETWEEN_LOOKS: usize = 8;
 
 /// Training of an equilibrium layer on an adapter.
@@ -26,12 +27,12 @@ pub struct GpuEquilibrium {
     ids: Ids,
     programs: Programs,
     splits: Vec<SplitPrograms>,
-    /// Steps before the first look, of the iteration and of conjugate gradients.
+    /// Steps before the first reading, of the iteration and of conjugate gradients.
     looks: [usize; 2],
     report: SolverReport,
 }
 
-/// The buffers that are read or written after they were made.
+/// The buffers that are read or written after the layout.
 struct Ids {
     /// U, b, V, head W, head b.
     tensors: [BufferId; 5],
@@ -42,7 +43,7 @@ struct Ids {
     squares: BufferId,
 }
 
-/// All but what a split has of its own.
+/// The programs that all splits share.
 struct Programs {
     /// D and W from V.
     weight: Program,
@@ -52,7 +53,7 @@ struct Programs {
     /// dL/dz, and the start of conjugate gradients.
     adjoint: Program,
     conjugate: Program,
-    /// Gradients, updates, and W anew.
+    /// Gradients, updates, and the new W.
     update: Program,
     check_finite: Program,
 }
@@ -85,7 +86,7 @@ impl GpuEquilibrium {
     /// # Errors
     /// [`Error::Shape`](crate::error::Error::Shape) or
     /// [`Error::Label`](crate::error::Error::Label) for data or parameters that do not fit,
-    /// [`Error::Gpu`](crate::error::Error::Gpu) for what the driver refuses.
+    /// [`Error::Gpu`](crate::error::Error::Gpu) with the driver's message.
     pub async fn new(
         gpu: Gpu,
         equilibrium: &Equilibrium,
@@ -326,7 +327,7 @@ impl GpuEquilibrium {
         Ok(executor)
     }
 
-    /// What solving did since this was last asked.
+    /// The solver's statistics since the last call.
     pub fn take_report(&mut self) -> SolverReport {
         std::mem::take(&mut self.report)
     }
@@ -348,7 +349,7 @@ impl GpuEquilibrium {
             let steps = next.min(solver.max_iterations - done);
             self.programs.iterate.run(&mut self.gpu, 0..steps)?;
             done += steps;
-            // What the residuals are of is z before the last step; that they are small is enough.
+            // These are the residuals of z before the last step; it suffices that they are small.
             let residuals = self.read::<f32>(self.ids.residuals).await?;
             let open = |residual: &f32| *residual > solver.tolerance;
             if done == solver.max_iterations || !residuals.iter().any(open) {
@@ -398,7 +399,7 @@ impl GpuEquilibrium {
             }
             next = STEPS_BETWEEN_LOOKS / 2;
         }
-        // One less next time, so that it falls where it can.
+        // One step less next time, so that the number can fall.
         self.looks[1] = done.saturating_sub(1).max(1);
         self.report.gradients += 1;
         self.report.gradient_iterations += done as u64;
@@ -443,7 +444,7 @@ impl Executor for GpuEquilibrium {
             progress(slot + 1 - steps.start);
         }
         let mut batches = self.metrics(index, steps.clone()).await?;
-        // A parameter may overflow without a trace in the loss; the epoch's last step then owns up.
+        // A parameter can overflow while the loss stays finite; report the last step's loss as NaN then.
         if steps.end == count {
             self.programs.check_finite.run(&mut self.gpu, 0..1)?;
             let flags = self.read::<u32>(self.ids.flags).await?;

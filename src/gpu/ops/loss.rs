@@ -1,4 +1,4 @@
-//! The losses of a step with their gradient in the logits, and whether the classes are right.
+//! The loss of each sample of a step, its gradient in the logits, and whether the class is right.
 
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::{STORAGE, Shader};
@@ -37,8 +37,8 @@ pub struct Operands {
     pub order: BufferId,
     /// dL/dlogits, (R, batch, outputs).
     pub delta: BufferId,
-    /// (steps, R, batch) pairs: the bits of a sample's loss, and 1 if its class is right. Those of
-    /// rows past a step's count are left alone.
+    /// (steps, R, batch) pairs: the bits of a sample's loss, and 1 if its class is right. Pairs of rows
+    /// past a step's count are not written.
     pub metrics: BufferId,
 }
 

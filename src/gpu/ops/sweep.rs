@@ -1,4 +1,4 @@
-//! Whole trainings of small networks, one an invocation.
+//! Whole trainings of small networks, each in one invocation.
 
 use crate::activation::{self, Activation};
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
@@ -11,7 +11,7 @@ params! {
     diagonal: f32, head_weight: f32, clamp_low: f32, clamp_high: f32
 }
 
-/// The most layers that one invocation holds.
+/// The largest number of layers that one invocation holds.
 pub const MAX_LAYERS: usize = LAYERS.len();
 
 const LAYERS: [File; 4] = [
@@ -31,7 +31,7 @@ const KINDS: [(LayerKind, Form); 4] = [
 /// The kernel for `layers` layers of a kind.
 ///
 /// # Panics
-/// If there are none, or more than [`MAX_LAYERS`].
+/// If `layers` is 0 or above [`MAX_LAYERS`].
 pub fn shader(
     kind: LayerKind,
     form: Form,
@@ -72,7 +72,7 @@ pub struct Operands {
     pub points: BufferId,
     /// (samples).
     pub labels: BufferId,
-    /// The two words of each run's seed, the lower first.
+    /// The two words of each run's seed, the lower one first.
     pub seeds: BufferId,
     /// (runs).
     pub learning_rates: BufferId,
@@ -84,8 +84,8 @@ pub struct Operands {
     pub metrics: BufferId,
 }
 
-/// Trains `params.runs` networks for the epochs of a step: `first` of them are done, `count` follow,
-/// and the next record goes to `slot`.
+/// Trains `params.runs` networks for the epochs of a step: `first` epochs are done, `count` follow, and
+/// the next record goes to `slot`.
 ///
 /// # Panics
 /// Like [`shader`].

@@ -1,4 +1,4 @@
-//! The convolutional front-end's part of a plan.
+//! The part of a plan that concerns the convolutions before the layers.
 
 use super::Builder;
 use crate::gpu::op::{BufferId, Op};
@@ -6,7 +6,7 @@ use crate::gpu::ops;
 use crate::gpu::ops::conv::conv2d_backward_weight::Parts;
 use crate::nn::cnn::{Block, Cnn, Conv};
 
-/// Buffers of the front-end.
+/// Buffers of the convolutions.
 pub(super) struct Convolutions {
     /// Images, (R, batch, channels, height, width).
     pub images: BufferId,
@@ -15,11 +15,11 @@ pub(super) struct Convolutions {
     pub features: BufferId,
     /// dL/df, (R, batch, features).
     pub delta: BufferId,
-    /// Training steps done, one word.
+    /// The number of training steps done, one word.
     counter: BufferId,
-    /// The parts of a block's gradients.
+    /// The parts of the gradients of one block.
     partial_gradient: BufferId,
-    /// Gradients of weight and bias, on the unfused path alone.
+    /// Gradients of weight and bias, on the unfused path only.
     gradients: Option<[BufferId; 2]>,
 }
 
@@ -28,7 +28,7 @@ struct BlockBuffers {
     bias: BufferId,
     /// The convolution after the activation.
     active: BufferId,
-    /// Output and positions of the pooling, where there is one.
+    /// Output and positions of the pooling, if there is one.
     pooled: Option<[BufferId; 2]>,
     /// dL/d of the convolution.
     delta: BufferId,
@@ -51,7 +51,7 @@ impl Convolutions {
         for (number, Block { conv, pool }) in cnn.blocks.iter().enumerate() {
             let mut zeros = |name: &str, len| {
                 let name = format!("conv.{number}.{name}");
-                builder.specs.zeros(name, len)
+                builder.zeros(name, len)
             };
             let weight = zeros("weight", r * conv.filters * conv.window());
             let bias = zeros("bias", r * conv.filters);
@@ -77,7 +77,7 @@ impl Convolutions {
             all.max().unwrap_or(1)
         };
         let parts = largest(&|conv| Parts::of(conv, batch).len(conv, r));
-        let partial_gradient = builder.specs.zeros("conv gradient parts", parts);
+        let partial_gradient = builder.zeros("conv gradient parts", parts);
         let gradients = (!builder.options.fused).then(|| {
             let weights = largest(&|conv| conv.filters * conv.window());
             let filters = largest(&|conv| conv.filters);
@@ -91,11 +91,11 @@ impl Convolutions {
             ]
         });
         Self {
-            images: builder.specs.zeros("images", rows * cnn.inputs()),
+            images: builder.zeros("images", rows * cnn.inputs()),
             blocks,
-            features: builder.specs.zeros("features", rows * cnn.features()),
-            delta: builder.specs.zeros("features delta", rows * cnn.features()),
-            counter: builder.specs.zeros("steps done", 1),
+            features: builder.zeros("features", rows * cnn.features()),
+            delta: builder.zeros("features delta", rows * cnn.features()),
+            counter: builder.zeros("steps done", 1),
             partial_gradient,
             gradients,
         }
@@ -108,7 +108,7 @@ impl Convolutions {
             .flat_map(|block| [block.weight, block.bias])
     }
 
-    /// z₀ = ρ(f) from the images; dropout acts in training.
+    /// z₀ = ρ(f) from the images, with dropout in training.
     pub(super) fn forward(&self, builder: &Builder<'_>, cnn: &Cnn, training: bool) -> Vec<Op> {
         let rows @ [r, batch] = builder.rows();
         let model = builder.model;
@@ -124,7 +124,7 @@ impl Convolutions {
                     conv, rows, tile, fused, operands, active,
                 ));
             } else {
-                // The gradient's buffer takes the pre-activation: it is written later in the step.
+                // The gradient's buffer has the pre-activation: the gradient is written later in the step.
                 let scratch = buffers.delta;
                 ops.push(ops::conv::conv2d_forward::conv2d_forward(
                     conv, rows, tile, None, operands, scratch,
@@ -179,14 +179,14 @@ impl Convolutions {
         ops
     }
 
-    /// The update of the convolutions from dL/df in `delta`: every input gradient is taken before
-    /// the weights that it needs change.
+    /// The update of the convolutions from dL/df in `delta`. Each input gradient is computed before the
+    /// weights that it needs are updated.
     pub(super) fn backward(&self, builder: &Builder<'_>, cnn: &Cnn) -> Vec<Op> {
         let rows @ [r, batch] = builder.rows();
         let fused = builder.options.fused;
         let mut ops = Vec::new();
         let last = &self.blocks[self.blocks.len() - 1];
-        // Without dropout a copy, from the layers' buffer to the block's.
+        // Without dropout this copies from the layers' buffer to the block's.
         ops.push(ops::elementwise::dropout::dropout(
             cnn.dropout.as_ref(),
             [r, batch * cnn.features()],

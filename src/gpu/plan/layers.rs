@@ -134,7 +134,7 @@ impl Builder<'_> {
         }
     }
 
-    /// The dual variable that layer `l` takes over from the one below, if it does.
+    /// The dual variable that layer `l` takes from the layer below, if it takes one.
     pub(super) fn dual_input(&self, l: usize) -> Option<BufferId> {
         if self.layers[l].mix.is_some() {
             None
@@ -156,14 +156,14 @@ impl Builder<'_> {
             };
         }
         match kind {
-            // Nothing goes below the first layer.
+            // No gradient goes below the first layer.
             _ if self.input_delta(l).is_none() => Skip::None,
             LayerKind::Standard => Skip::None,
             LayerKind::Euclidean => Skip::Euclidean,
             LayerKind::Bregman => match (form, self.a[l]) {
                 (Form::Dual, Some(gate)) => {
                     let max = self.model.activation.dual_max;
-                    // Open strictly within a bound that was reached by clamping.
+                    // The skip path is open strictly within a bound that clamping reaches.
                     let max = if max < f32::MAX { max.next_down() } else { max };
                     Skip::Bregman {
                         gate,
@@ -178,7 +178,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Where dL/da of the layer's input goes, if anything before it is trained.
+    /// The buffer for dL/da of the layer's input, if anything before it is trained.
     pub(super) fn input_delta(&self, l: usize) -> Option<BufferId> {
         match l.checked_sub(1) {
             Some(below) => Some(self.delta[below]),
@@ -189,7 +189,7 @@ impl Builder<'_> {
         }
     }
 
-    /// δ of what is below, where it is wanted, and the layer's update.
+    /// δ of the layer below, if it is needed, and the layer's update.
     pub(super) fn layer_backward(&self, l: usize, layer: &Layer, skip: Skip, ops: &mut Vec<Op>) {
         let [r, batch] = self.rows();
         let activation = self.model.activation;

@@ -1,4 +1,5 @@
-//! What to run: buffers and dispatches of a network's training step, with no device in sight.
+//! What to run: the buffers and dispatches of a network's training and evaluation, with no device in sight.
+//! [`Plan::new`] is the place to start reading.
 
 mod convolutions;
 mod data;
@@ -17,20 +18,20 @@ use crate::error::{Error, Result};
 use crate::executor::{Sgd, Split, Splits};
 use crate::nn::Model;
 
-/// How a plan is made.
+/// The options of a plan.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PlanOptions {
     /// R.
     pub realizations: usize,
     /// Batch size and learning rate.
     pub sgd: Sgd,
-    /// Fused kernels, or each operation in a dispatch of its own.
+    /// Whether layers run in fused kernels, or each operation in a dispatch of its own.
     pub fused: bool,
-    /// How weights and activations lie in memory.
+    /// The storage of weights and activations.
     pub storage: Storage,
 }
 
-/// The programs of one data set.
+/// The part of a plan for one data set.
 #[derive(Clone, Debug)]
 pub(super) struct SplitPlan {
     pub split: Split,
@@ -45,19 +46,20 @@ pub(super) struct SplitPlan {
 /// A network's buffers and dispatches.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What it was made with.
+    /// Its options.
     pub options: PlanOptions,
     /// The buffers, by [`BufferId`].
     pub buffers: Vec<BufferSpec>,
-    /// A training step. In the next one the buffers of each pair have traded places.
+    /// A training step. In the next step the buffers of each pair are swapped.
     pub train_step: Vec<Op>,
-    /// Weights, and where a step leaves them while others still read the old ones.
+    /// Each weight, and the buffer to which a step writes its new value while others still read the old
+    /// one.
     pub pairs: Vec<[BufferId; 2]>,
-    /// Run after each epoch.
+    /// The dispatches after each epoch.
     pub epoch_end: Vec<Op>,
     /// The parameters, (R, …), in canonical order, before the first step.
     pub tensors: Vec<BufferId>,
-    /// Non-finite parameters, (R).
+    /// Whether a parameter is infinite or NaN, (R).
     pub flags: BufferId,
     pub(super) splits: Vec<SplitPlan>,
 }
@@ -86,7 +88,7 @@ impl Plan {
             split_plans.push(plan);
         }
         train_step.extend(builder.backward());
-        let flags = builder.specs.zeros("flags", options.realizations);
+        let flags = builder.zeros("flags", options.realizations);
         let mut epoch_end = builder.check_finite(flags);
         let mut buffers = std::mem::take(&mut builder.specs.0);
         if options.storage == Storage::F16 {
@@ -131,7 +133,7 @@ impl Plan {
     }
 }
 
-/// One layer of a network, to be measured by itself.
+/// One layer of a network by itself, for measurements.
 #[derive(Clone, Debug)]
 pub struct LayerPlan {
     /// The network's buffers.
@@ -143,7 +145,7 @@ pub struct LayerPlan {
 }
 
 impl LayerPlan {
-    /// Layer `l` of `model`, on a buffer.
+    /// Layer `l` of `model`, whose input is a buffer.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] as for a [`Plan`].
@@ -202,7 +204,7 @@ struct Builder<'a> {
     model: &'a Model,
     options: PlanOptions,
     specs: BufferSpecs,
-    /// What comes before the layers, if there is a front-end.
+    /// The buffers of the convolutions before the layers, if there are any.
     convolutions: Option<Convolutions>,
     layers: Vec<LayerBuffers>,
     /// z₀ … z_L, (R, batch, width).
@@ -242,15 +244,15 @@ impl<'a> Builder<'a> {
         for (layer, name) in model.layers.iter().chain([&model.head]).zip(names) {
             let matrix = r * layer.outputs * layer.inputs;
             let buffers = LayerBuffers {
-                weight: builder.specs.zeros(format!("{name}.weight"), matrix),
+                weight: builder.zeros(format!("{name}.weight"), matrix),
                 next_weight: options
                     .fused
-                    .then(|| builder.specs.zeros(format!("{name}.next weight"), matrix)),
+                    .then(|| builder.zeros(format!("{name}.next weight"), matrix)),
                 bias: builder
                     .specs
                     .zeros(format!("{name}.bias"), r * layer.outputs),
                 mix: layer.mix.then(|| MixBuffers {
-                    matrix: builder.specs.zeros(format!("{name}.mix"), matrix),
+                    matrix: builder.zeros(format!("{name}.mix"), matrix),
                     u: builder
                         .specs
                         .zeros(format!("{name}.u"), rows * layer.outputs),
@@ -280,22 +282,27 @@ impl<'a> Builder<'a> {
             });
             builder.a.push(a);
         }
-        builder.logits = builder.specs.zeros("logits", rows * model.head.outputs);
-        builder.unused = builder.specs.zeros("unused", 1);
+        builder.logits = builder.zeros("logits", rows * model.head.outputs);
+        builder.unused = builder.zeros("unused", 1);
         builder.pixel_values = builder.specs.values("pixel values", &model.pixel_values());
         if !options.fused {
             let all = || model.layers.iter().chain([&model.head]);
             let widest = all().map(|l| l.inputs.max(l.outputs)).max().unwrap_or(1);
             let largest = all().map(|l| l.inputs * l.outputs).max().unwrap_or(1);
             builder.scratch = Some(Scratch {
-                skip: builder.specs.zeros("unfused skip", rows * widest),
-                q: builder.specs.zeros("unfused q", rows * widest),
-                pre_activation: builder.specs.zeros("unfused pre-activation", rows * widest),
-                weight_gradient: builder.specs.zeros("unfused weight gradient", r * largest),
-                bias_gradient: builder.specs.zeros("unfused bias gradient", r * widest),
+                skip: builder.zeros("unfused skip", rows * widest),
+                q: builder.zeros("unfused q", rows * widest),
+                pre_activation: builder.zeros("unfused pre-activation", rows * widest),
+                weight_gradient: builder.zeros("unfused weight gradient", r * largest),
+                bias_gradient: builder.zeros("unfused bias gradient", r * widest),
             });
         }
         builder
+    }
+
+    /// A buffer of `len` words, all 0.
+    fn zeros(&mut self, name: impl Into<String>, len: usize) -> BufferId {
+        self.specs.zeros(name, len)
     }
 
     /// (R, batch).
@@ -303,7 +310,7 @@ impl<'a> Builder<'a> {
         [self.options.realizations, self.options.sgd.batch_size]
     }
 
-    /// From the images to z₀, if there is a front-end.
+    /// From the images to z₀, if there are convolutions.
     fn convolutions_forward(&self, training: bool) -> Vec<Op> {
         match (&self.convolutions, &self.model.cnn) {
             (Some(convolutions), Some(cnn)) => convolutions.forward(self, cnn, training),
@@ -311,16 +318,16 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// What evaluation does, with dropout.
+    /// The forward pass of evaluation, with dropout.
     fn train_forward(&self, evaluate: &[Op]) -> Vec<Op> {
         let mut ops = evaluate.to_vec();
         let convolutions = self.convolutions_forward(true);
-        // Behind the gather.
+        // After the gather.
         ops.splice(1..=convolutions.len(), convolutions);
         ops
     }
 
-    /// From the head down.
+    /// The backward pass and the updates, from the head down.
     fn backward(&self) -> Vec<Op> {
         let mut ops = Vec::new();
         let l = self.model.layers.len();

@@ -17,7 +17,7 @@ pub fn permutations() -> Vec<Permutation> {
     Params::permutations([shader()])
 }
 
-/// Copies so many vectors of 16 bytes.
+/// Copies `vectors` vectors of 16 bytes.
 pub fn copy(vectors: usize, input: BufferId, output: BufferId) -> Op {
     let params = Params {
         vectors: vectors as u32,

@@ -6,7 +6,7 @@ use crate::gpu::wgsl::wgsl;
 
 params! { factor: f32, summand: f32 }
 
-/// Invocations of a workgroup, and the FLOPs of one.
+/// The number of invocations in a workgroup.
 pub const WORKGROUP: usize = 256;
 /// FLOPs of an invocation: 64 rounds of 8 vectors, a product and a sum each.
 pub const FLOPS: usize = 64 * 8 * 4 * 2;
@@ -21,7 +21,7 @@ pub fn permutations() -> Vec<Permutation> {
     Params::permutations([shader()])
 }
 
-/// So many workgroups of FMAs; output is (workgroups · 256).
+/// `workgroups` workgroups, each a chain of FMAs per invocation; output is (workgroups · 256).
 pub fn fma_peak(workgroups: usize, output: BufferId) -> Op {
     let params = Params {
         factor: 0.999,

@@ -18,7 +18,7 @@ pub fn permutations() -> Vec<Permutation> {
     Params::permutations(Tile::ALL.map(shader))
 }
 
-/// The product that the gradient is.
+/// The gradient as a matrix product.
 fn product(conv: &Conv, batch: usize) -> Product {
     Product {
         m: conv.channels,

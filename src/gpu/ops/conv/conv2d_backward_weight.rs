@@ -8,15 +8,15 @@ use crate::gpu::tile::Tile;
 use crate::gpu::wgsl::{LHS_WHOLE, PLACE, SHAPE, TILE_MATMUL, WINDOW, wgsl};
 use crate::nn::cnn::Conv;
 
-/// How the sums over a batch's output pixels are split between workgroups: a function of the shapes
-/// alone, so that results do not depend on the adapter or on R.
+/// How the sums over a batch's output pixels are split between workgroups. It depends on the shapes only,
+/// so that results do not depend on the adapter or on R.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parts {
     /// The tile of each part's product.
     pub tile: Tile,
-    /// How many there are.
+    /// The number of parts.
     pub count: usize,
-    /// Output pixels of each but the last, which may have fewer.
+    /// The number of output pixels in each part; the last may have fewer.
     pub positions: usize,
 }
 
@@ -24,13 +24,14 @@ impl Parts {
     /// The tiles that a part may have, largest first.
     pub const TILES: [Tile; 3] = [Tile::Medium, Tile::Small, Tile::Deep];
 
-    /// By the largest tile that the gradient fills.
+    /// The parts with the largest tile that the gradient fills.
     pub fn of(conv: &Conv, batch: usize) -> Self {
         let tile = Tile::filled(Self::TILES, conv.filters, conv.window() + 1);
         Self::with_tile(conv, batch, tile)
     }
 
-    /// As many as give a big card a workgroup for most of its processors, unless the sums get short.
+    /// The parts with `tile`: enough workgroups for most of the processors of a big card, unless the sums
+    /// get short.
     pub fn with_tile(conv: &Conv, batch: usize, tile: Tile) -> Self {
         const WORKGROUPS: usize = 128;
         const SHORTEST: usize = 128;
@@ -47,7 +48,7 @@ impl Parts {
         }
     }
 
-    /// Elements of the buffer of all parts.
+    /// The number of elements in the buffer of all parts.
     pub fn len(self, conv: &Conv, realizations: usize) -> usize {
         self.count * realizations * conv.filters * (conv.window() + 1)
     }

@@ -9,8 +9,8 @@ use crate::gpu::tile::{Product, Tile};
 use crate::gpu::wgsl::{LHS_K, LHS_WHOLE, PLACE, SHAPE, TILE_MATMUL, VECTOR, WINDOW, wgsl};
 use crate::nn::cnn::Conv;
 
-/// The kernel: the convolution alone, or bias and activation with it, with windows of multiples of 4 or
-/// not.
+/// The kernel: the convolution alone, or with bias and activation; `aligned` if the window's length is a
+/// multiple of 4.
 pub fn shader(activation: Option<&Activation>, tile: Tile, aligned: bool) -> Shader {
     let epilogue = match activation {
         None => wgsl!("conv/after/linear"),
@@ -48,7 +48,7 @@ pub fn permutations() -> Vec<Permutation> {
     }))
 }
 
-/// The product that a convolution is.
+/// The convolution as a matrix product.
 fn product(conv: &Conv, batch: usize) -> Product {
     Product {
         m: conv.filters,
@@ -62,7 +62,7 @@ pub fn tile(conv: &Conv, batch: usize) -> Tile {
     Tile::for_product(product(conv, batch))
 }
 
-/// output = x ∗ weight, or ρ(x ∗ weight + bias) with the activation and the bias.
+/// output = x ∗ weight, or ρ(x ∗ weight + bias) if `fused` has the activation and the bias.
 pub fn conv2d_forward(
     conv: &Conv,
     rows @ [realizations, batch]: [usize; 2],

@@ -8,7 +8,7 @@ use crate::nn::cnn::Conv;
 
 params! { len: u32, parts: u32, window: u32, learning_rate: f32 }
 
-/// The kernel: it updates, or stores the gradients.
+/// The kernel: it updates the parameters, or stores the gradients.
 pub fn shader(update: bool) -> Shader {
     let epilogue = match update {
         true => wgsl!("elementwise/update/sgd_step"),
@@ -23,8 +23,8 @@ pub fn permutations() -> Vec<Permutation> {
 }
 
 /// [weight, bias] = the sums of the parts that
-/// [`conv2d_backward_weight`](super::conv2d_backward_weight) left, or with a learning rate
-/// [weight, bias] −= rate · those.
+/// [`conv2d_backward_weight`](super::conv2d_backward_weight) wrote, or with a learning rate
+/// [weight, bias] −= rate · sums.
 pub fn conv2d_update(
     conv: &Conv,
     realizations: usize,

@@ -1,4 +1,4 @@
-//! The input gradient of max-pooling, carried through the activation before it, or not.
+//! The input gradient of max-pooling, with or without the slope of the activation before it.
 
 use super::max_pool2d_forward::Params;
 use crate::activation::{self, Activation};

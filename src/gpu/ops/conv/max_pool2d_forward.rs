@@ -1,4 +1,4 @@
-//! Max-pooling: the largest number of each window, and where it was.
+//! Max-pooling: the largest number of each window, and its position.
 
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::Shader;

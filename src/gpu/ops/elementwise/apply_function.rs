@@ -1,4 +1,4 @@
-//! y = f(x), f being an elementary function.
+//! y = f(x) for an elementary function f.
 
 use crate::gpu::op::{BufferId, Grid, Op, params};
 use crate::gpu::shader::Shader;

@@ -1,4 +1,4 @@
-//! Counts a training step.
+//! Counts the training steps.
 
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::Shader;

@@ -1,4 +1,4 @@
-//! Leaves numbers out, by the step's draw.
+//! Drops numbers at random, by the step's draw.
 
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::Shader;
@@ -27,8 +27,8 @@ pub fn permutations() -> Vec<Permutation> {
     Params::permutations([shader()])
 }
 
-/// output (R, len) = input, each number left out or scaled; a copy without `dropout`. `counter` has
-/// the number of steps done.
+/// output (R, len) = input, each number dropped or scaled; a copy without `dropout`. `counter` has the
+/// number of steps done.
 pub fn dropout(
     dropout: Option<&Dropout>,
     [realizations, len]: [usize; 2],

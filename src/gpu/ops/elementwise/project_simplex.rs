@@ -1,4 +1,4 @@
-//! Each row of a matrix to its projection onto the probability simplex.
+//! Projects each row of a matrix onto the probability simplex.
 
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::{STORAGE, Shader};

@@ -1,4 +1,4 @@
-//! Conjugate gradients on the units inside the range begin.
+//! Starts conjugate gradients on the units inside the range.
 
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::Shader;
@@ -16,7 +16,7 @@ pub fn permutations() -> Vec<Permutation> {
     Params::permutations([shader()])
 }
 
-/// What conjugate gradients carry from step to step.
+/// The state of conjugate gradients between steps.
 #[derive(Clone, Copy, Debug)]
 pub struct State {
     /// 1 for units inside the range, (rows, n).
@@ -27,7 +27,7 @@ pub struct State {
     pub residual: BufferId,
     /// (rows, n).
     pub direction: BufferId,
-    /// The residual's square and what is small enough, (rows, 2).
+    /// The square of the residual, and the square at which a row is done, (rows, 2).
     pub squares: BufferId,
 }
 

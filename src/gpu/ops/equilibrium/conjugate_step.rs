@@ -17,7 +17,7 @@ pub fn permutations() -> Vec<Permutation> {
     Params::permutations([shader()])
 }
 
-/// A step of each row that is not done; `image` is the direction times W, (rows, n).
+/// A step of each row that is not done yet; `image` is the direction times W, (rows, n).
 pub fn conjugate_step([rows, n]: [usize; 2], image: BufferId, state: State) -> Op {
     let params = Params {
         rows: rows as u32,

@@ -1,4 +1,4 @@
-//! An iteration to an equilibrium, and its residual.
+//! An iteration towards the equilibrium, and its residual.
 
 use crate::activation::{self, Activation};
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
@@ -46,7 +46,7 @@ pub fn equilibrium_step(
     tolerance: f32,
     operands: Operands,
 ) -> Op {
-    // The shader's comparisons are with finite numbers.
+    // The shader compares with finite numbers.
     let [low, high] = activation
         .range
         .map(|end| (end as f32).clamp(-f32::MAX, f32::MAX));

@@ -21,9 +21,9 @@ pub fn permutations() -> Vec<Permutation> {
 pub struct Operands {
     /// Bytes (samples, features), four to a word.
     pub pixels: BufferId,
-    /// What each byte stands for.
+    /// The value of each byte, (256).
     pub pixel_values: BufferId,
-    /// Sample indices, (R, samples), or one row that all realizations share.
+    /// Sample indices, (R, samples), or (samples) for all realizations.
     pub order: BufferId,
     /// (R, batch, features).
     pub output: BufferId,

@@ -10,14 +10,14 @@ use crate::nn::{Layer, Loss};
 
 params! { batch: u32, inputs: u32, outputs: u32, order_stride: u32, realizations: u32 }
 
-/// The most classes that the kernel takes, as it states itself.
+/// The largest number of classes that the kernel takes, as its file states.
 static MOST_CLASSES: LazyLock<usize> = LazyLock::new(|| {
     let reflection = reflect(&shader(Loss::CrossEntropy));
     let constants = reflection.expect("checked by a test").constants;
     constants["HEAD_CLASSES"] as usize
 });
 
-/// Whether the kernel takes so many classes.
+/// Whether the kernel takes this number of classes.
 pub fn takes(classes: usize) -> bool {
     classes <= *MOST_CLASSES
 }

@@ -19,7 +19,7 @@ params! {
     gate_high: f32,
 }
 
-/// The skip path that joins δ′W, with the buffers that takes.
+/// The skip path that is added to δ′W, with its buffers.
 #[derive(Clone, Copy, Debug)]
 pub enum Skip {
     /// δ = h(z) ∘ δ′W.
@@ -33,10 +33,10 @@ pub enum Skip {
         /// [low, high].
         window: [f32; 2],
     },
-    /// δ = h(z) ∘ (δ′W + qM), q being δ′ or, of a Bregman layer, δ′ / h(u), 0 where the clamp of
-    /// u = Mz was active.
+    /// δ = h(z) ∘ (δ′W + qM). q is δ′ or, in a Bregman layer, δ′ / h(u), and 0 where the clamp of u = Mz
+    /// was active.
     Mix {
-        /// Of the layer.
+        /// The kind of layer.
         kind: LayerKind,
         /// u, (R, batch, out).
         u: BufferId,
@@ -47,7 +47,7 @@ pub enum Skip {
     },
 }
 
-/// The file that says what q is.
+/// The file that defines q.
 pub(super) fn mix_file(kind: LayerKind) -> File {
     match kind {
         LayerKind::Bregman => wgsl!("layer/mix/bregman"),
@@ -55,7 +55,7 @@ pub(super) fn mix_file(kind: LayerKind) -> File {
     }
 }
 
-/// The kernel for one skip, activation and tile, with lines of multiples of 4 or not.
+/// The kernel for one skip, activation and tile; `aligned` if lines are multiples of 4.
 pub fn shader(skip: Skip, activation: &Activation, tile: Tile, aligned: bool) -> Shader {
     let operands = match aligned {
         true => wgsl!("product/operand/backward_vec4"),
@@ -130,18 +130,20 @@ pub struct Operands {
     pub z: BufferId,
     /// W, (R, out, in).
     pub weight: BufferId,
-    /// W after the update: another buffer, because δ is taken from the old one meanwhile.
+    /// W after the update, in a buffer of its own, because other workgroups still compute δ from the old
+    /// W.
     pub next_weight: BufferId,
     /// b, (R, out), updated in place.
     pub bias: BufferId,
-    /// δ, (R, batch, in), or any buffer if it is not wanted.
+    /// δ, (R, batch, in), or any buffer if δ is not needed.
     pub output: BufferId,
-    /// Whether δ is wanted.
+    /// Whether δ is needed.
     pub input_wanted: bool,
 }
 
-/// The tile of both products: W's own where δ is not wanted or W has few outputs (`deep`); `short` if both
-/// ask for it, or W does and one stage holds the batch; else the smaller of both, but `small` at least.
+/// The tile of both products: that of W's gradient if δ is not needed or W has few outputs (`Deep`);
+/// `Short` if both products would take it, or W's gradient would and one stage holds the batch; else the
+/// smaller of both, but at least `Small`.
 pub fn tile(batch: usize, layer: &Layer, input_wanted: bool) -> Tile {
     let weight = Tile::for_product(Product {
         m: layer.outputs,
@@ -164,8 +166,7 @@ pub fn tile(batch: usize, layer: &Layer, input_wanted: bool) -> Tile {
     }
 }
 
-/// One layer, backward: towards its input and through the ρ that made it, if that is wanted, and
-/// its update.
+/// The backward pass of a layer: δ of the layer below, if it is needed, and the update.
 pub fn layer_backward(
     skip: Skip,
     activation: &Activation,

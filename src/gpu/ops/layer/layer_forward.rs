@@ -17,7 +17,7 @@ params! {
     clamp_high: f32,
 }
 
-/// What becomes of the pre-activation Wz + b, with the buffers that takes.
+/// What the kernel makes of the pre-activation Wz + b, with the buffers that it needs.
 #[derive(Clone, Copy, Debug)]
 pub enum Epilogue {
     /// z′ = Wz + b.
@@ -34,7 +34,7 @@ pub enum Epilogue {
         /// z or Mz.
         u: BufferId,
     },
-    /// As `Bregman`, with a′ written too.
+    /// Like `Bregman`, and writes a′ too.
     BregmanLift {
         /// z or Mz.
         u: BufferId,
@@ -62,7 +62,7 @@ impl Epilogue {
         }
     }
 
-    /// The variable of the skip path, and a′.
+    /// The buffers of the skip path's variable and of a′.
     pub(super) fn buffers(self) -> [Option<BufferId>; 2] {
         match self {
             Self::Linear | Self::Standard => [None, None],
@@ -73,22 +73,22 @@ impl Epilogue {
     }
 }
 
-/// Where z comes from.
+/// The source of z.
 #[derive(Clone, Copy, Debug)]
 pub enum Input {
     /// A buffer, (R, batch, in).
     Buffer(BufferId),
-    /// The data set's bytes, gathered as by [`super::gather`], which are left in a buffer, too.
+    /// The data set's bytes, gathered as by [`super::gather`]; the batch is written to a buffer too.
     Pixels {
-        /// As of [`super::gather::gather`].
+        /// As in [`super::gather::gather`].
         order_stride: usize,
-        /// As of [`super::gather::gather`]; the output is z.
+        /// As in [`super::gather::gather`]; the output is z.
         operands: super::gather::Operands,
     },
 }
 
-/// The kernel for one epilogue, activation and tile, with lines of multiples of 4 or not, on a
-/// buffer or on pixels.
+/// The kernel for one epilogue, activation and tile, on a buffer or on pixels; `aligned` if lines are
+/// multiples of 4.
 pub fn shader(
     epilogue: Epilogue,
     activation: &Activation,
@@ -164,7 +164,7 @@ pub struct Operands {
     pub output: BufferId,
 }
 
-/// One layer, forward. On pixels the skip path is z itself, whatever buffer `epilogue` names.
+/// The forward pass of a layer. On pixels the skip path is z itself, whatever buffer `epilogue` names.
 ///
 /// # Panics
 /// For pixels with the dual form's epilogue, which takes a from the layer below.

@@ -18,7 +18,7 @@ params! {
     clamp_high: f32,
 }
 
-/// The kernel for one epilogue, activation and tile, with lines of multiples of 4 or not.
+/// The kernel for one epilogue, activation and tile; `aligned` if lines are multiples of 4.
 pub fn shader(epilogue: Epilogue, activation: &Activation, tile: Tile, aligned: bool) -> Shader {
     let [lhs, _] = crate::gpu::ops::product::matmul::operands(aligned);
     let weights = match aligned {
@@ -65,7 +65,7 @@ pub struct Operands {
     pub output: BufferId,
 }
 
-/// One layer, forward; `epilogue` names the buffer of u.
+/// The forward pass of a layer; `epilogue` names the buffer of u.
 ///
 /// # Panics
 /// For an epilogue without u = Mz.

@@ -1,4 +1,4 @@
-//! output (R, m, n) = lhs · rhs, the operands in the order of a [`Layout`].
+//! output (R, m, n) = lhs · rhs, with the operands in the order of a [`Layout`].
 
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::{STORAGE, Shader};
@@ -7,7 +7,7 @@ use crate::gpu::wgsl::{File, LHS_WHOLE, TILE_MATMUL, VECTOR, wgsl};
 
 params! { m: u32, n: u32, k: u32, realizations: u32 }
 
-/// The kernel for one layout and tile, with lines of multiples of 4 or not.
+/// The kernel for one layout and tile; `aligned` if the operands' lines are multiples of 4.
 pub fn shader(layout: Layout, tile: Tile, aligned: bool) -> Shader {
     let [lhs, rhs] = operands(aligned);
     let [lhs_layout, rhs_layout] = layout.files();
@@ -25,7 +25,7 @@ pub fn shader(layout: Layout, tile: Tile, aligned: bool) -> Shader {
     Shader::new(wgsl!("product/matmul"), files)
 }
 
-/// The files of the operands lhs and rhs, with lines of multiples of 4 or not.
+/// The files of the operands lhs and rhs; `aligned` if their lines are multiples of 4.
 pub(in crate::gpu::ops) fn operands(aligned: bool) -> [File; 2] {
     match aligned {
         true => [
