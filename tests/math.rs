@@ -207,7 +207,7 @@ fn round_trips() {
     }
 }
 
-/// `shaders/math.wgsl` as naga reads it, computed in the order in which it is written.
+/// `shaders/lib/math.wgsl` as naga reads it, computed in the order in which it is written.
 mod shader {
     use naga::{BinaryOperator, Expression, Function, Handle, Literal, MathFunction, Statement};
 
@@ -224,7 +224,7 @@ mod shader {
 
     impl Shader {
         pub fn read() -> Self {
-            let source = include_str!("../shaders/math.wgsl");
+            let source = include_str!("../shaders/lib/math.wgsl");
             Self(naga::front::wgsl::parse_str(source).expect("math.wgsl is valid"))
         }
 
