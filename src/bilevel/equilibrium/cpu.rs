@@ -243,7 +243,7 @@ impl CpuLayer {
         );
         // A handful of numbers a sample: the textbook's loss will do.
         let logits: Vec<f64> = logits.into_iter().map(f64::from).collect();
-        let loss = loss_and_gradient(model, &logits, labels);
+        let loss = loss_and_gradient(model.loss, &logits, labels);
         self.delta = loss.delta.iter().map(|&d| d as f32).collect();
         BatchMetrics {
             loss: loss.loss,

@@ -169,7 +169,7 @@ pub fn gradients(
         let z = &trace[trace.len() - 1].z;
         logits.extend((&head * z + vector(&p.head.bias)).iter());
     }
-    let loss = loss_and_gradient(model, &logits, labels);
+    let loss = loss_and_gradient(model.loss, &logits, labels);
 
     let mut gradient = p.map(|_| 0.0);
     let mut dw = DMatrix::zeros(n, n);
