@@ -177,7 +177,8 @@ fn a_certificate_shows_a_rise() {
     assert!(step(2.6).decrease < 0.0);
 }
 
-/// With a potential that has no closed form in its geometry, the algorithm uses the solver and descends.
+/// With a potential that has no closed form in its geometry, the algorithm uses the solver and
+/// descends.
 #[test]
 fn any_potential_can_be_minimised() {
     for activation in &ALL {

@@ -106,8 +106,9 @@ fn the_limit_is_the_unique_minimiser() {
     );
 }
 
-/// Each gradient against central differences of the loss at the limit. There is no gradient at a kink,
-/// where a unit enters or leaves the range within the difference; none of these samples is near one.
+/// Each gradient against central differences of the loss at the limit. There is no gradient at a
+/// kink, where a unit enters or leaves the range within the difference; none of these samples is
+/// near one.
 #[test]
 fn the_hypergradient_is_the_difference_quotient() {
     let step = 1e-6;
@@ -203,8 +204,8 @@ fn processors_agree_with_the_reference() {
     }
 }
 
-/// Gradients are finite however sure the network is of a sample, down to gradients whose squares are 0
-/// in f32.
+/// Gradients are finite however sure the network is of a sample, down to gradients whose squares
+/// are 0 in f32.
 #[test]
 fn gradients_of_sure_samples_are_finite() {
     let (mut equilibrium, parameters) = network(&TANH, 30.0);
@@ -253,8 +254,8 @@ fn memory_of_the_limit_does_not_depend_on_the_iterations() {
     }
 }
 
-/// Problem 2.2 and its limit start at the same parameters and take the same samples in the same order,
-/// so 1,000 layers learn the same as the limit; and the distance of h_L from h falls with L.
+/// Problem 2.2 and its limit start at the same parameters and take the same samples in the same
+/// order, so 1,000 layers learn the same as the limit; and the distance of h_L from h falls with L.
 #[test]
 fn many_layers_learn_what_the_limit_learns() {
     let solver = Solver {

@@ -1,5 +1,5 @@
-//! Properties that the theory proves, checked on the reference in f64; `tests/gpu/theory.rs` checks them
-//! on the adapter.
+//! Properties that the theory proves, checked on the reference in f64; `tests/gpu/theory.rs` checks
+//! them on the adapter.
 
 #[path = "common/theory.rs"]
 mod theory;

@@ -4,9 +4,9 @@ use nalgebra::{DMatrix, DVector};
 
 use super::Geometry;
 
-/// The smooth part of the lower-level problem, f(z) = ½⟨z, Hz⟩ + ⟨d, z⟩ with H symmetric, which tied,
-/// symmetric layers minimise. If layers differ, or if H is not symmetric, there is no common f, and
-/// neither Definition 2.1 nor Theorem 5.1 applies.
+/// The smooth part of the lower-level problem, f(z) = ½⟨z, Hz⟩ + ⟨d, z⟩ with H symmetric, which
+/// tied, symmetric layers minimise. If layers differ, or if H is not symmetric, there is no common
+/// f, and neither Definition 2.1 nor Theorem 5.1 applies.
 #[derive(Clone, Debug)]
 pub struct Smooth {
     /// H, (d, d).
@@ -60,8 +60,8 @@ impl Quadratic {
         (&self.a + &self.c).tr_mul(v) + &self.d
     }
 
-    /// λ_max(A), which bounds τ. It is at most ‖A‖₂, and less if the eigenvalue of A with the largest
-    /// magnitude is negative.
+    /// λ_max(A), which bounds τ. It is at most ‖A‖₂, and less if the eigenvalue of A with the
+    /// largest magnitude is negative.
     pub fn curvature(&self) -> f64 {
         self.a.symmetric_eigenvalues().max()
     }
@@ -87,7 +87,8 @@ impl Majorant {
             + self.geometry.distance(z, v) / self.tau
     }
 
-    /// The largest τ for which F(·; v) is at least Q(·; v), and so at least f, at each v: σ/λ_max(A).
+    /// The largest τ for which F(·; v) is at least Q(·; v), and so at least f, at each v:
+    /// σ/λ_max(A).
     ///
     /// F − Q = τ⁻¹ D(z, v) − ½⟨z − v, A(z − v)⟩ ≥ ½(σ/τ − λ_max(A))‖z − v‖². Prop. 4.1
     /// requires τ ≤ σ/‖A‖₂, which is sufficient; Prop. 3.1 requires τ < 2/‖A‖₂, which is not.
@@ -110,9 +111,9 @@ impl Majorant {
     }
 }
 
-/// The affine part of the minimisation of a majorant. Its last step is a proximity operator: in eq. 10,
-/// z′ = prox_{τg}(Wz + b) with W = I − τ(A + C)ᵀ; in eq. 17, z′ = prox^Φ_{τg}(∇Φ(z) + Wz + b) with
-/// W = −τ(A + C)ᵀ. In both b = −τd.
+/// The affine part of the minimisation of a majorant. Its last step is a proximity operator: in
+/// eq. 10, z′ = prox_{τg}(Wz + b) with W = I − τ(A + C)ᵀ; in eq. 17,
+/// z′ = prox^Φ_{τg}(∇Φ(z) + Wz + b) with W = −τ(A + C)ᵀ. In both b = −τd.
 #[derive(Clone, Debug)]
 pub struct Layer {
     /// Euclidean or Bregman.
@@ -124,8 +125,8 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// The argument of the proximity operator, where `dual` is ∇Φ(z). A caller that carries `dual` from
-    /// layer to layer does not need ρ⁻¹ of a z that was rounded to an end of the range.
+    /// The argument of the proximity operator, where `dual` is ∇Φ(z). A caller that carries `dual`
+    /// from layer to layer does not need ρ⁻¹ of a z that was rounded to an end of the range.
     pub fn pre_activation(&self, z: &DVector<f64>, dual: &DVector<f64>) -> DVector<f64> {
         let affine = &self.weight * z + &self.bias;
         match self.geometry {
@@ -144,8 +145,8 @@ pub struct Definition {
     pub samples: usize,
     /// The largest |F(v; v) − f(v)|, relative to 1 + |f(v)|.
     pub touching: f64,
-    /// The largest excess of F(·; v) over the midpoint of a chord, relative to 1 + |F|. F(·; v) must be
-    /// convex, so that it can be minimised.
+    /// The largest excess of F(·; v) over the midpoint of a chord, relative to 1 + |F|. F(·; v)
+    /// must be convex, so that it can be minimised.
     pub convexity: f64,
     /// The largest f(z) − F(z; v), relative to 1 + |f(z)|.
     pub majorization: f64,

@@ -23,8 +23,8 @@ impl Problem {
         self.smooth.value(z) + self.scale * g
     }
 
-    /// ‖z − prox_g(z − ∇f(z))‖, which is 0 exactly where z is critical for f + g. It does not depend on
-    /// the algorithm.
+    /// ‖z − prox_g(z − ∇f(z))‖, which is 0 exactly where z is critical for f + g. It does not
+    /// depend on the algorithm.
     pub fn residual(&self, z: &DVector<f64>) -> f64 {
         let step = z - self.smooth.gradient(z);
         let proxed = step.map(|v| prox(Geometry::Euclidean, self.potential, self.scale, v));

@@ -95,9 +95,9 @@ impl Potential {
     }
 }
 
-/// The closed form of prox^φ_{τg}, if there is one. It is the activation if g is the indicator of its
-/// range and φ is its own (Prop. 4.2), or if φ = ½t² and τg is the activation's φ − ½t² (Sec. 3); the
-/// operator of a formula; or the projection.
+/// The closed form of prox^φ_{τg}, if there is one. It is the activation if g is the indicator of
+/// its range and φ is its own (Prop. 4.2), or if φ = ½t² and τg is the activation's φ − ½t² (Sec.
+/// 3); the operator of a formula; or the projection.
 pub fn closed_form(geometry: Geometry, potential: Potential, tau: f64) -> Option<Prox> {
     match (geometry, potential) {
         (Geometry::Bregman(activation), Potential::Indicator(interval))
@@ -122,8 +122,8 @@ pub fn closed_form(geometry: Geometry, potential: Potential, tau: f64) -> Option
 pub type Prox = Box<dyn Fn(f64) -> f64>;
 
 /// prox^φ_{τg}(v) = argmin_u τg(u) + φ(u) − uv (Van Nguyen), which for φ = ½t² is the Euclidean
-/// prox_{τg}(v) = argmin_u τg(u) + ½(u − v)². [`solve_increasing`] finds the zero of the derivative. The
-/// error is a few ULP of the derivative, divided by its slope, which is at least σ.
+/// prox_{τg}(v) = argmin_u τg(u) + ½(u − v)². [`solve_increasing`] finds the zero of the
+/// derivative. The error is a few ULP of the derivative, divided by its slope, which is at least σ.
 pub fn prox(geometry: Geometry, potential: Potential, tau: f64, v: f64) -> f64 {
     let [[low, high], [least, most]] = [geometry.domain(), potential.domain()];
     let domain = [low.max(least), high.min(most)];
@@ -138,10 +138,10 @@ pub fn prox_objective(geometry: Geometry, potential: Potential, tau: f64, v: f64
 
 /// The zero of an increasing function on an interval, or the end of the interval next to it.
 ///
-/// An infinite end is replaced by a bracket that doubles until it holds the zero. The bracket is cut at
-/// the secant and at its middle in turn, so each second cut halves it, even if the function is steep
-/// at its ends. It ends when no number is left between the ends, or after 240 cuts, when its width is
-/// at most 2⁻¹²⁰ of the first.
+/// An infinite end is replaced by a bracket that doubles until it holds the zero. The bracket is
+/// cut at the secant and at its middle in turn, so each second cut halves it, even if the function
+/// is steep at its ends. It ends when no number is left between the ends, or after 240 cuts, when
+/// its width is at most 2⁻¹²⁰ of the first.
 pub fn solve_increasing(f: impl Fn(f64) -> f64, [low, high]: [f64; 2]) -> f64 {
     const CUTS: usize = 240;
     let widen = |sign: f64| {

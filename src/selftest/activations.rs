@@ -82,8 +82,8 @@ impl RoundTrip {
         Self { activation, ulps }
     }
 
-    /// Compares `back` with z. The bound is u + (½ + v) κ ULP, where u and v are the bounds of ρ and of
-    /// ρ⁻¹, and κ = |a| h(z) / |z| is the condition number of ρ.
+    /// Compares `back` with z. The bound is u + (½ + v) κ ULP, where u and v are the bounds of ρ
+    /// and of ρ⁻¹, and κ = |a| h(z) / |z| is the condition number of ρ.
     pub(super) fn check(&self, checks: &mut Checks, z: f32, back: f32) {
         let (exact, least) = (f64::from(z), f64::from(f32::MIN_POSITIVE));
         let a = (self.activation.rho_inv)(exact);
@@ -107,8 +107,8 @@ impl RoundTrip {
         });
     }
 
-    /// Numbers of the clamped domain: evenly spread over its middle, and increasingly dense towards its
-    /// ends and 0.
+    /// Numbers of the clamped domain: evenly spread over its middle, and increasingly dense towards
+    /// its ends and 0.
     pub(super) fn domain(&self) -> Vec<f32> {
         let [low, high] = self.activation.clamp;
         let mut z = random(1, 3000, low.max(-20.0), high.min(20.0));

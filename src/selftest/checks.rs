@@ -1,5 +1,5 @@
-//! Expected values with a bound on the float32 rounding of the kernel under test, and the record of the
-//! largest error found, as a fraction of its bound.
+//! Expected values with a bound on the float32 rounding of the kernel under test, and the record of
+//! the largest error found, as a fraction of its bound.
 
 use half::f16;
 use serde::Serialize;
@@ -37,8 +37,8 @@ impl Bounded {
         }
     }
 
-    /// A sum of products of exact factors, summed in any order: the error is n·ε Σ|ab| to first order for
-    /// n rounded operations (Higham, 2002, §3.1).
+    /// A sum of products of exact factors, summed in any order: the error is n·ε Σ|ab| to first
+    /// order for n rounded operations (Higham, 2002, §3.1).
     pub fn dot(terms: impl IntoIterator<Item = (f32, f32)>) -> Self {
         let (mut value, mut magnitude, mut n) = (0.0, 0.0, 0.0);
         for (a, b) in terms {
@@ -106,9 +106,9 @@ impl Bounded {
         }
     }
 
-    /// This value after it is stored as a weight or an activation. In half precision that adds a whole
-    /// ULP, since WGSL leaves the direction of rounding open, and numbers that are not normal may
-    /// become 0.
+    /// This value after it is stored as a weight or an activation. In half precision that adds a
+    /// whole ULP, since WGSL leaves the direction of rounding open, and numbers that are not normal
+    /// may become 0.
     pub fn stored(self, storage: Storage) -> Self {
         const ROUNDING: f64 = 1.0 / (1 << 10) as f64;
         const FLUSH: f64 = 1.0 / (1 << 14) as f64;
@@ -156,7 +156,7 @@ pub struct Checks {
 /// The comparisons of one kernel, contract or network.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// What was checked.
+    /// The kernel, contract or network.
     pub name: String,
     /// The number of compared numbers.
     pub numbers: usize,

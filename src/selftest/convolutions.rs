@@ -26,8 +26,8 @@ pub const ALL: [(&str, Check); 5] = [
     ("dropout", dropout),
 ];
 
-/// Single pixels; primes; kernels that are not square, with different strides and paddings; one filter
-/// and one channel more than a tile has.
+/// Single pixels; primes; kernels that are not square, with different strides and paddings; one
+/// filter and one channel more than a tile has.
 fn shapes() -> Vec<Conv> {
     let conv = |[channels, height, width]: [usize; 3], filters, kernel, stride, padding| Conv {
         channels,
@@ -66,8 +66,8 @@ fn by_realization<const N: usize>(
     (0..ROWS[0]).flat_map(|r| f(part(r))).collect()
 }
 
-/// `f` of the operands, where each result is a sum of `terms` products. Its bound comes from the sum of
-/// the magnitudes, which is `f` of the operands' magnitudes (Higham, 2002, §3.1).
+/// `f` of the operands, where each result is a sum of `terms` products. Its bound comes from the
+/// sum of the magnitudes, which is `f` of the operands' magnitudes (Higham, 2002, §3.1).
 fn sums(
     terms: usize,
     operands: [&[f32]; 2],

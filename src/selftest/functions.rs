@@ -1,5 +1,5 @@
-//! The elementary functions on the adapter: the largest error of each in units in the last place (ULP)
-//! over all ranges, ends and branch points.
+//! The elementary functions on the adapter: the largest error of each in units in the last place
+//! (ULP) over all ranges, ends and branch points.
 
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_PI_2, FRAC_PI_4, LN_2, SQRT_2};
 use std::f64::consts;
@@ -236,8 +236,9 @@ impl Function {
             .collect()
     }
 
-    /// The neighbours of zero, of the smallest normal and the largest number, of 88, 1e3 and 3.4e38, and
-    /// of each branch point; and arguments that approach a branch point from either side.
+    /// The neighbours of zero, of the smallest normal and the largest number, of 88, 1e3 and
+    /// 3.4e38, and of each branch point; and arguments that approach a branch point from either
+    /// side.
     fn special_points(&self, sampling: Sampling) -> Vec<f32> {
         let mut centres = vec![0.0, f32::MIN_POSITIVE, 88.0, 1e3, 3.4e38, f32::INFINITY];
         centres.extend(self.branches);
@@ -253,8 +254,8 @@ impl Function {
         points
     }
 
-    /// A sample of all numbers, a denser sample of the usual ones, and the special points, each with both
-    /// signs.
+    /// A sample of all numbers, a denser sample of the usual ones, and the special points, each
+    /// with both signs.
     pub fn points(&self, sampling: Sampling) -> impl ParallelIterator<Item = f32> + use<> {
         let bits = |from: u32, to: u32, each| {
             let bits = (from..to).into_par_iter().step_by(each);
@@ -266,8 +267,8 @@ impl Function {
         all.chain(usual).chain(special).flat_map_iter(|x| [x, -x])
     }
 
-    /// The error of `found` at x in ULP. It is infinite for NaN, for a result out of range, and for an odd
-    /// function whose result at −x, `found_at_negative`, is not `-found`.
+    /// The error of `found` at x in ULP. It is infinite for NaN, for a result out of range, and for
+    /// an odd function whose result at −x, `found_at_negative`, is not `-found`.
     pub fn error(&self, x: f32, found: f32, found_at_negative: f32) -> f64 {
         let (low, high) = self.range;
         let sign_is_kept = !self.odd || found_at_negative.to_bits() == (-found).to_bits();
@@ -282,8 +283,9 @@ impl Function {
         (f64::from(found) - exact).abs() / spacing(exact)
     }
 
-    /// The widening of the bound, in ULP, for an adapter whose divisions and roots are only as exact as
-    /// WGSL requires: the sum of the allowances of each in the function and in those it calls.
+    /// The widening of the bound, in ULP, for an adapter whose divisions and roots are only as
+    /// exact as WGSL requires: the sum of the allowances of each in the function and in those it
+    /// calls.
     pub fn allowance(&self, math: &Module) -> f64 {
         allowance(math, self.name)
     }

@@ -1,8 +1,8 @@
-//! The self-test of an adapter: elementary functions, activations, each kernel and whole trainings are
-//! compared with f64, each result within a bound that is derived for it.
+//! The self-test of an adapter: elementary functions, activations, each kernel and whole trainings
+//! are compared with f64, each result within a bound that is derived for it.
 //!
-//! `bregman selftest` runs it on the user's adapters; the crate's tests run the same checks. Each check
-//! blocks until the adapter is done.
+//! `bregman selftest` runs it on the user's adapters; the crate's tests run the same checks. Each
+//! check blocks until the adapter is done.
 
 pub mod activations;
 pub mod checks;
@@ -46,8 +46,8 @@ pub struct Report {
     pub seconds: f64,
 }
 
-/// Runs all checks, with `full` on all permutations. `progress` gets the name of each check before it
-/// runs.
+/// Runs all checks, with `full` on all permutations. `progress` gets the name of each check before
+/// it runs.
 ///
 /// # Errors
 /// Errors of the adapter. A wrong result is no error; it is in the report.

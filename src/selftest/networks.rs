@@ -245,12 +245,12 @@ pub fn run(executor: &mut impl Executor, first_seed: u64, realizations: usize) -
 
 /// The reference's run, and the tolerance of float32.
 ///
-/// A float32 step is the exact step of a network with perturbed parameters. The perturbation comes from
-/// rounding: (k + 8) u relative for a dot product of length k with its epilogue, u = 2⁻²⁴ (Higham,
-/// 2002, §3.1), or 2⁻²³ since WGSL leaves the direction of rounding open. So the reference runs again
-/// from parameters that are perturbed at random by η, and the change of each result is scaled from η
-/// to the roundings of all steps. Three draws are summed, since a single one may change a result too
-/// little by chance.
+/// A float32 step is the exact step of a network with perturbed parameters. The perturbation comes
+/// from rounding: (k + 8) u relative for a dot product of length k with its epilogue, u = 2⁻²⁴
+/// (Higham, 2002, §3.1), or 2⁻²³ since WGSL leaves the direction of rounding open. So the reference
+/// runs again from parameters that are perturbed at random by η, and the change of each result is
+/// scaled from η to the roundings of all steps. Three draws are summed, since a single one may
+/// change a result too little by chance.
 pub struct Expected {
     /// The reference's run.
     pub record: Record,
@@ -274,7 +274,8 @@ impl Expected {
         Self::from(model, &initial(model, REALIZATIONS))
     }
 
-    /// The reference's run of `model` on [`splits`] from these parameters, one set for each realization.
+    /// The reference's run of `model` on [`splits`] from these parameters, one set for each
+    /// realization.
     ///
     /// # Errors
     /// Errors of [`Reference::new`].

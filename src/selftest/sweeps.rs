@@ -29,8 +29,8 @@ pub const ALL: [(&str, Check); 3] = [
     ("sweep, dispatches", dispatches),
 ];
 
-/// Many epochs in a dispatch give the same as one epoch in each dispatch, so no driver has cut a loop
-/// short. The clock decides the number: one that stands still allows the most.
+/// Many epochs in a dispatch give the same as one epoch in each dispatch, so no driver has cut a
+/// loop short. The clock decides the number: one that stands still allows the most.
 fn dispatches(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let (kind, form, loss) = (LayerKind::Bregman, Form::Dual, Loss::MeanSquaredError);
     let model = sweep::network(kind, form, &activation::ARCTAN, loss, 3)?;
@@ -119,9 +119,9 @@ fn eight_runs() -> Vec<Run> {
     (0..8).map(run).collect()
 }
 
-/// Compares each loss, count and parameter of the first 20 steps of 8 runs. The tolerance is that of
-/// [`super::networks::Expected`] for sums over two neurons and a batch. The steps are 20 epochs of one
-/// batch, so that each is recorded, and 5 epochs of 4 batches, the last of which is short.
+/// Compares each loss, count and parameter of the first 20 steps of 8 runs. The tolerance is that
+/// of [`super::networks::Expected`] for sums over two neurons and a batch. The steps are 20 epochs
+/// of one batch, so that each is recorded, and 5 epochs of 4 batches, the last of which is short.
 ///
 /// # Errors
 /// Errors of `train`.
@@ -205,8 +205,8 @@ pub fn first_steps(model: &Model, checks: &mut Checks, train: Train<'_>) -> Resu
     Ok(())
 }
 
-/// Checks what a run depends on. Its seed alone gives its initial parameters; a run that diverges has
-/// the loss NaN and disturbs no other run; and a sweep repeats to the bit.
+/// Checks what a run depends on. Its seed alone gives its initial parameters; a run that diverges
+/// has the loss NaN and disturbs no other run; and a sweep repeats to the bit.
 ///
 /// # Errors
 /// Errors of `train`.

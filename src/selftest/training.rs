@@ -241,8 +241,8 @@ fn saturation(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     Ok(())
 }
 
-/// A Bregman network in dual form whose weights, a thousand times the usual, saturate each unit; with
-/// its data, parameters and training.
+/// A Bregman network in dual form whose weights, a thousand times the usual, saturate each unit;
+/// with its data, parameters and training.
 ///
 /// # Errors
 /// None are expected.

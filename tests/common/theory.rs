@@ -1,7 +1,7 @@
-//! Properties of a Bregman network whose layers share W and b (eq. 20, Sec. 5, Theorem 5.1), checked on
-//! any executor: the energy E(z) = −½ zᵀWz − bᵀz falls from layer to layer where W is
-//! symmetric with λ_min ≥ −2σ, and not otherwise; and the dual map a ↦ a + Wρ(a) + b is Lipschitz and
-//! invertible.
+//! Properties of a Bregman network whose layers share W and b (eq. 20, Sec. 5, Theorem 5.1),
+//! checked on any executor: the energy E(z) = −½ zᵀWz − bᵀz falls from layer to layer where W is
+//! symmetric with λ_min ≥ −2σ, and not otherwise; and the dual map a ↦ a + Wρ(a) + b is Lipschitz
+//! and invertible.
 
 use bregman::activation::{self, Activation};
 use bregman::selftest::dispatch::random;
@@ -120,8 +120,8 @@ impl Tied {
         (0..WIDTH).map(quadratic).sum()
     }
 
-    /// The rounding errors of a and z of a layer in one step: a sum of WIDTH + 3 terms, and 12 ULP of ρ
-    /// (the self-test's bound for any adapter).
+    /// The rounding errors of a and z of a layer in one step: a sum of WIDTH + 3 terms, and 12 ULP
+    /// of ρ (the self-test's bound for any adapter).
     fn roundings(&self, z: &[f64], a: &[f64], epsilon: f64) -> [Vec<f64>; 2] {
         let of_a = |i: usize| {
             let [_, magnitude] = self.affine(z, i);

@@ -56,8 +56,9 @@ fn is_bounded(activation: &Activation) -> bool {
     activation.range.iter().all(|end| end.is_finite())
 }
 
-/// The largest move of a network that converges. A unit that drifts to an end of its range by c in each
-/// layer has an algebraic tail at worst (arctan): at layer l it moves by c/(1 + (cl)²) ≤ 1/(2l).
+/// The largest move of a network that converges. A unit that drifts to an end of its range by c in
+/// each layer has an algebraic tail at worst (arctan): at layer l it moves by
+/// c/(1 + (cl)²) ≤ 1/(2l).
 const STILL_MOVING: f64 = 0.5 / DEPTH as f64;
 
 pub(super) fn theorem_5_1(effort: Effort, activation: &'static Activation) -> Vec<Row> {
@@ -201,8 +202,8 @@ pub(super) fn forgotten_input(effort: Effort, activation: &'static Activation) -
     let sigma = activation.sigma;
     let mut measured = Measured::default();
     for mut sampler in effort.samplers() {
-        // Well inside the bounds of λ(W): there the influence of the start fades like ½ᴸ if φ″ is near σ,
-        // and more slowly elsewhere.
+        // Well inside the bounds of λ(W): there the influence of the start fades like ½ᴸ if φ″ is
+        // near σ, and more slowly elsewhere.
         let (network, start) = tied(&mut sampler, activation, [-1.5 * sigma, -0.5 * sigma]);
         let other = sampler.point(activation, start.len(), SPREAD);
         let [one, two] = [start, other].map(|x| network.limit(&x, DEPTH));

@@ -1,5 +1,5 @@
-//! The propositions of Sections 2 to 5 on samples: the corrected ones hold, and those that are wrong or
-//! lack a hypothesis fail, as they must.
+//! The propositions of Sections 2 to 5 on samples: the corrected ones hold, and those that are
+//! wrong or lack a hypothesis fail, as they must.
 
 mod convergence;
 mod majorants;
@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::sampler::Sampler;
 use crate::activation::{self, Activation};
 
-/// The rounding error of an inequality between sums of about d² products, relative to the result: 10²
-/// roundings of terms that are 10² times as large.
+/// The rounding error of an inequality between sums of about d² products, relative to the result:
+/// 10² roundings of terms that are 10² times as large.
 const ROUNDING: f64 = 1e-12;
 
 /// The largest |ρ⁻¹| of the drawn points. Up to here f64 resolves 1 − ρ well.
@@ -25,7 +25,7 @@ const DEPTH: usize = 2_000;
 pub struct Row {
     /// The proposition, and the activation if it is about one.
     pub name: String,
-    /// What was drawn and measured.
+    /// The random problems and the measurement, in words.
     pub sampled: &'static str,
     /// The number of samples.
     pub samples: usize,

@@ -176,8 +176,8 @@ fn integrate(f: fn(f64) -> f64, s: f64, t: f64) -> f64 {
     half * middles.map(part).sum::<f64>()
 }
 
-/// Sec. 5 calls the g of Examples 3.1 and 3.2 nonconvex. This claim holds if a violation of convexity
-/// is found.
+/// Sec. 5 calls the g of Examples 3.1 and 3.2 nonconvex. This claim holds if a violation of
+/// convexity is found.
 pub(super) fn convexity(effort: Effort) -> Vec<Row> {
     let formulas = [&EXAMPLE_3_1, &EXAMPLE_3_2];
     let row = |formula: &'static Formula| {

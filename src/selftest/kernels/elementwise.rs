@@ -1,5 +1,5 @@
-//! Elementwise kernels, the gather, the projection onto the simplex, the check for finite numbers, and
-//! a dispatch that is folded into two dimensions.
+//! Elementwise kernels, the gather, the projection onto the simplex, the check for finite numbers,
+//! and a dispatch that is folded into two dimensions.
 
 use super::{R, elements, in_range};
 use crate::activation;
@@ -139,7 +139,8 @@ pub(super) fn gather(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         .collect();
     let values: Vec<f32> = (0..256).map(|p| p as f32 * 0.5 - 3.0).collect();
     let order: Vec<u32> = (0..R * samples).map(|i| (i * 7 % samples) as u32).collect();
-    // Three samples are left for a batch of five. The order is one for each realization, or one for all.
+    // Three samples are left for a batch of five. The order is one for each realization, or one for
+    // all.
     let [first, count] = [8, 3];
     for order_stride in [samples, 0] {
         let mut run = Run::default();

@@ -10,8 +10,8 @@ use crate::nn::{Layer, LayerKind};
 use crate::selftest::checks::{Bounded, Checks};
 use crate::selftest::dispatch::{UNWRITTEN, random};
 
-/// Every activation with the small tile and the sigmoid with every tile; with `full`, every activation
-/// with every tile.
+/// Every activation with the small tile and the sigmoid with every tile; with `full`, every
+/// activation with every tile.
 fn activations_and_tiles(full: bool) -> impl Iterator<Item = (&'static Activation, Tile)> {
     let all = activation::ALL.iter();
     all.flat_map(|activation| Tile::ALL.map(|tile| (activation, tile)))
@@ -89,7 +89,7 @@ impl<'a> ForwardCase<'a> {
                 ..u
             };
             let slope = (self.activation.rho_slope)(u.value);
-            // Only checks without an error in u have one where the slope vanishes.
+            // The slope vanishes only in checks where u has no error.
             let steepest = if u.error == 0.0 { 0.0 } else { 1.0 / slope };
             u.through(self.activation.rho_inv, 2.0 * steepest)
         };
@@ -102,7 +102,7 @@ impl<'a> ForwardCase<'a> {
         }
     }
 
-    /// z of a′.
+    /// z, of a′.
     fn output(&self, term: Term, a: Bounded) -> Bounded {
         match term {
             Term::Linear => a,
@@ -111,7 +111,8 @@ impl<'a> ForwardCase<'a> {
     }
 }
 
-/// What a layer adds to Wz + b before ρ: the epilogues of the forward pass without their buffers.
+/// The term that a layer adds to Wz + b before ρ: an epilogue of the forward pass without its
+/// buffers.
 #[derive(Clone, Copy, PartialEq)]
 enum Term {
     Linear,
@@ -131,14 +132,14 @@ impl Term {
         Self::BregmanLift,
         Self::BregmanDual,
     ];
-    /// Those that read z or u alone, and apply ρ.
+    /// The terms of a first layer that applies ρ.
     const OF_PIXELS: [Self; 4] = [
         Self::Standard,
         Self::Euclidean,
         Self::Bregman,
         Self::BregmanLift,
     ];
-    /// Those of layers with M.
+    /// The terms of layers with M.
     const MIXED: [Self; 3] = [Self::Euclidean, Self::Bregman, Self::BregmanLift];
 
     /// Whether the layer writes a′, too.
