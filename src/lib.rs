@@ -84,6 +84,7 @@ pub mod atomic_file;
 pub mod bench;
 pub mod bilevel;
 pub mod checkpoint;
+pub mod cli;
 pub mod cpu;
 pub mod data;
 pub mod device;

@@ -8,8 +8,9 @@ use bregman::executor::{Executor, Sgd, Split};
 use bregman::train::{self, Position, Schedule, Summary};
 
 use crate::options::{Options, Resolved};
-use crate::report::{self, Progress, say};
+use crate::report::{self, Progress};
 use crate::{load_data, print_result};
+use bregman::cli::say::{print, say};
 
 /// Trains or evaluates an equilibrium layer as `options` say.
 ///
@@ -128,7 +129,7 @@ pub async fn run(options: &Options) -> Result<()> {
         say(format_args!("results in {}", folder.display()));
     }
     if options.json {
-        report::print(&(report::json(&summary) + "\n"))
+        print(&(report::json(&summary) + "\n"))
     } else {
         print_result(&summary, &model, kind)
     }
