@@ -91,6 +91,7 @@ pub mod device;
 pub mod error;
 pub mod executor;
 pub mod gpu;
+pub mod kernels;
 pub mod math;
 pub mod nn;
 pub mod onnx;

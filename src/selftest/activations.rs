@@ -7,7 +7,7 @@ use crate::activation::{self, Activation};
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::gpu::ops;
-use crate::gpu::shader::MATH;
+use crate::gpu::wgsl::MATH;
 
 /// The checks, by name.
 pub const ALL: [(&str, Check); 3] = [
@@ -20,7 +20,7 @@ fn rho(gpu: &mut Gpu, activation: &Activation, a: &[f32]) -> Result<Vec<f32>> {
     let mut run = Run::default();
     let input = run.input(a);
     let output = run.output(a.len());
-    run.op(ops::apply_rho::apply_rho(
+    run.op(ops::elementwise::apply_rho::apply_rho(
         activation,
         a.len(),
         input,
@@ -34,7 +34,7 @@ fn rho_inv(gpu: &mut Gpu, activation: &Activation, z: &[f32]) -> Result<Vec<f32>
     let input = run.input(z);
     let output = run.output(z.len());
     let clamp = activation.clamp;
-    run.op(ops::apply_rho_inv::apply_rho_inv(
+    run.op(ops::elementwise::apply_rho_inv::apply_rho_inv(
         activation,
         z.len(),
         clamp,

@@ -4,8 +4,8 @@ use super::checks::{Bounded, Check, Checks};
 use super::dispatch::{Run, random};
 use crate::activation;
 use crate::error::Result;
-use crate::gpu::ops::conv2d_backward_weight::Parts;
-use crate::gpu::shader::Tile;
+use crate::gpu::ops::conv::conv2d_backward_weight::Parts;
+use crate::gpu::tile::Tile;
 use crate::gpu::{Gpu, ops};
 use crate::nn::cnn::{Conv, Dropout, Pool};
 use crate::reference::cnn::dropout_factors;
@@ -108,16 +108,16 @@ fn forward(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
 
         let mut run = Run::default();
         let [x, weight, bias] = [&x, &weight, &bias].map(|values| run.input(values));
-        let op = ops::conv2d_forward::conv2d_forward;
+        let op = ops::conv::conv2d_forward::conv2d_forward;
         let plain = Tile::ALL.map(|tile| {
             let output = run.output(images * conv.outputs());
             run.op(op(&conv, ROWS, tile, None, [x, weight], output));
             output
         });
-        let tile = ops::conv2d_forward::tile(&conv, ROWS[1]);
+        let tile = ops::conv::conv2d_forward::tile(&conv, ROWS[1]);
         let biased = run.output(images * conv.outputs());
         run.op(op(&conv, ROWS, tile, None, [x, weight], biased));
-        run.op(ops::add_channel_bias::add_channel_bias(
+        run.op(ops::elementwise::add_channel_bias::add_channel_bias(
             &conv, ROWS, bias, biased,
         ));
         let fused: Vec<_> = activation::ALL
@@ -166,7 +166,7 @@ fn backward_input(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         let operands = [&delta, &weight].map(|values| run.input(values));
         let outputs = Tile::ALL.map(|tile| {
             let output = run.output(images * conv.inputs());
-            run.op(ops::conv2d_backward_input::conv2d_backward_input(
+            run.op(ops::conv::conv2d_backward_input::conv2d_backward_input(
                 &conv, ROWS, tile, operands, output,
             ));
             output
@@ -215,11 +215,11 @@ fn backward_weight(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
             let partial = run.output(parts.len(&conv, ROWS[0]));
             let gradients = [&weight, &bias].map(|values| run.output(values.len()));
             let parameters = [&weight, &bias].map(|values| run.input(values));
-            run.op(ops::conv2d_backward_weight::conv2d_backward_weight(
+            run.op(ops::conv::conv2d_backward_weight::conv2d_backward_weight(
                 &conv, ROWS, parts, operands, partial,
             ));
             for (rate, tensors) in [(None, gradients), (Some(RATE), parameters)] {
-                run.op(ops::conv2d_update::conv2d_update(
+                run.op(ops::conv::conv2d_update::conv2d_update(
                     &conv, ROWS[0], parts, rate, partial, tensors,
                 ));
             }
@@ -277,14 +277,14 @@ fn max_pool2d(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         let [x, delta, z] = [&x, &delta, &z].map(|values| run.input(values));
         let [output, places] = [0, 1].map(|_| run.output(largest.len()));
         let [plain, fused] = [0, 1].map(|_| run.output(inputs));
-        run.op(ops::max_pool2d_forward::max_pool2d_forward(
+        run.op(ops::conv::max_pool2d_forward::max_pool2d_forward(
             &pool,
             images,
             x,
             [output, places],
         ));
         for (activation, output) in [(None, plain), (Some((tanh, z)), fused)] {
-            run.op(ops::max_pool2d_backward::max_pool2d_backward(
+            run.op(ops::conv::max_pool2d_backward::max_pool2d_backward(
                 &pool,
                 images,
                 activation,
@@ -316,14 +316,14 @@ fn dropout(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         let counter = run.bytes(&[0; 4]);
         let outputs = [0, 1].map(|_| run.output(x.len()));
         for output in outputs {
-            run.op(ops::dropout::dropout(
+            run.op(ops::elementwise::dropout::dropout(
                 Some(&drawn),
                 [ROWS[0], len],
                 counter,
                 input,
                 output,
             ));
-            run.op(ops::count_step::count_step(counter));
+            run.op(ops::elementwise::count_step::count_step(counter));
         }
         let found = run.read(gpu, &outputs)?;
         for (step, found) in found.iter().enumerate() {

@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::dispatch::Run;
 use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::gpu::ops::apply_function::apply_function;
-use crate::gpu::shader::{File, MATH};
+use crate::gpu::ops::elementwise::apply_function::apply_function;
+use crate::gpu::wgsl::{File, MATH};
 use crate::math::*;
 
 /// The bound of each function in ULP, where ÷ and √ are rounded correctly.

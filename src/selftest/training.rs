@@ -10,8 +10,9 @@ use super::networks::{
 use crate::activation::{self, Activation};
 use crate::error::Result;
 use crate::executor::{Executor, Sgd, Splits};
-use crate::gpu::ops::layer_forward::{Epilogue, Input, Operands, layer_forward};
-use crate::gpu::shader::{Storage, Tile};
+use crate::gpu::ops::layer::layer_forward::{Epilogue, Input, Operands, layer_forward};
+use crate::gpu::shader::Storage;
+use crate::gpu::tile::Tile;
 use crate::gpu::{Gpu, GpuExecutor, PlanOptions};
 use crate::nn::{Form, Layer, LayerKind, Loss, Model, Parameters};
 use crate::reference;

@@ -45,11 +45,9 @@ mod cpu;
 pub mod experiment;
 mod gpu;
 mod layer;
-mod product;
 pub mod reference;
 
 pub use any::AnyEquilibrium;
 pub use cpu::{CpuEquilibrium, CpuLayer};
 pub use gpu::GpuEquilibrium;
-use layer::NEGLIGIBLE_SQUARE; // moved
 pub use layer::{DELTA, Equilibrium, Gradient, Solver, SolverReport};

@@ -180,7 +180,7 @@ pub(super) fn head(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
             run.step(first, count as u32, slot);
             let delta = run.output(R * batch * outputs);
             let metrics = run.output(2 * R * batch * 2);
-            let operands = ops::head::Operands {
+            let operands = ops::layer::head::Operands {
                 z: run.input(&z),
                 weight: run.input(&weight),
                 bias: run.input(&bias),
@@ -189,7 +189,13 @@ pub(super) fn head(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
                 delta,
                 metrics,
             };
-            run.op(ops::head::head(loss, [R, batch], &layer, samples, operands));
+            run.op(ops::layer::head::head(
+                loss,
+                [R, batch],
+                &layer,
+                samples,
+                operands,
+            ));
             let logits = elements(batch, outputs, |r, i, j| {
                 let line = (r * batch + i) * inputs;
                 let entry = (r * outputs + j) * inputs;
