@@ -1,16 +1,10 @@
 //! Training of one Bregman layer at its limit.
 
-use std::ops::Range;
-use std::sync::Arc;
-
 use bregman::atomic_file;
-use bregman::bilevel::equilibrium::{
-    CpuEquilibrium, Equilibrium, GpuEquilibrium, Gradient, Solver, SolverReport, checkpoint,
-};
+use bregman::bilevel::equilibrium::{AnyEquilibrium, Equilibrium, Solver, checkpoint};
 use bregman::device::Device;
 use bregman::error::Result;
-use bregman::executor::{BatchMetrics, Executor, Sgd, Split};
-use bregman::nn::Parameters;
+use bregman::executor::{Executor, Sgd, Split};
 use bregman::train::{self, Position, Schedule, Summary};
 
 use crate::options::{Options, Resolved};
@@ -18,53 +12,10 @@ use crate::report::{self, Progress};
 use crate::{load_data, print_result};
 use bregman::cli::say::{print, say};
 
-/// The layer on either kind of device.
-enum AnyEquilibrium {
-    Cpu(Box<CpuEquilibrium>),
-    Gpu(Box<GpuEquilibrium>),
-}
-
-impl AnyEquilibrium {
-    fn take_report(&mut self) -> SolverReport {
-        match self {
-            Self::Cpu(executor) => executor.take_report(),
-            Self::Gpu(executor) => executor.take_report(),
-        }
-    }
-}
-
-impl Executor for AnyEquilibrium {
-    async fn train_steps(
-        &mut self,
-        orders: &[Vec<u32>],
-        steps: Range<usize>,
-        progress: &mut dyn FnMut(usize),
-    ) -> Result<Vec<Vec<BatchMetrics>>> {
-        match self {
-            Self::Cpu(executor) => executor.train_steps(orders, steps, progress).await,
-            Self::Gpu(executor) => executor.train_steps(orders, steps, progress).await,
-        }
-    }
-
-    async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>> {
-        match self {
-            Self::Cpu(executor) => executor.evaluate(split).await,
-            Self::Gpu(executor) => executor.evaluate(split).await,
-        }
-    }
-
-    async fn parameters(&mut self) -> Result<Vec<Parameters>> {
-        match self {
-            Self::Cpu(executor) => executor.parameters().await,
-            Self::Gpu(executor) => executor.parameters().await,
-        }
-    }
-}
-
-/// Trains, or evaluates, what `options` say.
+/// Trains or evaluates an equilibrium layer as `options` say.
 ///
 /// # Errors
-/// Those of the data, the checkpoint, the device and of training.
+/// Errors of the data, the checkpoint, the device and of training.
 pub async fn run(options: &Options) -> Result<()> {
     let solver = Solver {
         tolerance: options.tolerance,
@@ -134,18 +85,8 @@ pub async fn run(options: &Options) -> Result<()> {
         batch_size: sgd.batch_size,
         validation: splits.validation.is_some(),
     };
-    let mut executor = match device.gpu {
-        None => {
-            let splits = Arc::new(splits);
-            let way = Gradient::Implicit;
-            let executor = CpuEquilibrium::new(&equilibrium, splits, parameters, sgd, way)?;
-            AnyEquilibrium::Cpu(Box::new(executor))
-        }
-        Some(gpu) => {
-            let executor = GpuEquilibrium::new(gpu, &equilibrium, &splits, &parameters, sgd);
-            AnyEquilibrium::Gpu(Box::new(executor.await?))
-        }
-    };
+    let mut executor =
+        AnyEquilibrium::new(device.gpu, &equilibrium, splits, parameters, sgd).await?;
 
     let mut position = Position::default();
     let test_accuracies = if options.eval_only {
