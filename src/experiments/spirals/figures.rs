@@ -1,288 +1,282 @@
-//! The figures: their settings, and how they are drawn.
+//! The figures: what is trained for each, how it is drawn, and the paper's numbers beside it.
 
-use bregman::atomic_file;
-use bregman::data::spirals::{Spirals, input_range};
-use bregman::error::Result;
-use bregman::nn::{Init, LayerKind, Loss, Model, Parameters};
-use bregman::plot::{Axis, Corner, Figure, Heat, Marks, PALETTE, Panel, Series, layer_color};
-use bregman::reference::forward;
-use bregman::sweep::{self, Record, Run, Sweep, reference};
+use std::path::{Path, PathBuf};
+
 use glam::DVec2;
 
-use crate::keep;
-use crate::options::{Choice, Options};
-use crate::report::say;
-use crate::results::{RATES, Row, differences, row, spread};
-use crate::train::{Trained, Trainer};
+use super::results::{self, Quantity, RATES, Row, Table, differences, row, spread};
+use super::settings::{Points, Settings};
+use super::train::Trained;
+use crate::data::spirals::{Spirals, input_range};
+use crate::error::Result;
+use crate::files::atomic;
+use crate::kind::{Init, LayerKind, Loss};
+use crate::nn::{LayerParameters, Model, Parameters};
+use crate::plot::{self, Axis, Corner, Heat, Marks, PALETTE, Panel, Series, layer_color};
+use crate::reference::forward;
+use crate::sweep::{Record, Sweep, reference};
 
-/// The settings of a figure, where no option replaces them.
-struct Defaults {
-    layers: usize,
-    epochs: u32,
-    batch_size: usize,
-    rates: &'static [f32],
-    inits: &'static [Init],
+/// A figure: what is trained for it where no option says otherwise, and what is made of that.
+#[derive(Debug)]
+pub struct Figure {
+    /// Its name, `6-left`.
+    pub name: &'static str,
+    /// What it shows.
+    pub summary: &'static str,
+    /// The kinds of layer.
+    pub kinds: &'static [LayerKind],
+    /// Hidden layers.
+    pub layers: usize,
+    /// Passes over the training set.
+    pub epochs: u32,
+    /// Samples in a mini-batch.
+    pub batch_size: usize,
+    /// Learning rates; a figure with one takes no more.
+    pub rates: &'static [f32],
+    /// Kinds of initial weights.
+    pub inits: &'static [Init],
+    /// The largest number of epochs whose metrics are recorded; the last epoch is always one.
+    pub recorded: u32,
+    /// Its tables, each with a name of its own.
+    pub tables: &'static [Table],
+    /// Draws what was trained for it.
+    draw: fn(&Shown<'_>) -> Drawing,
 }
 
-fn defaults(figure: Choice) -> Defaults {
-    let shallow = Defaults {
-        layers: 3,
-        epochs: 1000,
-        batch_size: 10,
-        rates: &[0.1],
-        inits: &[Init::Random],
-    };
-    match figure {
-        Choice::Five => Defaults {
-            inits: Init::ALL,
-            ..shallow
-        },
-        Choice::SixLeft => Defaults {
-            epochs: 10_000,
-            rates: &RATES,
-            ..shallow
-        },
-        Choice::SixRight => Defaults {
-            layers: 50,
-            epochs: 300,
-            inits: Init::ALL,
-            ..shallow
-        },
-        Choice::Depth100 => Defaults {
-            layers: 100,
-            epochs: 1000,
-            batch_size: 16,
-            rates: &[0.01],
-            inits: Init::ALL,
-        },
-        Choice::Four | Choice::All => shallow,
-    }
-}
-
-/// The settings of a figure, as the options have them.
-struct Settings<'a> {
-    options: &'a Options,
-    figure: Choice,
-    layers: usize,
-    epochs: u32,
-    batch_size: usize,
-    rates: Vec<f32>,
-    inits: Vec<Init>,
-}
-
-impl Settings<'_> {
-    fn new(figure: Choice, options: &Options) -> Settings<'_> {
-        let defaults = defaults(figure);
-        let mut rates = options.lr.clone().unwrap_or(defaults.rates.to_vec());
-        if figure != Choice::SixLeft {
-            rates.truncate(1);
-        }
-        let mut inits = options
-            .init
-            .map_or(defaults.inits.to_vec(), |init| vec![init]);
-        if figure == Choice::Four {
-            inits.truncate(1);
-        }
-        Settings {
-            options,
-            figure,
-            layers: options.layers.unwrap_or(defaults.layers),
-            epochs: options.epochs.unwrap_or(defaults.epochs),
-            batch_size: options.batch_size.unwrap_or(defaults.batch_size),
-            rates,
-            inits,
-        }
-    }
-
-    /// One sweep of `kind`: all runs at all rates, rate by rate.
-    fn sweep(&self, kind: LayerKind, init: Init, record_every: u32) -> Result<Sweep> {
-        let Options {
-            form,
-            activation,
-            loss,
-            runs,
-            seed,
-            ..
-        } = *self.options;
-        let of_rate = |&learning_rate| {
-            (0..runs as u64).map(move |run| Run {
-                seed: seed.wrapping_add(run),
-                learning_rate,
-            })
-        };
-        Ok(Sweep {
-            model: sweep::network(kind, form, activation, loss, self.layers)?,
-            init,
-            runs: self.rates.iter().flat_map(of_rate).collect(),
-            epochs: self.epochs,
-            batch_size: self.batch_size,
-            record_every,
-        })
-    }
-
-    /// What the figure shows, from every initialisation.
-    fn sweeps(&self) -> Result<Vec<Sweep>> {
-        let (kinds, record_every) = match self.figure {
-            Choice::Four => (&[LayerKind::Bregman][..], self.epochs),
-            Choice::Five => (LayerKind::ALL, self.epochs.div_ceil(1000)),
-            _ => (LayerKind::ALL, self.epochs),
-        };
-        let mut sweeps = Vec::new();
-        for &init in &self.inits {
-            for &kind in kinds {
-                sweeps.push(self.sweep(kind, init, record_every)?);
-            }
-        }
-        Ok(sweeps)
-    }
-
-    /// All that the sweeps depend on, as options.
-    fn described(&self) -> keep::Settings {
-        let options = self.options;
-        let list = |words: Vec<String>| words.join(",");
-        [
-            ("--runs", options.runs.to_string()),
-            ("--epochs", self.epochs.to_string()),
-            (
-                "--lr",
-                list(self.rates.iter().map(f32::to_string).collect()),
-            ),
-            ("--batch-size", self.batch_size.to_string()),
-            ("--activation", options.activation.name.to_owned()),
-            ("--layers", self.layers.to_string()),
-            (
-                "--init",
-                list(self.inits.iter().map(|i| i.name().to_owned()).collect()),
-            ),
-            ("--form", options.form.name().to_owned()),
-            ("--loss", options.loss.name().to_owned()),
-            ("--seed", options.seed.to_string()),
-        ]
-        .into()
-    }
-
-    fn caption(&self, what: &str) -> String {
-        let options = self.options;
-        let last = options.seed.wrapping_add(options.runs as u64 - 1);
-        let rate = match self.rates.as_slice() {
-            [rate] => format!(", learning rate {rate}"),
-            _ => String::new(),
-        };
-        format!(
-            "{what} {} layers of 2 neurons, {}, {} form, {}, batches of {}, {} epochs{rate}.\n\
-             {} runs, seeds {} to {last}, on 1000 points.",
-            self.layers,
-            options.activation.name,
-            options.form.name(),
-            match options.loss {
-                Loss::MeanSquaredError => "squared error",
-                Loss::CrossEntropy => "cross-entropy",
+/// The figures, in the order in which they are made.
+pub static FIGURES: [Figure; 5] = [
+    Figure {
+        name: "4",
+        summary: "representations",
+        kinds: &[LayerKind::Bregman],
+        tables: &[Table {
+            name: "4",
+            quantity: Quantity::TrainingLoss,
+            paper: Table::no_paper,
+            claims: Table::no_claims,
+        }],
+        draw: representations,
+        ..SHALLOW
+    },
+    Figure {
+        name: "5",
+        summary: "loss by epoch",
+        inits: Init::ALL,
+        recorded: 1000,
+        tables: &[
+            Table {
+                name: "5-left",
+                quantity: Quantity::TrainingLoss,
+                paper: results::paper_5,
+                claims: results::claims_5_left,
             },
-            self.batch_size,
-            self.epochs,
-            options.runs,
-            options.seed,
-        )
+            Table {
+                name: "5-right",
+                quantity: Quantity::TrainingLoss,
+                paper: results::paper_5,
+                claims: results::claims_5_right,
+            },
+        ],
+        draw: losses,
+        ..SHALLOW
+    },
+    Figure {
+        name: "6-left",
+        summary: "accuracy by learning rate",
+        epochs: 10_000,
+        rates: &RATES,
+        tables: &[Table {
+            name: "6-left",
+            quantity: Quantity::TrainingAccuracy,
+            paper: results::paper_6_left,
+            claims: results::claims_6_left,
+        }],
+        draw: rates,
+        ..SHALLOW
+    },
+    Figure {
+        name: "6-right",
+        summary: "differences of layers, 50 layers",
+        layers: 50,
+        epochs: 300,
+        inits: Init::ALL,
+        tables: &[Table {
+            name: "6-right",
+            quantity: Quantity::TrainingAccuracy,
+            paper: Table::no_paper,
+            claims: results::claims_6_right,
+        }],
+        draw: layer_differences,
+        ..SHALLOW
+    },
+    Figure {
+        name: "depth100",
+        summary: "test accuracy and norms, 100 layers",
+        layers: 100,
+        batch_size: 16,
+        rates: &[0.01],
+        inits: Init::ALL,
+        tables: &[Table {
+            name: "depth100",
+            quantity: Quantity::TestAccuracy,
+            paper: results::paper_depth_100,
+            claims: Table::no_claims,
+        }],
+        draw: depth,
+        ..SHALLOW
+    },
+];
+
+/// The paper's usual settings.
+const SHALLOW: Figure = Figure {
+    name: "",
+    summary: "",
+    kinds: LayerKind::ALL,
+    layers: 3,
+    epochs: 1000,
+    batch_size: 10,
+    rates: &[0.1],
+    inits: &[Init::Random],
+    recorded: 1,
+    tables: &[],
+    draw: |_| Drawing::default(),
+};
+
+impl Figure {
+    /// What is trained for it.
+    ///
+    /// # Errors
+    /// Those of [`crate::sweep::network`].
+    pub fn sweeps(&'static self, options: &super::Options) -> Result<Vec<Sweep>> {
+        Settings::new(self, options).sweeps()
     }
 
-    fn save(&self, stem: &str, figure: &Figure, csv: &str) -> Result<()> {
-        let folder = &self.options.out_dir;
-        figure.save(&folder.join(stem))?;
-        atomic_file::write(&folder.join(format!("{stem}.csv")), csv.as_bytes())?;
-        Ok(())
-    }
-
-    /// Where the loss is read.
-    fn loss_label(&self) -> &'static str {
-        match self.options.loss {
-            Loss::MeanSquaredError => "training loss (mean squared error)",
-            Loss::CrossEntropy => "training loss (cross-entropy, nats)",
-        }
-    }
-}
-
-/// Finds out, before anything is trained, whether what is to go on fits the options.
-///
-/// # Errors
-/// Those of [`Trainer::kept`].
-pub fn check_kept(options: &Options, trainer: &Trainer) -> Result<()> {
-    let mut found = false;
-    for figure in options.figures() {
-        let settings = Settings::new(figure, options);
-        let kept = trainer.kept(figure, &settings.described(), &settings.sweeps()?)?;
-        found |= kept.is_some();
-    }
-    if options.resume && !found {
-        say(format_args!(
-            "there is no checkpoint in {}: starting from the beginning",
-            options.out_dir.display()
-        ));
-    }
-    Ok(())
-}
-
-/// Trains what `figure` shows, draws it, and writes its numbers; none if the program was asked to
-/// stop.
-///
-/// # Errors
-/// Those of training and of writing files.
-pub fn make(figure: Choice, options: &Options, trainer: &mut Trainer) -> Result<Option<Vec<Row>>> {
-    let settings = Settings::new(figure, options);
-    let sweeps = settings.sweeps()?;
-    let Some(trained) = trainer.train(figure, &settings.described(), &sweeps)? else {
-        return Ok(None);
-    };
-    let draw = match figure {
-        Choice::Four => representations,
-        Choice::Five => losses,
-        Choice::SixLeft => rates,
-        Choice::SixRight => layer_differences,
-        Choice::Depth100 => depth,
-        Choice::All => return Ok(Some(Vec::new())),
-    };
-    draw(&settings, &sweeps, &trained, trainer).map(Some)
-}
-
-/// A row with what all rows of a figure share.
-fn rows_of(
-    figure: &'static str,
-    settings: &Settings<'_>,
-    sweep: &Sweep,
-    (record, trained): (&Record, &Trained),
-    trainer: &Trainer,
-) -> Vec<Row> {
-    let runs = settings.options.runs;
-    (0..settings.rates.len())
-        .map(|rate| Row {
-            device: trained.device.clone(),
-            steps_per_second: trained.steps_per_second,
-            ..row(
-                figure,
-                sweep,
-                record,
-                rate * runs..(rate + 1) * runs,
-                trainer,
-            )
+    /// Draws what was trained with `settings`, which are of this figure, on `points`.
+    pub fn draw(
+        &self,
+        settings: &Settings,
+        sweeps: &[Sweep],
+        trained: &Trained,
+        points: &Points,
+    ) -> Drawing {
+        (self.draw)(&Shown {
+            settings,
+            sweeps,
+            trained,
+            points,
         })
-        .collect()
+    }
+}
+
+/// Pictures, and a row for each layer and setting.
+#[derive(Clone, Debug, Default)]
+pub struct Drawing {
+    /// The pictures.
+    pub pictures: Vec<Picture>,
+    /// The rows of the figure's tables.
+    pub rows: Vec<Row>,
+}
+
+/// A picture and the numbers in it.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// The name of its files.
+    pub stem: &'static str,
+    /// The picture.
+    pub figure: plot::Figure,
+    /// Its numbers, CSV.
+    pub csv: String,
+}
+
+impl Picture {
+    /// Writes PNG, SVG and CSV into `folder`; returns their paths.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::error::Error::Io).
+    pub fn save(&self, folder: &Path) -> Result<[PathBuf; 3]> {
+        let [png, svg] = self.figure.save(&folder.join(self.stem))?;
+        let csv = folder.join(format!("{}.csv", self.stem));
+        Ok([png, svg, atomic::write(&csv, self.csv.as_bytes())?])
+    }
+}
+
+/// What a figure shows.
+struct Shown<'a> {
+    settings: &'a Settings,
+    sweeps: &'a [Sweep],
+    trained: &'a Trained,
+    points: &'a Points,
+}
+
+impl Shown<'_> {
+    /// The sweeps with initial weights `init`, each with its record.
+    fn of_init(&self, init: Init) -> impl Iterator<Item = (&Sweep, &Record)> {
+        let all = self.sweeps.iter().zip(&self.trained.records);
+        all.filter(move |(sweep, _)| sweep.init == init)
+    }
+
+    /// The rows of a sweep, one for each learning rate.
+    fn rows(&self, figure: &'static str, sweep: &Sweep, record: &Record) -> Vec<Row> {
+        let runs = self.settings.options.runs;
+        let of_rate = |rate: usize| {
+            let which = rate * runs..(rate + 1) * runs;
+            row(figure, sweep, (record, self.trained), which, self.points)
+        };
+        (0..self.settings.rates.len()).map(of_rate).collect()
+    }
+
+    /// The rows of a sweep with the ratio of its last difference of layers to its first; and the
+    /// differences by layer.
+    fn rows_with_differences(
+        &self,
+        figure: &'static str,
+        sweep: &Sweep,
+        record: &Record,
+    ) -> (Vec<Row>, Vec<(f64, f64, f64)>) {
+        let points = by_layer(&differences(sweep, record, &self.points.train));
+        let ratio = match (points.first(), points.last()) {
+            (Some(first), Some(last)) => last.1 / first.1,
+            _ => f64::NAN,
+        };
+        let mut rows = self.rows(figure, sweep, record);
+        for row in &mut rows {
+            row.last_over_first = Some(ratio);
+        }
+        (rows, points)
+    }
+}
+
+/// A panel of values by layer, on a logarithmic axis.
+fn panel_by_layer(init: Init, label: &str, series: Vec<Series>, legend: Corner) -> Panel {
+    Panel {
+        title: format!("{} initial weights", init.name()),
+        x: Axis {
+            label: "layer l".to_owned(),
+            ..Axis::default()
+        },
+        y: Axis {
+            label: label.to_owned(),
+            log: true,
+            range: None,
+        },
+        series,
+        legend,
+        ..Panel::default()
+    }
 }
 
 /// Figure 4: the points after each layer of the Bregman network that classifies most of them.
-fn representations(
-    settings: &Settings<'_>,
-    sweeps: &[Sweep],
-    trained: &Trained,
-    trainer: &Trainer,
-) -> Result<Vec<Row>> {
-    let (sweep, record) = (&sweeps[0], &trained.records[0]);
+fn representations(shown: &Shown<'_>) -> Drawing {
+    let (sweep, record) = (&shown.sweeps[0], &shown.trained.records[0]);
+    let data = &shown.points.train;
     let best = (0..sweep.runs.len())
         .max_by_key(|&run| record.metrics[run].last().map_or(0, |m| m.correct))
         .unwrap_or(0);
     let correct = record.metrics[best].last().map_or(0, |m| m.correct);
     let parameters = record.parameters[best].map(f64::from);
 
-    let all: Vec<u32> = (0..trainer.data.len() as u32).collect();
-    let (x, _) = reference::batch(&trainer.data, &all);
+    let all: Vec<u32> = (0..data.len() as u32).collect();
+    let (x, _) = reference::batch(data, &all);
     let trace = forward(&sweep.model, &parameters, &x);
     let points = |l: usize| -> Vec<DVec2> {
         let pairs = trace.z[l].chunks_exact(2);
@@ -293,7 +287,7 @@ fn representations(
     let mut panels = Vec::new();
     for l in 0..=depth {
         let points = points(l);
-        for (point, label) in points.iter().zip(&trainer.data.labels) {
+        for (point, label) in points.iter().zip(&data.labels) {
             csv += &format!("{l},{label},{},{}\n", point.x, point.y);
         }
         let (low, high) = points.iter().fold(
@@ -302,7 +296,7 @@ fn representations(
         );
         let margin = (0.04 * (high - low)).max(DVec2::splat(1e-3));
         let (low, high) = (low - margin, high + margin);
-        let mut series = scatter(&trainer.data, &points);
+        let mut series = scatter(data, &points);
         if l == depth {
             series.extend(separating_line(&sweep.model, &parameters, low, high));
         }
@@ -329,24 +323,27 @@ fn representations(
             },
         });
     }
-    let caption = settings.caption(&format!(
+    let caption = shown.settings.caption(&format!(
         "The run with most points right ({correct} of {}: seed {}, {} init). Blue to orange: the \
          network's output from 0 to 1.\n",
-        trainer.data.len(),
+        data.len(),
         sweep.runs[best].seed,
         sweep.init.name()
     ));
-    let figure = Figure {
+    let figure = plot::Figure {
         title: "Figure 4: what each Bregman layer makes of two spirals".to_owned(),
         caption,
         panels,
         columns: 2,
     };
-    settings.save("figure-4", &figure, &csv)?;
-    Ok(rows_of("4", settings, sweep, (record, trained), trainer))
+    let stem = "figure-4";
+    Drawing {
+        pictures: vec![Picture { stem, figure, csv }],
+        rows: shown.rows("4", sweep, record),
+    }
 }
 
-/// The two classes.
+/// The points of the two classes.
 fn scatter(data: &Spirals, points: &[DVec2]) -> Vec<Series> {
     let class = |class: u8| {
         let of_class = points.iter().zip(&data.labels);
@@ -362,7 +359,7 @@ fn scatter(data: &Spirals, points: &[DVec2]) -> Vec<Series> {
     vec![class(0), class(1)]
 }
 
-/// How far the network is for class 1 at `z` after its last layer: 0 on the separating line.
+/// How far the network prefers class 1 at `z` after its last layer: 0 on the separating line.
 fn head(model: &Model, parameters: &Parameters<f64>, z: DVec2) -> f64 {
     let p = &parameters.head;
     let output = |j: usize| DVec2::from_slice(&p.weight[2 * j..]).dot(z) + p.bias[j];
@@ -429,22 +426,17 @@ fn outputs(model: &Model, parameters: &Parameters<f64>, low: DVec2, high: DVec2)
 }
 
 /// Figure 5: loss by epoch.
-fn losses(
-    settings: &Settings<'_>,
-    sweeps: &[Sweep],
-    trained: &Trained,
-    trainer: &Trainer,
-) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
+fn losses(shown: &Shown<'_>) -> Drawing {
+    let settings = shown.settings;
+    let mut drawing = Drawing::default();
     for &init in &settings.inits {
-        let (figure, stem) = match init {
+        let (table, stem) = match init {
             Init::Random => ("5-left", "figure-5-left"),
             Init::Deterministic => ("5-right", "figure-5-right"),
         };
         let mut csv = String::from("layer,epoch,loss_mean,loss_sd,finite_runs\n");
         let mut series = Vec::new();
-        let all = sweeps.iter().zip(&trained.records);
-        for (sweep, record) in all.filter(|(sweep, _)| sweep.init == init) {
+        for (sweep, record) in shown.of_init(init) {
             let kind = sweep.model.kind;
             let mut points = Vec::new();
             for (e, &epoch) in record.epochs.iter().enumerate() {
@@ -460,7 +452,7 @@ fn losses(
                 layer_color(kind),
                 &points,
             ));
-            rows.extend(rows_of(figure, settings, sweep, (record, trained), trainer));
+            drawing.rows.extend(shown.rows(table, sweep, record));
         }
         let panel = Panel {
             x: Axis {
@@ -478,22 +470,19 @@ fn losses(
         };
         let title = format!("Figure 5: training loss, {} initial weights", init.name());
         let what = "Mean ± standard deviation of the loss on all training points after each epoch.";
-        let figure = Figure::of(&title, &settings.caption(what), panel);
-        settings.save(stem, &figure, &csv)?;
+        let figure = plot::Figure::of(&title, &settings.caption(what), panel);
+        drawing.pictures.push(Picture { stem, figure, csv });
     }
-    Ok(rows)
+    drawing
 }
 
 /// Figure 6, left: accuracy by learning rate.
-fn rates(
-    settings: &Settings<'_>,
-    sweeps: &[Sweep],
-    trained: &Trained,
-    trainer: &Trainer,
-) -> Result<Vec<Row>> {
+fn rates(shown: &Shown<'_>) -> Drawing {
+    let settings = shown.settings;
     let mut csv = String::from("layer,init,lr,seed,loss,accuracy\n");
     let (mut rows, mut series) = (Vec::new(), Vec::new());
-    for (sweep, record) in sweeps.iter().zip(&trained.records) {
+    let samples = shown.points.train.len() as f64;
+    for (sweep, record) in shown.sweeps.iter().zip(&shown.trained.records) {
         let kind = sweep.model.kind;
         for (run, metrics) in sweep.runs.iter().zip(&record.metrics) {
             let last = metrics.last().copied().unwrap_or_default();
@@ -504,10 +493,10 @@ fn rates(
                 run.learning_rate,
                 run.seed,
                 last.loss,
-                f64::from(last.correct) / trainer.data.len() as f64
+                f64::from(last.correct) / samples
             );
         }
-        let of_kind = rows_of("6-left", settings, sweep, (record, trained), trainer);
+        let of_kind = shown.rows("6-left", sweep, record);
         let points: Vec<_> = of_kind
             .iter()
             .map(|row| {
@@ -544,61 +533,40 @@ fn rates(
         settings.inits[0].name()
     );
     let title = "Figure 6, left: training accuracy by learning rate";
-    let figure = Figure::of(title, &settings.caption(&what), panel);
-    settings.save("figure-6-left", &figure, &csv)?;
-    Ok(rows)
+    let figure = plot::Figure::of(title, &settings.caption(&what), panel);
+    let stem = "figure-6-left";
+    Drawing {
+        pictures: vec![Picture { stem, figure, csv }],
+        rows,
+    }
 }
 
 /// Figure 6, right: differences of consecutive layers.
-fn layer_differences(
-    settings: &Settings<'_>,
-    sweeps: &[Sweep],
-    trained: &Trained,
-    trainer: &Trainer,
-) -> Result<Vec<Row>> {
+fn layer_differences(shown: &Shown<'_>) -> Drawing {
+    let settings = shown.settings;
     let mut csv = String::from("layer_kind,init,layer,difference_mean,difference_sd\n");
     let (mut rows, mut panels) = (Vec::new(), Vec::new());
     for &init in &settings.inits {
         let mut series = Vec::new();
-        let all = sweeps.iter().zip(&trained.records);
-        for (sweep, record) in all.filter(|(sweep, _)| sweep.init == init) {
+        for (sweep, record) in shown.of_init(init) {
             let kind = sweep.model.kind;
-            let by_run = differences(sweep, record, trainer);
-            let points = by_layer(&by_run);
+            let (of_sweep, points) = shown.rows_with_differences("6-right", sweep, record);
+            rows.extend(of_sweep);
             for &(layer, mean, deviation) in &points {
                 let (kind, init) = (kind.name(), init.name());
                 csv += &format!("{kind},{init},{layer},{mean},{deviation}\n");
             }
-            let ratio = match (points.first(), points.last()) {
-                (Some(first), Some(last)) => last.1 / first.1,
-                _ => f64::NAN,
-            };
-            for row in rows_of("6-right", settings, sweep, (record, trained), trainer) {
-                rows.push(Row {
-                    last_over_first: Some(ratio),
-                    ..row
-                });
-            }
             series.push(band(kind, &points));
         }
-        panels.push(Panel {
-            title: format!("{} initial weights", init.name()),
-            x: Axis {
-                label: "layer l".to_owned(),
-                ..Axis::default()
-            },
-            y: Axis {
-                label: "mean ‖z(l+1) − z(l)‖".to_owned(),
-                log: true,
-                range: None,
-            },
+        panels.push(panel_by_layer(
+            init,
+            "mean ‖z(l+1) − z(l)‖",
             series,
-            legend: Corner::BottomLeft,
-            ..Panel::default()
-        });
+            Corner::BottomLeft,
+        ));
     }
     let what = "Mean over the points, and its mean ± standard deviation over the runs.";
-    let figure = Figure {
+    let figure = plot::Figure {
         title: format!(
             "Figure 6, right: how far each of {} layers moves its input",
             settings.layers
@@ -607,11 +575,14 @@ fn layer_differences(
         columns: panels.len(),
         panels,
     };
-    settings.save("figure-6-right", &figure, &csv)?;
-    Ok(rows)
+    let stem = "figure-6-right";
+    Drawing {
+        pictures: vec![Picture { stem, figure, csv }],
+        rows,
+    }
 }
 
-/// (layer, mean, standard deviation) over the runs with numbers that are finite.
+/// (layer, mean, standard deviation), over the runs whose number is finite.
 fn by_layer(by_run: &[Vec<f64>]) -> Vec<(f64, f64, f64)> {
     let layers = by_run.first().map_or(0, Vec::len);
     let of_layer = |l: usize| {
@@ -622,7 +593,7 @@ fn by_layer(by_run: &[Vec<f64>]) -> Vec<(f64, f64, f64)> {
     (0..layers).map(of_layer).collect()
 }
 
-/// A line by layer, and its deviation where a logarithm can show it.
+/// A line by layer with its deviation, cut off where a logarithmic axis could not show it.
 fn band(kind: LayerKind, points: &[(f64, f64, f64)]) -> Series {
     let mut series = Series::with_deviation(kind.name(), layer_color(kind), points);
     for envelope in &mut series.envelope {
@@ -633,24 +604,19 @@ fn band(kind: LayerKind, points: &[(f64, f64, f64)]) -> Series {
 }
 
 /// Depth 100: test accuracy, and the norms of each layer's parameters.
-fn depth(
-    settings: &Settings<'_>,
-    sweeps: &[Sweep],
-    trained: &Trained,
-    trainer: &Trainer,
-) -> Result<Vec<Row>> {
+fn depth(shown: &Shown<'_>) -> Drawing {
+    let settings = shown.settings;
     let mut csv = String::from("layer_kind,init,layer,weight_norm_mean,bias_norm_mean\n");
     let (mut rows, mut panels) = (Vec::new(), Vec::new());
     for &init in &settings.inits {
         let mut series = Vec::new();
-        let all = sweeps.iter().zip(&trained.records);
-        for (sweep, record) in all.filter(|(sweep, _)| sweep.init == init) {
+        for (sweep, record) in shown.of_init(init) {
             let kind = sweep.model.kind;
             let norm = |tensor: &[f32]| {
                 let squares = tensor.iter().map(|&x| f64::from(x).powi(2));
                 squares.sum::<f64>().sqrt()
             };
-            let norms = |pick: fn(&bregman::nn::LayerParameters<f32>) -> &[f32]| {
+            let norms = |pick: fn(&LayerParameters<f32>) -> &[f32]| {
                 let of_run =
                     |p: &Parameters| p.layers.iter().map(|layer| norm(pick(layer))).collect();
                 by_layer(&record.parameters.iter().map(of_run).collect::<Vec<_>>())
@@ -669,39 +635,25 @@ fn depth(
                 points: biases.iter().map(|&(l, mean, _)| [l, mean]).collect(),
                 envelope: Vec::new(),
             });
-            let by_run = differences(sweep, record, trainer);
-            let points = by_layer(&by_run);
-            let ratio =
-                points.last().map_or(f64::NAN, |p| p.1) / points.first().map_or(1.0, |p| p.1);
-            for row in rows_of("depth100", settings, sweep, (record, trained), trainer) {
-                rows.push(Row {
-                    last_over_first: Some(ratio),
-                    ..row
-                });
-            }
+            let (of_sweep, _) = shown.rows_with_differences("depth100", sweep, record);
+            rows.extend(of_sweep);
         }
-        panels.push(Panel {
-            title: format!("{} initial weights", init.name()),
-            x: Axis {
-                label: "layer l".to_owned(),
-                ..Axis::default()
-            },
-            y: Axis {
-                label: "‖W‖ (Frobenius), ‖b‖".to_owned(),
-                log: true,
-                range: None,
-            },
+        panels.push(panel_by_layer(
+            init,
+            "‖W‖ (Frobenius), ‖b‖",
             series,
-            legend: Corner::TopRight,
-            ..Panel::default()
-        });
+            Corner::TopRight,
+        ));
     }
-    let figure = Figure {
+    let figure = plot::Figure {
         title: format!("Parameters of {} layers", settings.layers),
         caption: settings.caption("Lines: ‖W‖, mean ± standard deviation; dashes: ‖b‖, mean."),
         columns: panels.len(),
         panels,
     };
-    settings.save("depth100", &figure, &csv)?;
-    Ok(rows)
+    let stem = "depth100";
+    Drawing {
+        pictures: vec![Picture { stem, figure, csv }],
+        rows,
+    }
 }

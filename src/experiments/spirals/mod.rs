@@ -1,69 +1,98 @@
-//! Trains the paper's networks on two spirals, thousands of runs at once, and draws its Figures 4 to
-//! 6. Bregman layers end at half the loss of standard ones, as in the paper.
+//! The paper's two spirals: networks of two neurons per layer, many runs side by side, and what its
+//! Figures 4, 5 and 6 show of them.
+//!
+//! ```text
+//! Options      what replaces the settings of the figures
+//!   → Figure   an entry of FIGURES: its settings, its sweeps, its drawing, its tables
+//!   → Trainer  trains the sweeps on a device, checks them first, and saves them meanwhile
+//!   → Drawing  pictures with their numbers, and a Row for each layer and setting
+//! ```
 
 mod figures;
-mod keep;
-mod options;
-mod report;
 mod results;
-use bregman::cli::stop;
+mod saved;
+mod settings;
 mod train;
 
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
 
-use bregman::atomic_file;
-use bregman::data::spirals::Spirals;
-use bregman::device::Device;
-use bregman::error::{Error, Result};
+pub use figures::{Drawing, FIGURES, Figure, Picture};
+pub use results::{Claim, Quantity, Row, STUCK, Table, tables};
+pub use saved::Saved;
+pub use settings::{Options, Points, Settings};
+pub use train::{Event, Trained, Trainer, Watch};
 
-use options::Options;
-use report::{print, say};
-use results::Row;
-use train::Trainer;
+use crate::device::Device;
+use crate::error::Result;
+use crate::files::atomic;
 
-/// Points of a class, in the training set and in the test set.
-const PER_CLASS: usize = 500;
-
-fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
-    match Options::read().and_then(|options| run(&options)) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(stop::STOPPED),
-        Err(error) => {
-            say(format_args!("error: {error}"));
-            match error {
-                // As clap's own exit code for usage errors.
-                Error::InvalidOption { .. } | Error::UnknownName { .. } => ExitCode::from(2),
-                _ => ExitCode::FAILURE,
-            }
-        }
-    }
+/// Figures to make, and the folder for their pictures, their numbers and the saved sweeps.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    figures: Vec<Settings>,
+    points: Points,
+    folder: PathBuf,
+    resume: bool,
 }
 
-/// Makes all figures; false if it was asked to stop before.
-fn run(options: &Options) -> Result<bool> {
-    let device = pollster::block_on(Device::choose(options.device, options.adapter.clone()))?;
-    let results = options.out_dir.join("results.json");
-    atomic_file::check_writable(&results)?;
-    atomic_file::remove_stale(&options.out_dir);
-    say(format_args!("device: {}", device.description));
-    if let Some(warning) = &device.warning {
-        say(format_args!("warning: {warning}"));
+impl Experiment {
+    /// `figures` with `options`, in `folder`; with `resume`, from the sweeps that are saved there.
+    ///
+    /// # Errors
+    /// Those of [`Options::check`]; [`Error::Io`](crate::error::Error::Io) if nothing can be written
+    /// into the folder.
+    pub fn new(
+        figures: &[&'static Figure],
+        options: &Options,
+        folder: &Path,
+        resume: bool,
+    ) -> Result<Self> {
+        options.check()?;
+        let experiment = Self {
+            figures: figures.iter().map(|f| Settings::new(f, options)).collect(),
+            points: Points::draw(options),
+            folder: folder.to_owned(),
+            resume,
+        };
+        atomic::check_writable(&experiment.results())?;
+        atomic::remove_stale(folder);
+        Ok(experiment)
     }
-    let data = Spirals::draw(PER_CLASS, options.seed).map(|s| s.within(options.activation));
-    let mut trainer = Trainer::new(device, data, options);
-    figures::check_kept(options, &trainer)?;
-    stop::listen();
-    let mut rows: Vec<Row> = Vec::new();
-    for figure in options.figures() {
-        match figures::make(figure, options, &mut trainer)? {
-            Some(of_figure) => rows.extend(of_figure),
-            None => return Ok(false),
+
+    /// The file of the rows, `results.json`.
+    pub fn results(&self) -> PathBuf {
+        self.folder.join("results.json")
+    }
+
+    /// Trains, draws and writes all figures, then their rows; none if it was stopped before.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::saved`], before anything is trained; those of [`Trainer::train`] and of
+    /// writing files.
+    pub fn run(&self, device: Device, watch: Watch<'_>) -> Result<Option<Vec<Row>>> {
+        let mut trainer = Trainer::new(device, &self.points, &self.folder, self.resume, watch);
+        let mut found = false;
+        for settings in &self.figures {
+            found |= trainer.saved(settings, &settings.sweeps()?)?.is_some();
         }
+        if self.resume && !found {
+            let folder = &self.folder;
+            (watch.tell)(Event::NothingSaved { folder });
+        }
+        let mut rows = Vec::new();
+        for settings in &self.figures {
+            let sweeps = settings.sweeps()?;
+            let Some(trained) = trainer.train(settings, &sweeps)? else {
+                return Ok(None);
+            };
+            let figure = settings.figure;
+            let drawing = figure.draw(settings, &sweeps, &trained, &self.points);
+            for picture in &drawing.pictures {
+                picture.save(&self.folder)?;
+            }
+            rows.extend(drawing.rows);
+        }
+        super::write_json(&self.results(), &rows)?;
+        Ok(Some(rows))
     }
-    let json = serde_json::to_string_pretty(&rows).expect("numbers and strings serialize");
-    atomic_file::write(&results, (json + "\n").as_bytes())?;
-    print(&results::tables(&rows))?;
-    say(format_args!("results in {}", options.out_dir.display()));
-    Ok(true)
 }

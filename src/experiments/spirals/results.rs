@@ -1,42 +1,67 @@
-//! The numbers: a row a figure, layer and setting, and the tables beside the paper's.
+//! The numbers: one row for each figure, layer and setting, and the tables beside the paper's.
 
-use bregman::nn::{Init, LayerKind};
-use bregman::reference::forward;
-use bregman::sweep::{Record, Sweep, reference};
-use bregman::train::{mean, standard_deviation};
+use std::fmt;
+use std::ops::Range;
+
 use serde::Serialize;
 
-use crate::train::Trainer;
+use super::figures::FIGURES;
+use super::settings::Points;
+use super::train::Trained;
+use crate::data::spirals::Spirals;
+use crate::experiments::percent;
+use crate::kind::{Init, LayerKind};
+use crate::nn::Parameters;
+use crate::reference::forward;
+use crate::sweep::{Record, Sweep, reference};
+use crate::train::{mean, standard_deviation};
 
-/// Final training loss above which a run counts as stuck.
+/// A run whose final training loss is above this counts as stuck.
 pub const STUCK: f64 = 0.1;
 
-/// What the runs of one setting came to. Means are over the runs that did not diverge; accuracies
-/// are fractions.
+/// The results of the runs of one setting. Means and sample standard deviations are over the runs
+/// that did not diverge; losses and accuracies (fractions) are on the whole training set after the
+/// last epoch, but for the test accuracy.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
+    /// The name of the table, `5-left`.
     pub figure: &'static str,
+    /// The kind of layer.
     pub layer: &'static str,
+    /// The kind of initial weights.
     pub init: &'static str,
+    /// The learning rate.
     pub lr: f32,
+    /// Hidden layers.
     pub layers: usize,
+    /// Passes over the training set.
     pub epochs: u32,
+    /// Samples in a mini-batch.
     pub batch_size: usize,
+    /// Number of runs.
     pub runs: usize,
-    /// On the whole training set after the last epoch.
+    /// Mean training loss.
     pub loss_mean: f64,
+    /// Its standard deviation.
     pub loss_sd: f64,
+    /// Mean training accuracy.
     pub accuracy_mean: f64,
+    /// Its standard deviation.
     pub accuracy_sd: f64,
+    /// Mean test accuracy.
     pub test_accuracy_mean: f64,
+    /// Its standard deviation.
     pub test_accuracy_sd: f64,
-    /// Runs whose final loss is above 0.1, and those that ended in NaN or infinity.
+    /// Number of runs whose final loss is above [`STUCK`].
     pub stuck: usize,
+    /// Number of runs that ended in NaN or infinity.
     pub diverged: usize,
-    /// Figure 6, right, and depth100: ‖z⁽ˡ⁺¹⁾ − z⁽ˡ⁾‖ of the last layer over that of the first.
+    /// In 6-right and depth100: ‖z⁽ˡ⁺¹⁾ − z⁽ˡ⁾‖ of the last layer over that of the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_over_first: Option<f64>,
+    /// The device that trained them: "cpu", or the adapter's name.
     pub device: String,
+    /// Steps of all sweeps of the figure together, by the time that they took.
     pub steps_per_second: f64,
 }
 
@@ -48,15 +73,15 @@ pub fn spread(values: &[f64]) -> (f64, f64) {
     }
 }
 
-/// The row of the runs `which` of a sweep.
+/// The row of the runs `which` of a sweep, whose `record` is one of those that were `trained`.
 pub fn row(
     figure: &'static str,
     sweep: &Sweep,
-    record: &Record,
-    which: std::ops::Range<usize>,
-    trainer: &Trainer,
+    (record, trained): (&Record, &Trained),
+    which: Range<usize>,
+    points: &Points,
 ) -> Row {
-    let samples = trainer.data.len() as f64;
+    let samples = points.train.len() as f64;
     let last = |run: usize| record.metrics[run].last().copied().unwrap_or_default();
     let finite: Vec<usize> = which
         .clone()
@@ -67,8 +92,8 @@ pub fn row(
     let accuracies = of_finite(&|r| f64::from(last(r).correct) / samples);
     let tested = of_finite(&|r| {
         let parameters = record.parameters[r].map(f64::from);
-        let correct = reference::evaluate(&sweep.model, &parameters, &trainer.test).correct;
-        f64::from(correct) / trainer.test.len() as f64
+        let correct = reference::evaluate(&sweep.model, &parameters, &points.test).correct;
+        f64::from(correct) / points.test.len() as f64
     });
     let (loss_mean, loss_sd) = spread(&losses);
     let (accuracy_mean, accuracy_sd) = spread(&accuracies);
@@ -91,16 +116,16 @@ pub fn row(
         stuck: losses.iter().filter(|&&loss| loss > STUCK).count(),
         diverged: which.len() - finite.len(),
         last_over_first: None,
-        device: String::new(),
-        steps_per_second: 0.0,
+        device: trained.device.clone(),
+        steps_per_second: trained.steps_per_second,
     }
 }
 
 /// ‖z⁽ˡ⁺¹⁾ − z⁽ˡ⁾‖ by layer, the mean over the training points, for each run.
-pub fn differences(sweep: &Sweep, record: &Record, trainer: &Trainer) -> Vec<Vec<f64>> {
-    let indices: Vec<u32> = (0..trainer.data.len() as u32).collect();
-    let (x, _) = reference::batch(&trainer.data, &indices);
-    let of_run = |parameters: &bregman::nn::Parameters| {
+pub fn differences(sweep: &Sweep, record: &Record, data: &Spirals) -> Vec<Vec<f64>> {
+    let indices: Vec<u32> = (0..data.len() as u32).collect();
+    let (x, _) = reference::batch(data, &indices);
+    let of_run = |parameters: &Parameters| {
         let z = forward(&sweep.model, &parameters.map(f64::from), &x).z;
         let distance = |pair: &[Vec<f64>]| {
             let norms = pair[0].chunks_exact(2).zip(pair[1].chunks_exact(2));
@@ -132,46 +157,123 @@ const PAPER_100: [(Init, [&str; 3]); 2] = [
     (Init::Deterministic, ["74.62", "–", "98.16 ± 1.74"]),
 ];
 
-fn position(layer: &str) -> usize {
-    let kinds = LayerKind::ALL.iter();
-    kinds
-        .clone()
-        .position(|kind| kind.name() == layer)
-        .unwrap_or(0)
+/// What a table lists of each row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// Mean ± standard deviation of the training loss.
+    TrainingLoss,
+    /// That of the training accuracy, in per cent.
+    TrainingAccuracy,
+    /// That of the test accuracy, in per cent.
+    TestAccuracy,
 }
 
-/// What the paper has for a row, if the settings are its own.
-fn paper(row: &Row) -> String {
-    let found = match row.figure {
-        "5-left" | "5-right" => PAPER_5
-            .iter()
-            .find(|(init, _)| init.name() == row.init)
-            .map(|(_, losses)| format!("{:.3}", losses[position(row.layer)])),
-        "6-left" => PAPER_6
-            .iter()
-            .find(|(kind, _)| kind.name() == row.layer)
-            .and_then(|(_, accuracies)| {
-                let place = RATES.iter().position(|&rate| rate == row.lr)?;
-                Some(format!("{:.1}", accuracies[place]))
-            }),
-        "depth100" => PAPER_100
-            .iter()
-            .find(|(init, _)| init.name() == row.init)
-            .map(|(_, accuracies)| accuracies[position(row.layer)].to_owned()),
-        _ => None,
-    };
-    found.unwrap_or_else(|| "–".to_owned())
+impl Quantity {
+    fn title(self) -> &'static str {
+        match self {
+            Self::TrainingLoss => "training loss",
+            Self::TrainingAccuracy => "training accuracy %",
+            Self::TestAccuracy => "test accuracy %",
+        }
+    }
+
+    fn of(self, row: &Row) -> String {
+        match self {
+            Self::TrainingLoss => format!("{:.4} ± {:.4}", row.loss_mean, row.loss_sd),
+            Self::TrainingAccuracy => percent(row.accuracy_mean, Some(row.accuracy_sd)),
+            Self::TestAccuracy => percent(row.test_accuracy_mean, Some(row.test_accuracy_sd)),
+        }
+    }
 }
 
-/// The tables, and what they say of the paper's claims, for people.
+/// A table of a figure: its rows beside the paper's numbers, and the paper's claims about them.
+#[derive(Debug)]
+pub struct Table {
+    /// [`Row::figure`] of its rows.
+    pub name: &'static str,
+    /// What is compared.
+    pub quantity: Quantity,
+    /// The paper's number for a row, if it has one.
+    pub paper: fn(&Row) -> Option<String>,
+    /// The paper's claims, each with whether it holds of the rows.
+    pub claims: fn(&[Row]) -> Vec<Claim>,
+}
+
+/// A claim of the paper, and whether it was reproduced.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// The claim.
+    pub text: String,
+    /// Whether it holds of the rows.
+    pub holds: bool,
+    /// The numbers that decide.
+    pub numbers: String,
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let not = if self.holds { "" } else { "not " };
+        write!(f, "{}: {not}reproduced ({})", self.text, self.numbers)
+    }
+}
+
+impl Table {
+    /// The claims of nothing.
+    pub(super) fn no_claims(_: &[Row]) -> Vec<Claim> {
+        Vec::new()
+    }
+
+    /// No numbers of the paper's.
+    pub(super) fn no_paper(_: &Row) -> Option<String> {
+        None
+    }
+
+    /// `rows` as text, one line each.
+    fn text(&self, rows: &[Row]) -> String {
+        let first = &rows[0];
+        let mut text = format!(
+            "Figure {}: {} after {} epochs of batches of {}, {} layers, {} runs\n\
+             {:10} {:13} {:>6} {:>17} {:>13} {:>6} {:>9}\n",
+            self.name,
+            self.quantity.title(),
+            first.epochs,
+            first.batch_size,
+            first.layers,
+            first.runs,
+            "layer",
+            "init",
+            "lr",
+            "ours",
+            "paper",
+            "stuck",
+            "diverged"
+        );
+        for row in rows {
+            text += &format!(
+                "{:10} {:13} {:>6} {:>17} {:>13} {:>6} {:>9}\n",
+                row.layer,
+                row.init,
+                row.lr,
+                self.quantity.of(row),
+                (self.paper)(row).unwrap_or_else(|| "–".to_owned()),
+                row.stuck,
+                row.diverged
+            );
+        }
+        text
+    }
+}
+
+/// The tables of `rows` and the paper's claims about them, for people.
 pub fn tables(rows: &[Row]) -> String {
     let mut text = String::new();
-    let mut figures: Vec<&str> = rows.iter().map(|row| row.figure).collect();
-    figures.dedup();
-    for figure in figures {
-        let of_figure: Vec<&Row> = rows.iter().filter(|row| row.figure == figure).collect();
-        text += &table(figure, &of_figure);
-        for claim in claims(figure, &of_figure) {
+    for of_table in rows.chunk_by(|a, b| a.figure == b.figure) {
+        let mut all = FIGURES.iter().flat_map(|figure| figure.tables);
+        let Some(table) = all.find(|table| table.name == of_table[0].figure) else {
+            continue;
+        };
+        text += &table.text(of_table);
+        for claim in (table.claims)(of_table) {
             text += &format!("{claim}\n");
         }
         text += "\n";
@@ -179,132 +281,113 @@ pub fn tables(rows: &[Row]) -> String {
     text
 }
 
-fn table(figure: &str, rows: &[&Row]) -> String {
-    let quantity = match figure {
-        "4" | "5-left" | "5-right" => "training loss",
-        "depth100" => "test accuracy %",
-        _ => "training accuracy %",
-    };
-    let first = rows[0];
-    let mut text = format!(
-        "Figure {figure}: {quantity} after {} epochs of batches of {}, {} layers, {} runs\n\
-         {:10} {:13} {:>6} {:>17} {:>13} {:>6} {:>9}\n",
-        first.epochs,
-        first.batch_size,
-        first.layers,
-        first.runs,
-        "layer",
-        "init",
-        "lr",
-        "ours",
-        "paper",
-        "stuck",
-        "diverged"
-    );
-    for row in rows {
-        let ours = match quantity {
-            "training loss" => format!("{:.4} ± {:.4}", row.loss_mean, row.loss_sd),
-            "test accuracy %" => percent(row.test_accuracy_mean, row.test_accuracy_sd),
-            _ => percent(row.accuracy_mean, row.accuracy_sd),
-        };
-        text += &format!(
-            "{:10} {:13} {:>6} {ours:>17} {:>13} {:>6} {:>9}\n",
-            row.layer,
-            row.init,
-            row.lr,
-            paper(row),
-            row.stuck,
-            row.diverged
-        );
-    }
-    text
+/// The place of a row's layer in the paper's numbers.
+fn column(row: &Row) -> usize {
+    let mut kinds = LayerKind::ALL.iter();
+    kinds.position(|kind| kind.name() == row.layer).unwrap_or(0)
 }
 
-fn percent(mean: f64, deviation: f64) -> String {
-    format!("{:.2} ± {:.2}", 100.0 * mean, 100.0 * deviation)
+/// The paper's final losses of Figure 5.
+pub(super) fn paper_5(row: &Row) -> Option<String> {
+    let (_, losses) = PAPER_5.iter().find(|(init, _)| init.name() == row.init)?;
+    Some(format!("{:.3}", losses[column(row)]))
 }
 
-/// The paper's orderings, each as reproduced or not, with the numbers.
-fn claims(figure: &str, rows: &[&Row]) -> Vec<String> {
-    let verdict = |holds: bool| {
-        if holds {
-            "reproduced"
-        } else {
-            "not reproduced"
-        }
+/// The paper's training accuracies of Figure 6, left.
+pub(super) fn paper_6_left(row: &Row) -> Option<String> {
+    let rate = RATES.iter().position(|&rate| rate == row.lr)?;
+    Some(format!("{:.1}", PAPER_6[column(row)].1[rate]))
+}
+
+/// The test accuracies at 100 layers.
+pub(super) fn paper_depth_100(row: &Row) -> Option<String> {
+    let (_, accuracies) = PAPER_100.iter().find(|(init, _)| init.name() == row.init)?;
+    Some(accuracies[column(row)].to_owned())
+}
+
+/// `of` the rows of standard, Euclidean and Bregman layers among those that `which` takes; none if
+/// one is missing.
+fn of_each(
+    rows: &[Row],
+    which: impl Fn(&Row) -> bool,
+    of: impl Fn(&Row) -> f64,
+) -> Option<[f64; 3]> {
+    let find = |kind: LayerKind| {
+        let mut rows = rows.iter();
+        rows.find(|row| row.layer == kind.name() && which(row))
+            .map(&of)
     };
-    let find = |kind: LayerKind, init: Option<Init>, lr: Option<f32>| {
-        rows.iter().find(|row| {
-            row.layer == kind.name()
-                && init.is_none_or(|init| row.init == init.name())
-                && lr.is_none_or(|lr| row.lr == lr)
+    Some([
+        find(LayerKind::Standard)?,
+        find(LayerKind::Euclidean)?,
+        find(LayerKind::Bregman)?,
+    ])
+}
+
+/// What Figure 5 says of random initial weights.
+pub(super) fn claims_5_left(rows: &[Row]) -> Vec<Claim> {
+    let losses = of_each(rows, |_| true, |row| row.loss_mean);
+    let claim = losses.map(|[s, e, b]| Claim {
+        text: "Bregman < Euclidean < standard loss with random init".to_owned(),
+        holds: b < e && e < s,
+        numbers: format!("{b:.4}, {e:.4}, {s:.4}"),
+    });
+    claim.into_iter().collect()
+}
+
+/// What Figure 5 says of deterministic initial weights.
+pub(super) fn claims_5_right(rows: &[Row]) -> Vec<Claim> {
+    let Some([s, e, b]) = of_each(rows, |_| true, |row| row.loss_mean) else {
+        return Vec::new();
+    };
+    vec![
+        Claim {
+            text: "standard = Euclidean with deterministic init".to_owned(),
+            // The two are one network; rounding drives single runs apart in the end.
+            holds: (s - e).abs() < 0.1 * s,
+            numbers: format!("{s:.4}, {e:.4}"),
+        },
+        Claim {
+            text: "Bregman below both".to_owned(),
+            holds: b < s.min(e),
+            numbers: format!("{b:.4}"),
+        },
+    ]
+}
+
+/// What Figure 6, left, says of low learning rates.
+pub(super) fn claims_6_left(rows: &[Row]) -> Vec<Claim> {
+    let low = RATES.into_iter().filter(|&rate| rate <= 1e-2);
+    let claim = |rate: f32| {
+        let accuracy = |row: &Row| 100.0 * row.accuracy_mean;
+        let [s, e, b] = of_each(rows, |row| row.lr == rate, accuracy)?;
+        Some(Claim {
+            text: format!("Bregman best at rate {rate}"),
+            holds: b > s.max(e),
+            numbers: format!("{b:.1}, Euclidean {e:.1}, standard {s:.1}"),
         })
     };
-    let of_each = |init, lr| {
-        let [standard, euclidean, bregman] = [
-            LayerKind::Standard,
-            LayerKind::Euclidean,
-            LayerKind::Bregman,
-        ]
-        .map(|kind| find(kind, init, lr));
-        Some([standard?, euclidean?, bregman?])
-    };
-    let mut claims = Vec::new();
-    match figure {
-        "5-left" => {
-            if let Some([standard, euclidean, bregman]) = of_each(None, None) {
-                let [s, e, b] = [standard, euclidean, bregman].map(|row| row.loss_mean);
-                let held = verdict(b < e && e < s);
-                claims.push(format!(
-                    "Bregman < Euclidean < standard loss with random init: {held} ({b:.4}, {e:.4}, \
-                     {s:.4})"
-                ));
-            }
-        }
-        "5-right" => {
-            if let Some([standard, euclidean, bregman]) = of_each(None, None) {
-                let [s, e, b] = [standard, euclidean, bregman].map(|row| row.loss_mean);
-                // The two are one network; rounding drives single runs apart in the end.
-                let held = verdict((s - e).abs() < 0.1 * s);
-                claims.push(format!(
-                    "standard = Euclidean with deterministic init: {held} ({s:.4}, {e:.4})"
-                ));
-                claims.push(format!(
-                    "Bregman below both: {} ({b:.4})",
-                    verdict(b < s.min(e))
-                ));
-            }
-        }
-        "6-left" => {
-            for rate in RATES.iter().copied().filter(|&rate| rate <= 1e-2) {
-                if let Some([standard, euclidean, bregman]) = of_each(None, Some(rate)) {
-                    let [s, e, b] =
-                        [standard, euclidean, bregman].map(|row| 100.0 * row.accuracy_mean);
-                    claims.push(format!(
-                        "Bregman best at rate {rate}: {} ({b:.1}, Euclidean {e:.1}, standard {s:.1})",
-                        verdict(b > s.max(e))
-                    ));
-                }
-            }
-        }
-        "6-right" => {
-            for &init in Init::ALL {
-                if let Some(all) = of_each(Some(init), None) {
-                    let [s, e, b] = all.map(|row| row.last_over_first.unwrap_or(f64::NAN));
-                    let held = b < VANISHED && s >= VANISHED && e >= VANISHED;
-                    claims.push(format!(
-                        "only Bregman's differences of layers go to 0, {} init: {} (last over \
-                         first: {b:.1e}, Euclidean {e:.1e}, standard {s:.1e})",
-                        init.name(),
-                        verdict(held)
-                    ));
-                }
-            }
-        }
-        _ => {}
-    }
-    claims
+    low.filter_map(claim).collect()
 }
 
-/// Last over first difference of layers below which they count as gone to 0.
+/// What Figure 6, right, says of the differences of consecutive layers.
+pub(super) fn claims_6_right(rows: &[Row]) -> Vec<Claim> {
+    let claim = |init: &Init| {
+        let ratio = |row: &Row| row.last_over_first.unwrap_or(f64::NAN);
+        let [s, e, b] = of_each(rows, |row| row.init == init.name(), ratio)?;
+        Some(Claim {
+            text: format!(
+                "only Bregman's differences of layers go to 0, {} init",
+                init.name()
+            ),
+            holds: b < VANISHED && s >= VANISHED && e >= VANISHED,
+            numbers: format!(
+                "last over first: {b:.1e}, Euclidean {e:.1e}, standard {s:.1e}"
+            ),
+        })
+    };
+    Init::ALL.iter().filter_map(claim).collect()
+}
+
+/// A last difference of layers below this fraction of the first counts as gone to 0.
 const VANISHED: f64 = 1e-2;

@@ -1,39 +1,37 @@
-//! The training of each figure as a file in the folder of the results, from which it goes on.
+//! The training of a figure as a file in the folder of the results, from which it can be resumed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use bregman::checkpoint::{CheckpointFault, State};
-use bregman::error::{Error, Result};
-use bregman::sweep::{Metrics, Record, Sweep};
+use crate::checkpoint::State;
+use crate::error::{CheckpointFault, Error, Result};
+use crate::sweep::{Metrics, Record, Sweep};
 
-use crate::options::Choice;
-
-/// The entry that tells these files from others.
+/// The entry that distinguishes these files from others.
 const VERSION_KEY: &str = "bregman_sweeps";
 const VERSION: &str = "1";
 
-/// The options that a figure's training depends on, by name.
-pub type Settings = BTreeMap<&'static str, String>;
+/// The options that a figure's training depends on, by their names in the file.
+pub type Description = BTreeMap<&'static str, String>;
 
-/// The sweeps of a figure, as far as they have come.
+/// The sweeps of a figure, as far as they have been trained.
 #[derive(Debug)]
-pub struct Kept {
-    /// By sweep.
+pub struct Saved {
+    /// One record of each sweep.
     pub records: Vec<Record>,
     /// Seconds of training so far.
     pub seconds: f64,
-    /// What they were trained on last: "cpu", or the adapter's name.
+    /// The device that trained them last: "cpu", or the adapter's name.
     pub device: String,
 }
 
-/// The file of a figure.
-pub fn path(folder: &Path, figure: Choice) -> PathBuf {
-    folder.join(format!("checkpoint-{}.safetensors", figure.name()))
+/// The file of the figure `name`.
+pub fn path(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("checkpoint-{name}.safetensors"))
 }
 
-impl Kept {
-    /// Sweeps that have not begun.
+impl Saved {
+    /// Sweeps whose training has not begun.
     pub fn new(sweeps: &[Sweep], device: &str) -> Self {
         Self {
             records: sweeps.iter().map(Record::new).collect(),
@@ -46,13 +44,13 @@ impl Kept {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn save(&self, path: &Path, settings: &Settings) -> Result<PathBuf> {
+    pub fn save(&self, path: &Path, described: &Description) -> Result<PathBuf> {
         let mut state = State::default();
-        let settings = serde_json::to_string(settings).expect("strings serialize");
+        let options = serde_json::to_string(described).expect("strings serialize");
         for (key, value) in [
             (VERSION_KEY, VERSION),
             ("bregman_version", env!("CARGO_PKG_VERSION")),
-            ("options", &settings),
+            ("options", &options),
             ("device", &self.device),
         ] {
             state.metadata.insert(key.to_owned(), value.to_owned());
@@ -66,7 +64,7 @@ impl Kept {
             let parameters: Vec<f32> = tensors.flatten().copied().collect();
             let dims = [runs, parameters.len() / runs.max(1)];
             state.insert(format!("{s}.parameters"), &dims, parameters);
-            // Run by run: each has those of the epochs that it has done.
+            // Run by run: each has the metrics of the epochs that it has done.
             let metrics = || record.metrics.iter().flatten();
             let losses: Vec<f32> = metrics().map(|m| m.loss).collect();
             let correct: Vec<u64> = metrics().map(|m| m.correct.into()).collect();
@@ -76,18 +74,19 @@ impl Kept {
         state.save(path)
     }
 
-    /// Reads what [`Self::save`] wrote of `sweeps`, trained with `settings`.
+    /// Reads what [`Self::save`] wrote of `sweeps`, which `described` describes.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Checkpoint`]; [`Error::OtherRun`] for other settings.
-    pub fn load(path: &Path, settings: &Settings, sweeps: &[Sweep]) -> Result<Self> {
+    /// [`Error::Io`], [`Error::Checkpoint`]; [`Error::OtherRun`] for sweeps that are described
+    /// differently.
+    pub fn load(path: &Path, described: &Description, sweeps: &[Sweep]) -> Result<Self> {
         let mut state = State::load(path)?;
         let fault = |fault| Error::Checkpoint {
             path: path.to_owned(),
             fault,
         };
-        let found = read_settings(&state).map_err(fault)?;
-        for (&option, given) in settings {
+        let found = read_description(&state).map_err(fault)?;
+        for (&option, given) in described {
             let found = found.get(option).map_or("not set", String::as_str);
             if found != given {
                 return Err(Error::OtherRun {
@@ -110,7 +109,7 @@ impl Kept {
     }
 }
 
-fn read_settings(state: &State<'_>) -> Result<BTreeMap<String, String>, CheckpointFault> {
+fn read_description(state: &State<'_>) -> Result<BTreeMap<String, String>, CheckpointFault> {
     let metadata = |key, reason: String| -> Result<_, CheckpointFault> {
         let value = state.text(key)?.to_owned();
         Ok(CheckpointFault::Metadata { key, value, reason })
