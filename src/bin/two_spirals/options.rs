@@ -55,7 +55,7 @@ pub struct Options {
     pub seed: u64,
     /// Where to train; auto takes a hardware adapter if there is one, else the processor, which
     /// also trains what has more than four layers
-    #[arg(long, value_enum, default_value_t = DeviceKind::Auto)]
+    #[arg(long, default_value = "auto", value_parser = bregman::cli::args::device_parser())]
     pub device: DeviceKind,
     /// Adapter to train on, by any part of its name (implies --device gpu)
     #[arg(long, value_name = "NAME")]

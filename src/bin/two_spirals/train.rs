@@ -190,7 +190,7 @@ impl Trainer {
                     "stopped in figure {}; saved {}; resume with\n  {}",
                     figure.name(),
                     path.display(),
-                    stop::command_line(again.chain(["--resume".to_owned()]))
+                    bregman::cli::command_line(again.chain(["--resume".to_owned()]))
                 ));
                 return Ok(false);
             }
