@@ -2,10 +2,7 @@
 
 use std::ops::Range;
 
-use sha2::{Digest, Sha256};
-
-use crate::data::Dataset;
-use crate::data::idx::hex;
+pub use crate::data::{Split, Splits}; // moved
 use crate::error::{Error, Result};
 use crate::nn::Parameters;
 
@@ -55,68 +52,6 @@ impl Sgd {
             return invalid("--lr", rate.to_string(), reason);
         }
         Ok(())
-    }
-}
-
-/// The samples that an executor holds.
-#[derive(Clone, Debug)]
-pub struct Splits {
-    /// Trained on.
-    pub train: Dataset,
-    /// Held out of the training set, if asked for.
-    pub validation: Option<Dataset>,
-    /// Only ever evaluated on.
-    pub test: Dataset,
-}
-
-/// Names one of the [`Splits`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Split {
-    /// [`Splits::train`].
-    Train,
-    /// [`Splits::validation`].
-    Validation,
-    /// [`Splits::test`].
-    Test,
-}
-
-impl Splits {
-    /// The data set that `split` names.
-    ///
-    /// # Panics
-    /// If there is no validation set and `split` asks for it.
-    pub fn get(&self, split: Split) -> &Dataset {
-        match split {
-            Split::Train => &self.train,
-            Split::Validation => {
-                let validation = self.validation.as_ref();
-                validation.expect("a validation split was asked for without one")
-            }
-            Split::Test => &self.test,
-        }
-    }
-
-    /// The sha256 of everything that training and evaluation see, in hexadecimal digits.
-    pub fn sha256(&self) -> String {
-        let mut hash = Sha256::new();
-        let parts = [
-            Some(&self.train),
-            self.validation.as_ref(),
-            Some(&self.test),
-        ];
-        for data in parts {
-            let sizes = data.map_or([0; 4], |data| {
-                [data.len(), data.image[0], data.image[1], data.classes]
-            });
-            for size in sizes {
-                hash.update((size as u64).to_le_bytes());
-            }
-            if let Some(data) = data {
-                hash.update(&data.pixels);
-                hash.update(&data.labels);
-            }
-        }
-        hex(&hash.finalize())
     }
 }
 

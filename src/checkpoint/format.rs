@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use super::CheckpointFault;
 use crate::activation;
-use crate::error::{Error, Result};
-use crate::nn::{Cnn, Form, LayerKind, Loss, Model, Parameters, Shape};
+use crate::error::{CheckpointFault, Error, Result};
+use crate::kind::{Form, LayerKind, Loss};
+use crate::nn::{Cnn, Model, Parameters, Shape};
+
+/// The entry that tells a run's file from a network's.
+pub(super) const VERSION_KEY: &str = "bregman_run";
 
 /// Decimal digits that give back the very number, as a float32 here and as Python's `float()`:
 /// the shortest that name it among the float64.
@@ -94,7 +97,7 @@ pub(super) fn deserialize(bytes: &[u8]) -> FaultResult<Contents> {
     let file = SafeTensors::deserialize(bytes).map_err(malformed)?;
     let metadata = header.metadata().as_ref();
     let text = |key: &str| metadata.and_then(|entries| entries.get(key).map(String::as_str));
-    if text(super::run::VERSION_KEY).is_some() {
+    if text(VERSION_KEY).is_some() {
         return Err(CheckpointFault::Run);
     }
     let shape = |name: &str| file.tensor(name).ok().map(|view| view.shape().to_vec());

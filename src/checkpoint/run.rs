@@ -7,15 +7,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::state::Numbers;
-use super::{CheckpointFault, State, format};
-use crate::atomic_file::{Disk, System};
-use crate::error::{Error, Result};
+use super::format::{self, VERSION_KEY};
+use super::state::{Numbers, State};
+use crate::error::{CheckpointFault, Error, Result};
+use crate::files::atomic::{Disk, System};
 use crate::nn::{Model, Parameters};
 use crate::train::{History, Position, Sums};
 
-/// The entry that tells a run's file from a network's.
-pub(super) const VERSION_KEY: &str = "bregman_run";
 const VERSION: &str = "1";
 const GENERATOR: &str = "philox4x32-10";
 

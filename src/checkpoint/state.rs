@@ -13,9 +13,8 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, Metadata};
 use serde_json::{Map, Value, json};
 
-use super::CheckpointFault;
-use crate::atomic_file::{AtomicFile, Disk, System};
-use crate::error::{Error, Result};
+use crate::error::{CheckpointFault, Error, Result};
+use crate::files::atomic::{AtomicFile, Disk, System};
 
 /// The largest header that is read: names and shapes of ten thousand tensors. It bounds what is
 /// allocated for a file that claims more.
@@ -206,7 +205,7 @@ impl<'a> State<'a> {
             })
     }
 
-    /// Writes the state to `path`; see [`crate::atomic_file`] for what a failure leaves behind.
+    /// Writes the state to `path`; see [`crate::files::atomic`] for what a failure leaves behind.
     ///
     /// # Errors
     /// [`Error::Io`].

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::GzDecoder;
 
-use super::fault::DataFault;
+use super::dataset::Dataset;
 use super::idx::Hashed;
 use super::source::{RemoteFile, Source};
-use super::{Dataset, DownloadProgress, Loaded, Surroundings, download, locate};
-use crate::error::{Error, Result};
+use super::{DownloadProgress, Loaded, Surroundings, download, locate};
+use crate::error::{DataFault, Error, Result};
 
 /// Height and width of every image.
 pub const IMAGE: [usize; 2] = [32, 32];

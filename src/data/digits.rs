@@ -13,7 +13,7 @@ mod glyphs;
 
 use rayon::prelude::*;
 
-use super::Dataset;
+use super::dataset::Dataset;
 use crate::rng::{Purpose, Stream};
 use glyphs::{GLYPHS, Glyph, Point};
 

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 
 use ureq::Agent;
 
-use super::fault::{DownloadFault, MirrorFailure};
 use super::idx::Hashed;
 use super::source::RemoteFile;
-use crate::atomic_file::AtomicFile;
-use crate::error::Result;
+use crate::error::{DownloadFault, MirrorFailure, Result};
+use crate::files::atomic::AtomicFile;
 
 /// Slower on average than this, in bytes per second, a mirror is given up.
 const SLOWEST: f64 = 4096.0;

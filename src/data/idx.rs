@@ -11,9 +11,8 @@ use std::path::Path;
 use flate2::bufread::GzDecoder;
 use sha2::{Digest, Sha256};
 
-use super::fault::DataFault;
 use super::source::{self, DataFile, Part, Source};
-use crate::error::{Error, Result};
+use crate::error::{DataFault, Error, Result};
 
 /// Height and width of every image.
 pub const IMAGE: [usize; 2] = [28, 28];

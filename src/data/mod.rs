@@ -1,95 +1,27 @@
 //! Data sets: labelled 8-bit images, read from disk, downloaded, or drawn.
 
 pub mod cifar10;
+mod dataset;
 pub mod digits;
 pub mod download;
-mod fault;
 pub mod idx;
 pub mod locate;
 pub mod picture;
 mod source;
 pub mod spirals;
+mod splits;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use dataset::Dataset;
 pub use download::DownloadProgress;
-pub use fault::{DataFault, DownloadFault, MirrorFailure};
 pub use source::{DataFile, Part, RemoteFile, Source, owner};
+pub use splits::{Split, Splits};
 
+pub use crate::error::{DataFault, DownloadFault, MirrorFailure}; // moved
 use crate::error::{Error, Result};
 use locate::Location;
-
-/// Labelled images, or any samples of 8-bit features.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dataset {
-    /// What reports call it: "mnist", "fashion-mnist", "cifar10", "digits".
-    pub name: String,
-    /// Colours of a pixel: 1 for grey, 3 for red, green, blue.
-    pub channels: usize,
-    /// Height and width of an image, in pixels.
-    pub image: [usize; 2],
-    /// Number of classes; labels are below it.
-    pub classes: usize,
-    /// (samples, channels, height, width), row-major.
-    pub pixels: Vec<u8>,
-    /// (samples).
-    pub labels: Vec<u8>,
-}
-
-impl Dataset {
-    /// Number of samples.
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there is no sample.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// Features of a sample: channels × height × width.
-    pub fn features(&self) -> usize {
-        self.channels * self.image[0] * self.image[1]
-    }
-
-    /// The images, and after them their mirror images: left and right exchanged.
-    #[must_use]
-    pub fn with_mirror_images(mut self) -> Self {
-        let mut mirrored = self.pixels.clone();
-        for row in mirrored.chunks_exact_mut(self.image[1]) {
-            row.reverse();
-        }
-        self.pixels.append(&mut mirrored);
-        self.labels.extend_from_within(..);
-        self
-    }
-
-    /// Keeps the first `samples`.
-    pub fn truncate(&mut self, samples: usize) {
-        self.pixels.truncate(samples * self.features());
-        self.labels.truncate(samples);
-    }
-
-    /// Splits the last `samples` off into a data set of their own.
-    ///
-    /// # Panics
-    /// If there are fewer.
-    pub fn split_off(&mut self, samples: usize) -> Dataset {
-        let rest = self
-            .len()
-            .checked_sub(samples)
-            .expect("as many samples as are split off");
-        Dataset {
-            name: self.name.clone(),
-            channels: self.channels,
-            image: self.image,
-            classes: self.classes,
-            pixels: self.pixels.split_off(rest * self.features()),
-            labels: self.labels.split_off(rest),
-        }
-    }
-}
 
 /// Which data are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -67,42 +67,9 @@ pub const RHS_K: File = wgsl!("layout/rhs_k");
 /// The tiled product.
 pub const TILE_MATMUL: File = wgsl!("tile_matmul");
 
-/// How weights and activations lie in an adapter's memory. All is computed in f32.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Storage {
-    /// In single precision.
-    #[default]
-    F32,
-    /// In half precision, where the adapter has `shader-f16`: W, M, z, a and u. Biases, gradients and
-    /// outputs of the network stay in single precision.
-    F16,
-}
+pub use crate::kind::Storage; // moved
 
 impl Storage {
-    /// Every one.
-    pub const ALL: [Self; 2] = [Self::F32, Self::F16];
-
-    /// What users call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-        }
-    }
-
-    /// The one called `name`.
-    ///
-    /// # Errors
-    /// [`Error::UnknownName`] with those there are.
-    pub fn by_name(name: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|storage| storage.name() == name);
-        found.ok_or_else(|| Error::UnknownName {
-            kind: "storage",
-            name: name.to_owned(),
-            known: Self::ALL.map(Self::name).join(", "),
-        })
-    }
-
     /// Its file.
     pub const fn file(self) -> File {
         match self {
@@ -143,9 +110,12 @@ impl Shader {
 
     /// The same on weights and activations that lie in memory otherwise.
     pub fn stored(mut self, storage: Storage) -> Self {
-        let known = Storage::ALL.map(|storage| storage.file().name);
+        let is_storage = |file: &File| {
+            let known = Storage::ALL.iter();
+            known.map(|s| s.file().name).any(|name| name == file.name)
+        };
         for file in &mut self.files {
-            if known.contains(&file.name) {
+            if is_storage(file) {
                 *file = storage.file();
             }
         }

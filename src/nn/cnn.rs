@@ -14,7 +14,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Layer;
+use super::layer::Layer;
 use crate::activation::{self, Activation};
 use crate::error::{Error, Result};
 

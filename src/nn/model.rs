@@ -1,93 +1,12 @@
 //! Networks as data.
 
-use super::{Cnn, Parameters};
+use super::cnn::Cnn;
+use super::layer::{Layer, Shape};
+use super::parameters::{LayerParameters, Parameters};
 use crate::activation::Activation;
-use crate::data::Dataset;
+use crate::data::{Dataset, Splits};
 use crate::error::{Error, Result};
-use crate::executor::Splits;
-
-/// The hidden layers (eq. 20), `z` being (batch, in) and `W` (out, in).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LayerKind {
-    /// z′ = ρ(Wz + b).
-    Standard,
-    /// z′ = ρ(z + Wz + b), with Mz for the first z where widths differ.
-    Euclidean,
-    /// z′ = ρ(ρ⁻¹(z) + Wz + b), with Mz for the first z where widths differ.
-    Bregman,
-}
-
-/// Which variable a Bregman network carries from layer to layer; the others have one form only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// a = ρ⁻¹(z): no inverse between layers of one width, and gradients that stay finite.
-    Dual,
-    /// z, clamped before every ρ⁻¹: eq. 20 to the letter.
-    Primal,
-}
-
-/// What training minimises; both are means (PyTorch's conventions).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// Softmax cross-entropy, the mean over the batch. The class is the first largest logit.
-    CrossEntropy,
-    /// Squared error against one-hot targets, the mean over batch × outputs. With one output the
-    /// target is the label, 0 or 1, and the class is 1 above ½.
-    MeanSquaredError,
-}
-
-macro_rules! names {
-    ($type:ident, $kind:literal, $($variant:ident = $name:literal),+) => {
-        impl $type {
-            /// Every value.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The name on the command line and in checkpoints.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),+ }
-            }
-
-            /// The value called `name`.
-            ///
-            /// # Errors
-            /// [`Error::UnknownName`] with the names that exist.
-            pub fn by_name(name: &str) -> Result<Self> {
-                Self::ALL.iter().copied().find(|v| v.name() == name).ok_or_else(|| {
-                    Error::UnknownName {
-                        kind: $kind,
-                        name: name.to_owned(),
-                        known: [$($name),+].join(", "),
-                    }
-                })
-            }
-        }
-    };
-}
-names!(
-    LayerKind,
-    "layer",
-    Standard = "standard",
-    Euclidean = "euclidean",
-    Bregman = "bregman"
-);
-names!(Form, "form", Dual = "dual", Primal = "primal");
-names!(
-    Loss,
-    "loss",
-    CrossEntropy = "cross-entropy",
-    MeanSquaredError = "mse"
-);
-
-/// A dense layer's shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layer {
-    /// Width of its input.
-    pub inputs: usize,
-    /// Width of its output.
-    pub outputs: usize,
-    /// Whether the skip goes through M, (outputs, inputs), each row on the probability simplex.
-    pub mix: bool,
-}
+use crate::kind::{Form, LayerKind, Loss};
 
 /// A network: hidden layers of one kind, then a linear head.
 #[derive(Clone, Debug)]
@@ -110,15 +29,6 @@ pub struct Model {
     pub layers: Vec<Layer>,
     /// The linear layer after them, without skip.
     pub head: Layer,
-}
-
-/// A tensor's name (PyTorch's) and shape.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// `layers.0.weight`, `head.bias`, ….
-    pub name: String,
-    /// Row-major dimensions.
-    pub dims: Vec<usize>,
 }
 
 impl Model {
@@ -375,5 +285,19 @@ impl Model {
                 found: vec![len],
             })
         })
+    }
+}
+
+impl<T: Copy + Default> Parameters<T> {
+    /// All zeros, in the shapes of `model`.
+    pub fn zeros(model: &Model) -> Self {
+        let blocks = model.cnn.iter().flat_map(|cnn| &cnn.blocks);
+        Self {
+            conv: blocks
+                .map(|block| LayerParameters::zeros(&block.conv.matrix()))
+                .collect(),
+            layers: model.layers.iter().map(LayerParameters::zeros).collect(),
+            head: LayerParameters::zeros(&model.head),
+        }
     }
 }

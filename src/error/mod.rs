@@ -1,9 +1,12 @@
 //! The one error type of the crate.
 
+mod checkpoint;
+mod data;
+
 use std::path::PathBuf;
 
-use crate::checkpoint::CheckpointFault;
-use crate::data::{DataFault, MirrorFailure};
+pub use checkpoint::CheckpointFault;
+pub use data::{DataFault, DownloadFault, MirrorFailure};
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -6,7 +6,7 @@
 //!
 //! A [`Run`] is what a run needs to go on to the bit, all realizations in one file; other programs
 //! put theirs into a [`State`]. What a crash or a full disk leaves behind is told in
-//! [`crate::atomic_file`].
+//! [`crate::files::atomic`].
 //!
 //! | tensor | shape | where |
 //! |---|---|---|
@@ -21,7 +21,6 @@
 //! `input_high`, `dataset`, `bregman_version`, and where there are convolutions `cnn`, the JSON of
 //! [`Cnn::to_json`](crate::nn::Cnn::to_json).
 
-mod fault;
 mod format;
 mod run;
 mod state;
@@ -29,12 +28,12 @@ mod state;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use fault::CheckpointFault;
+pub use crate::error::CheckpointFault; // moved
 pub use run::Run;
 pub use state::{Array, MAX_HEADER, Numbers, State};
 
-use crate::atomic_file::{self, AtomicFile};
 use crate::error::{Error, Result};
+use crate::files::atomic::{self, AtomicFile};
 use crate::nn::{Model, Parameters, Shape};
 
 /// A network that was loaded.
@@ -126,7 +125,7 @@ pub fn paths(path: &Path, realizations: usize) -> Vec<PathBuf> {
 pub fn check_writable(path: &Path, realizations: usize) -> Result<()> {
     paths(path, realizations)
         .iter()
-        .try_for_each(|path| atomic_file::check_writable(path))
+        .try_for_each(|path| atomic::check_writable(path))
 }
 
 /// Saves the realizations of a network, one a file (see [`paths`]); the files get their names when
