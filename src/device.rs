@@ -1,12 +1,10 @@
 //! Where a program trains: the choice between the processor and an adapter.
 
-use clap::ValueEnum;
-
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Selection};
 
 /// Where to train, as a user asks for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceKind {
     /// Hardware adapter, else processor.
     Auto,
@@ -14,6 +12,42 @@ pub enum DeviceKind {
     Cpu,
     /// Adapter, a software one if need be.
     Gpu,
+}
+
+impl DeviceKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Cpu, Self::Gpu];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Cpu => "cpu",
+            Self::Gpu => "gpu",
+        }
+    }
+
+    /// What it asks for, in a few words.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Auto => "Hardware adapter, else processor",
+            Self::Cpu => "Processor",
+            Self::Gpu => "Adapter, a software one if there is no other",
+        }
+    }
+
+    /// The kind with this name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownName`].
+    pub fn by_name(name: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|kind| kind.name() == name);
+        found.ok_or_else(|| Error::UnknownName {
+            kind: "device",
+            name: name.to_owned(),
+            known: Self::ALL.map(Self::name).join(", "),
+        })
+    }
 }
 
 /// A device, and why it was taken.
@@ -67,7 +101,10 @@ impl Device {
         let threads = rayon::current_num_threads();
         Self {
             gpu: None,
-            description: format!("cpu, {threads} threads ({reason})"),
+            description: match threads {
+                1 => format!("cpu, 1 thread ({reason})"),
+                _ => format!("cpu, {threads} threads ({reason})"),
+            },
             warning: None,
         }
     }

@@ -1,11 +1,37 @@
-//! Parsers of option values, and the error of a value that cannot work.
+//! What options say of themselves, parsers of their values, and the error of a value that cannot
+//! work.
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::ArgGroup;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::activation::{self, Activation};
+use crate::device::DeviceKind;
 use crate::error::Error;
 use crate::gpu::shader::Storage;
 use crate::nn::{Form, Init, LayerKind, Loss, cnn};
+
+/// The group of the options that change what is computed: a resumed run keeps them.
+pub const RESULT: &str = "result";
+/// The group of the options that leave every computed number as it is: a resumed run may change
+/// them.
+pub const FREE: &str = "free";
+/// The group of the options that say which files to read options from, or that something else is to
+/// be done: they are no settings.
+pub const REQUEST: &str = "request";
+
+/// The three groups, for [`clap::Command::groups`]: each option names one of them.
+pub fn groups() -> [ArgGroup; 3] {
+    [RESULT, FREE, REQUEST].map(|name| ArgGroup::new(name).multiple(true))
+}
+
+/// The options of `command` with their flags, by the names of their fields.
+pub fn flags_of(command: &clap::Command) -> Vec<(String, String)> {
+    let options = command.get_arguments().filter_map(|arg| {
+        let flag = format!("--{}", arg.get_long()?);
+        Some((arg.get_id().to_string(), flag))
+    });
+    options.collect()
+}
 
 /// An [`Error::InvalidOption`].
 pub fn invalid(option: &'static str, value: impl ToString, reason: impl Into<String>) -> Error {
@@ -14,6 +40,12 @@ pub fn invalid(option: &'static str, value: impl ToString, reason: impl Into<Str
         value: value.to_string(),
         reason: reason.into(),
     }
+}
+
+/// Parses [`DeviceKind`] by its name.
+pub fn device_parser() -> impl TypedValueParser<Value = DeviceKind> {
+    let values = DeviceKind::ALL.map(|kind| PossibleValue::new(kind.name()).help(kind.meaning()));
+    PossibleValuesParser::new(values).try_map(|name| DeviceKind::by_name(&name))
 }
 
 /// Parses [`LayerKind`] by its name.

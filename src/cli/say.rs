@@ -11,6 +11,16 @@ pub fn say(line: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
+/// Prints an error to standard error.
+pub fn say_error(error: &Error) {
+    say(format_args!("error: {error}"));
+}
+
+/// Prints an error that does not end the command to standard error.
+pub fn warn(error: &Error) {
+    say(format_args!("warning: {error}"));
+}
+
 /// Writes to standard output. A closed pipe (`| head`) is not an error.
 ///
 /// # Errors
@@ -65,4 +75,12 @@ pub fn thousands(number: usize) -> String {
         .map(|group| std::str::from_utf8(group).unwrap_or_default())
         .collect();
     groups.join(",")
+}
+
+/// A number of things: `1 epoch`, `2 epochs`.
+pub fn plural(number: usize, thing: &str) -> String {
+    match number {
+        1 => format!("1 {thing}"),
+        _ => format!("{number} {thing}s"),
+    }
 }

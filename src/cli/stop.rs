@@ -35,18 +35,8 @@ pub fn requested() -> bool {
         .is_some_and(|asked| asked.load(Ordering::SeqCst))
 }
 
-/// A command line of this program, as a shell takes it.
-pub fn command_line(arguments: impl IntoIterator<Item = String>) -> String {
-    let program = std::env::args().next();
-    let program = program.unwrap_or_else(|| "bregman".to_owned());
-    let words = std::iter::once(program).chain(arguments);
-    words
-        .map(|word| quoted(&word))
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-fn quoted(word: &str) -> String {
+/// A word as a shell takes it.
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
     match word.chars().all(plain) && !word.is_empty() {
         true => word.to_owned(),

@@ -38,7 +38,7 @@ pub struct Options {
     #[arg(long)]
     pub epochs: Option<u32>,
     /// Where to train; auto takes a hardware adapter if there is one, else the processor
-    #[arg(long, value_enum, default_value_t = DeviceKind::Auto)]
+    #[arg(long, default_value = "auto", value_parser = bregman::cli::args::device_parser())]
     pub device: DeviceKind,
     /// One run of one epoch on 2,000 images, to see that all works
     #[arg(long)]

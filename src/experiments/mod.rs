@@ -3,10 +3,10 @@
 //! Nothing here prints or reads a command line. What happens on the way is told to a callback, and
 //! another callback is asked whether to stop. The commands of `cli` are thin faces of these modules.
 
-pub mod depth;
+//pub mod depth;
 pub mod spirals;
-pub mod table2;
-pub mod theory;
+//pub mod table2;
+//pub mod theory;
 
 use std::path::{Path, PathBuf};
 

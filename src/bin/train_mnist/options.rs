@@ -38,7 +38,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Where to train; auto takes a hardware adapter if there is one, else the processor
-    #[arg(long, value_enum, default_value_t = DeviceKind::Auto)]
+    #[arg(long, default_value = "auto", value_parser = bregman::cli::args::device_parser())]
     pub device: DeviceKind,
     /// Adapter to train on, by any part of its name (implies --device gpu); WGPU_ADAPTER_NAME does
     /// the same, and WGPU_BACKEND limits the choice

@@ -142,6 +142,6 @@ impl Keeper {
     /// The command line that goes on from the checkpoint.
     fn resume_command(&self) -> String {
         let path = self.path.as_deref().unwrap_or("last".as_ref());
-        stop::command_line(["--resume".to_owned(), path.display().to_string()])
+        bregman::cli::command_line(["--resume".to_owned(), path.display().to_string()])
     }
 }

@@ -381,9 +381,7 @@ pub(super) fn claims_6_right(rows: &[Row]) -> Vec<Claim> {
                 init.name()
             ),
             holds: b < VANISHED && s >= VANISHED && e >= VANISHED,
-            numbers: format!(
-                "last over first: {b:.1e}, Euclidean {e:.1e}, standard {s:.1e}"
-            ),
+            numbers: format!("last over first: {b:.1e}, Euclidean {e:.1e}, standard {s:.1e}"),
         })
     };
     Init::ALL.iter().filter_map(claim).collect()

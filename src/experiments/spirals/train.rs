@@ -296,9 +296,8 @@ impl<'a> Trainer<'a> {
                     for (sweep, record) in sweeps.iter().zip(&mut saved.records) {
                         let clock = || start.elapsed();
                         let mut told = |steps| tell(Event::Steps(steps));
-                        let training = sweep::gpu::resume(
-                            gpu, sweep, data, record, &stop, &clock, &mut told,
-                        );
+                        let training =
+                            sweep::gpu::resume(gpu, sweep, data, record, &stop, &clock, &mut told);
                         pollster::block_on(training)?;
                     }
                 }

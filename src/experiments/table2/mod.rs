@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Ok(false) => {
             say(format_args!(
                 "stopped; what was kept is in the folder of the results; go on with\n  {}",
-                stop::command_line(std::env::args().skip(1))
+                bregman::cli::same_command_line()
             ));
             ExitCode::from(stop::STOPPED)
         }

@@ -1,89 +1,83 @@
-//! Tells whether this machine's adapters compute what they should.
+//! `bregman selftest`: checks that adapters compute what they should.
 
-use std::io::{self, IsTerminal, Write};
-use std::process::ExitCode;
+use std::io::{self, IsTerminal};
 
-use bregman::error::{Error, Result};
-use bregman::gpu::{Gpu, Selection};
-use bregman::selftest::checks::Row;
-use bregman::selftest::{self, Report};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
+
+use super::args::{FREE, RESULT};
+use super::say::{print, say, say_error};
+use super::{Command, Ended};
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, Selection};
+use crate::selftest::checks::Row;
+use crate::selftest::{self, Report};
 
 /// Check that an adapter computes what it should: elementary functions, activations, every kernel,
 /// gradients and ten training steps, against float64, each within a bound derived for it.
 ///
-/// Without --adapter or WGPU_ADAPTER_NAME all adapters are tested; WGPU_BACKEND limits them. Ends
-/// with 1 if anything is wrong.
-#[derive(Debug, Parser)]
-#[command(version)]
-struct Options {
+/// Without --adapter or WGPU_ADAPTER_NAME all adapters are tested; WGPU_BACKEND limits them. The
+/// exit code is 1 if anything is wrong.
+#[derive(Clone, Debug, Parser)]
+pub struct Options {
     /// Adapter to test, by any part of its name
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", group = FREE)]
     adapter: Option<String>,
     /// Test every activation with every tile
-    #[arg(long)]
+    #[arg(long, group = RESULT)]
     full: bool,
     /// Print the reports as a JSON array on standard output, and nothing else there
-    #[arg(long)]
+    #[arg(long, group = FREE)]
     json: bool,
 }
 
-fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
-    match run(&Options::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            say(&format!("error: {error}"));
-            ExitCode::FAILURE
+impl Command for Options {
+    fn run(self) -> Result<Ended> {
+        let variable = std::env::var("WGPU_ADAPTER_NAME").ok();
+        let variable = variable.filter(|name| !name.is_empty());
+        let adapters = match self.adapter.or(variable) {
+            None => pollster::block_on(Gpu::request_all()),
+            Some(name) => vec![pollster::block_on(Gpu::request(&Selection {
+                name: Some(name),
+                allow_software: true,
+            }))],
+        };
+        if adapters.is_empty() {
+            return Err(Error::NoAdapter {
+                software: true,
+                known: "none".to_owned(),
+            });
         }
-    }
-}
-
-/// Whether all adapters passed.
-fn run(options: &Options) -> Result<bool> {
-    let variable = std::env::var("WGPU_ADAPTER_NAME").ok();
-    let variable = variable.filter(|name| !name.is_empty());
-    let adapters = match options.adapter.as_ref().or(variable.as_ref()) {
-        None => pollster::block_on(Gpu::request_all()),
-        Some(name) => vec![pollster::block_on(Gpu::request(&Selection {
-            name: Some(name.clone()),
-            allow_software: true,
-        }))],
-    };
-    if adapters.is_empty() {
-        return Err(Error::NoAdapter {
-            software: true,
-            known: "none".to_owned(),
-        });
-    }
-    let mut reports = Vec::new();
-    let mut all_ran = true;
-    for gpu in adapters {
-        // An adapter that fails altogether is no reason not to test the others.
-        let report = gpu.and_then(|mut gpu| {
-            say(&format!("testing {}", gpu.summary()));
-            test(&mut gpu, options.full)
-        });
-        match report {
-            Ok(report) => {
-                if !options.json {
-                    print(&table(&report))?;
+        let mut reports = Vec::new();
+        let mut all_ran = true;
+        for gpu in adapters {
+            // If one adapter fails altogether, the others are still tested.
+            let report = gpu.and_then(|mut gpu| {
+                say(format_args!("testing {}", gpu.summary()));
+                test(&mut gpu, self.full)
+            });
+            match report {
+                Ok(report) => {
+                    if !self.json {
+                        print(&table(&report))?;
+                    }
+                    reports.push(report);
                 }
-                reports.push(report);
-            }
-            Err(error) => {
-                say(&format!("error: {error}"));
-                all_ran = false;
+                Err(error) => {
+                    say_error(&error);
+                    all_ran = false;
+                }
             }
         }
+        if self.json {
+            let json = serde_json::to_string_pretty(&reports);
+            print(&(json.expect("numbers and strings serialize") + "\n"))?;
+        }
+        match all_ran && reports.iter().all(|report| report.passed) {
+            true => Ok(Ended::Whole),
+            false => Ok(Ended::Failed),
+        }
     }
-    if options.json {
-        let json = serde_json::to_string_pretty(&reports).expect("numbers and strings serialize");
-        print(&(json + "\n"))?;
-    }
-    Ok(all_ran && reports.iter().all(|report| report.passed))
 }
 
 /// The self-test, with a spinner on a terminal.
@@ -169,23 +163,4 @@ fn table_row(row: &Row) -> String {
         None => String::new(),
     };
     format!("{name:28} {numbers:9} {worst:20.3}{failure}")
-}
-
-/// Writes a line to standard error. If that is closed there is nobody left to tell.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
-}
-
-/// Writes to standard output. A reader that has gone away is no error: it has what it wanted.
-fn print(text: &str) -> Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-    {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::io("write", "standard output")(e))
-        }
-        _ => Ok(()),
-    }
 }
