@@ -13,6 +13,8 @@ pub mod say;
 pub mod selftest;
 pub mod spirals;
 pub mod stop;
+pub mod table2;
+pub mod theory;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -28,6 +30,8 @@ pub static COMMANDS: &[Entry] = &[
     Entry::new::<adapters::Options>("adapters"),
     Entry::new::<selftest::Options>("selftest"),
     Entry::new::<spirals::Options>("spirals"),
+    Entry::new::<table2::Options>("table2"),
+    Entry::new::<theory::Options>("theory"),
 ];
 
 /// A command: its options, and what it does with them.

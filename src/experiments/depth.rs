@@ -1,59 +1,99 @@
 //! Problem 2.2 at L = 1, 2, 4, …, 256 against its limit, on the spirals and on MNIST.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use bregman::activation::TANH;
-use bregman::atomic_file;
-use bregman::bilevel::equilibrium::experiment::{self, Outcome, Samples, Training};
-use bregman::bilevel::equilibrium::{Equilibrium, Gradient, Solver};
-use bregman::data::spirals::Spirals;
-use bregman::data::{self, Dataset, Request};
-use bregman::error::Result;
-use bregman::nn::Loss;
-use bregman::plot::{Axis, Corner, Figure, Marks, PALETTE, Panel, Series};
 use serde::Serialize;
 
-const DEPTHS: [usize; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+use super::write_json;
+use crate::activation::TANH;
+use crate::bilevel::equilibrium::experiment::{self, Outcome, Samples, Training};
+use crate::bilevel::equilibrium::{Equilibrium, Gradient, Solver};
+use crate::data::spirals::Spirals;
+use crate::data::{self, Dataset, Request};
+use crate::error::Result;
+use crate::kind::Loss;
+use crate::plot::{Axis, Corner, Figure, Marks, PALETTE, Panel, Series};
 
-/// Networks of each L, with seeds SEED, SEED + 1, …: each starts, and takes its samples, as those of
-/// every other L with the same seed do.
+/// The numbers of layers L.
+pub const DEPTHS: [usize; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+
+/// Networks of each L, with seeds SEED, SEED + 1, …. Networks of the same seed have the same initial
+/// parameters and the same order of samples at every L.
 const SEEDS: u64 = 3;
 
-/// Samples whose distances to the limit are measured.
+/// Number of samples whose distances to the limit are measured.
 const DISTANCES: usize = 200;
 
-/// What is reported of the limit is solved further than training needs.
+/// The solver of what is reported of the limit: more exact than training needs.
 const EXACT: Solver = Solver {
     tolerance: 1e-5,
     max_iterations: 2_000,
     ..Solver::DEFAULT
 };
 
-/// One data set's results.
-#[derive(Serialize)]
-struct Results {
-    dataset: &'static str,
-    setting: String,
-    ways: Vec<Way>,
+/// The results on one data set.
+#[derive(Clone, Debug, Serialize)]
+pub struct Results {
+    /// The data set.
+    pub dataset: &'static str,
+    /// Samples, units and how they were trained.
+    pub setting: String,
+    /// One for each of [`DEPTHS`], then the limit.
+    #[serde(rename = "ways")]
+    pub networks: Vec<Networks>,
 }
 
 /// The networks of one L, or of the limit.
-#[derive(Serialize)]
-struct Way {
-    /// None for the limit.
-    layers: Option<usize>,
-    /// By seed.
-    outcomes: Vec<Outcome>,
-    /// ‖h_L − h‖ over √n of the first seed's network: at its own L, or at every L for the limit's.
-    distances: Vec<f64>,
+#[derive(Clone, Debug, Serialize)]
+pub struct Networks {
+    /// L; none for the limit.
+    pub layers: Option<usize>,
+    /// One for each seed.
+    pub outcomes: Vec<Outcome>,
+    /// ‖h_L − h‖ over √n of the network of the first seed: at its own L, or at every one of
+    /// [`DEPTHS`] for the limit.
+    pub distances: Vec<f64>,
 }
 
-impl Way {
+/// The name of L in tables.
+fn layers_name(layers: Option<usize>) -> String {
+    layers.map_or("limit".to_owned(), |l| l.to_string())
+}
+
+/// A network has been trained, for people.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// The data set.
+    pub dataset: &'static str,
+    /// What became of the network.
+    pub outcome: &'a Outcome,
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Outcome {
+            layers,
+            seed,
+            loss,
+            seconds,
+            ..
+        } = self.outcome;
+        write!(
+            f,
+            "{}, L = {}, seed {seed}: training loss {loss:.4}, {seconds:.1} s",
+            self.dataset,
+            layers_name(*layers)
+        )
+    }
+}
+
+impl Networks {
     fn mean(&self, of: impl Fn(&Outcome) -> f64) -> f64 {
         self.outcomes.iter().map(of).sum::<f64>() / self.outcomes.len() as f64
     }
 
-    /// The least and the most.
+    /// The least and the largest value.
     fn ends(&self, of: impl Fn(&Outcome) -> f64) -> [f64; 2] {
         let values = self.outcomes.iter().map(of);
         values.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], x| {
@@ -63,7 +103,7 @@ impl Way {
 
     /// A row of the table.
     fn row(&self) -> String {
-        let layers = self.layers.map_or("limit".to_owned(), |l| l.to_string());
+        let layers = layers_name(self.layers);
         let [least, most] = self.ends(|o| o.loss);
         let [seconds, _] = self.ends(|o| o.seconds);
         let distance = match self.layers {
@@ -82,7 +122,7 @@ impl Way {
     }
 }
 
-/// A data set, and how it is learnt.
+/// A data set, and how networks are trained on it.
 struct Task {
     dataset: &'static str,
     /// Features, units and outputs.
@@ -93,7 +133,7 @@ struct Task {
 }
 
 impl Task {
-    fn run(&self, say: &dyn Fn(&str)) -> Result<Results> {
+    fn run(&self, tell: &dyn Fn(Event<'_>)) -> Result<Results> {
         let Self {
             dataset,
             shape,
@@ -104,27 +144,26 @@ impl Task {
         let equilibrium = Equilibrium::new(&TANH, Loss::CrossEntropy, *shape, Solver::DEFAULT)?;
         let gradients = DEPTHS.map(Gradient::Unrolled);
         let gradients = gradients.into_iter().chain([Gradient::Implicit]);
-        let mut ways: Vec<Way> = Vec::new();
-        // Seed by seed, so that what else the machine does falls on all L alike.
+        let mut networks: Vec<Networks> = Vec::new();
+        // Seed by seed, so that other load on the machine slows all L alike.
         for seed in training.seed..training.seed + SEEDS {
             let training = Training { seed, ..*training };
             for (i, gradient) in gradients.clone().enumerate() {
                 let samples = [train, test];
                 let (outcome, parameters) =
                     experiment::train(&equilibrium, EXACT, samples, training, gradient)?;
-                let layers = outcome.layers.map_or("limit".to_owned(), |l| l.to_string());
-                say(&format!(
-                    "{dataset}, L = {layers}, seed {seed}: training loss {:.4}, {:.1} s",
-                    outcome.loss, outcome.seconds
-                ));
-                if let Some(way) = ways.get_mut(i) {
-                    way.outcomes.push(outcome);
+                tell(Event {
+                    dataset,
+                    outcome: &outcome,
+                });
+                if let Some(earlier) = networks.get_mut(i) {
+                    earlier.outcomes.push(outcome);
                     continue;
                 }
                 let depths = outcome.layers.map_or(DEPTHS.to_vec(), |l| vec![l]);
                 let len = train.inputs.len().min(DISTANCES * shape[0]);
                 let x = &train.inputs[..len];
-                ways.push(Way {
+                networks.push(Networks {
                     layers: outcome.layers,
                     outcomes: vec![outcome],
                     distances: experiment::distances(&equilibrium, &parameters, x, &depths)?,
@@ -145,7 +184,7 @@ impl Task {
                 training.seed,
                 training.seed + SEEDS - 1,
             ),
-            ways,
+            networks,
         })
     }
 }
@@ -195,43 +234,46 @@ fn mnist(data_dir: Option<PathBuf>, seed: u64) -> Result<Task> {
     })
 }
 
-/// Runs both experiments; writes `depth.json` and the figure, and tells each result as it comes.
-/// What it returns are the tables and what was written.
+/// Trains all networks on both data sets; MNIST is in `data_dir`, see [`data::load`].
 ///
 /// # Errors
-/// Whatever reading MNIST or writing meets.
-pub fn run(
-    folder: &Path,
-    data_dir: Option<PathBuf>,
-    seed: u64,
-    say: &dyn Fn(&str),
-) -> Result<(String, Vec<PathBuf>)> {
+/// Those of reading MNIST.
+pub fn run(data_dir: Option<PathBuf>, seed: u64, tell: &dyn Fn(Event<'_>)) -> Result<Vec<Results>> {
     let tasks = [spirals(seed), mnist(data_dir, seed)?];
-    let results = tasks.iter().map(|task| task.run(say));
-    let results: Vec<Results> = results.collect::<Result<_>>()?;
-    let json = folder.join("depth.json");
-    let text = serde_json::to_string_pretty(&results).expect("numbers and strings serialize");
-    atomic_file::write(&json, (text + "\n").as_bytes())?;
-    let mut written = vec![json];
-    written.extend(figure(&results).save(&folder.join("depth"))?);
-    Ok((results.iter().map(table).collect(), written))
+    tasks.iter().map(|task| task.run(tell)).collect()
 }
 
-/// In Markdown.
-fn table(results: &Results) -> String {
+/// The file of the results in `folder`.
+pub fn results_file(folder: &Path) -> PathBuf {
+    folder.join("depth.json")
+}
+
+/// Writes the results and their figure into `folder`; returns the files.
+///
+/// # Errors
+/// [`Error::Io`](crate::error::Error::Io).
+pub fn write(folder: &Path, results: &[Results]) -> Result<[PathBuf; 3]> {
+    let json = write_json(&results_file(folder), &results)?;
+    let [png, svg] = figure(results).save(&folder.join("depth"))?;
+    Ok([json, png, svg])
+}
+
+/// The results as a table, in Markdown.
+pub fn table(results: &Results) -> String {
     let mut text = format!(
         "{}: {}\n\n\
          | L | training loss (least to most) | with h for h_L | training accuracy, % | test accuracy, % | ‖h_L − h‖/√n | iterations | KiB kept | seconds |\n\
          |---|---|---|---|---|---|---|---|---|\n",
         results.dataset, results.setting
     );
-    for way in &results.ways {
-        text += &(way.row() + "\n");
+    for networks in &results.networks {
+        text += &(networks.row() + "\n");
     }
     text + "\n"
 }
 
-fn figure(results: &[Results]) -> Figure {
+/// Losses, accuracies and distances by L.
+pub fn figure(results: &[Results]) -> Figure {
     let panels = results.iter().flat_map(panels).collect();
     let settings = results
         .iter()
@@ -246,7 +288,10 @@ fn figure(results: &[Results]) -> Figure {
 }
 
 fn panels(results: &Results) -> [Panel; 3] {
-    let (limit, cuts) = results.ways.split_last().expect("the limit is the last");
+    let (limit, cuts) = results
+        .networks
+        .split_last()
+        .expect("the limit is the last");
     let panel = |title: &str, label: &str, series| Panel {
         title: format!("{}: {title}", results.dataset),
         x: Axis {
@@ -270,13 +315,13 @@ fn panels(results: &Results) -> [Panel; 3] {
     };
     let depths = || DEPTHS.iter().map(|&l| l as f64).zip(cuts);
     let by_depth = |name: &str, color, of: fn(&Outcome) -> f64| {
-        let points = depths().map(|(l, way)| [l, way.mean(of)]);
+        let points = depths().map(|(l, cut)| [l, cut.mean(of)]);
         line(name, color, Marks::LineAndDots, points.collect())
     };
-    // What is trained at L and at the limit, each with the spread of its seeds.
+    // Networks trained at L and at the limit, each with the spread of its seeds.
     let both = |of: fn(&Outcome) -> f64| {
-        let of_cuts = depths().map(|(l, way)| {
-            let [low, high] = way.ends(of);
+        let of_cuts = depths().map(|(l, cut)| {
+            let [low, high] = cut.ends(of);
             [l, low, high]
         });
         let (value, [low, high]) = (limit.mean(of), limit.ends(of));
@@ -298,7 +343,7 @@ fn panels(results: &Results) -> [Panel; 3] {
         ]
     };
     let ends_of_all = |of: fn(&Outcome) -> f64| {
-        let ends = results.ways.iter().map(|way| way.ends(of));
+        let ends = results.networks.iter().map(|networks| networks.ends(of));
         ends.reduce(|[a, b], [low, high]| [a.min(low), b.max(high)])
             .expect("some networks")
     };
@@ -323,7 +368,7 @@ fn panels(results: &Results) -> [Panel; 3] {
     ]);
     accuracy.legend = Corner::BottomRight;
 
-    let of_cuts = depths().map(|(l, way)| [l, way.distances[0]]).collect();
+    let of_cuts = depths().map(|(l, cut)| [l, cut.distances[0]]).collect();
     let of_limit = depths().zip(&limit.distances).map(|((l, _), &d)| [l, d]);
     let distances = vec![
         line("trained at L", 0, Marks::LineAndDots, of_cuts),

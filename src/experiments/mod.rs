@@ -3,10 +3,10 @@
 //! Nothing here prints or reads a command line. What happens on the way is told to a callback, and
 //! another callback is asked whether to stop. The commands of `cli` are thin faces of these modules.
 
-//pub mod depth;
+pub mod depth;
 pub mod spirals;
-//pub mod table2;
-//pub mod theory;
+pub mod table2;
+pub mod theory;
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ fn percent(mean: f64, deviation: Option<f64>) -> String {
 
 /// JSON for people, on several lines.
 fn json(value: &impl Serialize) -> String {
-    serde_json::to_string_pretty(value).expect("numbers and strings serialize") + "\n"
+    serde_json::to_string_pretty(value).expect("numbers and strings serialize")
 }
 
 /// Replaces `path` by `value` as JSON; returns the path.
@@ -33,5 +33,5 @@ fn json(value: &impl Serialize) -> String {
 /// # Errors
 /// [`Error::Io`](crate::error::Error::Io).
 fn write_json(path: &Path, value: &impl Serialize) -> Result<PathBuf> {
-    atomic::write(path, json(value).as_bytes())
+    atomic::write(path, (json(value) + "\n").as_bytes())
 }

@@ -1,22 +1,71 @@
-//! The figures of the theory.
+//! The paper's theory: the verdicts on its propositions, as a table and as JSON, and its figures.
+//! What is checked is in [`crate::bilevel::propositions`].
 
 use std::path::{Path, PathBuf};
 
-use bregman::activation::{Activation, SIGMOID, TANH};
-use bregman::bilevel::limit::Tied;
-use bregman::bilevel::prox::Potential;
-use bregman::bilevel::sampler::Sampler;
-use bregman::bilevel::{Geometry, Majorant, Minimization, Problem, Quadratic};
-use bregman::error::Result;
-use bregman::nn::LayerKind;
-use bregman::plot::{Axis, Corner, Figure, Marks, PALETTE, Panel, Series, layer_color};
 use nalgebra::{DMatrix, DVector};
 
-/// A figure: it writes a PNG and an SVG into a folder.
-type Draw = fn(&Path) -> Result<[PathBuf; 2]>;
+use super::write_json;
+use crate::activation::{Activation, SIGMOID, TANH};
+use crate::bilevel::limit::Tied;
+use crate::bilevel::propositions::Row;
+use crate::bilevel::prox::Potential;
+use crate::bilevel::sampler::Sampler;
+use crate::bilevel::{Geometry, Majorant, Minimization, Problem, Quadratic};
+use crate::error::Result;
+use crate::kind::LayerKind;
+use crate::plot::{Axis, Corner, Figure, Marks, PALETTE, Panel, Series, layer_color};
 
-/// Every figure.
-pub const ALL: [Draw; 3] = [figure_1, figure_2, forgotten_input];
+/// The file of the verdicts in `folder`.
+pub fn verdicts_file(folder: &Path) -> PathBuf {
+    folder.join("bilevel.json")
+}
+
+/// Writes the verdicts into `folder`; returns the file.
+///
+/// # Errors
+/// [`Error::Io`](crate::error::Error::Io).
+pub fn write_verdicts(folder: &Path, rows: &[Row]) -> Result<PathBuf> {
+    write_json(&verdicts_file(folder), &rows)
+}
+
+/// Number of verdicts that are not as expected.
+pub fn unexpected(rows: &[Row]) -> usize {
+    rows.iter().filter(|row| row.holds != row.expected).count()
+}
+
+/// The verdicts as a table, for people.
+pub fn table(rows: &[Row]) -> String {
+    let width = rows.iter().map(|row| row.name.chars().count()).max();
+    let width = width.unwrap_or(0);
+    let mut text = format!(
+        "{:width$} {:>7} {:>8} {:>8}  {:7} what was measured\n",
+        "claim", "samples", "worst", "bound", "verdict"
+    );
+    for row in rows {
+        let verdict = match (row.holds, row.expected) {
+            (true, true) => "holds",
+            (false, false) => "fails",
+            (true, false) => "HOLDS",
+            (false, true) => "FAILS",
+        };
+        text += &format!(
+            "{:width$} {:7} {:8.1e} {:8.1e}  {verdict:7} {}\n",
+            row.name, row.samples, row.worst, row.bound, row.sampled
+        );
+    }
+    text += "\nholds, fails: as expected; HOLDS, FAILS: not as expected.\n";
+    text
+}
+
+/// Every figure, with the name of its files.
+pub fn figures() -> [(&'static str, Figure); 3] {
+    [
+        ("figure-1", figure_1()),
+        ("figure-2", figure_2()),
+        ("forgotten-input", forgotten_input()),
+    ]
+}
 
 /// Q of one variable, with A = `a` and f(z) = ½hz² + dz.
 fn scalar(a: f64, h: f64, d: f64) -> Quadratic {
@@ -50,9 +99,9 @@ fn grid([low, high]: [f64; 2], parts: u32) -> impl Iterator<Item = f64> {
     (0..=parts).map(move |i| low + (high - low) * f64::from(i) / f64::from(parts))
 }
 
-/// min −½(z − ½)² over [0, 1]: the critical points are 0, ½ and 1, and where MM goes depends on
-/// where it starts.
-fn figure_1(folder: &Path) -> Result<[PathBuf; 2]> {
+/// min −½(z − ½)² over [0, 1]: the critical points are 0, ½ and 1, and the limit of MM depends on
+/// its start.
+fn figure_1() -> Figure {
     const LAYERS: usize = 40;
     let quadratic = scalar(1.0, -1.0, 0.5);
     let problem = Problem {
@@ -60,7 +109,7 @@ fn figure_1(folder: &Path) -> Result<[PathBuf; 2]> {
         potential: Potential::Indicator([0.0, 1.0]),
         scale: 1.0,
     };
-    // f without the constant that makes it a square.
+    // f lacks the constant that makes it a square.
     let at = |z: f64| problem.objective(&DVector::from_element(1, z)) - 0.125;
     let kinds = [
         ("Euclidean", LayerKind::Euclidean, Geometry::Euclidean, 0.5),
@@ -121,10 +170,10 @@ fn figure_1(folder: &Path) -> Result<[PathBuf; 2]> {
         legend: Corner::BottomRight,
         ..Panel::default()
     };
-    // The two agree: the one in rings goes around the other's dots.
+    // The two agree: the rings of one are drawn around the dots of the other.
     for ((name, kind, geometry, tau), marks) in kinds.into_iter().zip([Marks::Rings, Marks::Dots]) {
         let color = layer_color(kind);
-        // Steps a little above and below the curve, so that both are seen.
+        // The steps are drawn a little above and below the curve, so that both can be seen.
         let lift = if marks == Marks::Rings { 0.004 } else { -0.004 };
         let steps = path(geometry, tau, 0.6, LAYERS);
         let steps = steps.into_iter().map(|z| [z, at(z) + lift]).collect();
@@ -145,22 +194,21 @@ fn figure_1(folder: &Path) -> Result<[PathBuf; 2]> {
             .series
             .push(series(name, color, marks, ends.collect()));
     }
-    let figure = Figure {
+    Figure {
         title: "Figure 1: minimise −½(z − ½)² over [0, 1]".to_owned(),
         caption:
             "crit(f + g) = {0, ½, 1}. A start below ½ ends at 0, above at 1, and ½ stays: the \
                   representation h(x) depends on x only through its basin. τ = 0.5; limits after \
                   2,000 layers. Left, the steps are drawn a little above and below the curve, to be \
-                  told apart."
+                  distinguished."
                 .to_owned(),
         panels: vec![objective, paths, limits],
         columns: 3,
-    };
-    figure.save(&folder.join("figure-1"))
+    }
 }
 
 /// The two majorants of one f at one point, for two ranges.
-fn figure_2(folder: &Path) -> Result<[PathBuf; 2]> {
+fn figure_2() -> Figure {
     let panel = |activation: &'static Activation, [v, d]: [f64; 2], y: [f64; 2], legend| {
         let quadratic = scalar(1.0, -1.0, d);
         let f = quadratic.tangent();
@@ -227,7 +275,7 @@ fn figure_2(folder: &Path) -> Result<[PathBuf; 2]> {
         ));
         panel
     };
-    let figure = Figure {
+    Figure {
         title: "Figure 2: majorants of f(z) = −½z² + dz at a point".to_owned(),
         caption:
             "F(·; v) of eqs. 7 and 13 with A = 1 and the largest τ that majorises, σ/λ_max(A); \
@@ -239,12 +287,11 @@ fn figure_2(folder: &Path) -> Result<[PathBuf; 2]> {
             panel(&SIGMOID, [0.3, 0.5], [-0.05, 0.6], Corner::TopLeft),
         ],
         columns: 2,
-    };
-    figure.save(&folder.join("figure-2"))
+    }
 }
 
 /// The literal limit of Problem 2.1: tied layers without input forget where they started.
-fn forgotten_input(folder: &Path) -> Result<[PathBuf; 2]> {
+fn forgotten_input() -> Figure {
     const LAYERS: usize = 400;
     let mut sampler = Sampler::new(0, 0);
     let networks = [
@@ -301,7 +348,7 @@ fn forgotten_input(folder: &Path) -> Result<[PathBuf; 2]> {
             .push(series(name, PALETTE[[0, 3][i]], Marks::Line, points));
     }
     panels.push(gradients);
-    let figure = Figure {
+    Figure {
         title: "L → ∞ in the letter of Problem 2.1: the fixed points forget x".to_owned(),
         caption:
             "z ← ρ(ρ⁻¹(z) + Wz + b) with tied, symmetric W, two tanh units. A fixed point inside \
@@ -310,6 +357,5 @@ fn forgotten_input(folder: &Path) -> Result<[PathBuf; 2]> {
                 .to_owned(),
         panels,
         columns: 3,
-    };
-    figure.save(&folder.join("forgotten-input"))
+    }
 }

@@ -1,36 +1,21 @@
 //! The figures, drawn from the results alone.
 
-use std::path::Path;
+use super::deep::Deep;
+use super::recipe::ROWS;
+use super::report::Results;
+use crate::kind::LayerKind;
+use crate::plot::{Axis, Corner, Figure, Marks, Panel, Series, layer_color};
 
-use bregman::error::Result;
-use bregman::nn::LayerKind;
-use bregman::plot::{Axis, Corner, Figure, Marks, Panel, Series, layer_color};
-
-use crate::deep::{self, Deep};
-use crate::recipe::ROWS;
-use crate::report::{Results, say};
-
-/// Draws what there are results for.
-///
-/// # Errors
-/// [`bregman::error::Error::Io`].
-pub fn draw(folder: &Path) -> Result<()> {
-    let results = Results::read(folder)?;
-    let deep = deep::read(folder)?;
-    let figures = [
-        ("accuracy_by_epoch", by_epoch(&results)),
-        ("accuracy_by_learning_rate", by_rate(&results)),
-        ("weight_norms", norms(&deep)),
-        ("deep_sigmoid", sigmoid(&deep)),
+/// The figures that there are results for, each with the name of its files.
+pub fn figures(results: &Results, deep: &[Deep]) -> Vec<(&'static str, Figure)> {
+    let mut figures = vec![
+        ("accuracy_by_epoch", by_epoch(results)),
+        ("accuracy_by_learning_rate", by_rate(results)),
+        ("weight_norms", norms(deep)),
+        ("deep_sigmoid", sigmoid(deep)),
     ];
-    for (name, figure) in figures {
-        if !figure.panels.is_empty() {
-            for path in figure.save(&folder.join(name))? {
-                say(format_args!("drew {}", path.display()));
-            }
-        }
-    }
-    Ok(())
+    figures.retain(|(_, figure)| !figure.panels.is_empty());
+    figures
 }
 
 fn axis(label: &str, log: bool) -> Axis {
@@ -51,7 +36,7 @@ fn series(layer: LayerKind, marks: Marks, points: Vec<[f64; 2]>) -> Series {
     }
 }
 
-/// A series a layer of `points`, leaving out those without any.
+/// A series of `points` for each kind of layer that has any.
 fn by_layer(marks: Marks, points: impl Fn(LayerKind) -> Vec<[f64; 2]>) -> Vec<Series> {
     let all = LayerKind::ALL
         .iter()
@@ -96,8 +81,8 @@ fn by_epoch(results: &Results) -> Figure {
             });
         }
     }
-    let caption = "Mean over the runs of each cell; the learning rate falls twice to a fifth, and \
-                   the noise of mini-batches with it. Nothing was chosen by these curves.";
+    let caption = "Mean over the runs of each cell. The learning rate falls twice to a fifth, and \
+                   the noise of mini-batches falls with it. Nothing was chosen by these curves.";
     figure(
         "Table 2: test accuracy by epoch",
         caption.to_owned(),
@@ -131,8 +116,8 @@ fn by_rate(results: &Results) -> Figure {
             });
         }
     }
-    let caption = "One run a point, at one learning rate all through, on the 10,000 training images \
-                   held out. Runs that diverged are left out.";
+    let caption = "One run for each point, at a constant learning rate, on 10,000 training images \
+                   that were held out. Runs that diverged are left out.";
     figure("Accuracy by learning rate", caption.to_owned(), panels)
 }
 

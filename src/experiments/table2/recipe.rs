@@ -1,22 +1,22 @@
-//! The rows of Table 2, and how each is trained: one recipe a row, the same for its three layers.
+//! The rows of Table 2, and how each is trained: one recipe per row, the same for its three layers.
 
-use bregman::activation;
-use bregman::data::Dataset;
-use bregman::error::Result;
-use bregman::nn::cnn::{BlockSpec, Dropout};
-use bregman::nn::{Cnn, Form, LayerKind, Loss, Model};
 use serde::{Deserialize, Serialize};
 
-use crate::options::Options;
+use crate::activation;
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::kind::{Form, LayerKind, Loss};
+use crate::nn::cnn::{BlockSpec, Dropout};
+use crate::nn::{Cnn, Model};
 
 /// A row of the table.
 #[derive(Debug)]
 pub struct Row {
     /// Its name on the command line and in the results.
     pub name: &'static str,
-    /// The data set's.
+    /// The name of its data set.
     pub dataset: &'static str,
-    /// What the table calls it.
+    /// Its title in the table.
     pub title: &'static str,
     /// Hidden layers of the kind under test.
     hidden_layers: usize,
@@ -24,11 +24,11 @@ pub struct Row {
     paper: [f64; 3],
     /// How its networks are trained.
     settings: Settings,
-    /// What else was tried on the validation split.
+    /// The other settings that were tried on the validation split.
     others: &'static [Settings],
 }
 
-/// What there is to choose in a recipe.
+/// The choices of a recipe.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     activation: &'static str,
@@ -37,14 +37,14 @@ pub struct Settings {
     batch_size: usize,
     /// The convolutions that come first, and the dropout of their features.
     cnn: Option<(&'static [BlockSpec], f32)>,
-    /// Whether each image of the training set is there as its mirror image, too.
+    /// Whether the training set has the mirror image of each of its images, too.
     mirrored: bool,
     /// Epochs and learning rates. The rate falls twice, to a fifth: the noise of mini-batches, which
     /// costs 2 to 4 points at the first rate, then goes.
     phases: &'static [(u32, f32)],
 }
 
-/// What most networks take.
+/// The settings of most networks.
 const USUAL: Settings = Settings {
     activation: "tanh",
     // The background lands at ρ⁻¹(0) = 0, where the slope is largest.
@@ -66,7 +66,7 @@ const THREE_BLOCKS: &[BlockSpec] = &[
     },
 ];
 
-/// Half as many more filters in the first two: 1152 features.
+/// One and a half times as many filters in the first two blocks: 1152 features.
 const WIDER_BLOCKS: &[BlockSpec] = &[
     BlockSpec::same(48, 3),
     BlockSpec::same(96, 3),
@@ -86,7 +86,20 @@ const FOUR_BLOCKS: &[BlockSpec] = &[
 ];
 
 impl Row {
-    /// The settings that were tried, the row's own first.
+    /// The row with this name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownName`].
+    pub fn by_name(name: &str) -> Result<&'static Self> {
+        let found = ROWS.iter().find(|row| row.name == name);
+        found.ok_or_else(|| Error::UnknownName {
+            kind: "row",
+            name: name.to_owned(),
+            known: ROWS.each_ref().map(|row| row.name).join(", "),
+        })
+    }
+
+    /// The settings that were tried; those of the row come first.
     pub fn grid(&self) -> impl Iterator<Item = Settings> {
         std::iter::once(self.settings).chain(self.others.iter().copied())
     }
@@ -249,7 +262,7 @@ pub const ROWS: [Row; 7] = [
 /// The learning rates of the second table.
 pub const LEARNING_RATES: [f32; 7] = [0.01, 0.03, 0.1, 0.3, 0.5, 1.0, 2.0];
 
-/// How a cell is trained, all that its accuracy depends on but the seeds, which are 0, 1, ….
+/// How a cell is trained: all that its accuracy depends on, but for the seeds, which are 0, 1, ….
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
     /// ρ.
@@ -263,12 +276,12 @@ pub struct Recipe {
     pub cnn: Option<String>,
     /// Hidden layers, of as many neurons as there are inputs.
     pub hidden_layers: usize,
-    /// Neurons of a hidden layer, where they are not as many as inputs.
+    /// Neurons of a hidden layer, if their number is not that of the inputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width: Option<usize>,
     /// [low, high] of the inputs.
     pub input_range: [f32; 2],
-    /// Whether each image of the training set is there as its mirror image, too.
+    /// Whether the training set has the mirror image of each of its images, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mirrored: bool,
     /// Samples of a mini-batch.
@@ -283,21 +296,22 @@ pub struct Recipe {
 /// Some epochs at one learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
-    /// How many.
+    /// Number of epochs.
     pub epochs: u32,
-    /// Plain SGD's.
+    /// The learning rate of plain SGD.
     pub learning_rate: f32,
 }
 
 impl Recipe {
-    /// The row's, with what the options change.
-    pub fn of(row: &Row, options: &Options) -> Self {
-        Self::with(row, &row.settings, options)
+    /// The recipe of a row, in `epochs` epochs if they are given (else its own number, or one if it
+    /// is to be quick).
+    pub fn of(row: &Row, epochs: Option<u32>, quick: bool) -> Self {
+        Self::with(row, &row.settings, epochs, quick)
     }
 
-    /// The row's network trained with some settings, and what the options change.
-    pub fn with(row: &Row, settings: &Settings, options: &Options) -> Self {
-        let epochs = options.epochs.or(options.quick.then_some(1));
+    /// [`Self::of`] with different settings.
+    pub fn with(row: &Row, settings: &Settings, epochs: Option<u32>, quick: bool) -> Self {
+        let epochs = epochs.or(quick.then_some(1));
         Self {
             activation: settings.activation.to_owned(),
             form: Form::Dual.name().to_owned(),
@@ -309,11 +323,11 @@ impl Recipe {
             mirrored: settings.mirrored,
             batch_size: settings.batch_size,
             phases: phases(settings.phases, epochs),
-            quick: options.quick,
+            quick,
         }
     }
 
-    /// A third of the epochs, at one rate.
+    /// The recipe with a third of the epochs, at one rate.
     pub fn at_constant(mut self, learning_rate: f32) -> Self {
         let epochs = self.epochs().div_ceil(3);
         self.phases = vec![Phase {
@@ -323,12 +337,12 @@ impl Recipe {
         self
     }
 
-    /// Epochs in all.
+    /// Number of epochs in all phases.
     pub fn epochs(&self) -> u32 {
         self.phases.iter().map(|phase| phase.epochs).sum()
     }
 
-    /// What is trained on, of the training set that is left to it.
+    /// The images to train on, made of those that are `left` for training.
     pub fn training_set(&self, left: Dataset) -> Dataset {
         if self.mirrored {
             left.with_mirror_images()
@@ -362,7 +376,7 @@ impl Recipe {
         }
     }
 
-    /// One line on it.
+    /// The recipe in one line.
     pub fn describe(&self) -> String {
         let phases = self.phases.iter().map(|phase| {
             let Phase {
@@ -395,7 +409,7 @@ impl Recipe {
     }
 }
 
-/// The phases of a row, or the same in `epochs` epochs, each end rounded to the nearest.
+/// The phases of a row, or the same parts of `epochs` epochs, each end rounded to the nearest.
 fn phases(row: &[(u32, f32)], epochs: Option<u32>) -> Vec<Phase> {
     let own: u32 = row.iter().map(|phase| phase.0).sum();
     let epochs = epochs.unwrap_or(own);

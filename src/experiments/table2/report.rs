@@ -1,67 +1,46 @@
-//! The results: JSON that the program continues from, CSV and Markdown for people.
+//! The results: JSON from which training continues, CSV and Markdown for people.
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
-use bregman::atomic_file;
-use bregman::error::{Error, Result};
-use bregman::nn::LayerKind;
-use bregman::train::{mean, standard_deviation};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::recipe::{LEARNING_RATES, ROWS, Recipe, Row};
+use super::recipe::{LEARNING_RATES, ROWS, Recipe, Row};
+use crate::error::{Error, Result};
+use crate::experiments::write_json;
+use crate::files::atomic;
+use crate::kind::LayerKind;
+use crate::train::{mean, standard_deviation};
 
-/// Writes a line to standard error. If that is closed there is nobody left to tell.
-pub fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
-}
-
-/// Writes to standard output. A reader that has gone away is no error: it has what it wanted.
-///
-/// # Errors
-/// [`Error::Io`] for anything else, such as a full disk.
-pub fn print(text: &str) -> Result<()> {
-    let mut stdout = io::stdout().lock();
-    let written = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
-    match written {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::io("write", "standard output")(e))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A cell of the table. Accuracies are fractions, the last epoch's and never the best.
+/// A cell of the table. Accuracies are fractions, of the last epoch and never of the best.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cell {
     /// The row's name.
     pub row: String,
-    /// The layer's.
+    /// The kind of layer.
     pub layer: String,
-    /// How many networks were trained.
+    /// Number of networks that were trained.
     pub runs: usize,
     /// Test accuracy of each.
     pub accuracies: Vec<f64>,
     /// Their mean.
     pub mean: f64,
-    /// The sample's standard deviation; none of one run.
+    /// Their sample standard deviation; none for one run.
     pub sd: Option<f64>,
-    /// What the paper has.
+    /// The paper's accuracy.
     pub paper: f64,
-    /// Seconds that training took, evaluation left out.
+    /// Seconds of training, without evaluation.
     pub seconds: f64,
-    /// Where.
+    /// The device that trained the last runs.
     pub device: String,
-    /// How.
+    /// How they were trained.
     pub recipe: Recipe,
     /// Images of the test set.
     pub test_images: usize,
-    /// Mean test accuracy after each epoch, for the figure; nothing was chosen by it.
+    /// Mean test accuracy after each epoch, for the figure; nothing is chosen by it.
     pub test_accuracy_by_epoch: Vec<f64>,
 }
 
@@ -100,29 +79,29 @@ impl Cell {
     }
 }
 
-/// A network trained to choose by, or a point of the second table.
+/// A network that was trained to choose a recipe, or for a point of the second table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Trial {
     /// The row's name.
     pub row: String,
-    /// The layer's.
+    /// The kind of layer.
     pub layer: String,
     /// Accuracy on the validation split, a fraction; none where training diverged.
     pub validation_accuracy: Option<f64>,
-    /// Seconds that training and evaluation took.
+    /// Seconds of training and evaluation.
     pub seconds: f64,
-    /// How.
+    /// How it was trained.
     pub recipe: Recipe,
 }
 
 impl Trial {
-    /// That of the first phase.
+    /// The learning rate of the first phase.
     pub fn learning_rate(&self) -> f32 {
         self.recipe.phases.first().map_or(0.0, |p| p.learning_rate)
     }
 }
 
-/// All that is known so far.
+/// All results so far.
 #[derive(Debug, Default)]
 pub struct Results {
     /// `table2.json`.
@@ -138,10 +117,10 @@ const RATES: &str = "learning_rates.json";
 const GRID: &str = "grid.json";
 
 impl Results {
-    /// What there is in `folder`, which need not exist.
+    /// The results in `folder`, which need not exist.
     ///
     /// # Errors
-    /// [`Error::Io`] for a file that cannot be read or is not the program's own.
+    /// [`Error::Io`] for a file that cannot be read or holds something else.
     pub fn read(folder: &Path) -> Result<Self> {
         Ok(Self {
             cells: read(&folder.join(CELLS))?,
@@ -155,12 +134,12 @@ impl Results {
     /// # Errors
     /// [`Error::Io`].
     pub fn write(&self, folder: &Path) -> Result<()> {
-        write(folder.join(CELLS), &(json(&self.cells) + "\n"))?;
-        write(folder.join("table2.csv"), &self.csv())?;
-        write(folder.join("table2.md"), &self.markdown())?;
+        write_json(&folder.join(CELLS), &self.cells)?;
+        atomic::write(&folder.join("table2.csv"), self.csv().as_bytes())?;
+        atomic::write(&folder.join("table2.md"), self.markdown().as_bytes())?;
         for (file, trials) in [(RATES, &self.rates), (GRID, &self.grid)] {
             if !trials.is_empty() {
-                write(folder.join(file), &(json(trials) + "\n"))?;
+                write_json(&folder.join(file), trials)?;
             }
         }
         Ok(())
@@ -172,7 +151,7 @@ impl Results {
         cells.find(|cell| cell.row == row.name && cell.layer == layer.name())
     }
 
-    /// Puts a cell in, in place of an earlier one, in the table's order.
+    /// Adds a cell, in place of an earlier one, in the table's order.
     pub fn add(&mut self, cell: Cell) {
         self.cells
             .retain(|other| (&other.row, &other.layer) != (&cell.row, &cell.layer));
@@ -184,7 +163,7 @@ impl Results {
         });
     }
 
-    /// Whether a point of the second table is there.
+    /// Whether there is a point of the second table for `recipe`.
     pub fn has_rate(&self, row: &Row, layer: LayerKind, recipe: &Recipe) -> bool {
         let mut rates = self.rates.iter();
         rates.any(|r| r.row == row.name && r.layer == layer.name() && r.recipe == *recipe)
@@ -196,21 +175,22 @@ impl Results {
         grid.any(|trial| trial.row == row.name && trial.recipe == *recipe)
     }
 
-    /// Puts a recipe of the grid in.
+    /// Adds a recipe of the grid.
     pub fn add_trial(&mut self, trial: Trial) {
         self.grid.push(trial);
         let place = |trial: &Trial| ROWS.iter().position(|row| row.name == trial.row);
         self.grid.sort_by_key(place);
     }
 
-    /// Puts a point in, in place of an earlier one.
+    /// Adds a point of the second table, in place of an earlier one.
     pub fn add_rate(&mut self, rate: Trial) {
         let key = |r: &Trial| (r.row.clone(), r.layer.clone(), r.learning_rate().to_bits());
         self.rates.retain(|other| key(other) != key(&rate));
         self.rates.push(rate);
     }
 
-    fn csv(&self) -> String {
+    /// The cells as CSV.
+    pub fn csv(&self) -> String {
         let mut text = "row,layer,runs,mean,sd,paper,difference,seconds,device\n".to_owned();
         for cell in &self.cells {
             let sd = cell.sd.map_or(String::new(), |sd| format!("{sd:.5}"));
@@ -230,7 +210,7 @@ impl Results {
         text
     }
 
-    /// The table, the recipes, and the second table if there is one.
+    /// Markdown: the table, its recipes, and what was tried besides.
     pub fn markdown(&self) -> String {
         let mut text = "Test accuracy after the last epoch, %: ours, mean ± standard deviation \
                         (number of runs); the paper's; the difference in points.\n\n\
@@ -252,9 +232,9 @@ impl Results {
             let cells: Vec<String> = cells.collect();
             let _ = writeln!(text, "| {} | {} |", row.title, cells.join(" | "));
         }
-        text += "\nOne recipe a row, the same for its three layers: plain SGD, random initial \
-                 weights, dual form, as many neurons a layer as inputs.\n\n\
-                 | network | recipe | test images | seconds a cell |\n|---|---|---|---|\n";
+        text += "\nEach row has one recipe, the same for its three layers: plain SGD, random \
+                 initial weights, dual form, as many neurons in a layer as inputs.\n\n\
+                 | network | recipe | test images | seconds of each cell |\n|---|---|---|---|\n";
         for row in &ROWS {
             let cells: Vec<&Cell> = LayerKind::ALL
                 .iter()
@@ -286,8 +266,8 @@ impl Results {
 
     fn grid_markdown(&self) -> String {
         let mut text =
-            "\nWhat was tried to choose the recipes: accuracy on the validation split, %, \
-                        one Bregman network each; the one taken in bold.\n\n\
+            "\nThe recipes that were tried: accuracy of one Bregman network on the validation \
+                        split, %; the chosen recipe in bold.\n\n\
                         | network | recipe | accuracy |\n|---|---|---|\n"
                 .to_owned();
         for trial in &self.grid {
@@ -313,8 +293,8 @@ impl Results {
 
     fn rates_markdown(&self) -> String {
         let mut text =
-            "\nAccuracy on the validation split at one learning rate all through, %, one \
-                        run; best of each line in bold.\n\n| network | layer |"
+            "\nAccuracy on the validation split at a constant learning rate, %, one run; the \
+                        best of each line in bold.\n\n| network | layer |"
                 .to_owned();
         for rate in LEARNING_RATES {
             let _ = write!(text, " {rate} |");
@@ -352,40 +332,23 @@ impl Results {
     }
 }
 
-/// Fractions as a mean in percent, ± the sample standard deviation if there are several.
-pub fn percent(fractions: &[f64]) -> String {
-    let mean = 100.0 * mean(fractions);
-    match standard_deviation(fractions) {
-        Some(deviation) => format!("{mean:.2} ± {:.2}", 100.0 * deviation),
-        None => format!("{mean:.2}"),
-    }
-}
-
-/// JSON for people, on several lines.
-pub fn json(value: &impl Serialize) -> String {
-    serde_json::to_string_pretty(value).expect("numbers and strings serialize")
-}
-
-/// Replaces a file.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn write(path: PathBuf, text: &str) -> Result<()> {
-    atomic_file::write(&path, text.as_bytes()).map(drop)
+/// Fractions as per cent: their mean, ± the sample standard deviation if there are several.
+pub(super) fn percent(fractions: &[f64]) -> String {
+    crate::experiments::percent(mean(fractions), standard_deviation(fractions))
 }
 
 /// An array of results; empty if there is no such file.
 ///
 /// # Errors
-/// [`Error::Io`] for a file that cannot be read or is not the program's own.
-pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+/// [`Error::Io`] for a file that cannot be read or holds something else.
+pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::io("read", path)(error)),
     };
     serde_json::from_str(&text).map_err(|error| {
-        let reason = format!("it holds no results of this program ({error}); move it away");
+        let reason = format!("it holds no results of this experiment ({error}); move it away");
         Error::io("read", path)(io::Error::other(reason))
     })
 }
