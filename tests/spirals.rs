@@ -1,4 +1,4 @@
-//! `two_spirals` as a user meets it.
+//! `bregman spirals` as a user meets it.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,8 @@ use bregman::checkpoint::{Numbers, State};
 use serde_json::Value;
 
 fn command(args: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_two_spirals"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bregman"));
+    command.arg("spirals");
     for variable in ["WGPU_ADAPTER_NAME", "RUST_LOG"] {
         command.env_remove(variable);
     }

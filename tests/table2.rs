@@ -1,4 +1,4 @@
-//! `table2` as it is ended and started again.
+//! `bregman table2`, stopped and started again.
 
 #![cfg(unix)]
 
@@ -11,7 +11,7 @@ use bregman::checkpoint::Run;
 use bregman::data::cifar10;
 use serde_json::Value;
 
-/// Files as CIFAR-10's, of a few images, each class of its own brightness.
+/// Files in CIFAR-10's format with a few images; the classes differ in brightness.
 fn write_data(folder: &Path) {
     for (f, name) in cifar10::FILES.into_iter().enumerate() {
         let record = |i: usize| {
@@ -25,8 +25,8 @@ fn write_data(folder: &Path) {
 }
 
 fn command(data: &Path, out: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_table2"));
-    let run = "--row cifar10-cnn --layer bregman --runs 2 --epochs 10 --device cpu";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bregman"));
+    let run = "table2 --row cifar10-cnn --layer bregman --runs 2 --epochs 10 --device cpu";
     command.args(run.split_whitespace()).stdin(Stdio::null());
     command
         .arg("--data-dir")
@@ -46,15 +46,15 @@ fn accuracies(out: &Path) -> [Value; 2] {
     ["accuracies", "test_accuracy_by_epoch"].map(|key| cells[0][key].clone())
 }
 
-/// The lines that tell of epochs, without the seconds.
+/// The lines about epochs, without the seconds.
 fn epochs_of(said: &str) -> Vec<String> {
     let lines = said.lines().filter(|line| line.contains(": train loss "));
     let timeless = lines.filter_map(|line| Some(line.rsplit_once(", ")?.0.to_owned()));
     timeless.collect()
 }
 
-/// Killed in the middle of a cell, started again, asked to stop and started again: the accuracies of
-/// a cell that nobody disturbed, and no epoch twice.
+/// A cell that is killed, started again, stopped and started again has the accuracies of one that was
+/// not interrupted, and trains no epoch twice.
 #[test]
 fn a_cell_goes_on_where_it_was() {
     let folder = tempfile::tempdir().expect("a folder");
