@@ -1,22 +1,24 @@
-//! Training of one Bregman layer at its limit.
+//! Training of one Bregman layer at its limit of infinite depth.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use bregman::atomic_file;
-use bregman::bilevel::equilibrium::{
+use super::options::{Options, Resolved};
+use super::prepare::{announce_device, load_data, schedule, sgd};
+use super::report::Results;
+use crate::bilevel::equilibrium::{
     CpuEquilibrium, Equilibrium, GpuEquilibrium, Gradient, Solver, SolverReport, checkpoint,
 };
-use bregman::device::Device;
-use bregman::error::Result;
-use bregman::executor::{BatchMetrics, Executor, Sgd, Split};
-use bregman::nn::Parameters;
-use bregman::train::{self, Position, Schedule, Summary};
-
-use crate::options::{Options, Resolved};
-use crate::report::{self, Progress};
-use crate::{load_data, print_result};
-use bregman::cli::say::{print, say};
+use crate::cli::Ended;
+use crate::cli::progress::Progress;
+use crate::cli::say::say;
+use crate::data::Split;
+use crate::device::Device;
+use crate::error::Result;
+use crate::executor::{BatchMetrics, Executor};
+use crate::files::atomic;
+use crate::nn::Parameters;
+use crate::train::{self, Position, events};
 
 /// The layer on either kind of device.
 enum AnyEquilibrium {
@@ -61,11 +63,11 @@ impl Executor for AnyEquilibrium {
     }
 }
 
-/// Trains, or evaluates, what `options` say.
+/// Trains or evaluates the layer that `options` describe.
 ///
 /// # Errors
 /// Those of the data, the checkpoint, the device and of training.
-pub async fn run(options: &Options) -> Result<()> {
+pub async fn run(options: &Options) -> Result<Ended> {
     let solver = Solver {
         tolerance: options.tolerance,
         max_iterations: options.max_iterations,
@@ -95,50 +97,31 @@ pub async fn run(options: &Options) -> Result<()> {
         }
     };
     if let Some(folder) = &options.out_dir {
-        report::check_writable(folder)?;
+        events::check_writable(folder)?;
     }
     if let Some(path) = &options.save {
-        atomic_file::check_writable(path)?;
+        atomic::check_writable(path)?;
     }
 
-    say(format_args!("device: {}", device.description));
-    if let Some(warning) = &device.warning {
-        say(format_args!("warning: {warning}"));
-    }
-    let model = equilibrium.model.clone();
-    let width = equilibrium.width();
-    say(format_args!(
-        "network: {} → {width} ↺ → {}, equilibrium, {}, λ(W) in [{:.2}, {:.2}], tolerance {:e}, at \
-         most {} iterations",
-        model.inputs(),
-        model.head.outputs,
-        model.activation.name,
-        -(2.0 - f64::from(equilibrium.delta)) * model.activation.sigma,
-        -equilibrium.delta,
-        solver.tolerance,
-        solver.max_iterations,
-    ));
-    let settings = options.resolved_settings(&model, &dataset);
+    announce_device(&device);
+    say(format_args!("network: {}", describe(&equilibrium)));
     let (kind, adapter) = (device.kind(), device.adapter());
-    let resolved = Resolved::new(&options, &model, &dataset, kind, device.adapter());
-    let most = splits.train.len().max(splits.test.len());
-    let sgd = Sgd {
-        batch_size: options.batch_size.min(most),
-        learning_rate: options.lr,
+    let model = equilibrium.model.clone();
+    let results = Results {
+        resolved: Resolved::new(&options, &model, &dataset, kind, adapter.clone()),
+        settings: options.resolved_settings(&model, &dataset),
+        model,
+        dataset,
+        kind,
+        adapter,
+        test: None,
     };
-    let schedule = Schedule {
-        epochs: options.epochs,
-        seed: options.seed,
-        realizations: 1,
-        samples: splits.train.len(),
-        batch_size: sgd.batch_size,
-        validation: splits.validation.is_some(),
-    };
+    let (sgd, schedule) = (sgd(&options, &splits), schedule(&options, &splits, 1));
     let mut executor = match device.gpu {
         None => {
             let splits = Arc::new(splits);
-            let way = Gradient::Implicit;
-            let executor = CpuEquilibrium::new(&equilibrium, splits, parameters, sgd, way)?;
+            let method = Gradient::Implicit;
+            let executor = CpuEquilibrium::new(&equilibrium, splits, parameters, sgd, method)?;
             AnyEquilibrium::Cpu(Box::new(executor))
         }
         Some(gpu) => {
@@ -147,22 +130,22 @@ pub async fn run(options: &Options) -> Result<()> {
         }
     };
 
+    let width = equilibrium.width();
     let mut position = Position::default();
     let test_accuracies = if options.eval_only {
         let accuracies = train::evaluate(&mut executor, Split::Test).await?;
         say(format_args!("  {}", executor.take_report().describe(width)));
         accuracies
     } else {
-        let mut progress = Progress::new(schedule, options.lr, &model, options.out_dir.as_deref());
+        let mut progress = Progress::new(schedule);
         for epoch in 1..=schedule.epochs {
-            let stop = &|| false;
             train::train_until(
                 &mut executor,
                 &schedule,
                 &mut position,
                 &mut progress,
                 epoch,
-                stop,
+                &|| false,
             )
             .await?;
             say(format_args!("  {}", executor.take_report().describe(width)));
@@ -172,24 +155,25 @@ pub async fn run(options: &Options) -> Result<()> {
     };
     if let Some(path) = &options.save {
         let parameters = executor.parameters().await?;
-        checkpoint::save(path, &equilibrium, &dataset, &parameters[0])?;
+        checkpoint::save(path, &equilibrium, &results.dataset, &parameters[0])?;
         say(format_args!("saved {}", path.display()));
     }
-    let summary = Summary::new(
-        resolved,
-        dataset,
-        kind,
-        adapter,
-        position.epochs.iter().collect(),
-        test_accuracies,
-    );
-    if let Some(folder) = &options.out_dir {
-        report::write_results(folder, &summary, &settings)?;
-        say(format_args!("results in {}", folder.display()));
-    }
-    if options.json {
-        print(&(report::json(&summary) + "\n"))
-    } else {
-        print_result(&summary, &model, kind)
-    }
+    results.report_saved(&options, &position, test_accuracies, &[])
+}
+
+/// One line on the layer.
+fn describe(equilibrium: &Equilibrium) -> String {
+    let (model, solver) = (&equilibrium.model, &equilibrium.solver);
+    format!(
+        "{} → {} ↺ → {}, equilibrium, {}, λ(W) in [{:.2}, {:.2}], tolerance {:e}, at most {} \
+         iterations",
+        model.inputs(),
+        equilibrium.width(),
+        model.head.outputs,
+        model.activation.name,
+        -(2.0 - f64::from(equilibrium.delta)) * model.activation.sigma,
+        -equilibrium.delta,
+        solver.tolerance,
+        solver.max_iterations,
+    )
 }
