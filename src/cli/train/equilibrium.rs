@@ -1,67 +1,18 @@
 //! Training of one Bregman layer at its limit of infinite depth.
 
-use std::ops::Range;
-use std::sync::Arc;
-
 use super::options::{Options, Resolved};
 use super::prepare::{announce_device, load_data, schedule, sgd};
 use super::report::Results;
-use crate::bilevel::equilibrium::{
-    CpuEquilibrium, Equilibrium, GpuEquilibrium, Gradient, Solver, SolverReport, checkpoint,
-};
+use crate::bilevel::equilibrium::{AnyEquilibrium, Equilibrium, Solver, checkpoint};
 use crate::cli::Ended;
 use crate::cli::progress::Progress;
 use crate::cli::say::say;
 use crate::data::Split;
 use crate::device::Device;
 use crate::error::Result;
-use crate::executor::{BatchMetrics, Executor};
+use crate::executor::Executor;
 use crate::files::atomic;
-use crate::nn::Parameters;
 use crate::train::{self, Position, events};
-
-/// The layer on either kind of device.
-enum AnyEquilibrium {
-    Cpu(Box<CpuEquilibrium>),
-    Gpu(Box<GpuEquilibrium>),
-}
-
-impl AnyEquilibrium {
-    fn take_report(&mut self) -> SolverReport {
-        match self {
-            Self::Cpu(executor) => executor.take_report(),
-            Self::Gpu(executor) => executor.take_report(),
-        }
-    }
-}
-
-impl Executor for AnyEquilibrium {
-    async fn train_steps(
-        &mut self,
-        orders: &[Vec<u32>],
-        steps: Range<usize>,
-        progress: &mut dyn FnMut(usize),
-    ) -> Result<Vec<Vec<BatchMetrics>>> {
-        match self {
-            Self::Cpu(executor) => executor.train_steps(orders, steps, progress).await,
-            Self::Gpu(executor) => executor.train_steps(orders, steps, progress).await,
-        }
-    }
-
-    async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>> {
-        match self {
-            Self::Cpu(executor) => executor.evaluate(split).await,
-            Self::Gpu(executor) => executor.evaluate(split).await,
-        }
-    }
-
-    async fn parameters(&mut self) -> Result<Vec<Parameters>> {
-        match self {
-            Self::Cpu(executor) => executor.parameters().await,
-            Self::Gpu(executor) => executor.parameters().await,
-        }
-    }
-}
 
 /// Trains or evaluates the layer that `options` describe.
 ///
@@ -117,18 +68,8 @@ pub async fn run(options: &Options) -> Result<Ended> {
         test: None,
     };
     let (sgd, schedule) = (sgd(&options, &splits), schedule(&options, &splits, 1));
-    let mut executor = match device.gpu {
-        None => {
-            let splits = Arc::new(splits);
-            let method = Gradient::Implicit;
-            let executor = CpuEquilibrium::new(&equilibrium, splits, parameters, sgd, method)?;
-            AnyEquilibrium::Cpu(Box::new(executor))
-        }
-        Some(gpu) => {
-            let executor = GpuEquilibrium::new(gpu, &equilibrium, &splits, &parameters, sgd);
-            AnyEquilibrium::Gpu(Box::new(executor.await?))
-        }
-    };
+    let executor = AnyEquilibrium::new(device.gpu, &equilibrium, splits, parameters, sgd);
+    let mut executor = executor.await?;
 
     let width = equilibrium.width();
     let mut position = Position::default();
