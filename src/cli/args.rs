@@ -6,9 +6,11 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::activation::{self, Activation};
 use crate::device::DeviceKind;
-use crate::error::Error;
-use crate::gpu::shader::Storage;
-use crate::nn::{Form, Init, LayerKind, Loss, cnn};
+use crate::error::{CheckpointFault, Error};
+
+const FIELDS: [&str; 2] = ["learning_rate", "hidden_layers"];
+use crate::kind::{Form, Init, LayerKind, Loss, Storage};
+use crate::nn::cnn;
 
 /// The group of the options that change what is computed: a resumed run keeps them.
 pub const RESULT: &str = "result";
@@ -24,6 +26,17 @@ pub fn groups() -> [ArgGroup; 3] {
     [RESULT, FREE, REQUEST].map(|name| ArgGroup::new(name).multiple(true))
 }
 
+/// The fields of the options in `group`.
+pub fn members(command: &clap::Command, group: &str) -> Vec<String> {
+    let mut command = command.clone();
+    command.build();
+    let groups = command.get_groups().filter(|found| found.get_id() == group);
+    groups
+        .flat_map(ArgGroup::get_args)
+        .map(clap::Id::to_string)
+        .collect()
+}
+
 /// The options of `command` with their flags, by the names of their fields.
 pub fn flags_of(command: &clap::Command) -> Vec<(String, String)> {
     let options = command.get_arguments().filter_map(|arg| {
@@ -31,6 +44,57 @@ pub fn flags_of(command: &clap::Command) -> Vec<(String, String)> {
         Some((arg.get_id().to_string(), flag))
     });
     options.collect()
+}
+
+/// The options that set a field of the library, where they have another name.
+const OTHER_NAMES: [(&str, &str); 4] = [
+    ("learning_rate", "lr"),
+    ("hidden_layers", "layers"),
+    ("realizations", "runs"),
+    ("problems", "runs"),
+];
+
+/// An error as this command line tells it: with flags where the library names fields.
+pub fn message(error: &Error) -> String {
+    let text = error.to_string();
+    match error {
+        // What these have in backticks was read from a file or typed by the user.
+        Error::UnknownName { .. } | Error::Settings { .. } => text,
+        Error::Checkpoint { fault, .. }
+            if !matches!(fault, CheckpointFault::Option { .. } | CheckpointFault::Run) =>
+        {
+            text
+        }
+        _ => flags(&text),
+    }
+}
+
+/// `text` with the flags of the running command where it has fields in backticks.
+pub fn flags(text: &str) -> String {
+    translate(text, super::options())
+}
+
+/// `text` with the flags of `options` where it has fields in backticks. A field for which there is no
+/// option becomes its words.
+fn translate(text: &str, options: &[(String, String)]) -> String {
+    let flag = |field: &str| {
+        let mut found = options.iter().filter(|(id, _)| id == field);
+        found.next().map(|(_, flag)| flag.clone())
+    };
+    let other = |field: &str| {
+        let names = OTHER_NAMES.iter().filter(|(known, _)| *known == field);
+        names.filter_map(|(_, name)| flag(name)).next()
+    };
+    let parts = text.split('`').enumerate();
+    let translated = parts.map(|(index, part)| match index % 2 {
+        0 => part.to_owned(),
+        _ => match flag(part).or_else(|| other(part)) {
+            Some(flag) => flag,
+            None if FIELDS.contains(&part) => part.replace('_', " "),
+            None => format!("`{part}`"),
+        },
+    });
+    translated.collect()
 }
 
 /// An [`Error::InvalidOption`].

@@ -7,14 +7,19 @@
 
 pub mod adapters;
 pub mod args;
+pub mod evaluate;
 pub mod export;
+pub mod layered;
+pub mod pictures;
 pub mod predict;
+pub mod progress;
 pub mod say;
 pub mod selftest;
 pub mod spirals;
 pub mod stop;
 pub mod table2;
 pub mod theory;
+pub mod train;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -25,6 +30,8 @@ use say::say_error;
 
 /// The commands of `bregman`, in the order of its help.
 pub static COMMANDS: &[Entry] = &[
+    Entry::new::<train::Options>("train"),
+    Entry::new::<evaluate::Options>("evaluate"),
     Entry::new::<predict::Options>("predict"),
     Entry::new::<export::Options>("export"),
     Entry::new::<adapters::Options>("adapters"),
@@ -82,18 +89,14 @@ impl Entry {
     /// Runs the command as `program`, which is what a user types up to the options, in words.
     fn run(&self, program: Vec<OsString>, options: &[OsString]) -> ExitCode {
         env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
-        let name = match program.len() {
-            1 => file_name(&program[0]),
-            _ => format!("bregman {}", self.name),
-        };
+        // A process runs one command.
+        let _ = RUNNING.set(Running {
+            options: args::flags_of(&self.description()),
+            program,
+        });
+        let name = self::program();
         let command = self.description().bin_name(&name).display_name(&name);
         let words = [&[OsString::from(name)], options].concat();
-        let running = Running {
-            options: args::flags_of(&command),
-            program,
-        };
-        // Only the first of the commands that a process might run counts.
-        let _ = RUNNING.set(running);
         exit((self.run)(command, words))
     }
 }
@@ -133,6 +136,20 @@ pub fn same_command_line() -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// The options of the running command by the names of their fields, with their flags.
+fn options() -> &'static [(String, String)] {
+    RUNNING.get().map_or(&[], |running| &running.options)
+}
+
+/// The running command without the path of its program: `bregman train`.
+pub fn program() -> String {
+    let program = RUNNING.get().map_or(&[][..], |running| &running.program);
+    let mut words = program.iter();
+    let first = words.next().map(file_name);
+    let rest = words.map(|word| word.to_string_lossy().into_owned());
+    first.into_iter().chain(rest).collect::<Vec<_>>().join(" ")
+}
+
 /// clap's description of `bregman` with all its commands.
 pub fn description() -> clap::Command {
     clap::Command::new("bregman")
@@ -155,6 +172,13 @@ pub fn bregman() -> ExitCode {
             Ok(_) => ExitCode::FAILURE,
         },
     }
+}
+
+/// The program `train_mnist`: the command `train` under a name of its own.
+pub fn train_mnist() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let (program, options) = words.split_at(words.len().min(1));
+    Entry::new::<train::Options>("train").run(program.to_vec(), options)
 }
 
 /// How a command ended that met no error.

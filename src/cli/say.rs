@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use super::args::{flags, message};
 use crate::error::{Error, Result};
 use crate::train::{mean, standard_deviation};
 
@@ -13,12 +14,22 @@ pub fn say(line: impl std::fmt::Display) {
 
 /// Prints an error to standard error.
 pub fn say_error(error: &Error) {
-    say(format_args!("error: {error}"));
+    say(format_args!("error: {}", message(error)));
 }
 
 /// Prints an error that does not end the command to standard error.
 pub fn warn(error: &Error) {
-    say(format_args!("warning: {error}"));
+    say(format_args!("warning: {}", message(error)));
+}
+
+/// Prints a warning of the library to standard error.
+pub fn say_warning(warning: &str) {
+    say(format_args!("warning: {}", flags(warning)));
+}
+
+/// Prints what a user should know to standard error.
+pub fn note(text: &str) {
+    say(format_args!("note: {}", flags(text)));
 }
 
 /// Writes to standard output. A closed pipe (`| head`) is not an error.

@@ -14,7 +14,7 @@ use super::args::{
     FREE, REQUEST, RESULT, activation_parser, device_parser, form_parser, init_parser, invalid,
     loss_parser,
 };
-use super::say::{print, say};
+use super::say::{print, say, say_warning, warn};
 use super::{Command, Ended, same_command_line, stop};
 use crate::activation::Activation;
 use crate::device::{Device, DeviceKind};
@@ -140,7 +140,7 @@ impl Command for Options {
         let device = pollster::block_on(Device::choose(self.device, self.adapter))?;
         say(format_args!("device: {}", device.description));
         if let Some(warning) = &device.warning {
-            say(format_args!("warning: {warning}"));
+            say_warning(warning);
         }
         stop::listen();
         let progress = Progress {
@@ -201,6 +201,7 @@ impl Progress {
                 let resume = if self.resume { "" } else { " --resume" };
                 say(format_args!("{event}; resume with\n  {again}{resume}"));
             }
+            Event::NotSaved(error) => warn(error),
             _ => say(event),
         }
     }

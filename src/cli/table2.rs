@@ -6,11 +6,13 @@ use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::args::{FREE, REQUEST, RESULT, device_parser, layer_parser};
-use super::say::{print, say};
+use super::say::{print, say, warn};
 use super::{Command, Ended, same_command_line, stop};
 use crate::device::DeviceKind;
 use crate::error::Result;
-use crate::experiments::table2::{self, Deep, Experiment, Place, ROWS, Results, Row, Task, Watch};
+use crate::experiments::table2::{
+    self, Deep, Event, Experiment, Place, ROWS, Results, Row, Task, Watch,
+};
 use crate::kind::LayerKind;
 
 /// Train the cells of Table 2 (7 networks × 3 layers) and compare them with the paper.
@@ -93,7 +95,10 @@ impl Command for Options {
             options: &options,
             place: &place,
             watch: Watch {
-                tell: &|event| say(event),
+                tell: &|event| match event {
+                    Event::NotSaved(error) => warn(error),
+                    event => say(event),
+                },
                 stop: &stop::requested,
             },
         };

@@ -359,3 +359,33 @@ fn forgotten_input() -> Figure {
         columns: 3,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_that_are_not_expected_stand_out() {
+        let row = |holds, expected| Row {
+            name: format!("claim {holds} {expected}"),
+            sampled: "a violation",
+            samples: 7,
+            worst: 1e-3,
+            bound: 1e-2,
+            holds,
+            expected,
+        };
+        let rows = [
+            row(true, true),
+            row(false, false),
+            row(true, false),
+            row(false, true),
+        ];
+        assert_eq!(unexpected(&rows), 2);
+        let table = table(&rows);
+        let words: Vec<&str> = ["holds ", "fails ", "HOLDS ", "FAILS "].to_vec();
+        for (line, word) in table.lines().skip(1).zip(words) {
+            assert!(line.contains(word), "{word}: {line}");
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Training: epochs of SGD on an executor, and what is reported of them.
 
+pub mod events;
+pub mod keeper;
 pub mod tensorboard;
 
 use std::time::Instant;

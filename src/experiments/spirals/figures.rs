@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use glam::DVec2;
 
 use super::results::{self, Quantity, RATES, Row, Table, differences, row, spread};
-use super::settings::{Points, Settings};
+use super::settings::{Options, Points, Settings};
 use super::train::Trained;
 use crate::data::spirals::{Spirals, input_range};
 use crate::error::Result;
@@ -143,12 +143,26 @@ const SHALLOW: Figure = Figure {
 };
 
 impl Figure {
-    /// What is trained for it.
-    ///
-    /// # Errors
-    /// Those of [`crate::sweep::network`].
-    pub fn sweeps(&'static self, options: &super::Options) -> Result<Vec<Sweep>> {
-        Settings::new(self, options).sweeps()
+    /// Its settings, with the options in place. [`Settings::sweeps`] are what is trained for it.
+    pub fn settings(&self, options: &Options) -> Settings {
+        let mut rates = options.learning_rates.clone();
+        if self.rates.len() == 1
+            && let Some(rates) = &mut rates
+        {
+            rates.truncate(1);
+        }
+        let inits = options.init.map(|init| vec![init]);
+        Settings {
+            figure: self.name,
+            options: options.clone(),
+            kinds: self.kinds,
+            layers: options.layers.unwrap_or(self.layers),
+            epochs: options.epochs.unwrap_or(self.epochs),
+            batch_size: options.batch_size.unwrap_or(self.batch_size),
+            rates: rates.unwrap_or(self.rates.to_vec()),
+            inits: inits.unwrap_or(self.inits.to_vec()),
+            recorded: self.recorded,
+        }
     }
 
     /// Draws what was trained with `settings`, which are of this figure, on `points`.
@@ -244,6 +258,18 @@ impl Shown<'_> {
         }
         (rows, points)
     }
+}
+
+/// The tables of `rows` and the paper's claims about them, for people.
+pub fn tables(rows: &[Row]) -> String {
+    let mut text = String::new();
+    for of_table in rows.chunk_by(|a, b| a.figure == b.figure) {
+        let mut all = FIGURES.iter().flat_map(|figure| figure.tables);
+        if let Some(table) = all.find(|table| table.name == of_table[0].figure) {
+            text += &(table.text(of_table) + "\n");
+        }
+    }
+    text
 }
 
 /// A panel of values by layer, on a logarithmic axis.

@@ -16,8 +16,8 @@ mod train;
 
 use std::path::{Path, PathBuf};
 
-pub use figures::{Drawing, FIGURES, Figure, Picture};
-pub use results::{Claim, Quantity, Row, STUCK, Table, tables};
+pub use figures::{Drawing, FIGURES, Figure, Picture, tables};
+pub use results::{Claim, Quantity, Row, STUCK, Table};
 pub use saved::Saved;
 pub use settings::{Options, Points, Settings};
 pub use train::{Event, Trained, Trainer, Watch};
@@ -29,7 +29,7 @@ use crate::files::atomic;
 /// Figures to make, and the folder for their pictures, their numbers and the saved sweeps.
 #[derive(Clone, Debug)]
 pub struct Experiment {
-    figures: Vec<Settings>,
+    figures: Vec<(&'static Figure, Settings)>,
     points: Points,
     folder: PathBuf,
     resume: bool,
@@ -49,7 +49,7 @@ impl Experiment {
     ) -> Result<Self> {
         options.check()?;
         let experiment = Self {
-            figures: figures.iter().map(|f| Settings::new(f, options)).collect(),
+            figures: figures.iter().map(|&f| (f, f.settings(options))).collect(),
             points: Points::draw(options),
             folder: folder.to_owned(),
             resume,
@@ -72,7 +72,7 @@ impl Experiment {
     pub fn run(&self, device: Device, watch: Watch<'_>) -> Result<Option<Vec<Row>>> {
         let mut trainer = Trainer::new(device, &self.points, &self.folder, self.resume, watch);
         let mut found = false;
-        for settings in &self.figures {
+        for (_, settings) in &self.figures {
             found |= trainer.saved(settings, &settings.sweeps()?)?.is_some();
         }
         if self.resume && !found {
@@ -80,12 +80,11 @@ impl Experiment {
             (watch.tell)(Event::NothingSaved { folder });
         }
         let mut rows = Vec::new();
-        for settings in &self.figures {
+        for (figure, settings) in &self.figures {
             let sweeps = settings.sweeps()?;
             let Some(trained) = trainer.train(settings, &sweeps)? else {
                 return Ok(None);
             };
-            let figure = settings.figure;
             let drawing = figure.draw(settings, &sweeps, &trained, &self.points);
             for picture in &drawing.pictures {
                 picture.save(&self.folder)?;

@@ -5,7 +5,6 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::figures::FIGURES;
 use super::settings::Points;
 use super::train::Trained;
 use crate::data::spirals::Spirals;
@@ -228,8 +227,8 @@ impl Table {
         None
     }
 
-    /// `rows` as text, one line each.
-    fn text(&self, rows: &[Row]) -> String {
+    /// The rows, of which there is at least one, as text, and the claims about them.
+    pub(super) fn text(&self, rows: &[Row]) -> String {
         let first = &rows[0];
         let mut text = format!(
             "Figure {}: {} after {} epochs of batches of {}, {} layers, {} runs\n\
@@ -260,25 +259,11 @@ impl Table {
                 row.diverged
             );
         }
-        text
-    }
-}
-
-/// The tables of `rows` and the paper's claims about them, for people.
-pub fn tables(rows: &[Row]) -> String {
-    let mut text = String::new();
-    for of_table in rows.chunk_by(|a, b| a.figure == b.figure) {
-        let mut all = FIGURES.iter().flat_map(|figure| figure.tables);
-        let Some(table) = all.find(|table| table.name == of_table[0].figure) else {
-            continue;
-        };
-        text += &table.text(of_table);
-        for claim in (table.claims)(of_table) {
+        for claim in (self.claims)(rows) {
             text += &format!("{claim}\n");
         }
-        text += "\n";
+        text
     }
-    text
 }
 
 /// The place of a row's layer in the paper's numbers.
@@ -389,3 +374,68 @@ pub(super) fn claims_6_right(rows: &[Row]) -> Vec<Claim> {
 
 /// A last difference of layers below this fraction of the first counts as gone to 0.
 const VANISHED: f64 = 1e-2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row of each kind of layer with these losses and ratios of differences.
+    fn rows(losses: [f64; 3], ratios: [f64; 3]) -> Vec<Row> {
+        let kinds = [
+            LayerKind::Standard,
+            LayerKind::Euclidean,
+            LayerKind::Bregman,
+        ];
+        let row = |i: usize| Row {
+            figure: "5-left",
+            layer: kinds[i].name(),
+            init: Init::Random.name(),
+            lr: 0.1,
+            layers: 3,
+            epochs: 10,
+            batch_size: 10,
+            runs: 2,
+            loss_mean: losses[i],
+            loss_sd: 0.0,
+            accuracy_mean: 1.0 - losses[i],
+            accuracy_sd: 0.0,
+            test_accuracy_mean: 1.0 - losses[i],
+            test_accuracy_sd: 0.0,
+            stuck: 0,
+            diverged: 0,
+            last_over_first: Some(ratios[i]),
+            device: "cpu".to_owned(),
+            steps_per_second: 1.0,
+        };
+        (0..3).map(row).collect()
+    }
+
+    fn verdicts(claims: &[Claim]) -> Vec<bool> {
+        claims.iter().map(|claim| claim.holds).collect()
+    }
+
+    #[test]
+    fn claims_depend_on_the_order_of_the_layers() {
+        let ratios = [1.0, 0.5, 1e-3];
+        let paper = rows([0.10, 0.07, 0.03], ratios);
+        let swapped = rows([0.07, 0.10, 0.03], ratios);
+        assert_eq!(verdicts(&claims_5_left(&paper)), [true]);
+        assert_eq!(verdicts(&claims_5_left(&swapped)), [false]);
+        let equal = rows([0.05, 0.051, 0.06], [1.0, 0.001, 0.001]);
+        assert_eq!(verdicts(&claims_5_right(&equal)), [true, false]);
+        // Of the rates of Figure 6, none is in these rows.
+        assert_eq!(claims_6_left(&paper), []);
+        assert_eq!(verdicts(&claims_6_right(&paper)), [true]);
+        assert_eq!(verdicts(&claims_6_right(&equal)), [false]);
+        // A claim about three kinds of layer says nothing about two.
+        assert_eq!(claims_5_left(&paper[..2]), []);
+    }
+
+    #[test]
+    fn a_claim_that_fails_says_so() {
+        let claim = claims_5_left(&rows([0.07, 0.10, 0.03], [1.0; 3])).remove(0);
+        let text = "Bregman < Euclidean < standard loss with random init: not reproduced \
+                    (0.0300, 0.1000, 0.0700)";
+        assert_eq!(claim.to_string(), text);
+    }
+}

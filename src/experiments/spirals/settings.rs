@@ -1,6 +1,5 @@
 //! What is trained for a figure: the figure's own settings, or what the options put in their place.
 
-use super::figures::Figure;
 use super::saved;
 use crate::activation::Activation;
 use crate::data::spirals::Spirals;
@@ -87,10 +86,12 @@ impl Points {
 /// The settings of a figure, with the options in place.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The figure.
-    pub figure: &'static Figure,
+    /// The figure's name.
+    pub figure: &'static str,
     /// What is the same for every figure.
     pub options: Options,
+    /// The kinds of layer.
+    pub kinds: &'static [LayerKind],
     /// Hidden layers.
     pub layers: usize,
     /// Passes over the training set.
@@ -101,36 +102,17 @@ pub struct Settings {
     pub rates: Vec<f32>,
     /// Kinds of initial weights.
     pub inits: Vec<Init>,
+    /// The largest number of epochs whose metrics are recorded; the last epoch is always one.
+    pub recorded: u32,
 }
 
 impl Settings {
-    /// The settings of `figure`.
-    pub fn new(figure: &'static Figure, options: &Options) -> Self {
-        let mut rates = options.learning_rates.clone();
-        if figure.rates.len() == 1
-            && let Some(rates) = &mut rates
-        {
-            rates.truncate(1);
-        }
-        Self {
-            figure,
-            options: options.clone(),
-            layers: options.layers.unwrap_or(figure.layers),
-            epochs: options.epochs.unwrap_or(figure.epochs),
-            batch_size: options.batch_size.unwrap_or(figure.batch_size),
-            rates: rates.unwrap_or(figure.rates.to_vec()),
-            inits: options
-                .init
-                .map_or(figure.inits.to_vec(), |init| vec![init]),
-        }
-    }
-
     /// What the figure shows, for each kind of initial weights and each kind of layer.
     ///
     /// # Errors
     /// Those of [`sweep::network`].
     pub fn sweeps(&self) -> Result<Vec<Sweep>> {
-        let kinds = |&init| self.figure.kinds.iter().map(move |&kind| (init, kind));
+        let kinds = |&init| self.kinds.iter().map(move |&kind| (init, kind));
         let pairs = self.inits.iter().flat_map(kinds);
         pairs.map(|(init, kind)| self.sweep(kind, init)).collect()
     }
@@ -157,7 +139,7 @@ impl Settings {
             runs: self.rates.iter().flat_map(of_rate).collect(),
             epochs: self.epochs,
             batch_size: self.batch_size,
-            record_every: self.epochs.div_ceil(self.figure.recorded),
+            record_every: self.epochs.div_ceil(self.recorded),
         })
     }
 

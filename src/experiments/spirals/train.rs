@@ -195,7 +195,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// [`Error::Io`], [`Error::Checkpoint`]; [`Error::OtherRun`] for different settings.
     pub fn saved(&self, settings: &Settings, sweeps: &[Sweep]) -> Result<Option<Saved>> {
-        let path = saved::path(&self.folder, settings.figure.name);
+        let path = saved::path(&self.folder, settings.figure);
         match self.resume && path.exists() {
             true => Saved::load(&path, &settings.described(), sweeps).map(Some),
             false => Ok(None),
@@ -210,7 +210,7 @@ impl<'a> Trainer<'a> {
     /// the adapter's first steps are not the reference's; [`Error::Io`] if sweeps that are stopped
     /// cannot be saved.
     pub fn train(&mut self, settings: &Settings, sweeps: &[Sweep]) -> Result<Option<Trained>> {
-        let figure = settings.figure.name;
+        let figure = settings.figure;
         let tell = self.watch.tell;
         let data = &self.points.train;
         let layers = sweeps.iter().map(|s| s.model.layers.len()).max();
@@ -284,7 +284,7 @@ impl<'a> Trainer<'a> {
         on_gpu: bool,
     ) -> Result<bool> {
         let Watch { tell, stop: asked } = self.watch;
-        let path = saved::path(&self.folder, settings.figure.name);
+        let path = saved::path(&self.folder, settings.figure);
         let described: Description = settings.described();
         let data = &self.points.train;
         let mut stretch = SAVE_EVERY;

@@ -5,18 +5,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::recipe::Recipe;
-use super::{Event, Experiment, Watch};
+use super::{Event, Experiment};
 use crate::checkpoint::Run;
-use crate::cpu::CpuExecutor;
 use crate::data::Splits;
 use crate::device::{Device, DeviceKind};
 use crate::error::Result;
 use crate::executor::{Executor, Sgd};
 use crate::experiments::json;
-use crate::gpu::{GpuExecutor, PlanOptions};
+use crate::gpu::PlanOptions;
 use crate::kind::{Init, Storage};
 use crate::nn::{Model, Parameters};
-use crate::train::{EpochMetrics, Observer, Position, Schedule, train_until};
+use crate::train::keeper::{Ended, Keeper, resumed_model};
+use crate::train::{EpochMetrics, Observer, Position, Schedule};
 
 /// The device that trains all cells. It is opened anew for each network.
 #[derive(Clone, Debug)]
@@ -82,7 +82,17 @@ impl Experiment<'_> {
         checkpoint: Option<&Path>,
     ) -> Result<Option<Trained>> {
         let init = Init::by_name(&recipe.init)?;
-        let mut run = Run {
+        let tell = self.watch.tell;
+        let splits = Arc::new(splits);
+        let mut schedule = Schedule {
+            epochs: 0,
+            seed: seeds.start,
+            realizations: seeds.clone().count(),
+            samples: splits.train.len(),
+            batch_size: recipe.batch_size,
+            validation: false,
+        };
+        let run = Run {
             model: model.clone(),
             dataset: splits.train.name.clone(),
             data_sha256: splits.sha256(),
@@ -96,77 +106,73 @@ impl Experiment<'_> {
             position: Position::default(),
             parameters: Vec::new(),
         };
-        match checkpoint.map_or(Ok(None), |path| self.earlier(path, &run))? {
-            Some(earlier) => {
-                (run.position, run.parameters) = (earlier.position, earlier.parameters);
-                (self.watch.tell)(Event::Resumed {
-                    name,
-                    epochs: run.position.epochs.len(),
-                    steps: run.position.steps,
-                });
-            }
-            None => run
-                .parameters
-                .extend(seeds.map(|seed| init.parameters(model, seed))),
-        }
-        let splits = Arc::new(splits);
-        let schedule = Schedule {
-            epochs: recipe.epochs(),
-            seed: run.seed,
-            realizations: run.parameters.len(),
-            samples: splits.train.len(),
-            batch_size: recipe.batch_size,
-            validation: false,
+        let mut keeper = Keeper {
+            path: checkpoint.map(Path::to_owned),
+            every: Some(1),
+            run,
+            saved: None,
+            events: None,
         };
-        let mut end = 0;
+        let earlier = checkpoint.map_or(Ok(None), |path| self.earlier(path, &keeper.run))?;
+        let (mut position, mut parameters) = match (checkpoint, earlier) {
+            (Some(path), Some(earlier)) => {
+                let position = keeper.resume(path, &earlier, &schedule)?;
+                tell(Event::Resumed {
+                    name,
+                    epochs: position.epochs.len(),
+                    steps: position.steps,
+                });
+                (position, earlier.parameters)
+            }
+            _ => {
+                let initial = seeds.map(|seed| init.parameters(model, seed));
+                (Position::default(), initial.collect())
+            }
+        };
+        let mut observer = Epochs {
+            name,
+            epochs: recipe.epochs(),
+            tell,
+        };
         for phase in &recipe.phases {
-            end += phase.epochs;
-            let done = run.position.epochs.len();
-            if done >= end as usize {
+            schedule.epochs += phase.epochs;
+            if position.epochs.len() >= schedule.epochs as usize {
                 continue;
             }
-            // The masks of dropout continue where the phase before left them.
-            let steps = done * schedule.steps() + run.position.steps;
-            let mut model = model.clone();
-            model.cnn = model.cnn.map(|cnn| cnn.with_seed(run.seed, steps as u32));
-            let sgd = Sgd {
-                batch_size: recipe.batch_size,
-                learning_rate: phase.learning_rate,
+            keeper.run.position = position.clone();
+            let model = resumed_model(&keeper.run, schedule.steps());
+            let options = PlanOptions {
+                realizations: schedule.realizations,
+                sgd: Sgd {
+                    batch_size: recipe.batch_size,
+                    learning_rate: phase.learning_rate,
+                },
+                fused: true,
+                storage: Storage::F32,
             };
-            let phase = Phase {
-                name,
-                schedule,
-                end,
-                checkpoint,
-                watch: self.watch,
-            };
-            let whole = match self.place.open().await?.gpu {
-                None => {
-                    let splits = Arc::clone(&splits);
-                    let parameters = std::mem::take(&mut run.parameters);
-                    let mut executor = CpuExecutor::new(&model, splits, parameters, sgd)?;
-                    phase.train(&mut executor, &mut run).await?
-                }
-                Some(gpu) => {
-                    let options = PlanOptions {
-                        realizations: run.parameters.len(),
-                        sgd,
-                        fused: true,
-                        storage: Storage::F32,
-                    };
-                    let executor = GpuExecutor::new(gpu, &model, &splits, &run.parameters, options);
-                    phase.train(&mut executor.await?, &mut run).await?
-                }
-            };
-            if !whole {
+            let device = self.place.open().await?;
+            let splits = Arc::clone(&splits);
+            let executor = device.executor(&model, splits, options, || parameters);
+            let mut executor = executor.await?;
+            let mut warn = |error: &_| tell(Event::NotSaved(error));
+            let training = keeper.train(
+                &mut executor,
+                &schedule,
+                &mut position,
+                &mut observer,
+                self.watch.stop,
+                &mut warn,
+            );
+            if training.await? == Ended::Stopped {
                 return Ok(None);
             }
+            parameters = executor.parameters().await?;
         }
-        let epochs = || run.position.epochs.iter();
+        let epochs = || position.epochs.iter();
         Ok(Some(Trained {
             seconds: epochs().map(|epoch| epoch.seconds).sum(),
             accuracies: epochs().map(|epoch| epoch.test_accuracies).collect(),
-            parameters: run.parameters,
+            parameters,
         }))
     }
 
@@ -186,59 +192,21 @@ impl Experiment<'_> {
     }
 }
 
-/// The epochs of one learning rate.
-struct Phase<'a> {
+/// Tells of each epoch.
+struct Epochs<'a> {
     name: &'a str,
-    schedule: Schedule,
-    /// The last of these epochs, from 1.
-    end: u32,
-    /// The file of the runs so far.
-    checkpoint: Option<&'a Path>,
-    watch: Watch<'a>,
+    /// Number of epochs of all phases.
+    epochs: u32,
+    tell: &'a dyn Fn(Event<'_>),
 }
 
-impl Phase<'_> {
-    /// Trains `run` to the end of the phase and leaves its parameters there; false if it was
-    /// stopped.
-    async fn train(mut self, executor: &mut impl Executor, run: &mut Run) -> Result<bool> {
-        let (schedule, end) = (self.schedule, self.end);
-        loop {
-            let done = run.position.epochs.len() as u32;
-            let stop = self.watch.stop;
-            train_until(
-                executor,
-                &schedule,
-                &mut run.position,
-                &mut self,
-                done + 1,
-                stop,
-            )
-            .await?;
-            let stopped = run.position.epochs.len() as u32 == done;
-            run.parameters = executor.parameters().await?;
-            let saved = self
-                .checkpoint
-                .map_or(Ok(()), |path| run.save(path).map(drop));
-            match saved {
-                Err(error) if stopped => return Err(error),
-                // The next save may find room on the disk.
-                Err(error) => (self.watch.tell)(Event::NotSaved(&error)),
-                Ok(()) => {}
-            }
-            if stopped || done + 1 == end {
-                return Ok(!stopped);
-            }
-        }
-    }
-}
-
-impl Observer for Phase<'_> {
+impl Observer for Epochs<'_> {
     fn step(&mut self, _epoch: u32, _steps: usize) {}
 
     fn epoch(&mut self, metrics: &EpochMetrics) {
-        (self.watch.tell)(Event::Epoch {
+        (self.tell)(Event::Epoch {
             name: self.name,
-            epochs: self.schedule.epochs,
+            epochs: self.epochs,
             metrics,
         });
     }

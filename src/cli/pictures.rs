@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use bregman::data::Dataset;
-use bregman::data::picture::Style;
-use bregman::error::Result;
-use bregman::nn::{Model, Parameters};
-use bregman::plot::{
+use crate::data::Dataset;
+use crate::data::picture::Style;
+use crate::error::Result;
+use crate::nn::{Model, Parameters};
+use crate::plot::{
     Axis, Corner, Figure, Image, Marks, PALETTE, Panel, Rgb, Series, Sheet, layer_color,
 };
-use bregman::predict::{Mistake, mistakes};
-use bregman::train::{EpochMetrics, mean};
+use crate::predict::{Mistake, mistakes};
+use crate::train::{EpochMetrics, mean};
 
 /// Mistakes shown.
 const MISTAKES: usize = 25;
@@ -22,7 +22,7 @@ const NEURONS: usize = 64;
 /// Writes `curves` as PNG and SVG, `mistakes` and `first_layer` as PNG to `folder`.
 ///
 /// # Errors
-/// [`bregman::error::Error::Io`].
+/// [`crate::error::Error::Io`].
 pub fn write(
     folder: &Path,
     model: &Model,

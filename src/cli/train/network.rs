@@ -2,24 +2,41 @@
 
 use std::fs;
 
-use bregman::checkpoint::{self, Checkpoint, CheckpointFault, Run};
-use bregman::data::Dataset;
-use bregman::error::{Error, Result};
-use bregman::nn::cnn::{Block, Dropout};
-use bregman::nn::{Cnn, Form, Init, Layer, LayerKind, Loss, Model, Parameters};
-
-use crate::options::Options;
-use bregman::cli::say::thousands;
+use super::options::Options;
+use crate::checkpoint::{self, Checkpoint, Run};
+use crate::cli::say::thousands;
+use crate::data::Dataset;
+use crate::error::{CheckpointFault, Error, Result};
+use crate::kind::{Form, Init, LayerKind, Loss};
+use crate::nn::cnn::{Block, Dropout};
+use crate::nn::{Cnn, Layer, Model, Parameters};
+use crate::train::keeper;
 
 /// A network, and where its initial parameters come from.
 pub struct Network {
     pub model: Model,
-    initial: Initial,
+    pub initial: Initial,
 }
 
-enum Initial {
+/// Where initial parameters come from.
+pub enum Initial {
+    /// Each realization draws its own.
     Random { init: Init, seeds: Vec<u64> },
+    /// Those of a checkpoint.
     Loaded(Vec<Parameters>),
+}
+
+impl Initial {
+    /// The parameters of each realization.
+    pub fn parameters(self, model: &Model) -> Vec<Parameters> {
+        match self {
+            Self::Random { init, seeds } => seeds
+                .into_iter()
+                .map(|seed| init.parameters(model, seed))
+                .collect(),
+            Self::Loaded(parameters) => parameters,
+        }
+    }
 }
 
 impl Network {
@@ -31,17 +48,12 @@ impl Network {
         }
     }
 
-    /// The network and its initial parameters, one set a realization. Until now they took no memory.
-    pub fn initialize(self) -> (Model, Vec<Parameters>) {
-        let Self { model, initial } = self;
-        let parameters = match initial {
-            Initial::Random { init, seeds } => seeds
-                .into_iter()
-                .map(|seed| init.parameters(&model, seed))
-                .collect(),
-            Initial::Loaded(parameters) => parameters,
-        };
-        (model, parameters)
+    /// The network of a run that goes on, with `steps` steps in an epoch.
+    pub fn resumed(run: &Run, steps: usize) -> Self {
+        Self {
+            model: keeper::resumed_model(run, steps),
+            initial: Initial::Loaded(run.parameters.clone()),
+        }
     }
 }
 
@@ -58,46 +70,27 @@ pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
     let checkpoint = &checkpoints[0];
     let saved = &checkpoint.model;
     let range = |[low, high]: [f32; 2]| format!("{low},{high}");
-    let mut agree = vec![
-        (
-            "layer",
-            "--layer",
-            saved.kind.name().to_owned(),
-            options.layer.name().to_owned(),
-        ),
-        (
-            "activation",
-            "--activation",
-            saved.activation.name.to_owned(),
-            options.activation.name.to_owned(),
-        ),
-        (
-            "loss",
-            "--loss",
-            saved.loss.name().to_owned(),
-            options.loss.name().to_owned(),
-        ),
-    ];
-    if saved.kind == LayerKind::Bregman {
-        agree.push((
-            "form",
-            "--form",
-            saved.form.name().to_owned(),
-            options.form.name().to_owned(),
-        ));
+    let names = |kind: LayerKind, form: Form, activation: &str, loss: Loss| {
+        [kind.name(), form.name(), activation, loss.name()].map(str::to_owned)
+    };
+    let found = names(saved.kind, saved.form, saved.activation.name, saved.loss);
+    let (kind, form) = (options.layer, options.form);
+    let given = names(kind, form, options.activation.name, options.loss);
+    let fields = ["layer", "form", "activation", "loss"];
+    let mut pairs: Vec<_> = fields
+        .into_iter()
+        .zip(found.into_iter().zip(given))
+        .collect();
+    if saved.kind != LayerKind::Bregman {
+        pairs.retain(|(field, _)| *field != "form");
     }
     if let Some(given) = options.input_range {
-        agree.push((
-            "input_range",
-            "--input-range",
-            range(saved.input_range),
-            range(given),
-        ));
+        pairs.push(("input_range", (range(saved.input_range), range(given))));
     }
-    for (name, option, found, given) in agree {
-        if options.given(name) && found != given {
+    for (field, (found, given)) in pairs {
+        if options.given(field) && found != given {
             return Err(checkpoint.error(CheckpointFault::Option {
-                option,
+                option: field,
                 found,
                 given,
             }));
@@ -122,7 +115,7 @@ pub fn build(
         let cnn = front_end(options, data)?;
         let features = cnn.as_ref().map_or(features, Cnn::features);
         let hidden_layers = options.hidden_layers;
-        // Behind convolutions a skip that changes no width needs no M.
+        // Hidden layers as wide as the convolutions' features need no M.
         let width = match &cnn {
             Some(_) if !options.given("width") => features,
             _ => options.width,
@@ -146,7 +139,7 @@ pub fn build(
         return Ok(Network { model, initial });
     };
     let mut model = checkpoints[0].model.clone();
-    // What the layers take of a sample.
+    // The number of features that the layers take.
     let features = model.cnn.as_ref().map_or(features, Cnn::features);
     let cnn = model.cnn.take();
     model.cnn = cnn.map(|cnn| cnn.with_seed(options.seed, 0));
@@ -190,7 +183,7 @@ pub fn build(
     Ok(Network { model, initial })
 }
 
-/// The front-end that `options` ask for.
+/// The convolutions that `options` ask for.
 fn front_end(options: &Options, data: &Dataset) -> Result<Option<Cnn>> {
     if !options.cnn {
         return Ok(None);
@@ -211,8 +204,9 @@ fn front_end(options: &Options, data: &Dataset) -> Result<Option<Cnn>> {
     Ok(Some(cnn.with_seed(options.seed, 0)))
 }
 
-/// All of a network: a line a layer with its output's shape, its parameters, and its FLOPs for one
-/// sample forward (of products alone, two each multiplication and addition).
+/// A table of a network, one line for each layer: the shape of its output, its number of parameters
+/// and its FLOPs for the forward pass of one sample (products only: one for each multiplication and
+/// each addition).
 pub fn table(model: &Model) -> String {
     let mut rows = vec![["layer", "output", "parameters", "FLOPs"].map(str::to_owned)];
     let mut row = |layer: String, output: String, parameters: usize, flops: usize| {
@@ -302,22 +296,11 @@ pub fn table(model: &Model) -> String {
     rows.iter().map(line).collect()
 }
 
-/// The network of a run that goes on, with so many steps in an epoch.
-pub fn resumed(run: &Run, steps: usize) -> Network {
-    let done = run.position.epochs.len() * steps + run.position.steps;
-    let mut model = run.model.clone();
-    model.cnn = model.cnn.map(|cnn| cnn.with_seed(run.seed, done as u32));
-    Network {
-        model,
-        initial: Initial::Loaded(run.parameters.clone()),
-    }
-}
-
 /// One line on a network.
 pub fn describe(model: &Model) -> String {
     let mut widths: Vec<String> = vec![model.layers[0].inputs.to_string()];
     widths.extend(model.layers.iter().map(|layer| layer.outputs.to_string()));
-    // A hundred layers of one width are not to be read one by one.
+    // Many layers of the same width are summed up.
     let hidden = match model.layers.len() {
         layers @ 5.. if widths[1..].iter().all(|w| *w == widths[1]) => {
             format!("{} → {} × {layers}", widths[0], widths[1])
@@ -342,8 +325,8 @@ pub fn describe(model: &Model) -> String {
     )
 }
 
-/// Refuses, before anything is allocated, what cannot fit into this machine's memory: parameters and
-/// what they are made from or copied to, and what the CPU executor keeps of a batch.
+/// Refuses, before anything is allocated, a network that cannot fit into this machine's memory: its
+/// parameters, the copies made of them, and what the CPU executor keeps of a batch.
 fn check_memory(
     options: &Options,
     features: usize,
@@ -356,7 +339,7 @@ fn check_memory(
     let matrices = (features * width)
         .saturating_add((layers - 1).saturating_mul(width * width))
         .saturating_add(width * outputs);
-    // The first layer's skip goes through M if it changes the width; z, a and δ are kept of each.
+    // The first layer's skip goes through M if it changes the width. Each layer keeps z, a and δ.
     let mixes = options.layer != LayerKind::Standard && features != width;
     let [mix, mixed] = if mixes {
         [features * width, 2 * width + features]
@@ -382,11 +365,11 @@ fn check_memory(
     })
 }
 
-/// No batch is larger than the data set, and none of ours is larger than this.
+/// The number of samples of the largest data set, and so of the largest batch.
 const MAX_SAMPLES: usize = 60_000;
 
-/// Bytes of memory that can be had: Linux says; elsewhere 1 TiB, beyond which no machine of today's
-/// needs asking.
+/// Bytes of free memory, as Linux reports them; 1 TiB on other systems, more than any machine of today
+/// has.
 fn available_memory() -> u64 {
     let kib = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text

@@ -1,67 +1,43 @@
-//! Options from four places: the checkpoint of a run that goes on, a settings file, the environment
-//! and the command line; of an option given in several the last counts.
+//! Options from four layers: the checkpoint of a resumed run, a settings file, the environment and the
+//! command line. Of an option given in several, the last of these counts.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use bregman::checkpoint::Run;
-use bregman::error::{Error, Result};
-use bregman::settings;
 use clap::error::ErrorKind;
 use clap::{ArgAction, ArgMatches, Command};
 
-use crate::report::CHECKPOINT;
-use bregman::cli::args::invalid;
-use bregman::cli::say::say;
+use super::args::{FREE, REQUEST, invalid, members};
+use super::program;
+use super::say::note;
+use crate::checkpoint::Run;
+use crate::error::{Error, Result};
+use crate::files::{atomic, settings};
+use crate::train::keeper::CHECKPOINT;
 
-/// Options that a settings file cannot have: they say which files to read, or train nothing.
-const NOT_SETTINGS: [&str; 6] = [
-    "help",
-    "version",
-    "config",
-    "resume",
-    "list-adapters",
-    "describe",
-];
-
-/// Options that leave the mathematics of a run as it is; with any other changed, it would be another
-/// run.
-const FREE: [&str; 10] = [
-    "data-dir",
-    "device",
-    "adapter",
-    "unfused",
-    "epochs",
-    "out-dir",
-    "save",
-    "json",
-    "checkpoint-every",
-    "eval-only",
-];
-
-/// What the four places come to.
-pub struct Layers {
+/// The options of all layers together.
+pub struct Layered {
     /// The options, parsed.
     pub matches: ArgMatches,
-    /// The names, with underscores, of those given anywhere but in the checkpoint.
+    /// The fields of the options given anywhere but in the checkpoint.
     pub given: Vec<String>,
-    /// All that a settings file can have, defaults included, as text.
+    /// Every option that can be a setting, defaults included, as text.
     pub settings: BTreeMap<String, String>,
-    /// The run that goes on, and its file.
+    /// The run to resume, and its file.
     pub run: Option<(PathBuf, Run)>,
 }
 
-/// Reads them; ends the program, as clap does, on a command line that it does not understand.
+/// Reads the options of all layers, those of the command line from `words`, which begin with the
+/// program's name. Ends the program, as clap does, on words that `command` does not take.
 ///
 /// # Errors
 /// [`Error::Settings`], [`Error::UnknownName`] for a setting that is no option; those of
 /// [`Run::load`]; [`Error::OtherRun`] for a run that cannot go on with these options.
-pub fn read(command: &Command) -> Result<Layers> {
-    let words: Vec<OsString> = std::env::args_os().collect();
+pub fn read(command: &Command, words: &[OsString]) -> Result<Layered> {
     let (program, words) = words.split_at(words.len().min(1));
     let parse = |layers: [&[OsString]; 3]| [program, layers[0], layers[1], layers[2]].concat();
-    // What is wrong with them is told at the end, when all are together.
+    // Mistakes are reported at the end, when all layers are known.
     let lenient = command.clone().ignore_errors(true);
     let glance = |words: Vec<OsString>| lenient.clone().try_get_matches_from(words).ok();
     let path =
@@ -96,9 +72,9 @@ pub fn read(command: &Command) -> Result<Layers> {
         .get_matches_from(parse([&inner, &outer, words]));
     let settings = settings_of(command, &matches);
     if let Some((path, run)) = &run {
-        check_same(path, &run.options, &settings)?;
+        check_same(command, path, &run.options, &settings)?;
     }
-    Ok(Layers {
+    Ok(Layered {
         matches,
         given,
         settings,
@@ -106,26 +82,41 @@ pub fn read(command: &Command) -> Result<Layers> {
     })
 }
 
-/// The names of the options that can be settings, and whether they are flags.
-fn settable(command: &Command) -> impl Iterator<Item = (&str, &str, bool)> {
-    command.get_arguments().filter_map(|arg| {
-        let name = arg.get_long()?;
-        let flag = matches!(arg.get_action(), ArgAction::SetTrue);
-        (!NOT_SETTINGS.contains(&name)).then_some((arg.get_id().as_str(), name, flag))
+/// An option that can be a setting.
+struct Setting<'a> {
+    field: &'a str,
+    /// The name of the setting, which is the flag without its dashes.
+    name: &'a str,
+    /// Whether the option takes no value.
+    switch: bool,
+}
+
+/// The options that can be settings.
+fn settable(command: &Command) -> impl Iterator<Item = Setting<'_>> {
+    let requests = members(command, REQUEST);
+    command.get_arguments().filter_map(move |arg| {
+        let (field, name) = (arg.get_id().as_str(), arg.get_long()?);
+        let switch = matches!(arg.get_action(), ArgAction::SetTrue);
+        let setting = Setting {
+            field,
+            name,
+            switch,
+        };
+        (!requests.iter().any(|request| request == field)).then_some(setting)
     })
 }
 
 /// A setting as a word of the command line; none for a flag that is not set.
 fn word(command: &Command, name: &str, value: &str) -> Result<Option<OsString>> {
-    let Some((_, _, flag)) = settable(command).find(|(_, known, _)| *known == name) else {
-        let known: Vec<&str> = settable(command).map(|(_, name, _)| name).collect();
+    let Some(setting) = settable(command).find(|setting| setting.name == name) else {
+        let known: Vec<&str> = settable(command).map(|setting| setting.name).collect();
         return Err(Error::UnknownName {
             kind: "setting",
             name: name.to_owned(),
             known: known.join(", "),
         });
     };
-    Ok(match (flag, value) {
+    Ok(match (setting.switch, value) {
         (true, "true") => Some(format!("--{name}").into()),
         (true, "false") => None,
         _ => Some(format!("--{name}={value}").into()),
@@ -142,7 +133,7 @@ fn of_file(command: &Command, path: &Path) -> Result<Vec<OsString>> {
         let Some(word) = word(command, &name, &value).map_err(|e| fault(e.to_string()))? else {
             continue;
         };
-        // By itself, so that the message can name the file; what it needs beside it may come later.
+        // Parsed alone, so that the message can name the file. Options that it needs may come later.
         let alone = [OsString::new(), word.clone()];
         if let Err(e) = command.clone().try_get_matches_from(alone)
             && e.kind() != ErrorKind::MissingRequiredArgument
@@ -157,23 +148,24 @@ fn of_file(command: &Command, path: &Path) -> Result<Vec<OsString>> {
     Ok(words)
 }
 
-/// `BREGMAN_HIDDEN_LAYERS` and the like. The data folder's variable is the library's.
+/// The options in variables such as `BREGMAN_HIDDEN_LAYERS`. The library itself reads that of the data
+/// folder.
 fn of_environment(command: &Command) -> Vec<OsString> {
-    let words = settable(command).filter_map(|(id, name, _)| {
-        let variable = format!("BREGMAN_{}", id.to_uppercase());
+    let words = settable(command).filter_map(|Setting { field, name, .. }| {
+        let variable = format!("BREGMAN_{}", field.to_uppercase());
         let value = std::env::var(variable).ok()?;
-        let wanted = !value.is_empty() && name != "data-dir";
+        let wanted = !value.is_empty() && field != "data_dir";
         wanted.then(|| word(command, name, &value).ok().flatten())?
     });
     words.collect()
 }
 
-/// The options of a run that goes on, but for those that were given anew.
+/// The options of a resumed run, except for those that were given anew.
 fn of_run(command: &Command, path: &Path, run: &Run, given: &[String]) -> Result<Vec<OsString>> {
     let given = |name: &str| given.iter().any(|id| *id == name.replace('-', "_"));
     let mut words = Vec::new();
     for (name, value) in &run.options {
-        // A run folder may have moved: it is where its checkpoint is.
+        // The folder of a run may have moved; its checkpoint is in it.
         let value = match name.as_str() {
             "out-dir" => folder_of(path).display().to_string(),
             _ => value.clone(),
@@ -202,15 +194,15 @@ fn load_run(resume: &Path, out_dir: Option<PathBuf>) -> Result<Option<(PathBuf, 
         return Ok(Some((resume.to_owned(), Run::load(resume)?)));
     }
     let Some(out_dir) = out_dir else {
-        let reason = "it is the checkpoint in the folder of --out-dir, which was not given";
-        return Err(invalid("--resume", "last", reason));
+        let reason = "it is the checkpoint in the folder of `out_dir`, which was not given";
+        return Err(invalid("resume", "last", reason));
     };
     let path = out_dir.join(CHECKPOINT);
     match Run::load(&path) {
         Ok(run) => Ok(Some((path, run))),
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-            say(format_args!(
-                "note: --resume: there is no {} yet; the run starts from the beginning",
+            note(&format!(
+                "`resume`: there is no {} yet; the run starts from the beginning",
                 path.display()
             ));
             Ok(None)
@@ -221,15 +213,19 @@ fn load_run(resume: &Path, out_dir: Option<PathBuf>) -> Result<Option<(PathBuf, 
 
 /// Every option that can be a setting, with its value as text.
 fn settings_of(command: &Command, matches: &ArgMatches) -> BTreeMap<String, String> {
-    let setting = |(id, name, flag): (&str, &str, bool)| {
-        // Its default means nothing without convolutions, and it may not be given without them.
-        if name == "conv-activation" && !matches.get_flag("cnn") {
+    let setting = |Setting {
+                       field,
+                       name,
+                       switch,
+                   }: Setting<'_>| {
+        // Its default has no meaning without convolutions, and it may not be given without them.
+        if field == "conv_activation" && !matches.get_flag("cnn") {
             return None;
         }
-        let value = match flag {
-            true => matches.get_flag(id).then(|| "true".to_owned())?,
+        let value = match switch {
+            true => matches.get_flag(field).then(|| "true".to_owned())?,
             false => {
-                let values = matches.get_raw(id)?.map(|value| value.to_str());
+                let values = matches.get_raw(field)?.map(|value| value.to_str());
                 values.collect::<Option<Vec<_>>>()?.join(",")
             }
         };
@@ -238,14 +234,17 @@ fn settings_of(command: &Command, matches: &ArgMatches) -> BTreeMap<String, Stri
     settable(command).filter_map(setting).collect()
 }
 
+/// Whether every option that changes what is computed is that of the run in `path`.
 fn check_same(
+    command: &Command,
     path: &Path,
     found: &BTreeMap<String, String>,
     given: &BTreeMap<String, String>,
 ) -> Result<()> {
     let text = |value: Option<&String>| value.cloned().unwrap_or_else(|| "not set".to_owned());
-    let names = found.keys().chain(given.keys());
-    for name in names.filter(|name| !FREE.contains(&name.as_str())) {
+    let free = members(command, FREE);
+    let free = |name: &str| free.iter().any(|field| *field == name.replace('-', "_"));
+    for name in found.keys().chain(given.keys()).filter(|name| !free(name)) {
         let (found, given) = (found.get(name), given.get(name));
         let same = match (found, given) {
             (Some(found), Some(given)) => same(found, given),
@@ -263,6 +262,19 @@ fn check_same(
     Ok(())
 }
 
+/// The name of the settings file in the folder of a run's results.
+const SETTINGS: &str = "settings.toml";
+
+/// Writes `settings` to the folder of a run's results: a file that gives the same run again.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_settings(folder: &Path, settings: &BTreeMap<String, String>) -> Result<()> {
+    let lines = settings.iter().map(|(k, v)| (k.as_str(), v.as_str()));
+    let text = format!("# {} --config {SETTINGS}\n", program()) + &settings::write(lines);
+    atomic::write(&folder.join(SETTINGS), text.as_bytes()).map(drop)
+}
+
 /// Whether two values mean the same: 0.1 is 0.10.
 fn same(a: &str, b: &str) -> bool {
     let numbers = |text: &str| -> Option<Vec<f32>> {
@@ -270,7 +282,7 @@ fn same(a: &str, b: &str) -> bool {
             .map(|part| part.trim().parse().ok())
             .collect()
     };
-    // Large integers are not to be rounded until they are equal.
+    // As f32, large integers that differ could be equal.
     let integers = a.parse::<u64>().is_ok() && b.parse::<u64>().is_ok();
     a == b || (!integers && numbers(a).is_some() && numbers(a) == numbers(b))
 }
