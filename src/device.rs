@@ -11,14 +11,14 @@ use crate::gpu::{Gpu, GpuExecutor, Plan, PlanOptions, Selection};
 use crate::kind::Storage;
 use crate::nn::{Model, Parameters};
 
-/// Where to train, as a user asks for it.
+/// The kind of device that a user asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceKind {
     /// Hardware adapter, else processor.
     Auto,
     /// Processor.
     Cpu,
-    /// Adapter, a software one if need be.
+    /// Adapter, a software one if there is no other.
     Gpu,
 }
 
@@ -58,18 +58,19 @@ impl DeviceKind {
     }
 }
 
-/// A device, and why it was taken.
+/// A device, and why it was chosen.
 pub struct Device {
-    /// The adapter's; none on the processor.
+    /// The adapter; none for the processor.
     pub gpu: Option<Gpu>,
     /// The device and the reason, for people.
     pub description: String,
-    /// What to beware of.
+    /// A warning about the device, for people.
     pub warning: Option<String>,
 }
 
 impl Device {
-    /// The device that `kind`, part of an adapter's name or else `WGPU_ADAPTER_NAME` ask for.
+    /// The device that `kind` asks for. `adapter` is any part of an adapter's name; without it,
+    /// `WGPU_ADAPTER_NAME` may name one.
     ///
     /// # Errors
     /// [`Error::UnknownName`] for an adapter that is not there, [`Error::NoAdapter`] if a GPU was
@@ -123,7 +124,7 @@ impl Device {
             description: format!("gpu, {summary} ({reason})"),
             warning: summary.software.then(|| {
                 format!(
-                    "{} runs on the processor; --device cpu is faster",
+                    "{} runs on the processor; `device` cpu is faster",
                     summary.name
                 )
             }),
@@ -160,9 +161,9 @@ impl Device {
         Ok(match self.gpu {
             None if options.storage != Storage::F32 => {
                 return Err(Error::InvalidOption {
-                    option: "--storage",
+                    option: "storage",
                     value: options.storage.name().to_owned(),
-                    reason: "the processor stores f32; --device gpu takes an adapter".to_owned(),
+                    reason: "the processor stores f32; `device` gpu takes an adapter".to_owned(),
                 });
             }
             None => {

@@ -1,5 +1,4 @@
-//! What options say of themselves, parsers of their values, and the error of a value that cannot
-//! work.
+//! The groups of options, parsers of their values, and errors with the names of flags.
 
 use clap::ArgGroup;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};

@@ -1,4 +1,4 @@
-//! What a command says: lines on standard error, results on standard output, numbers as text.
+//! Messages on standard error, results on standard output, and numbers as text.
 
 use std::io::{self, Write};
 use std::time::Duration;
