@@ -1,36 +1,35 @@
 //! `bregman spirals` as a user meets it.
 
+#[path = "common/program.rs"]
+mod program;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use bregman::checkpoint::{Numbers, State};
-
+use program::{folder, signal, stderr, stdout};
 use serde_json::Value;
 
+const SPIRALS: &str = "bregman spirals";
+
 fn command(args: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bregman"));
-    command.arg("spirals");
-    for variable in ["WGPU_ADAPTER_NAME", "RUST_LOG"] {
-        command.env_remove(variable);
-    }
-    command.args(args.split_whitespace()).stdin(Stdio::null());
-    command
+    program::command(SPIRALS, args)
 }
 
 fn run(args: &str) -> Output {
-    command(args).output().expect("the program starts")
+    program::run(SPIRALS, args)
 }
 
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+fn succeeds(args: &str) -> String {
+    program::succeeds(SPIRALS, args)
 }
 
 /// All figures from one command, small: files, rows and tables.
 #[test]
 fn draws_every_figure() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder();
     let out_dir = folder.path().join("out");
     let output = run(&format!(
         "--device cpu --runs 2 --epochs 2 --out-dir {}",
@@ -68,7 +67,7 @@ fn draws_every_figure() {
             assert!(row[key].is_number(), "{key}: {row}");
         }
     }
-    let tables = String::from_utf8(output.stdout).expect("UTF-8");
+    let tables = stdout(&output);
     for text in ["Figure 5-left", "paper", "0.072", "reproduced", "96.36"] {
         assert!(tables.contains(text), "no `{text}` in: {tables}");
     }
@@ -77,13 +76,12 @@ fn draws_every_figure() {
 /// Runs that end in NaN are counted, and left out of the means.
 #[test]
 fn counts_what_diverges() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let output = run(&format!(
+    let folder = folder();
+    succeeds(&format!(
         "--device cpu --figure 6-left --lr 0.1,1e30 --runs 3 --epochs 3 --activation identity \
          --out-dir {}",
         folder.path().display()
     ));
-    assert!(output.status.success(), "{}", stderr(&output));
     let text = fs::read_to_string(folder.path().join("results.json")).expect("results");
     let rows: Vec<Value> = serde_json::from_str(&text).expect("an array");
     assert_eq!(rows.len(), 6);
@@ -128,8 +126,8 @@ fn numbers(folder: &Path) -> (Vec<Value>, [String; 2]) {
     )
 }
 
-/// Killed, resumed, asked to stop and resumed again, a run ends with the bits of one that nobody
-/// disturbed; and what is finished is not trained again.
+/// A run that is killed, resumed, stopped and resumed again ends with the bits of one that was not
+/// interrupted, and a finished run is not trained again.
 #[cfg(unix)]
 #[test]
 fn a_run_goes_on_to_the_same_bits() {
@@ -139,20 +137,19 @@ fn a_run_goes_on_to_the_same_bits() {
     }
 }
 
-/// On `device`, with as many epochs as take it some seconds.
+/// On `device`, with a number of epochs that takes it some seconds.
 #[cfg(unix)]
 fn goes_on(device: &str, epochs: u64) {
-    let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let folders = [(); 2].map(|()| folder());
     let [whole, parts] = folders.each_ref().map(|folder| folder.path());
     let args = |folder: &Path| {
         let folder = folder.display();
         format!("--device {device} --figure 5 --runs 4 --epochs {epochs} --out-dir {folder}")
     };
-    let output = run(&args(whole));
-    assert!(output.status.success(), "{}", stderr(&output));
+    succeeds(&args(whole));
 
     let checkpoint = parts.join("checkpoint-5.safetensors");
-    // Epochs that all runs have done together.
+    // The epochs that all runs have done together.
     let done = || -> u64 {
         let state = State::load(&checkpoint).expect("a checkpoint");
         let counts = state
@@ -185,10 +182,7 @@ fn goes_on(device: &str, epochs: u64) {
         .spawn()
         .expect("it starts");
     std::thread::sleep(Duration::from_millis(400));
-    let kill = Command::new("sh")
-        .args(["-c", &format!("kill -TERM {}", child.id())])
-        .status();
-    assert!(kill.expect("sh").success());
+    signal(child.id(), "TERM");
     let output = child.wait_with_output().expect("it ends");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(130), "{said}");
@@ -197,7 +191,7 @@ fn goes_on(device: &str, epochs: u64) {
     let second = done();
     assert!(second > first, "{first} {second}");
 
-    // The command that was named goes on from there.
+    // The command that the message names goes on from there.
     let named = said.lines().last().expect("the command").trim();
     assert!(named.ends_with(" --resume"), "{named}");
     let output = Command::new("sh").args(["-c", named]).output().expect("sh");
@@ -205,25 +199,23 @@ fn goes_on(device: &str, epochs: u64) {
     assert!(numbers(whole) == numbers(parts));
 
     let saved = fs::read(&checkpoint).expect("a checkpoint");
-    let output = run(&format!("{} --resume", args(parts)));
-    assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stderr(&output).contains("figure 5: 100 % done before"));
+    let said = succeeds(&format!("{} --resume", args(parts)));
+    assert!(said.contains("figure 5: 100 % done before"));
     assert!(saved == fs::read(&checkpoint).expect("a checkpoint"));
     assert!(numbers(whole) == numbers(parts));
 }
 
-/// What would be another run is refused before anything is trained, naming the option and both
-/// values.
+/// Options that would make it a different run are refused before anything is trained; the message
+/// names the option and both values.
 #[test]
 fn other_options_are_not_resumed() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder();
     let args = format!(
         "--device cpu --figure 5 --runs 2 --epochs 3 --out-dir {}",
         folder.path().display()
     );
-    let output = run(&format!("{args} --resume"));
-    assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stderr(&output).contains("from the beginning"));
+    let said = succeeds(&format!("{args} --resume"));
+    assert!(said.contains("from the beginning"));
     let checkpoint = folder.path().join("checkpoint-5.safetensors");
     let saved = fs::read(&checkpoint).expect("a checkpoint");
     for (option, found, given) in [
@@ -247,11 +239,10 @@ fn other_options_are_not_resumed() {
         assert!(!said.contains("steps in"), "{said}");
     }
     assert!(saved == fs::read(&checkpoint).expect("a checkpoint"));
-    // What they are anyway may be said.
-    let output = run(&format!("{args} --lr 0.10 --seed 0 --layers 3 --resume"));
-    assert!(output.status.success(), "{}", stderr(&output));
+    // Options may repeat the values that the run has.
+    succeeds(&format!("{args} --lr 0.10 --seed 0 --layers 3 --resume"));
 
-    // A file that is damaged is named, not believed.
+    // A damaged file is named, not used.
     fs::write(&checkpoint, &saved[..saved.len() - 4]).expect("write");
     let output = run(&format!("{args} --resume"));
     assert_eq!(output.status.code(), Some(1));
