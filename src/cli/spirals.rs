@@ -44,13 +44,8 @@ pub struct Options {
     epochs: Option<u32>,
     /// Learning rate, or several with commas [default: 0.1; six from 0.001 to 0.5 in 6-left; 0.01
     /// in depth100]. Figures of one rate take the first
-    #[arg(
-        long = "lr",
-        value_name = "RATE,…",
-        value_delimiter = ',',
-        group = RESULT
-    )]
-    learning_rate: Option<Vec<f32>>,
+    #[arg(long, value_name = "RATE,…", value_delimiter = ',', group = RESULT)]
+    lr: Option<Vec<f32>>,
     /// Samples in a mini-batch; the last of an epoch is kept, short [default: 10; 16 in depth100]
     #[arg(long, value_name = "N", group = RESULT)]
     batch_size: Option<usize>,
@@ -123,7 +118,7 @@ impl Command for Options {
         let options = spirals::Options {
             runs: self.runs,
             epochs: self.epochs,
-            learning_rates: self.learning_rate,
+            learning_rates: self.lr,
             batch_size: self.batch_size,
             activation: self.activation,
             layers: self.layers,
