@@ -83,6 +83,7 @@ pub mod activation;
 pub mod bench;
 pub mod bilevel;
 pub mod checkpoint;
+pub mod cli;
 pub mod cpu;
 pub mod data;
 pub mod device;

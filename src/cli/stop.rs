@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use crate::report::say;
+use super::say::say;
 
 /// The exit code of a program that was stopped, by the shells' custom for Ctrl-C.
 pub const STOPPED: u8 = 130;
@@ -38,7 +38,7 @@ pub fn requested() -> bool {
 /// A command line of this program, as a shell takes it.
 pub fn command_line(arguments: impl IntoIterator<Item = String>) -> String {
     let program = std::env::args().next();
-    let program = program.unwrap_or_else(|| env!("CARGO_BIN_NAME").to_owned());
+    let program = program.unwrap_or_else(|| "bregman".to_owned());
     let words = std::iter::once(program).chain(arguments);
     words
         .map(|word| quoted(&word))
