@@ -1,37 +1,44 @@
 //! Where a program trains: the choice between the processor and an adapter.
 
-use clap::ValueEnum;
-
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Selection};
+use crate::kind::names;
 
-/// Where to train, as a user asks for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+/// Where a user wants to train.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceKind {
-    /// Hardware adapter, else processor.
+    /// A hardware adapter if there is one, else the processor.
     Auto,
-    /// Processor.
+    /// The processor.
     Cpu,
-    /// Adapter, a software one if need be.
+    /// An adapter; a software adapter if there is no hardware.
     Gpu,
 }
+names!(
+    DeviceKind,
+    "device",
+    Auto = "auto",
+    Cpu = "cpu",
+    Gpu = "gpu"
+);
 
-/// A device, and why it was taken.
+/// A device, and why it was chosen.
 pub struct Device {
-    /// The adapter's; none on the processor.
+    /// The open adapter; none on the processor.
     pub gpu: Option<Gpu>,
-    /// The device and the reason, for people.
+    /// The device and the reason for the choice, to be shown to the user.
     pub description: String,
-    /// What to beware of.
+    /// A warning about this choice, to be shown to the user.
     pub warning: Option<String>,
 }
 
 impl Device {
-    /// The device that `kind`, part of an adapter's name or else `WGPU_ADAPTER_NAME` ask for.
+    /// The device for `kind` and `adapter`, a part of an adapter's name. Without `adapter`, the
+    /// environment variable `WGPU_ADAPTER_NAME` gives it.
     ///
     /// # Errors
-    /// [`Error::UnknownName`] for an adapter that is not there, [`Error::NoAdapter`] if a GPU was
-    /// asked for and there is none, [`Error::Gpu`] if it cannot be opened.
+    /// [`Error::UnknownName`] if no adapter has the name, [`Error::NoAdapter`] if an adapter was asked
+    /// for and none was found, [`Error::Gpu`] if it cannot be opened.
     pub async fn choose(kind: DeviceKind, adapter: Option<String>) -> Result<Self> {
         if kind == DeviceKind::Cpu {
             return Ok(Self::cpu("as asked for"));
@@ -65,9 +72,10 @@ impl Device {
 
     fn cpu(reason: &str) -> Self {
         let threads = rayon::current_num_threads();
+        let plural = if threads == 1 { "" } else { "s" };
         Self {
             gpu: None,
-            description: format!("cpu, {threads} threads ({reason})"),
+            description: format!("cpu, {threads} thread{plural} ({reason})"),
             warning: None,
         }
     }
@@ -78,7 +86,7 @@ impl Device {
             description: format!("gpu, {summary} ({reason})"),
             warning: summary.software.then(|| {
                 format!(
-                    "{} runs on the processor; --device cpu is faster",
+                    "{} runs on the processor; `device` cpu is faster",
                     summary.name
                 )
             }),

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
             say(format_args!("error: {error}"));
             match error {
                 // As clap's own exit code for usage errors.
-                Error::InvalidOption { .. } | Error::UnknownName { .. } => ExitCode::from(2),
+                Error::InvalidValue { .. } | Error::UnknownName { .. } => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             }
         }
@@ -220,7 +220,7 @@ fn resumed(path: &Path, run: &Run, now: &Run, schedule: &Schedule) -> Result<Pos
     if run.data_sha256 != now.data_sha256 {
         return Err(Error::OtherRun {
             path: path.to_owned(),
-            option: "data with the sha256".to_owned(),
+            field: "data_sha256".to_owned(),
             found: run.data_sha256.clone(),
             given: now.data_sha256.clone(),
         });

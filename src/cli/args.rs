@@ -3,17 +3,24 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::activation::{self, Activation};
+use crate::device::DeviceKind;
 use crate::error::Error;
 use crate::gpu::shader::Storage;
 use crate::nn::{Form, Init, LayerKind, Loss, cnn};
 
-/// An [`Error::InvalidOption`].
+/// An [`Error::InvalidValue`].
 pub fn invalid(option: &'static str, value: impl ToString, reason: impl Into<String>) -> Error {
-    Error::InvalidOption {
-        option,
+    Error::InvalidValue {
+        field: option,
         value: value.to_string(),
         reason: reason.into(),
     }
+}
+
+/// Parses [`DeviceKind`] by its name.
+pub fn device_parser() -> impl TypedValueParser<Value = DeviceKind> {
+    let names = DeviceKind::ALL.iter().map(|kind| kind.name());
+    PossibleValuesParser::new(names).try_map(|name| DeviceKind::by_name(&name))
 }
 
 /// Parses [`LayerKind`] by its name.

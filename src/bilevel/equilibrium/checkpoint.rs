@@ -87,7 +87,7 @@ fn read(mut state: State<'_>, solver: Solver) -> Result<Saved, CheckpointFault> 
     };
     let layer = state.text("layer")?;
     if layer != LAYER {
-        let reason = format!("`equilibrium` loads `{LAYER}` layers only");
+        let reason = format!("`equilibrium` loads {LAYER} layers only");
         return Err(refused("layer", layer.to_owned(), reason));
     }
     let activation = state.parse_by("activation", activation::by_name)?;

@@ -28,8 +28,8 @@ pub async fn executor(
 ) -> Result<AnyExecutor> {
     Ok(match device.gpu {
         None if storage != Storage::F32 => {
-            return Err(Error::InvalidOption {
-                option: "--storage",
+            return Err(Error::InvalidValue {
+                field: "storage",
                 value: storage.name().to_owned(),
                 reason: "the processor stores f32; --device gpu takes an adapter".to_owned(),
             });

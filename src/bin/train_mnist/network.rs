@@ -96,8 +96,8 @@ pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
     }
     for (name, option, found, given) in agree {
         if options.given(name) && found != given {
-            return Err(checkpoint.error(CheckpointFault::Option {
-                option,
+            return Err(checkpoint.error(CheckpointFault::OtherValue {
+                field: option,
                 found,
                 given,
             }));
@@ -109,7 +109,7 @@ pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
 /// The network for samples like those of `data`.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] for an input range outside the range of ρ, [`Error::OutOfMemory`] for a
+/// [`Error::InvalidValue`] for an input range outside the range of ρ, [`Error::OutOfMemory`] for a
 /// network beyond this machine, [`Error::Checkpoint`] for one that does not fit the options or the
 /// data.
 pub fn build(

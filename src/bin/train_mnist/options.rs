@@ -38,7 +38,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Where to train; auto takes a hardware adapter if there is one, else the processor
-    #[arg(long, value_enum, default_value_t = DeviceKind::Auto)]
+    #[arg(long, value_parser = bregman::cli::args::device_parser(), default_value = DeviceKind::Auto.name())]
     pub device: DeviceKind,
     /// Adapter to train on, by any part of its name (implies --device gpu); WGPU_ADAPTER_NAME does
     /// the same, and WGPU_BACKEND limits the choice
@@ -191,7 +191,7 @@ impl Options {
     /// does not understand.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for counts of zero and other values that cannot work; those of
+    /// [`Error::InvalidValue`] for counts of zero and other values that cannot work; those of
     /// [`layers::read`].
     pub fn parse() -> Result<Self> {
         let Layers {
