@@ -153,7 +153,7 @@ pub enum DownloadFault {
         longer: bool,
     },
     /// The server sent a different file.
-    #[error("what it sent has sha256 {found}, where the file has {expected}")]
+    #[error("the file it sent has sha256 {found}, not {expected}")]
     Checksum {
         /// The right one, in hexadecimal digits.
         expected: &'static str,

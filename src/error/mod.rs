@@ -58,7 +58,7 @@ pub enum Error {
     },
 
     /// A name that the crate does not know.
-    #[error("unknown {kind} `{name}`; known are: {known}")]
+    #[error("unknown {kind} `{name}`; the known ones are {known}")]
     UnknownName {
         /// What kind of thing was named: "activation", "adapter".
         kind: &'static str,
@@ -258,7 +258,7 @@ pub enum Error {
 
     /// The device was lost: a driver reset, an unplugged card, a hang.
     #[error(
-        "the device {adapter} was lost ({message}); what was saved is intact: start again, or use \
+        "the device {adapter} was lost ({message}); saved files are intact: start again, or use \
          `device` cpu"
     )]
     DeviceLost {
@@ -347,8 +347,7 @@ mod tests {
         line.split('`').skip(1).step_by(2)
     }
 
-    /// Every field that a message of the error types names is in the list, and the list has no others
-    /// than those and the fields of invalid values.
+    /// Every field that a message of the error types names is in the list.
     #[test]
     fn messages_name_fields_of_the_list() {
         let mut found = BTreeSet::new();
@@ -371,7 +370,7 @@ mod tests {
         assert!(FIELDS.is_sorted());
     }
 
-    /// Likewise for `field: "…"` of the library's own sources.
+    /// Every `field: "…"` in the library's own sources is in the list.
     #[test]
     fn invalid_values_name_fields_of_the_list() {
         fn check(folder: &Path, found: &mut usize) {

@@ -59,9 +59,7 @@ pub async fn resume(
         return Err(Error::InvalidValue {
             field: "layers",
             value: layers.to_string(),
-            reason: format!(
-                "an adapter trains up to {MAX_LAYERS} layers an invocation; use `device` cpu"
-            ),
+            reason: format!("an adapter trains at most {MAX_LAYERS} layers; use `device` cpu"),
         });
     }
     if gpu.summary().software && turns(sweep, data) > SOFTWARE_TURNS {
