@@ -12,10 +12,9 @@ use std::time::{Duration, Instant};
 
 use bregman::data::download::download;
 use bregman::data::{
-    DataFault, Dataset, DownloadFault, Loaded, Locations, Part, RemoteFile, Request, Source,
-    cifar10, idx, load_in,
+    Dataset, Loaded, Locations, Part, RemoteFile, Request, Source, cifar10, idx, load_in,
 };
-use bregman::error::{Error, Result};
+use bregman::error::{DataFault, DownloadFault, Error, Result};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
