@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         Err(error) => {
             say(format_args!("error: {error}"));
             match error {
-                Error::InvalidOption { .. } | Error::UnknownName { .. } => ExitCode::from(2),
+                Error::InvalidValue { .. } | Error::UnknownName { .. } => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             }
         }

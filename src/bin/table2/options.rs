@@ -38,7 +38,7 @@ pub struct Options {
     #[arg(long)]
     pub epochs: Option<u32>,
     /// Where to train; auto takes a hardware adapter if there is one, else the processor
-    #[arg(long, default_value = "auto", value_parser = bregman::cli::args::device_parser())]
+    #[arg(long, value_parser = bregman::cli::args::device_parser(), default_value = DeviceKind::Auto.name())]
     pub device: DeviceKind,
     /// One run of one epoch on 2,000 images, to see that all works
     #[arg(long)]
@@ -66,10 +66,10 @@ impl Options {
     /// Whether the counts can work.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for counts of zero.
+    /// [`Error::InvalidValue`] for counts of zero.
     pub fn check(&self) -> Result<()> {
-        let zero = |option| Error::InvalidOption {
-            option,
+        let zero = |option| Error::InvalidValue {
+            field: option,
             value: "0".to_owned(),
             reason: "must be at least 1".to_owned(),
         };

@@ -92,7 +92,7 @@ impl Kept {
             if found != given {
                 return Err(Error::OtherRun {
                     path: path.to_owned(),
-                    option: option.to_owned(),
+                    field: option.to_owned(),
                     found: found.to_owned(),
                     given: given.clone(),
                 });

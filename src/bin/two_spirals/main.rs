@@ -33,7 +33,7 @@ fn main() -> ExitCode {
             say(format_args!("error: {error}"));
             match error {
                 // As clap's own exit code for usage errors.
-                Error::InvalidOption { .. } | Error::UnknownName { .. } => ExitCode::from(2),
+                Error::InvalidValue { .. } | Error::UnknownName { .. } => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             }
         }

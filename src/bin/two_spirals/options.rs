@@ -55,7 +55,7 @@ pub struct Options {
     pub seed: u64,
     /// Where to train; auto takes a hardware adapter if there is one, else the processor, which
     /// also trains what has more than four layers
-    #[arg(long, default_value = "auto", value_parser = bregman::cli::args::device_parser())]
+    #[arg(long, value_parser = bregman::cli::args::device_parser(), default_value = DeviceKind::Auto.name())]
     pub device: DeviceKind,
     /// Adapter to train on, by any part of its name (implies --device gpu)
     #[arg(long, value_name = "NAME")]
@@ -101,7 +101,7 @@ impl Options {
     /// Reads the command line; ends the program, as clap does, on one that it does not understand.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for counts of zero and other values that cannot work.
+    /// [`Error::InvalidValue`] for counts of zero and other values that cannot work.
     pub fn read() -> Result<Self> {
         let options = Self::parse();
         let counts = [
@@ -139,8 +139,8 @@ impl Options {
 }
 
 fn invalid(option: &'static str, value: impl ToString, reason: &str) -> Error {
-    Error::InvalidOption {
-        option,
+    Error::InvalidValue {
+        field: option,
         value: value.to_string(),
         reason: reason.to_owned(),
     }
