@@ -8,73 +8,44 @@ use crate::data::{Split, Splits};
 use crate::error::{Error, Result};
 use crate::executor::{BatchMetrics, Executor};
 use crate::gpu::{Gpu, GpuExecutor, Plan, PlanOptions, Selection};
-use crate::kind::Storage;
+use crate::kind::{Storage, names};
 use crate::nn::{Model, Parameters};
 
-/// The kind of device that a user asks for.
+/// Where a user wants to train.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceKind {
-    /// Hardware adapter, else processor.
+    /// A hardware adapter if there is one, else the processor.
     Auto,
-    /// Processor.
+    /// The processor.
     Cpu,
-    /// Adapter, a software one if there is no other.
+    /// An adapter; a software adapter if there is no hardware.
     Gpu,
 }
-
-impl DeviceKind {
-    /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Auto, Self::Cpu, Self::Gpu];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Cpu => "cpu",
-            Self::Gpu => "gpu",
-        }
-    }
-
-    /// What it asks for, in a few words.
-    pub fn meaning(self) -> &'static str {
-        match self {
-            Self::Auto => "Hardware adapter, else processor",
-            Self::Cpu => "Processor",
-            Self::Gpu => "Adapter, a software one if there is no other",
-        }
-    }
-
-    /// The kind with this name.
-    ///
-    /// # Errors
-    /// [`Error::UnknownName`].
-    pub fn by_name(name: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|kind| kind.name() == name);
-        found.ok_or_else(|| Error::UnknownName {
-            kind: "device",
-            name: name.to_owned(),
-            known: Self::ALL.map(Self::name).join(", "),
-        })
-    }
-}
+names!(
+    DeviceKind,
+    "device",
+    Auto = "auto",
+    Cpu = "cpu",
+    Gpu = "gpu"
+);
 
 /// A device, and why it was chosen.
 pub struct Device {
-    /// The adapter; none for the processor.
+    /// The open adapter; none on the processor.
     pub gpu: Option<Gpu>,
-    /// The device and the reason, for people.
+    /// The device and the reason for the choice, to be shown to the user.
     pub description: String,
-    /// A warning about the device, for people.
+    /// A warning about this choice, to be shown to the user.
     pub warning: Option<String>,
 }
 
 impl Device {
-    /// The device that `kind` asks for. `adapter` is any part of an adapter's name; without it,
-    /// `WGPU_ADAPTER_NAME` may name one.
+    /// The device for `kind` and `adapter`, a part of an adapter's name. Without `adapter`, the
+    /// environment variable `WGPU_ADAPTER_NAME` gives it.
     ///
     /// # Errors
-    /// [`Error::UnknownName`] for an adapter that is not there, [`Error::NoAdapter`] if a GPU was
-    /// asked for and there is none, [`Error::Gpu`] if it cannot be opened.
+    /// [`Error::UnknownName`] if no adapter has the name, [`Error::NoAdapter`] if an adapter was asked
+    /// for and none was found, [`Error::Gpu`] if it cannot be opened.
     pub async fn choose(kind: DeviceKind, adapter: Option<String>) -> Result<Self> {
         if kind == DeviceKind::Cpu {
             return Ok(Self::cpu("as asked for"));
@@ -108,12 +79,10 @@ impl Device {
 
     fn cpu(reason: &str) -> Self {
         let threads = rayon::current_num_threads();
+        let plural = if threads == 1 { "" } else { "s" };
         Self {
             gpu: None,
-            description: match threads {
-                1 => format!("cpu, 1 thread ({reason})"),
-                _ => format!("cpu, {threads} threads ({reason})"),
-            },
+            description: format!("cpu, {threads} thread{plural} ({reason})"),
             warning: None,
         }
     }
@@ -149,7 +118,7 @@ impl Device {
     /// each of `options.realizations`, once it is known that the device can hold them.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for a storage that the processor does not have; data that do not fit
+    /// [`Error::InvalidValue`] for a storage that the processor does not have; data that do not fit
     /// the model, a model too large for the adapter.
     pub async fn executor(
         self,
@@ -160,8 +129,8 @@ impl Device {
     ) -> Result<AnyExecutor> {
         Ok(match self.gpu {
             None if options.storage != Storage::F32 => {
-                return Err(Error::InvalidOption {
-                    option: "storage",
+                return Err(Error::InvalidValue {
+                    field: "storage",
                     value: options.storage.name().to_owned(),
                     reason: "the processor stores f32; `device` gpu takes an adapter".to_owned(),
                 });

@@ -1,8 +1,7 @@
-//! The choices that a network and its training are made of, each with its name in options and
-//! checkpoints.
+//! The kinds of layers, losses and other choices that describe a network and its training, each with
+//! its name in options and checkpoints.
 
-use crate::error::{Error, Result};
-
+/// Gives an enum `ALL`, `name` and `by_name`.
 macro_rules! names {
     ($type:ident, $kind:literal, $($variant:ident = $name:literal),+) => {
         impl $type {
@@ -17,10 +16,10 @@ macro_rules! names {
             /// The value called `name`.
             ///
             /// # Errors
-            /// [`Error::UnknownName`] with the names that exist.
-            pub fn by_name(name: &str) -> Result<Self> {
+            /// [`Error::UnknownName`](crate::error::Error::UnknownName) with the names that exist.
+            pub fn by_name(name: &str) -> $crate::error::Result<Self> {
                 Self::ALL.iter().copied().find(|v| v.name() == name).ok_or_else(|| {
-                    Error::UnknownName {
+                    $crate::error::Error::UnknownName {
                         kind: $kind,
                         name: name.to_owned(),
                         known: [$($name),+].join(", "),
@@ -30,8 +29,9 @@ macro_rules! names {
         }
     };
 }
+pub(crate) use names;
 
-/// The hidden layers (eq. 20), `z` being (batch, in) and `W` (out, in).
+/// The kinds of hidden layers (eq. 20). z is (batch, in) and W is (out, in).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayerKind {
     /// z′ = ρ(Wz + b).
@@ -42,42 +42,43 @@ pub enum LayerKind {
     Bregman,
 }
 
-/// Which variable a Bregman network carries from layer to layer; the others have one form only.
+/// The variable that a Bregman network carries from layer to layer. The other kinds have one form
+/// only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// a = ρ⁻¹(z): no inverse between layers of one width, and gradients that stay finite.
+    /// a = ρ⁻¹(z): needs no inverse between layers of equal width, and gradients stay finite.
     Dual,
-    /// z, clamped before every ρ⁻¹: eq. 20 to the letter.
+    /// z, clamped before every ρ⁻¹: eq. 20 as written.
     Primal,
 }
 
-/// What training minimises; both are means (PyTorch's conventions).
+/// The loss that training minimises; both are means (PyTorch's conventions).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// Softmax cross-entropy, the mean over the batch. The class is the first largest logit.
+    /// Softmax cross-entropy, the mean over the batch. The predicted class is the first largest logit.
     CrossEntropy,
-    /// Squared error against one-hot targets, the mean over batch × outputs. With one output the
-    /// target is the label, 0 or 1, and the class is 1 above ½.
+    /// Squared error against one-hot targets, the mean over batch × outputs. With one output, the
+    /// target is the label, 0 or 1, and the predicted class is 1 above ½.
     MeanSquaredError,
 }
 
-/// How parameters start.
+/// The method that gives parameters their initial values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Init {
-    /// W and b from U(±1/√in) (PyTorch's); M the projection of the same onto the simplex.
+    /// W and b from U(±1/√in) (as in PyTorch); M likewise, its rows projected onto the simplex.
     Random,
     /// W = eye for standard, 0 for Euclidean and Bregman; b = 0; M = 1/in; head W = 1/in, b = 0.
-    /// Convolutions start as in `Random`: filters that are all alike would stay so.
+    /// Convolutions start as in `Random`, because filters that are all equal would stay equal.
     Deterministic,
 }
 
-/// How weights and activations lie in an adapter's memory. All is computed in f32.
+/// The precision in which an adapter stores weights and activations. All computation is in f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Storage {
-    /// In single precision.
+    /// Single precision.
     #[default]
     F32,
-    /// In half precision, where the adapter has `shader-f16`: W, M, z, a and u. Biases, gradients and
+    /// Half precision for W, M, z, a and u, if the adapter has `shader-f16`. Biases, gradients and
     /// outputs of the network stay in single precision.
     F16,
 }

@@ -5,9 +5,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::activation::{self, Activation};
 use crate::device::DeviceKind;
-use crate::error::{CheckpointFault, Error};
-
-const FIELDS: [&str; 2] = ["learning_rate", "hidden_layers"];
+use crate::error::{Error, FIELDS};
 use crate::kind::{Form, Init, LayerKind, Loss, Storage};
 use crate::nn::cnn;
 
@@ -46,24 +44,18 @@ pub fn flags_of(command: &clap::Command) -> Vec<(String, String)> {
 }
 
 /// The options that set a field of the library, where they have another name.
-const OTHER_NAMES: [(&str, &str); 4] = [
+const OTHER_NAMES: [(&str, &str); 3] = [
     ("learning_rate", "lr"),
     ("hidden_layers", "layers"),
     ("realizations", "runs"),
-    ("problems", "runs"),
 ];
 
 /// An error as this command line tells it: with flags where the library names fields.
 pub fn message(error: &Error) -> String {
     let text = error.to_string();
     match error {
-        // What these have in backticks was read from a file or typed by the user.
+        // In these, backticks enclose what was typed or read from a file.
         Error::UnknownName { .. } | Error::Settings { .. } => text,
-        Error::Checkpoint { fault, .. }
-            if !matches!(fault, CheckpointFault::Option { .. } | CheckpointFault::Run) =>
-        {
-            text
-        }
         _ => flags(&text),
     }
 }
@@ -96,10 +88,10 @@ fn translate(text: &str, options: &[(String, String)]) -> String {
     translated.collect()
 }
 
-/// An [`Error::InvalidOption`].
-pub fn invalid(option: &'static str, value: impl ToString, reason: impl Into<String>) -> Error {
-    Error::InvalidOption {
-        option,
+/// An [`Error::InvalidValue`] of the option `field`.
+pub fn invalid(field: &'static str, value: impl ToString, reason: impl Into<String>) -> Error {
+    Error::InvalidValue {
+        field,
         value: value.to_string(),
         reason: reason.into(),
     }
@@ -107,8 +99,15 @@ pub fn invalid(option: &'static str, value: impl ToString, reason: impl Into<Str
 
 /// Parses [`DeviceKind`] by its name.
 pub fn device_parser() -> impl TypedValueParser<Value = DeviceKind> {
-    let values = DeviceKind::ALL.map(|kind| PossibleValue::new(kind.name()).help(kind.meaning()));
-    PossibleValuesParser::new(values).try_map(|name| DeviceKind::by_name(&name))
+    let value = |kind: &DeviceKind| {
+        PossibleValue::new(kind.name()).help(match kind {
+            DeviceKind::Auto => "A hardware adapter if there is one, else the processor",
+            DeviceKind::Cpu => "The processor",
+            DeviceKind::Gpu => "An adapter; a software adapter if there is no hardware",
+        })
+    };
+    PossibleValuesParser::new(DeviceKind::ALL.iter().map(value))
+        .try_map(|name| DeviceKind::by_name(&name))
 }
 
 /// Parses [`LayerKind`] by its name.
@@ -165,4 +164,55 @@ pub fn parse_range(text: &str) -> std::result::Result<[f32; 2], String> {
     numbers.ok_or_else(|| {
         "two numbers with a comma between them are needed, as in 0.05,0.95".to_owned()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::COMMANDS;
+
+    /// In the messages of every command each field becomes a flag of the command, or words.
+    #[test]
+    fn every_field_has_a_name_in_every_command() {
+        for entry in COMMANDS {
+            let options = flags_of(&entry.description());
+            let name = |field: &&str| translate(&format!("`{field}`"), &options);
+            for field in FIELDS {
+                let name = name(field);
+                assert!(!name.contains(['`', '_']), "{}: {name}", entry.name);
+            }
+            if entry.name == "train" {
+                let words = FIELDS
+                    .iter()
+                    .map(name)
+                    .filter(|name| !name.starts_with("--"));
+                assert_eq!(
+                    words.collect::<Vec<_>>(),
+                    [
+                        "gradient tolerance",
+                        "layers",
+                        "max gradient iterations",
+                        "outputs",
+                        "record every",
+                        "runs"
+                    ],
+                    "settings of the library that training has no options for"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn fields_become_flags_and_other_words_stay() {
+        let options = flags_of(&COMMANDS[0].description());
+        for (text, expected) in [
+            ("`learning_rate` 0: bad", "--lr 0: bad"),
+            ("use `device` cpu", "use --device cpu"),
+            ("tensor `head.weight`", "tensor `head.weight`"),
+            ("`hidden_layers` or `runs`", "--hidden-layers or runs"),
+            ("no field", "no field"),
+        ] {
+            assert_eq!(translate(text, &options), expected);
+        }
+    }
 }

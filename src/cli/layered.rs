@@ -253,7 +253,7 @@ fn check_same(
         if !same {
             return Err(Error::OtherRun {
                 path: path.to_owned(),
-                option: format!("--{name}"),
+                field: format!("--{name}"),
                 found: text(found),
                 given: text(given),
             });

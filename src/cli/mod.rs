@@ -203,7 +203,7 @@ pub fn exit(result: Result<Ended>) -> ExitCode {
             say_error(&error);
             match error {
                 // As clap's own exit code for usage errors.
-                Error::InvalidOption { .. } | Error::UnknownName { .. } => ExitCode::from(2),
+                Error::InvalidValue { .. } | Error::UnknownName { .. } => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             }
         }

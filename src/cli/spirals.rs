@@ -112,8 +112,8 @@ impl Command for Options {
         if self.device == DeviceKind::Cpu
             && let Some(adapter) = &self.adapter
         {
-            let reason = "an adapter cannot be used with --device cpu; leave one of the two out";
-            return Err(invalid("--adapter", adapter, reason));
+            let reason = "an adapter cannot be used with `device` cpu; leave one of the two out";
+            return Err(invalid("adapter", adapter, reason));
         }
         let options = spirals::Options {
             runs: self.runs,

@@ -1,11 +1,11 @@
 //! Labelled samples.
 
-/// Labelled images, or any samples of 8-bit features.
+/// Labelled images, or other labelled samples of 8-bit features.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataset {
-    /// What reports call it: "mnist", "fashion-mnist", "cifar10", "digits".
+    /// Its name in reports, such as "mnist" or "digits".
     pub name: String,
-    /// Colours of a pixel: 1 for grey, 3 for red, green, blue.
+    /// Number of colours of a pixel: 1 for grey, 3 for red, green, blue.
     pub channels: usize,
     /// Height and width of an image, in pixels.
     pub image: [usize; 2],
@@ -28,12 +28,12 @@ impl Dataset {
         self.labels.is_empty()
     }
 
-    /// Features of a sample: channels × height × width.
+    /// Number of features of a sample: channels × height × width.
     pub fn features(&self) -> usize {
         self.channels * self.image[0] * self.image[1]
     }
 
-    /// The images, and after them their mirror images: left and right exchanged.
+    /// The images followed by their mirror images, with left and right exchanged.
     #[must_use]
     pub fn with_mirror_images(mut self) -> Self {
         let mut mirrored = self.pixels.clone();
@@ -51,10 +51,10 @@ impl Dataset {
         self.labels.truncate(samples);
     }
 
-    /// Splits the last `samples` off into a data set of their own.
+    /// Removes the last `samples` and returns them as a data set of their own.
     ///
     /// # Panics
-    /// If there are fewer.
+    /// If there are fewer samples.
     pub fn split_off(&mut self, samples: usize) -> Dataset {
         let rest = self
             .len()

@@ -5,14 +5,14 @@ use sha2::{Digest, Sha256};
 use super::dataset::Dataset;
 use super::idx::hex;
 
-/// The samples that an executor holds.
+/// The data sets that an executor holds.
 #[derive(Clone, Debug)]
 pub struct Splits {
     /// Trained on.
     pub train: Dataset,
-    /// Held out of the training set, if asked for.
+    /// Held out of the training set; optional.
     pub validation: Option<Dataset>,
-    /// Only ever evaluated on.
+    /// Evaluated on after each epoch.
     pub test: Dataset,
 }
 
@@ -43,7 +43,7 @@ impl Splits {
         }
     }
 
-    /// The sha256 of everything that training and evaluation see, in hexadecimal digits.
+    /// The sha256 of all sizes, pixels and labels, in hexadecimal digits.
     pub fn sha256(&self) -> String {
         let mut hash = Sha256::new();
         let parts = [

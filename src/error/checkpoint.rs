@@ -4,26 +4,26 @@
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointFault {
-    /// The file is no safetensors file: truncated, over-long, or something else altogether.
+    /// The file is not a safetensors file: it is truncated, too long, or of another kind.
     #[error("not a whole safetensors file ({reason}); it may be truncated or of another kind")]
     Malformed {
         /// The reader's own words.
         reason: String,
     },
-    /// A file that is not the checkpoint of a run.
-    #[error("it is no checkpoint of a run; a network that was saved is taken by --load")]
+    /// The file is not the checkpoint of a run.
+    #[error("it is not the checkpoint of a run; use `load` for a saved network")]
     NotARun,
-    /// The checkpoint of a run, where a network is needed.
-    #[error("it is the checkpoint of a run, with all its realizations; --resume takes it")]
+    /// The file is the checkpoint of a run, where a network is needed.
+    #[error("it is the checkpoint of a run, with all its realizations; use `resume` for it")]
     Run,
     /// An entry of the metadata is missing.
-    #[error("its metadata has no `{key}`; files saved by this program have it")]
+    #[error("its metadata has no entry \"{key}\"; files saved by this program have it")]
     MissingMetadata {
         /// The entry.
         key: &'static str,
     },
     /// An entry of the metadata cannot be used.
-    #[error("its metadata says `{key}` = `{value}`: {reason}")]
+    #[error("its metadata has \"{key}\" = \"{value}\": {reason}")]
     Metadata {
         /// The entry.
         key: &'static str,
@@ -40,15 +40,15 @@ pub enum CheckpointFault {
         /// The shape needed, or "a matrix (out, in)" where the file itself sets the widths.
         expected: String,
     },
-    /// A tensor that the network has no place for.
-    #[error("it has a tensor `{tensor}` of shape {found:?} that the network has no place for")]
+    /// A tensor that does not belong to the network.
+    #[error("its tensor `{tensor}` of shape {found:?} does not belong to the network")]
     UnexpectedTensor {
         /// The tensor's name.
         tensor: String,
         /// Its shape.
         found: Vec<usize>,
     },
-    /// A tensor does not fit.
+    /// A tensor has the wrong shape.
     #[error("tensor `{tensor}` has shape {found:?}, where {expected:?} is needed")]
     Shape {
         /// The tensor's name.
@@ -99,8 +99,8 @@ pub enum CheckpointFault {
         /// Its sum.
         sum: f64,
     },
-    /// The realizations of one run are not of one description.
-    #[error("it has {key} {found}, but the first realization's has {first}")]
+    /// The realizations of one run have different descriptions.
+    #[error("it has {key} {found}, but the first realization has {key} {first}")]
     Disagrees {
         /// The entry of the metadata.
         key: &'static str,
@@ -109,11 +109,11 @@ pub enum CheckpointFault {
         /// What the first realization's file says.
         first: String,
     },
-    /// An option that was given says otherwise than the file.
-    #[error("it was saved with {option} {found}, but {option} {given} was given")]
-    Option {
-        /// The option as a user types it, `--layer`.
-        option: &'static str,
+    /// A field that was given differs from the file's.
+    #[error("it was saved with `{field}` {found}, but `{field}` {given} was given")]
+    OtherValue {
+        /// The field, such as `layer`.
+        field: &'static str,
         /// What the file says.
         found: String,
         /// What was given.

@@ -6,28 +6,28 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataFault {
-    /// The file has no byte.
+    /// The file has no bytes.
     #[error("it is empty")]
     Empty,
     /// The file ends too early.
     #[error("it is truncated: {found} bytes of {expected}{}", unpacked_note(*.unpacked))]
     Truncated {
-        /// Bytes that header and samples take.
+        /// The size of header and samples in bytes.
         expected: u64,
-        /// Bytes that there are.
+        /// The size of the file in bytes.
         found: u64,
         /// Whether these are counted after gzip's decompression.
         unpacked: bool,
     },
-    /// The file goes on after the last sample.
+    /// There are more bytes after the last sample.
     #[error("it is longer than the {expected} bytes of its samples{}", unpacked_note(*.unpacked))]
     TooLong {
-        /// Bytes that header and samples take.
+        /// The size of header and samples in bytes.
         expected: u64,
         /// Whether these are counted after gzip's decompression.
         unpacked: bool,
     },
-    /// The first four bytes are not those of such a file.
+    /// The first four bytes are not those of an IDX file of this kind.
     #[error(
         "it starts with {found:#010x}, where IDX files of this kind start with {expected:#010x}"
     )]
@@ -53,32 +53,32 @@ pub enum DataFault {
         /// Height and width in the header.
         found: [u32; 2],
     },
-    /// A label that is no class.
+    /// A label that is not a class.
     #[error("sample {sample} has label {label}; labels go from 0 to {}", classes - 1)]
     Label {
         /// The position of the sample.
         sample: usize,
         /// Its label.
         label: u8,
-        /// How many classes there are.
+        /// The number of classes.
         classes: u8,
     },
-    /// Not a whole number of CIFAR-10's records.
-    #[error("its {bytes} bytes are no whole number of records of {record} bytes")]
+    /// The size is not a whole number of CIFAR-10's records.
+    #[error("its {bytes} bytes are not a whole number of records of {record} bytes")]
     Records {
-        /// Bytes that there are.
+        /// The size of the file in bytes.
         bytes: u64,
         /// Bytes of a record: a label and the pixels.
         record: u64,
     },
     /// A file that the archive should hold is not in it.
-    #[error("there is no {name} in it")]
+    #[error("it does not contain {name}")]
     MissingMember {
         /// The file's name.
         name: &'static str,
     },
     /// The decompression failed.
-    #[error("it is not a whole gzip file ({reason})")]
+    #[error("it is not a complete gzip file ({reason})")]
     Gzip {
         /// The decompressor's own words.
         reason: String,
@@ -94,9 +94,9 @@ pub enum DataFault {
         /// This file's.
         found: String,
     },
-    /// The other data set, whose files bear the same names.
+    /// A different data set, whose files have the same names.
     #[error(
-        "this is {found}, where {wanted} was asked for; use --dataset {found} or another --data-dir"
+        "this is {found}, where {wanted} was asked for; use `dataset` {found} or another `data_dir`"
     )]
     OtherDataset {
         /// The data set asked for.
@@ -110,7 +110,7 @@ fn unpacked_note(unpacked: bool) -> &'static str {
     if unpacked { " (decompressed)" } else { "" }
 }
 
-/// Why a mirror was given up.
+/// Why a mirror was abandoned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MirrorFailure {
     /// The address of the file asked for.
@@ -132,13 +132,13 @@ pub enum DownloadFault {
     /// The server did not answer, or stopped in the middle.
     #[error("no answer within {} s", .patience.as_secs_f32())]
     TimedOut {
-        /// How long it was waited for.
+        /// How long the program waited.
         patience: Duration,
     },
-    /// The server sends a few bytes now and then.
+    /// The server sends too slowly.
     #[error("it sends less than 4 KiB a second")]
     TooSlow,
-    /// There is no way to the server, or the connection broke.
+    /// The server cannot be reached, or the connection broke.
     #[error("{reason}")]
     Connection {
         /// The system's own words.
@@ -152,12 +152,12 @@ pub enum DownloadFault {
         /// Whether there were more.
         longer: bool,
     },
-    /// The file is another one.
-    #[error("what it sent has sha256 {found}, where the file has {expected}")]
+    /// The server sent a different file.
+    #[error("the file it sent has sha256 {found}, not {expected}")]
     Checksum {
         /// The right one, in hexadecimal digits.
         expected: &'static str,
-        /// That of what was sent.
+        /// The sha256 of the file sent.
         found: String,
     },
 }

@@ -1,19 +1,20 @@
-//! Files that appear whole or not at all.
+//! Files that are written completely or not at all.
 //!
-//! A file is written as a scratch file beside its target (`.bregman-….partial`), made durable
-//! (fsync), renamed over the target, and the name made durable (fsync of the folder). So the target
-//! is the old file until it is the new one, and the old one goes only when the new one is durable:
+//! A file is written as a scratch file beside its target (`.bregman-….partial`) and made durable
+//! (fsync). Then it is renamed over the target, and the name is made durable (fsync of the folder). So
+//! the target is always either the old file or the new one, and the old one is removed only when the
+//! new one is durable:
 //!
 //! | what fails | the target is | the scratch file is | the caller gets |
 //! |---|---|---|---|
-//! | making the scratch file | the old one | not there | [`Error::Io`] |
+//! | creating the scratch file | the old one | not there | [`Error::Io`] |
 //! | a write: a full disk, a quota | the old one | removed | [`Error::Io`] |
 //! | the fsync or the rename | the old one | removed | [`Error::Io`] |
 //! | the folder's fsync | the new one, which a power failure may still undo | gone | [`Error::Io`] |
 //! | the process dies before the rename | the old one | left; [`remove_stale`] removes it | nothing |
 //! | the process dies after it | the new one | gone | nothing |
 //!
-//! With no old file, "the old one" is none.
+//! If there was no old file, "the old one" means that the target does not exist.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -27,18 +28,19 @@ use crate::error::{Error, Result};
 const PREFIX: &str = ".bregman-";
 const SUFFIX: &str = ".partial";
 
-/// How old a scratch file is that nobody writes to any more.
+/// The age from which a scratch file is certainly not being written any more.
 const STALE: Duration = Duration::from_secs(3600);
 
-/// What writing a file takes from the operating system; tests put their failures here.
+/// The operations that writing a file needs from the operating system. Tests replace them with ones
+/// that fail.
 pub trait Disk {
-    /// Writes some of `bytes`; returns how many.
+    /// Writes some of `bytes`; returns the number written.
     ///
     /// # Errors
     /// The system's own.
     fn write(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Makes what was written durable.
+    /// Makes the file's contents durable.
     ///
     /// # Errors
     /// The system's own.
@@ -93,11 +95,11 @@ pub struct AtomicFile<D = System> {
 }
 
 impl AtomicFile {
-    /// Starts to write `target`, in its folder, which is made if it does not exist. A link is
-    /// followed: the file that it points to is replaced.
+    /// Starts to write `target`. Its folder is created if it does not exist. A link is followed: the
+    /// file that it points to is replaced.
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder cannot be made or written to, or if the target is there and is
+    /// [`Error::Io`] if the folder cannot be created or written to, or if the target exists and is
     /// not a regular file.
     pub fn create(target: &Path) -> Result<Self> {
         Self::create_on(System, target)
@@ -122,7 +124,7 @@ impl<D: Disk> AtomicFile<D> {
         fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(PREFIX).suffix(SUFFIX);
-        // Private is the default; a result is as readable as any other new file (0666 less umask).
+        // The default is private; a result should be as readable as any other new file (0666 less umask).
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let temporary = builder
@@ -138,7 +140,7 @@ impl<D: Disk> AtomicFile<D> {
     /// Writes all of `bytes`.
     ///
     /// # Errors
-    /// [`Error::Io`], a full disk above all.
+    /// [`Error::Io`], most often because the disk is full.
     pub fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
         let mut writer = Writer {
             disk: &mut self.disk,
@@ -152,8 +154,7 @@ impl<D: Disk> AtomicFile<D> {
     /// Makes the file durable and gives it its name; returns the path.
     ///
     /// # Errors
-    /// [`Error::Io`]; the target is then as it was, unless it is the folder that could not be
-    /// written.
+    /// [`Error::Io`]. The target is then unchanged, unless only the folder could not be made durable.
     pub fn commit(self) -> Result<PathBuf> {
         let Self {
             mut disk,
@@ -187,8 +188,8 @@ impl<D: Disk> Write for Writer<'_, D> {
     }
 }
 
-/// Removes the scratch files in `folder` that a process left which was killed over an hour ago. What
-/// cannot be removed stays.
+/// Removes scratch files in `folder` that are over an hour old: processes that were killed left them.
+/// Files that cannot be removed stay.
 pub fn remove_stale(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -201,7 +202,7 @@ pub fn remove_stale(folder: &Path) {
     }
 }
 
-/// Finds out whether [`AtomicFile::create`] works for `target`, and leaves no file behind.
+/// Checks that [`AtomicFile::create`] works for `target`, and leaves no file behind.
 ///
 /// # Errors
 /// See [`AtomicFile::create`].
@@ -219,7 +220,8 @@ pub fn write(target: &Path, bytes: &[u8]) -> Result<PathBuf> {
     file.commit()
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder that a file is in: `.` for a name alone.
+pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

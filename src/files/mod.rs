@@ -1,4 +1,5 @@
-//! Files: written whole or not at all, and settings in them.
+//! Files: atomic replacement, safetensors, and settings in TOML.
 
 pub mod atomic;
+pub mod safetensors;
 pub mod settings;

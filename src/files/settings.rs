@@ -1,4 +1,4 @@
-//! Settings of a program in a TOML file: a line an option, under the option's own name.
+//! Settings of a program in a TOML file: one line for each option, with the option's name.
 //!
 //! ```toml
 //! layer = "bregman"
@@ -16,13 +16,13 @@ use toml::{Table, Value};
 
 use crate::error::{Error, Result};
 
-/// The largest file that is read.
+/// The size of the largest file that is read, in bytes.
 pub const MAX_BYTES: u64 = 1 << 20;
 
-/// Reads the settings in `path`: names with hyphens, and values as a command line has them.
+/// Reads the settings in `path`. Names have hyphens, and values are written as on a command line.
 ///
 /// # Errors
-/// [`Error::Io`] if it cannot be read, [`Error::Settings`] if it is no such file.
+/// [`Error::Io`] if it cannot be read, [`Error::Settings`] if it is not a settings file.
 pub fn read(path: &Path) -> Result<Vec<(String, String)>> {
     let fault = |reason| Error::Settings {
         path: path.to_owned(),
@@ -59,7 +59,7 @@ pub fn parse(text: &str) -> Result<Vec<(String, String)>, String> {
         .collect()
 }
 
-/// A value as a command line has it; several with commas between them.
+/// A value as on a command line; the values of a list are separated by commas.
 fn words(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -77,7 +77,7 @@ fn words(value: &Value) -> Option<String> {
     }
 }
 
-/// The text of a file that [`read`] gives `settings` back from.
+/// The text of a file from which [`read`] returns `settings`.
 pub fn write<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let line = |(name, value): (&str, &str)| {
         let bare = format!("{name} = {value}\n");

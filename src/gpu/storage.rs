@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// Turns the ops, and the buffers that they share, to half precision.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] if a kernel knows only single precision of a buffer that others have in
+/// [`Error::InvalidValue`] if a kernel knows only single precision of a buffer that others have in
 /// half: those of the unfused path and of convolutions.
 pub(crate) fn halve(ops: &mut [&mut Op], buffers: &mut [BufferSpec]) -> Result<()> {
     let check = check_finite::shader();
@@ -31,8 +31,8 @@ pub(crate) fn halve(ops: &mut [&mut Op], buffers: &mut [BufferSpec]) -> Result<(
     }
     for op in ops.iter() {
         if let Some(id) = bound(op, false)?.find(|id| half.contains(id)) {
-            return Err(Error::InvalidOption {
-                option: "--storage",
+            return Err(Error::InvalidValue {
+                field: "storage",
                 value: Storage::F16.name().to_owned(),
                 reason: format!(
                     "`{}` knows `{}` in f32 alone: half precision is for fused kernels, without \

@@ -8,7 +8,7 @@ use crate::kind::{Init, LayerKind};
 use crate::rng::{Purpose, Stream};
 
 impl Init {
-    /// Initial parameters of one realization: a function of the model, the way and the seed alone.
+    /// Initial parameters of one realization. They depend on the model, the method and the seed only.
     pub fn parameters(self, model: &Model, seed: u64) -> Parameters {
         let mut parameters = Parameters::zeros(model);
         match self {

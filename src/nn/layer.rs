@@ -3,9 +3,9 @@
 /// A dense layer's shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layer {
-    /// Width of its input.
+    /// Width of the input.
     pub inputs: usize,
-    /// Width of its output.
+    /// Width of the output.
     pub outputs: usize,
     /// Whether the skip goes through M, (outputs, inputs), each row on the probability simplex.
     pub mix: bool,

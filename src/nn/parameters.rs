@@ -9,18 +9,18 @@ pub struct LayerParameters<T> {
     pub weight: Vec<T>,
     /// b, (out).
     pub bias: Vec<T>,
-    /// M, (out, in), each row on the probability simplex, where the skip changes width.
+    /// M, (out, in), each row on the probability simplex, if the skip changes width.
     pub mix: Option<Vec<T>>,
 }
 
-/// Parameters of a network, one realization.
+/// Parameters of one realization of a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameters<T = f32> {
     /// The convolutions' parameters: weights (filters, channels, kernel, kernel), no M.
     pub conv: Vec<LayerParameters<T>>,
     /// The hidden layers' parameters.
     pub layers: Vec<LayerParameters<T>>,
-    /// The head's.
+    /// The head's parameters.
     pub head: LayerParameters<T>,
 }
 
@@ -68,7 +68,7 @@ impl<T: Copy + Default> Parameters<T> {
         })
     }
 
-    /// The tensors, to be changed, in the canonical order of [`Model::tensors`](super::Model::tensors).
+    /// The tensors, mutable, in the canonical order of [`Model::tensors`](super::Model::tensors).
     pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Vec<T>> {
         self.conv
             .iter_mut()

@@ -45,7 +45,7 @@ impl Keeper {
         if saved.data_sha256 != self.run.data_sha256 {
             return Err(Error::OtherRun {
                 path: path.to_owned(),
-                option: "data with the sha256".to_owned(),
+                field: "data_sha256".to_owned(),
                 found: saved.data_sha256.clone(),
                 given: self.run.data_sha256.clone(),
             });

@@ -1,8 +1,8 @@
-//! Event files for TensorBoard: scalars by step, as they come.
+//! Event files for TensorBoard: scalars by step.
 //!
-//! A file is a sequence of records, each a length, its checksum, a protobuf message `Event` and its
-//! checksum (TFRecord). It is only ever appended to; of a record that a crash cut off, TensorBoard
-//! reads those before it.
+//! A file is a sequence of records (TFRecord), each with a length, its checksum, a protobuf message
+//! `Event` and its checksum. The file is only appended to. If a crash cuts off the last record,
+//! TensorBoard still reads the earlier ones.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -50,7 +50,7 @@ struct Scalar {
     number: Option<Number>,
 }
 
-/// A oneof, so that a zero is written, too.
+/// A oneof, so that zeros are written too.
 #[derive(Clone, Copy, PartialEq, prost::Oneof)]
 enum Number {
     #[prost(float, tag = "2")]
@@ -73,9 +73,10 @@ pub struct Events {
 }
 
 impl Events {
-    /// A new file in `folder`, which is made if need be, for steps from `first` on. What earlier
-    /// files there have of these steps, TensorBoard drops: a run that was killed and resumed shows
-    /// as one.
+    /// Creates a file in `folder` for the steps from `first` on. The folder is created if it does not
+    /// exist. TensorBoard ignores these steps in earlier files of the folder, so that a run that was
+    /// killed and resumed is shown as one run.
+    ///
     /// # Errors
     /// [`Error::Io`].
     pub fn create(folder: &Path, first: u32) -> Result<Self> {
@@ -97,7 +98,7 @@ impl Events {
             }
         }
         let Some(file) = opened else {
-            let reason = std::io::Error::other("there are a thousand of this second");
+            let reason = std::io::Error::other("a thousand files of this second exist");
             return Err(Error::io("create", path)(reason));
         };
         let mut events = Self { path, file };
@@ -107,6 +108,7 @@ impl Events {
     }
 
     /// Adds scalars of a step, by tag.
+    ///
     /// # Errors
     /// [`Error::Io`].
     pub fn scalars(
@@ -144,7 +146,7 @@ fn record(message: &[u8]) -> Vec<u8> {
     record
 }
 
-/// The format's own disguise of a CRC-32C.
+/// CRC-32C, masked as TFRecord requires.
 fn masked(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes)
         .rotate_right(15)

@@ -89,8 +89,8 @@ pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
     }
     for (field, (found, given)) in pairs {
         if options.given(field) && found != given {
-            return Err(checkpoint.error(CheckpointFault::Option {
-                option: field,
+            return Err(checkpoint.error(CheckpointFault::OtherValue {
+                field,
                 found,
                 given,
             }));
@@ -102,7 +102,7 @@ pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
 /// The network for samples like those of `data`.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] for an input range outside the range of ρ, [`Error::OutOfMemory`] for a
+/// [`Error::InvalidValue`] for an input range outside the range of ρ, [`Error::OutOfMemory`] for a
 /// network beyond this machine, [`Error::Checkpoint`] for one that does not fit the options or the
 /// data.
 pub fn build(

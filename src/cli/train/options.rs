@@ -192,7 +192,7 @@ impl Options {
     /// does not take.
     ///
     /// # Errors
-    /// [`crate::error::Error::InvalidOption`] for counts of zero and other values that cannot work;
+    /// [`crate::error::Error::InvalidValue`] for counts of zero and other values that cannot work;
     /// those of [`layered::read`].
     pub(super) fn layered(command: &Command, words: &[OsString]) -> Result<Self> {
         let Layered {

@@ -91,7 +91,7 @@ impl Saved {
             if found != given {
                 return Err(Error::OtherRun {
                     path: path.to_owned(),
-                    option: option.to_owned(),
+                    field: field(option),
                     found: found.to_owned(),
                     given: given.clone(),
                 });
@@ -106,6 +106,14 @@ impl Saved {
             seconds: seconds[0],
             device: state.text("device").map_err(fault)?.to_owned(),
         })
+    }
+}
+
+/// The field that an option of the file sets.
+fn field(option: &str) -> String {
+    match option {
+        "--lr" => "learning_rate".to_owned(),
+        _ => option.trim_start_matches('-').replace('-', "_"),
     }
 }
 

@@ -41,16 +41,16 @@ impl Options {
     /// Whether these values can work.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for a count of zero and a rate that is not finite and positive.
+    /// [`Error::InvalidValue`] for a count of zero and a rate that is not finite and positive.
     pub fn check(&self) -> Result<()> {
         let counts = [
-            ("--runs", self.runs),
-            ("--epochs", self.epochs.map_or(1, |epochs| epochs as usize)),
-            ("--layers", self.layers.unwrap_or(1)),
+            ("runs", self.runs),
+            ("epochs", self.epochs.map_or(1, |epochs| epochs as usize)),
+            ("layers", self.layers.unwrap_or(1)),
         ];
-        if let Some((option, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
-            return Err(Error::InvalidOption {
-                option,
+        if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
+            return Err(Error::InvalidValue {
+                field,
                 value: "0".to_owned(),
                 reason: "must be at least 1".to_owned(),
             });

@@ -58,16 +58,16 @@ impl Options {
     /// Whether the counts can work.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for a count of zero.
+    /// [`Error::InvalidValue`] for a count of zero.
     pub fn check(&self) -> Result<()> {
         let counts = [
-            ("--runs", self.runs),
-            ("--epochs", self.epochs.map_or(1, |epochs| epochs as usize)),
+            ("runs", self.runs),
+            ("epochs", self.epochs.map_or(1, |epochs| epochs as usize)),
         ];
         match counts.into_iter().find(|(_, count)| *count == 0) {
             None => Ok(()),
-            Some((option, _)) => Err(Error::InvalidOption {
-                option,
+            Some((field, _)) => Err(Error::InvalidValue {
+                field,
                 value: "0".to_owned(),
                 reason: "must be at least 1".to_owned(),
             }),

@@ -1,30 +1,30 @@
-//! The state of a run as a file: named arrays and strings, written so that a crash leaves the old
-//! file or the new one, and read without trust.
+//! The one reader and writer of safetensors files: named arrays and strings.
 //!
-//! The format is safetensors, which other programs read. What a run keeps is up to the run; see
-//! [`super::Run`] for the networks' own.
+//! A file is written so that a crash leaves the old file or the new one ([`super::atomic`]), and it is
+//! read without trust. One state gives one sequence of bytes: names are in alphabetical order.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use safetensors::tensor::{Dtype, Metadata};
 use serde_json::{Map, Value, json};
 
+use super::atomic::{AtomicFile, Disk, System};
 use crate::error::{CheckpointFault, Error, Result};
-use crate::files::atomic::{AtomicFile, Disk, System};
 
-/// The largest header that is read: names and shapes of ten thousand tensors. It bounds what is
-/// allocated for a file that claims more.
+/// The largest header that is read, in bytes: names and shapes of ten thousand tensors. It bounds the
+/// memory that a malformed file can make the reader allocate.
 pub const MAX_HEADER: u64 = 1 << 20;
 
-/// Bytes that are written at once.
+/// Number of bytes that are written at once.
 const BLOCK: usize = 1 << 16;
 
-/// Named arrays and strings; the arrays may be those of the run itself, so that nothing is copied to
-/// be saved.
+/// Named arrays and strings. The arrays may be borrowed, so that nothing is copied to be saved.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State<'a> {
     /// Strings by name.
@@ -33,16 +33,16 @@ pub struct State<'a> {
     pub arrays: BTreeMap<String, Array<'a>>,
 }
 
-/// An array: row-major numbers and their shape.
+/// An array: numbers and their shape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array<'a> {
-    /// Its dimensions; none for a single number.
+    /// The dimensions; none for a single number.
     pub dims: Vec<usize>,
-    /// Its numbers.
+    /// The numbers, row-major.
     pub numbers: Numbers<'a>,
 }
 
-/// The numbers of an array, kept to the bit.
+/// The numbers of an array, which are kept bit for bit.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Numbers<'a> {
     /// float32.
@@ -62,7 +62,7 @@ impl Numbers<'_> {
         }
     }
 
-    /// How many there are.
+    /// The number of numbers.
     pub fn len(&self) -> usize {
         match self {
             Self::F32(numbers) => numbers.len(),
@@ -71,7 +71,7 @@ impl Numbers<'_> {
         }
     }
 
-    /// Whether there are none.
+    /// Whether the array has no numbers.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -94,7 +94,7 @@ macro_rules! numbers {
         impl<'a> TryFrom<Numbers<'a>> for Vec<$type> {
             type Error = Dtype;
 
-            /// The numbers, or the type that they have instead.
+            /// The numbers, or their type if it is a different one.
             fn try_from(numbers: Numbers<'a>) -> std::result::Result<Self, Dtype> {
                 match numbers {
                     Numbers::$variant(numbers) => Ok(numbers.into_owned()),
@@ -103,7 +103,7 @@ macro_rules! numbers {
             }
         })+
 
-        /// Writes the numbers' bytes, little-endian, block by block.
+        /// Writes the numbers as little-endian bytes, block by block.
         fn write<D: Disk>(file: &mut AtomicFile<D>, numbers: &Numbers<'_>) -> Result<()> {
             match numbers {
                 $(Numbers::$variant(numbers) => {
@@ -116,7 +116,7 @@ macro_rules! numbers {
             }
         }
 
-        /// Reads `len` numbers of `dtype`; none if it is no type of [`Numbers`].
+        /// Reads `len` numbers of `dtype`; gives `None` for a type that [`Numbers`] does not have.
         fn read(reader: &mut impl Read, dtype: Dtype, len: usize) -> std::io::Result<Option<Numbers<'static>>> {
             Ok(match dtype {
                 $(Dtype::$variant => {
@@ -139,7 +139,7 @@ impl<'a> State<'a> {
     /// Adds an array.
     ///
     /// # Panics
-    /// If there are not as many numbers as `dims` say.
+    /// If the number of numbers is not the product of `dims`.
     pub fn insert(
         &mut self,
         name: impl Into<String>,
@@ -151,7 +151,7 @@ impl<'a> State<'a> {
         self.arrays.insert(name.into(), Array { dims, numbers });
     }
 
-    /// Takes the array `name` out, which must have the shape `dims`.
+    /// Removes and returns the array `name`, which must have the shape `dims`.
     ///
     /// # Errors
     /// [`CheckpointFault::MissingTensor`], [`CheckpointFault::Shape`] or
@@ -187,25 +187,64 @@ impl<'a> State<'a> {
         text.ok_or(CheckpointFault::MissingMetadata { key })
     }
 
-    /// The string called `key`, as a value of another type.
+    /// The string called `key`, converted by `parse`.
     ///
     /// # Errors
-    /// [`CheckpointFault::MissingMetadata`] or [`CheckpointFault::Metadata`].
-    pub fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
+    /// [`CheckpointFault::MissingMetadata`]; [`CheckpointFault::Metadata`] if `parse` fails.
+    pub fn parse_by<T, E: Display>(
         &self,
         key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Result<T, CheckpointFault> {
         let value = self.text(key)?;
-        value
-            .parse()
-            .map_err(|e: T::Err| CheckpointFault::Metadata {
-                key,
-                value: value.to_owned(),
-                reason: e.to_string(),
-            })
+        parse(value).map_err(|e| CheckpointFault::Metadata {
+            key,
+            value: value.to_owned(),
+            reason: e.to_string(),
+        })
     }
 
-    /// Writes the state to `path`; see [`crate::files::atomic`] for what a failure leaves behind.
+    /// The string called `key`, as a value of type `T`.
+    ///
+    /// # Errors
+    /// Those of [`Self::parse_by`].
+    pub fn parse<T: FromStr<Err: Display>>(&self, key: &'static str) -> Result<T, CheckpointFault> {
+        self.parse_by(key, str::parse)
+    }
+
+    /// The string called `key`, as a finite number.
+    ///
+    /// # Errors
+    /// Those of [`Self::parse_by`].
+    pub fn finite(&self, key: &'static str) -> Result<f32, CheckpointFault> {
+        self.parse_by(key, |value| match value.parse::<f32>() {
+            Ok(number) if number.is_finite() => Ok(number),
+            _ => Err("a finite number is needed"),
+        })
+    }
+
+    /// The rows and columns of the matrix `name`. Its shape may have `leading` dimensions before these
+    /// two, which are skipped.
+    ///
+    /// # Errors
+    /// [`CheckpointFault::MissingTensor`]; [`CheckpointFault::NotAMatrix`] for another number of
+    /// dimensions, or if one of the two is 0.
+    pub fn matrix(&self, name: &str, leading: usize) -> Result<[usize; 2], CheckpointFault> {
+        let tensor = name.to_owned();
+        let Some(array) = self.arrays.get(name) else {
+            let expected = "a matrix (out, in)".to_owned();
+            return Err(CheckpointFault::MissingTensor { tensor, expected });
+        };
+        match array.dims.get(leading..) {
+            Some(&[rows, columns]) if rows > 0 && columns > 0 => Ok([rows, columns]),
+            _ => Err(CheckpointFault::NotAMatrix {
+                tensor,
+                found: array.dims.clone(),
+            }),
+        }
+    }
+
+    /// Writes the state to `path`; see [`super::atomic`] for what a failure leaves behind.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -219,16 +258,23 @@ impl<'a> State<'a> {
     /// [`Error::Io`].
     pub fn save_on<D: Disk>(&self, disk: D, path: &Path) -> Result<PathBuf> {
         let mut file = AtomicFile::create_on(disk, path)?;
-        let header = self.header();
-        file.write_all(&(header.len() as u64).to_le_bytes())?;
-        file.write_all(header.as_bytes())?;
-        for (_, array) in self.in_order() {
-            write(&mut file, &array.numbers)?;
-        }
+        self.write_to(&mut file)?;
         file.commit()
     }
 
-    /// The arrays as the file has them: those of eight-byte numbers first, so that all are aligned.
+    /// Writes the state's bytes to `file`, which is not committed.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_to<D: Disk>(&self, file: &mut AtomicFile<D>) -> Result<()> {
+        let header = self.header();
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        file.write_all(header.as_bytes())?;
+        self.in_order()
+            .try_for_each(|(_, array)| write(file, &array.numbers))
+    }
+
+    /// The arrays in the order of the file: eight-byte numbers first, so that all are aligned.
     fn in_order(&self) -> impl Iterator<Item = (&String, &Array<'a>)> {
         let wide = |array: &Array<'_>| array.numbers.dtype().bitsize() == 64;
         let first = self.arrays.iter().filter(move |(_, a)| wide(a));
@@ -262,7 +308,7 @@ impl State<'static> {
     /// Reads the state in `path`.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read, [`Error::Checkpoint`] if it is no such file.
+    /// [`Error::Io`] if it cannot be read, [`Error::Checkpoint`] if it is not a safetensors file.
     pub fn load(path: &Path) -> Result<Self> {
         let io = || Error::io("read", path);
         let file = File::open(path).map_err(io())?;
@@ -279,8 +325,21 @@ impl State<'static> {
             })
     }
 
-    /// Reads the state in the `len` bytes of `reader`. No more memory is taken than the bytes there
-    /// are, and [`MAX_HEADER`] a few times over.
+    /// Reads the state in the bytes of a file.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn of_bytes(bytes: &[u8]) -> Result<Self, CheckpointFault> {
+        let read = Self::read(bytes, bytes.len() as u64);
+        read.unwrap_or_else(|e| {
+            Err(CheckpointFault::Malformed {
+                reason: e.to_string(),
+            })
+        })
+    }
+
+    /// Reads the state in the `len` bytes of `reader`. The memory taken is at most `len` bytes and a
+    /// few times [`MAX_HEADER`].
     ///
     /// # Errors
     /// The outer result is the reader's own error, the inner one what is wrong with the bytes.
@@ -288,12 +347,14 @@ impl State<'static> {
         let malformed = |reason: String| Ok(Err(CheckpointFault::Malformed { reason }));
         let mut header_len = [0; 8];
         if len < 8 {
-            return malformed(format!("{len} bytes are too few"));
+            return malformed(format!(
+                "{len} bytes are fewer than the 8 of a header's length"
+            ));
         }
         reader.read_exact(&mut header_len)?;
         let header_len = u64::from_le_bytes(header_len);
         if header_len > MAX_HEADER.min(len - 8) {
-            return malformed(format!("its header is said to have {header_len} bytes"));
+            return malformed(format!("it claims a header of {header_len} bytes"));
         }
         let mut header = vec![0; header_len as usize];
         reader.read_exact(&mut header)?;
@@ -303,7 +364,10 @@ impl State<'static> {
         };
         let data = header.data_len() as u64;
         if data != len - 8 - header_len {
-            return malformed(format!("its header is of {data} bytes of numbers"));
+            let found = len - 8 - header_len;
+            return malformed(format!(
+                "its header describes {data} bytes of numbers, not {found}"
+            ));
         }
         let mut state = Self {
             metadata: header
@@ -314,7 +378,7 @@ impl State<'static> {
                 .collect(),
             arrays: BTreeMap::new(),
         };
-        // In the order of the file, without gaps: the header was checked for that.
+        // In the order of the file, without gaps: parsing the header has checked that.
         for name in header.offset_keys() {
             let Some(info) = header.info(&name) else {
                 continue;
