@@ -80,7 +80,6 @@
 //! [`atomic_file`] says what a crash leaves behind; [`error`] has the one error type.
 
 pub mod activation;
-pub mod atomic_file;
 pub mod bench;
 pub mod bilevel;
 pub mod checkpoint;
@@ -90,8 +89,11 @@ pub mod data;
 pub mod device;
 pub mod error;
 pub mod executor;
+pub mod experiments;
+pub mod files;
 pub mod gpu;
 pub mod kernels;
+pub mod kind;
 pub mod math;
 pub mod nn;
 pub mod onnx;
@@ -100,7 +102,8 @@ pub mod predict;
 pub mod reference;
 pub mod rng;
 pub mod selftest;
-pub mod settings;
 pub mod sweep;
-pub mod tensorboard;
 pub mod train;
+
+pub use files::{atomic as atomic_file, settings}; // moved
+pub use train::tensorboard; // moved

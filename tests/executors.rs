@@ -314,7 +314,7 @@ fn counts_of_zero_are_refused() {
     };
     for error in [new(vec![], 8), new(initial(model, 1), 0)] {
         assert!(
-            matches!(error, Some(Error::InvalidOption { .. })),
+            matches!(error, Some(Error::InvalidValue { .. })),
             "{error:?}"
         );
     }

@@ -495,8 +495,8 @@ fn today() -> String {
 
 fn page_again(file: &Path) -> Result<()> {
     let text = std::fs::read_to_string(file).map_err(Error::io("read", file))?;
-    let json: Value = serde_json::from_str(&text).map_err(|e| Error::InvalidOption {
-        option: "--page",
+    let json: Value = serde_json::from_str(&text).map_err(|e| Error::InvalidValue {
+        field: "page",
         value: file.display().to_string(),
         reason: format!("the JSON file of a report: {e}"),
     })?;

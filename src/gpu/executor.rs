@@ -55,7 +55,7 @@ impl GpuExecutor {
     ///
     /// # Errors
     /// [`Error::Shape`] for data or parameters that do not fit the model, [`Error::TooLarge`] for a
-    /// buffer beyond the adapter's limits, [`Error::InvalidOption`] for half precision if the
+    /// buffer beyond the adapter's limits, [`Error::InvalidValue`] for half precision if the
     /// adapter or a kernel has none, [`Error::Gpu`] with the driver's message.
     pub async fn new(
         gpu: Gpu,
@@ -91,8 +91,8 @@ impl GpuExecutor {
         }
         plan.check_limits(&gpu.limits())?;
         if options.storage == Storage::F16 && !gpu.has_f16() {
-            return Err(Error::InvalidOption {
-                option: "--storage",
+            return Err(Error::InvalidValue {
+                field: "storage",
                 value: options.storage.name().to_owned(),
                 reason: format!("{} has no shader-f16", gpu.summary().name),
             });

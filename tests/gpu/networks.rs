@@ -121,7 +121,7 @@ fn half_precision() {
         let half = GpuExecutor::new(gpu(), &model, &splits, &parameters, options);
         let half = pollster::block_on(half);
         if !gpu().has_f16() {
-            let refused = matches!(half, Err(Error::InvalidOption { .. }));
+            let refused = matches!(half, Err(Error::InvalidValue { .. }));
             return assert!(refused, "an adapter without shader-f16");
         }
         let mut half = half.unwrap_or_else(|e| panic!("{e}"));

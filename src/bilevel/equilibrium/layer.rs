@@ -104,7 +104,7 @@ impl Equilibrium {
     /// A layer of `width` units on inputs of `features`, with δ = 0.1.
     ///
     /// # Errors
-    /// Errors of [`Model::new`]; [`Error::InvalidOption`] for a tolerance that is no number ≥ 0, and
+    /// Errors of [`Model::new`]; [`Error::InvalidValue`] for a tolerance that is no number ≥ 0, and
     /// for a solver without iterations.
     pub fn new(
         activation: &'static Activation,
@@ -124,28 +124,29 @@ impl Equilibrium {
             outputs,
         )?;
         model.layers[0].mix = false;
-        let invalid = |option, value: String, reason: &str| {
+        let invalid = |field, value: String, reason: &str| {
             let reason = reason.to_owned();
-            Err(Error::InvalidOption {
-                option,
+            Err(Error::InvalidValue {
+                field,
                 value,
                 reason,
             })
         };
-        for (option, tolerance) in [
-            ("--tolerance", solver.tolerance),
-            ("gradient tolerance", solver.gradient_tolerance),
+        for (field, tolerance) in [
+            ("tolerance", solver.tolerance),
+            ("gradient_tolerance", solver.gradient_tolerance),
         ] {
             if !(tolerance >= 0.0 && tolerance.is_finite()) {
-                return invalid(
-                    option,
-                    tolerance.to_string(),
-                    "must be a number, at least 0",
-                );
+                return invalid(field, tolerance.to_string(), "must be a number, at least 0");
             }
         }
-        if solver.max_iterations == 0 || solver.max_gradient_iterations == 0 {
-            return invalid("--max-iterations", 0.to_string(), "must be at least 1");
+        for (field, most) in [
+            ("max_iterations", solver.max_iterations),
+            ("max_gradient_iterations", solver.max_gradient_iterations),
+        ] {
+            if most == 0 {
+                return invalid(field, most.to_string(), "must be at least 1");
+            }
         }
         Ok(Self {
             model,

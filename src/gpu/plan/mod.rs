@@ -69,7 +69,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Shape`] if the data does not fit the model, [`Error::Label`] for a label that is not
-    /// below the number of classes, [`Error::InvalidOption`] for half precision without fused kernels
+    /// below the number of classes, [`Error::InvalidValue`] for half precision without fused kernels
     /// or behind convolutions.
     pub fn new(model: &Model, splits: &Splits, options: PlanOptions) -> Result<Self> {
         let present = [Split::Train, Split::Validation, Split::Test]
@@ -148,7 +148,7 @@ impl LayerPlan {
     /// Layer `l` of `model`, whose input is a buffer.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] as for a [`Plan`].
+    /// [`Error::InvalidValue`] as for a [`Plan`].
     pub fn new(model: &Model, l: usize, options: PlanOptions) -> Result<Self> {
         let builder = Builder::new(model, options);
         let (mut forward, mut backward) = (Vec::new(), Vec::new());
