@@ -7,6 +7,7 @@
 
 pub mod adapters;
 pub mod args;
+pub mod bench;
 pub mod evaluate;
 pub mod export;
 pub mod layered;
@@ -33,6 +34,7 @@ pub static COMMANDS: &[Entry] = &[
     Entry::new::<export::Options>("export"),
     Entry::new::<adapters::Options>("adapters"),
     Entry::new::<selftest::Options>("selftest"),
+    Entry::new::<bench::Options>("bench"),
 ];
 
 /// A command: its options, and what it does with them.
