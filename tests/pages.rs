@@ -76,10 +76,13 @@ fn the_readme_is_short_and_its_example_is_the_one_that_compiles() {
         .split("```rust\n")
         .nth(1)
         .and_then(|rest| rest.split("```").next());
-    assert_eq!(
-        example,
-        Some(read(&root().join("assets/examples/train.rs")).as_str())
-    );
+    // The page has several fields in one line, which rustfmt does not.
+    let words = |code: &str| -> String {
+        let code: String = code.split_whitespace().collect();
+        code.replace(",}", "}").replace(",)", ")")
+    };
+    let compiled = read(&root().join("assets/examples/train.rs"));
+    assert_eq!(example.map(words), Some(words(&compiled)));
 }
 
 #[test]
