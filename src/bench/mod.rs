@@ -1,9 +1,18 @@
 //! What an adapter reaches: its own limits, matrix products, single layers and whole training steps,
-//! fused and unfused. `cargo bench --bench gpu` and the GPU report print it.
+//! fused and unfused. `cargo bench --bench gpu` prints it; [`Report`] keeps it with the figures of
+//! other libraries, as `bregman bench` measures them.
+
+mod page;
+mod parts;
+mod report;
+
+pub use page::page;
+pub use parts::Part;
+pub use report::{Adapter, Measured, Report};
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::activation::{RELU, TANH};
 use crate::data::Dataset;
@@ -18,7 +27,7 @@ use crate::nn::{Cnn, Form, Init, LayerKind, Loss, Model};
 use crate::selftest::dispatch::random;
 
 /// A measurement.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// What was measured.
     pub name: String,
@@ -34,10 +43,14 @@ pub struct Row {
     pub flops_per_second: f64,
     /// The part of the measured FMA peak that this is.
     pub share_of_peak: f64,
+    /// Samples that one run trains on, of all realizations together, where the report gives their
+    /// rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<usize>,
 }
 
 /// What the adapter can do at most, as measured.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Limits {
     /// FLOPs a second of independent FMAs.
     pub fma_flops_per_second: f64,
@@ -137,8 +150,8 @@ pub fn limits(gpu: &mut Gpu, rounds: usize) -> Result<Limits> {
     let workgroups = if software { 64 } else { 16_384 };
     let output = spec("output", workgroups * limits::fma_peak::WORKGROUP);
     let op = limits::fma_peak::fma_peak(workgroups, BufferId(0));
-    let program_ = program(gpu, &[output], &[op])?;
-    let (seconds, device) = time(gpu, &program_, rounds)?;
+    let measured = program(gpu, &[output], &[op])?;
+    let (seconds, device) = time(gpu, &measured, rounds)?;
     let flops = (workgroups * limits::fma_peak::WORKGROUP * limits::fma_peak::FLOPS) as f64;
     // Far beyond a card's caches.
     let vectors = if software { 1 << 18 } else { 1 << 24 };
@@ -150,8 +163,8 @@ pub fn limits(gpu: &mut Gpu, rounds: usize) -> Result<Limits> {
     };
     let specs = [input, output];
     let op = limits::copy::copy(vectors, BufferId(0), BufferId(1));
-    let program_ = program(gpu, &specs, &[op])?;
-    let (copy_seconds, copy_device) = time(gpu, &program_, rounds)?;
+    let measured = program(gpu, &specs, &[op])?;
+    let (copy_seconds, copy_device) = time(gpu, &measured, rounds)?;
     Ok(Limits {
         fma_flops_per_second: flops / device.unwrap_or(seconds),
         copy_bytes_per_second: 32.0 * vectors as f64 / copy_device.unwrap_or(copy_seconds),
@@ -174,6 +187,7 @@ fn row(
         dispatches,
         flops_per_second,
         share_of_peak: flops_per_second / peak.fma_flops_per_second,
+        samples: None,
     }
 }
 
@@ -230,7 +244,7 @@ pub fn matmul(gpu: &Gpu, size: usize) -> Result<Vec<Target>> {
 
 /// What a network under measurement is like.
 #[derive(Clone, Copy, Debug)]
-pub struct Case {
+pub struct Network {
     /// Of the hidden layers.
     pub kind: LayerKind,
     /// Of Bregman layers.
@@ -245,7 +259,7 @@ pub struct Case {
     pub storage: Storage,
 }
 
-impl Case {
+impl Network {
     /// Bregman layers in dual form, the ones that matter most.
     pub fn bregman(batch: usize, width: usize) -> Self {
         Self {
@@ -286,13 +300,13 @@ impl Case {
         if software { &SIZES[..2] } else { &SIZES }
     }
 
-    /// Bregman layers in dual form at all sizes, and one case for each other kind, form and R; or
+    /// Bregman layers in dual form at all sizes, and one network for each other kind, form and R; or
     /// with `full` all of it.
     pub fn all(software: bool, full: bool) -> Vec<Self> {
         let sizes = Self::sizes(software);
         let one = if software { [32, 64] } else { [128, 784] };
         let kinds = crate::selftest::networks::KINDS;
-        let mut cases = Vec::new();
+        let mut networks = Vec::new();
         for (kind, form) in kinds {
             for realizations in [1, 5] {
                 for &[batch, width] in sizes {
@@ -300,7 +314,7 @@ impl Case {
                     let first = usual && realizations == 1;
                     let alone = realizations == 1 || usual;
                     if full || first || (alone && [batch, width] == one) {
-                        cases.push(Self {
+                        networks.push(Self {
                             kind,
                             form,
                             realizations,
@@ -312,7 +326,7 @@ impl Case {
                 }
             }
         }
-        cases
+        networks
     }
 
     /// What a measurement of this is called.
@@ -468,6 +482,8 @@ fn executor(
 pub struct Steps {
     name: String,
     flops: f64,
+    /// Samples of a step, where the report gives their rate.
+    samples: Option<usize>,
     orders: Vec<Vec<u32>>,
     steps: usize,
     executor: GpuExecutor,
@@ -494,6 +510,7 @@ impl Steps {
         Ok(Self {
             name,
             flops,
+            samples: None,
             orders: vec![order; realizations],
             steps,
             executor: executor(gpu, model, image, options, steps)?,
@@ -520,7 +537,10 @@ impl Steps {
             storage: Storage::F32,
         };
         let name = format!("step cnn, batch 32, R = {realizations}");
-        Self::new(gpu, name, &model, [28, 28], options)
+        Ok(Self {
+            samples: Some(realizations * options.sgd.batch_size),
+            ..Self::new(gpu, name, &model, [28, 28], options)?
+        })
     }
 
     /// Measures them: as many epochs a round as take a twentieth of a second.
@@ -557,7 +577,10 @@ impl Steps {
             device.map(|seconds| seconds / times as f64),
         );
         let dispatches = program.dispatches();
-        Ok(row(self.name.clone(), times, self.flops, dispatches, peak))
+        Ok(Row {
+            samples: self.samples,
+            ..row(self.name.clone(), times, self.flops, dispatches, peak)
+        })
     }
 }
 
@@ -567,7 +590,7 @@ impl Steps {
 /// Those of [`GpuExecutor`].
 pub fn encoding(gpu: &Gpu) -> Result<f64> {
     const STEPS: usize = 200;
-    let mut executor = Case::bregman(10, 2).executor(gpu, true, 4)?;
+    let mut executor = Network::bregman(10, 2).executor(gpu, true, 4)?;
     let (program, gpu) = executor.train_step();
     program.encode(gpu, STEPS);
     let start = Instant::now();
@@ -581,11 +604,11 @@ pub fn encoding(gpu: &Gpu) -> Result<f64> {
 ///
 /// # Errors
 /// Those of the adapter and of [`GpuExecutor`].
-pub fn first_step(selection: &crate::gpu::Selection, case: &Case) -> Result<f64> {
+pub fn first_step(selection: &crate::gpu::Selection, network: &Network) -> Result<f64> {
     let start = Instant::now();
     let gpu = pollster::block_on(Gpu::request(selection))?;
-    let mut executor = case.executor(&gpu, true, 1)?;
-    let orders = vec![(0..case.batch as u32).collect(); case.realizations];
+    let mut executor = network.executor(&gpu, true, 1)?;
+    let orders = vec![(0..network.batch as u32).collect(); network.realizations];
     pollster::block_on(executor.train_epoch(&orders, &mut |_| {}))?;
     Ok(start.elapsed().as_secs_f64())
 }
