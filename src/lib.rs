@@ -92,6 +92,7 @@ pub mod executor;
 pub mod experiments;
 pub mod files;
 pub mod gpu;
+pub mod kernels;
 pub mod kind;
 pub mod math;
 pub mod nn;

@@ -1,8 +1,8 @@
 //! The floors of the house: a file of `src/` uses only files of lower floors, and files of its own
 //! floor without a loop.
 //!
-//! The test reads `use` lines and paths in the code, and follows re-exports to the file that defines a
-//! name. Unit tests are left out, since they may use anything.
+//! The test reads `use` lines and paths in the code, and follows re-exports to the file that
+//! defines a name. Unit tests are left out, since they may use anything.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
@@ -15,7 +15,7 @@ const FLOORS: [&[&str]; 8] = [
     &["error", "kind", "math", "rng", "files"],
     // Table 1, and float32 loops generic over it.
     &["activation", "kernels"],
-    // What is trained, on what, and how; no device.
+    // Models, data and optimizers; no device.
     &["nn", "data", "executor", "optim"],
     // The engines.
     &["reference", "cpu", "gpu", "sweep"],
@@ -397,8 +397,8 @@ impl Tree {
         files
     }
 
-    /// The module that defines what `path` means in `module`, and whether the path ends at the module
-    /// itself; none if it is not of this crate.
+    /// The module that defines what `path` means in `module`, and whether the path ends at the
+    /// module itself; none if it is not of this crate.
     fn resolve(
         &self,
         module: &str,
@@ -495,7 +495,7 @@ impl Tree {
         format!("{}:{}", self.0[&edge.from].file, edge.line)
     }
 
-    /// What is wrong, a line for each fault.
+    /// The faults, one in each line.
     fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         for (module, source) in &self.0 {
@@ -515,9 +515,9 @@ impl Tree {
         }
         let uses = edges.iter().filter(|e| !e.module_only && !e.own_part);
         let modules = self.0.keys().map(String::as_str).collect();
-        for loop_ in loops(&modules, &uses.collect::<Vec<_>>()) {
-            let places: Vec<_> = loop_.iter().map(|edge| self.place(edge)).collect();
-            let first = &self.0[&loop_[0].from].file;
+        for edges in loops(&modules, &uses.collect::<Vec<_>>()) {
+            let places: Vec<_> = edges.iter().map(|edge| self.place(edge)).collect();
+            let first = &self.0[&edges[0].from].file;
             faults.push(format!("a loop: {} → {first}", places.join(" → ")));
         }
         faults.sort();
@@ -571,9 +571,9 @@ fn is_of_a_face(edges: &[&Edge]) -> bool {
     !first.is_empty() && files.iter().skip(1).all(|part| is_within(part, first))
 }
 
-/// Loops of files that use each other, none of which shares an edge with another. A folder's face may
-/// use its parts, and they may use it, so a loop counts only if it remains without the face of the
-/// folder that holds all of it.
+/// Loops of files that use each other, none of which shares an edge with another. A folder's face
+/// may use its parts, and they may use it, so a loop counts only if it remains without the face of
+/// the folder that holds all of it.
 fn loops<'a>(modules: &BTreeSet<&str>, edges: &[&'a Edge]) -> Vec<Vec<&'a Edge>> {
     let mut by_file: BTreeMap<&str, Vec<&Edge>> = BTreeMap::new();
     for edge in edges {
@@ -651,7 +651,7 @@ fn faults(files: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn an_upward_use_is_found_in_whatever_form_it_takes() {
+fn an_upward_use_is_found_in_each_form() {
     for (line, text) in [
         (1, "use crate::train::train;"),
         (1, "use crate::train;"),

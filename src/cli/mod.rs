@@ -7,6 +7,7 @@
 
 pub mod adapters;
 pub mod args;
+pub mod bench;
 pub mod evaluate;
 pub mod export;
 pub mod layered;
@@ -36,6 +37,7 @@ pub static COMMANDS: &[Entry] = &[
     Entry::new::<export::Options>("export"),
     Entry::new::<adapters::Options>("adapters"),
     Entry::new::<selftest::Options>("selftest"),
+    Entry::new::<bench::Options>("bench"),
     Entry::new::<spirals::Options>("spirals"),
     Entry::new::<table2::Options>("table2"),
     Entry::new::<theory::Options>("theory"),

@@ -9,7 +9,7 @@ pub struct LossGradient {
     pub loss: f64,
     /// dL/dlogits, (batch, outputs).
     pub delta: Vec<f64>,
-    /// Number of samples classified correctly.
+    /// Number of samples that were classified correctly.
     pub correct: u32,
 }
 

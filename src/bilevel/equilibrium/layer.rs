@@ -113,7 +113,8 @@ impl Equilibrium {
         solver: Solver,
     ) -> Result<Self> {
         let widths = [features, width];
-        // The skip path carries the dual variable within the layer, so no M is needed for any widths.
+        // The skip path carries the dual variable within the layer, so no M is needed for any
+        // widths.
         let mut model = Model::new(
             LayerKind::Bregman,
             Form::Dual,

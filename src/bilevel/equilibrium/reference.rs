@@ -41,7 +41,8 @@ impl Weight {
     }
 
     /// dL/dV from G = dL/dW. With Ḡ = ½(G + Gᵀ), tᵢ = Σⱼ Ḡᵢⱼ Yᵢⱼ sⱼ and s = D^{−½},
-    /// dVᵢⱼ = r (Ḡᵢⱼ sᵢ sⱼ − ½ (tᵢsᵢ³ + tⱼsⱼ³) sign Yᵢⱼ), the second term only where dᵢ, or dⱼ, exceeds 1.
+    /// dVᵢⱼ = r (Ḡᵢⱼ sᵢ sⱼ − ½ (tᵢsᵢ³ + tⱼsⱼ³) sign Yᵢⱼ), with the second term only where dᵢ, or
+    /// dⱼ, exceeds 1.
     pub fn pull_back(&self, gradient: &DMatrix<f64>) -> DMatrix<f64> {
         let n = self.scales.len();
         let s = &self.scales;

@@ -1,5 +1,5 @@
-//! Elementwise kernels, the gather, the projection onto the simplex, the check for finite numbers, and
-//! a dispatch that is folded into two dimensions.
+//! Elementwise kernels, the gather, the projection onto the simplex, the check for finite numbers,
+//! and a dispatch that is folded into two dimensions.
 
 use super::{R, elements, in_range};
 use crate::activation;
@@ -33,11 +33,17 @@ pub(super) fn elementwise(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let sums = run.output(R * cols);
     let [y_id, bias_id, x_id] = [&y, &bias, &x].map(|v| run.input(v));
     let window = [-0.5, 0.25];
-    run.op(ops::add::add(len, y_id, add));
-    run.op(ops::add_bias::add_bias([R, rows, cols], bias_id, add_bias));
-    run.op(ops::sgd::sgd(len, 0.3, y_id, sgd));
-    run.op(ops::apply_gate::apply_gate(len, window, y_id, x_id, gated));
-    run.op(ops::bias_gradient::bias_gradient(
+    run.op(ops::elementwise::add::add(len, y_id, add));
+    run.op(ops::elementwise::add_bias::add_bias(
+        [R, rows, cols],
+        bias_id,
+        add_bias,
+    ));
+    run.op(ops::elementwise::sgd::sgd(len, 0.3, y_id, sgd));
+    run.op(ops::elementwise::apply_gate::apply_gate(
+        len, window, y_id, x_id, gated,
+    ));
+    run.op(ops::elementwise::bias_gradient::bias_gradient(
         [R, rows, cols],
         y_id,
         sums,
@@ -87,15 +93,19 @@ pub(super) fn activations(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         let [rho, lifted, q] = [0; 3].map(|_| run.output(len));
         let [a_id, z_id, delta_id, sloped, limited] =
             [&a, &z, &delta, &delta, &a].map(|x| run.input(x));
-        run.op(ops::apply_rho::apply_rho(activation, len, a_id, rho));
-        run.op(ops::apply_rho_inv::apply_rho_inv(
+        run.op(ops::elementwise::apply_rho::apply_rho(
+            activation, len, a_id, rho,
+        ));
+        run.op(ops::elementwise::apply_rho_inv::apply_rho_inv(
             activation, len, clamp, z_id, lifted,
         ));
-        run.op(ops::apply_rho_slope::apply_rho_slope(
+        run.op(ops::elementwise::apply_rho_slope::apply_rho_slope(
             activation, len, z_id, sloped,
         ));
-        run.op(ops::limit_dual::limit_dual(activation, len, limited));
-        run.op(ops::mix_backward::mix_backward(
+        run.op(ops::elementwise::limit_dual::limit_dual(
+            activation, len, limited,
+        ));
+        run.op(ops::layer::mix_backward::mix_backward(
             activation, len, clamp, z_id, delta_id, q,
         ));
         let found = run.read(gpu, &[rho, lifted, sloped, limited, q])?;
@@ -139,19 +149,20 @@ pub(super) fn gather(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         .collect();
     let values: Vec<f32> = (0..256).map(|p| p as f32 * 0.5 - 3.0).collect();
     let order: Vec<u32> = (0..R * samples).map(|i| (i * 7 % samples) as u32).collect();
-    // Three samples are left for a batch of five. The order is one for each realization, or one for all.
+    // Three samples are left for a batch of five. The order is one for each realization, or one for
+    // all.
     let [first, count] = [8, 3];
     for order_stride in [samples, 0] {
         let mut run = Run::default();
         run.step(first, count, 0);
         let output = run.output(R * batch * features);
-        let operands = ops::gather::Operands {
+        let operands = ops::layer::gather::Operands {
             pixels: run.bytes(&pixels),
             pixel_values: run.input(&values),
             order: run.bytes(bytemuck::cast_slice(&order)),
             output,
         };
-        run.op(ops::gather::gather(
+        run.op(ops::layer::gather::gather(
             [R, batch, features],
             order_stride,
             operands,
@@ -180,7 +191,9 @@ pub(super) fn project_simplex(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> 
         }
         let mut run = Run::default();
         let id = run.input(&matrix);
-        run.op(ops::project_simplex::project_simplex(rows, cols, id));
+        run.op(ops::elementwise::project_simplex::project_simplex(
+            rows, cols, id,
+        ));
         let found = run.read(gpu, &[id])?;
         let expected: Vec<Bounded> = matrix
             .chunks_exact(cols)
@@ -198,7 +211,9 @@ pub(super) fn project_simplex(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> 
         matrix[cols + 66] = bad;
         let mut run = Run::default();
         let id = run.input(&matrix);
-        run.op(ops::project_simplex::project_simplex(rows, cols, id));
+        run.op(ops::elementwise::project_simplex::project_simplex(
+            rows, cols, id,
+        ));
         let found = run.read(gpu, &[id])?;
         for (row, found) in found[0].chunks_exact(cols).enumerate() {
             let finite = found.iter().filter(|v| v.is_finite()).count();
@@ -227,7 +242,12 @@ pub(super) fn check_finite(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         let mut run = Run::default();
         let flags = run.bytes(&[0; 4 * R]);
         let id = run.input(&values);
-        run.op(ops::check_finite::check_finite(R, R * each, id, flags));
+        run.op(ops::elementwise::check_finite::check_finite(
+            R,
+            R * each,
+            id,
+            flags,
+        ));
         let found = run.read_words(gpu, &[flags])?.remove(0);
         checks.require(found == [0, 1], || format!("{bad}: flags {found:?}"));
     }
@@ -239,7 +259,9 @@ pub(super) fn folded_dispatch(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> 
     let rows = gpu.limits().max_compute_workgroups_per_dimension as usize + 2;
     let mut run = Run::default();
     let id = run.input(&vec![0.5; rows]);
-    run.op(ops::project_simplex::project_simplex(rows, 1, id));
+    run.op(ops::elementwise::project_simplex::project_simplex(
+        rows, 1, id,
+    ));
     let found = run.read(gpu, &[id])?;
     let wrong = found[0].iter().position(|&x| x != 1.0);
     checks.require(wrong.is_none(), || {

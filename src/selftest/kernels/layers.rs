@@ -4,14 +4,14 @@ use super::elementwise::projected;
 use super::{R, elements, in_range};
 use crate::activation::{self, Activation};
 use crate::error::Result;
-use crate::gpu::shader::Tile;
+use crate::gpu::tile::Tile;
 use crate::gpu::{BufferId, Gpu, ops};
 use crate::nn::{Layer, LayerKind};
 use crate::selftest::checks::{Bounded, Checks};
 use crate::selftest::dispatch::{UNWRITTEN, random};
 
-/// Every activation with the small tile and the sigmoid with every tile; with `full`, every activation
-/// with every tile.
+/// Every activation with the small tile and the sigmoid with every tile; with `full`, every
+/// activation with every tile.
 fn activations_and_tiles(full: bool) -> impl Iterator<Item = (&'static Activation, Tile)> {
     let all = activation::ALL.iter();
     all.flat_map(|activation| Tile::ALL.map(|tile| (activation, tile)))
@@ -89,7 +89,7 @@ impl<'a> ForwardCase<'a> {
                 ..u
             };
             let slope = (self.activation.rho_slope)(u.value);
-            // Only checks without an error in u have one where the slope vanishes.
+            // The slope vanishes only in checks where u has no error.
             let steepest = if u.error == 0.0 { 0.0 } else { 1.0 / slope };
             u.through(self.activation.rho_inv, 2.0 * steepest)
         };
@@ -102,7 +102,7 @@ impl<'a> ForwardCase<'a> {
         }
     }
 
-    /// z of a′.
+    /// z, of a′.
     fn output(&self, term: Term, a: Bounded) -> Bounded {
         match term {
             Term::Linear => a,
@@ -111,7 +111,8 @@ impl<'a> ForwardCase<'a> {
     }
 }
 
-/// What a layer adds to Wz + b before ρ: the epilogues of the forward pass without their buffers.
+/// The term that a layer adds to Wz + b before ρ: an epilogue of the forward pass without its
+/// buffers.
 #[derive(Clone, Copy, PartialEq)]
 enum Term {
     Linear,
@@ -131,14 +132,14 @@ impl Term {
         Self::BregmanLift,
         Self::BregmanDual,
     ];
-    /// Those that read z or u alone, and apply ρ.
+    /// The terms of a first layer that applies ρ.
     const OF_PIXELS: [Self; 4] = [
         Self::Standard,
         Self::Euclidean,
         Self::Bregman,
         Self::BregmanLift,
     ];
-    /// Those of layers with M.
+    /// The terms of layers with M.
     const MIXED: [Self; 3] = [Self::Euclidean, Self::Bregman, Self::BregmanLift];
 
     /// Whether the layer writes a′, too.
@@ -147,8 +148,13 @@ impl Term {
     }
 
     /// The epilogue that reads u or a and writes a′ to `dual`.
-    fn epilogue(self, u: BufferId, a: BufferId, dual: BufferId) -> ops::layer_forward::Epilogue {
-        use ops::layer_forward::Epilogue;
+    fn epilogue(
+        self,
+        u: BufferId,
+        a: BufferId,
+        dual: BufferId,
+    ) -> ops::layer::layer_forward::Epilogue {
+        use ops::layer::layer_forward::Epilogue;
         match self {
             Self::Linear => Epilogue::Linear,
             Self::Standard => Epilogue::Standard,
@@ -167,7 +173,7 @@ fn forward_case(
     tile: Tile,
     shape: [usize; 3],
 ) -> Result<()> {
-    use ops::layer_forward::{Input, Operands, layer_forward};
+    use ops::layer::layer_forward::{Input, Operands, layer_forward};
     let case = ForwardCase::new(checks, activation, shape);
     let [batch, outputs, _] = shape;
     let skip = checks.stored(in_range(activation, 4, R * batch * outputs));
@@ -217,7 +223,7 @@ fn forward_case(
 
 /// The first layer, which gathers its batch of pixels and stores it.
 pub(super) fn layer_forward_of_pixels(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
-    use ops::layer_forward::{Input, Operands, layer_forward};
+    use ops::layer::layer_forward::{Input, Operands, layer_forward};
     let activation = &activation::SIGMOID;
     for tile in Tile::ALL {
         // Past the edge of a stage, too, since a word of pixels can span two stages.
@@ -240,7 +246,7 @@ pub(super) fn layer_forward_of_pixels(gpu: &mut Gpu, checks: &mut Checks) -> Res
                 let mut run = checks.run();
                 run.step(first as u32, count as u32, 0);
                 let [output, dual, z] = [0; 3].map(|_| run.output(R * batch * width));
-                let operands = ops::gather::Operands {
+                let operands = ops::layer::gather::Operands {
                     pixels: run.bytes(&bytes),
                     pixel_values: run.input(&values),
                     order: run.bytes(bytemuck::cast_slice(&order)),
@@ -288,7 +294,7 @@ pub(super) fn layer_forward_of_pixels(gpu: &mut Gpu, checks: &mut Checks) -> Res
 
 /// The forward pass of layers with M.
 pub(super) fn layer_forward_mix(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
-    use ops::layer_forward_mix::{Operands, layer_forward_mix};
+    use ops::layer::layer_forward_mix::{Operands, layer_forward_mix};
     let storage = checks.storage;
     for (activation, tile) in activations_and_tiles(checks.full) {
         for shape in across(tile) {
@@ -416,7 +422,7 @@ fn backward_case(
     shape: [usize; 3],
     path: SkipPath,
 ) -> Result<()> {
-    use ops::layer_backward::{Operands, Skip, layer_backward};
+    use ops::layer::layer_backward::{Operands, Skip, layer_backward};
     let [batch, inputs, outputs] = shape;
     // Without M, the skip path adds δ′ to δ, so both have one width.
     if matches!(path, SkipPath::Euclidean | SkipPath::Bregman) && inputs != outputs {
@@ -537,7 +543,7 @@ fn backward_case(
 
 /// The update of M and the projection after it.
 pub(super) fn mix_update(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
-    use ops::mix_update::{Operands, mix_update};
+    use ops::layer::mix_update::{Operands, mix_update};
     let activation = &activation::TANH;
     let (clamp, learning_rate) = ([-0.8, 0.7], 0.05);
     for kind in [LayerKind::Euclidean, LayerKind::Bregman] {

@@ -11,7 +11,7 @@ use crate::selftest::dispatch::{Run, random};
 /// δ, and (loss, correct) of each sample of each realization.
 type LossOutput = (Vec<f32>, Vec<Vec<(f32, u32)>>);
 
-/// What the loss op writes for these logits in one step.
+/// The output of the loss op for these logits in one step.
 fn run_loss(
     gpu: &mut Gpu,
     loss: Loss,
@@ -114,17 +114,15 @@ fn compare_loss(
     let values: Vec<f64> = logits.iter().map(|l| l.value).collect();
     let worst = logits.iter().fold(0.0, |m: f64, l| m.max(l.error));
     let sample = |r: usize, i: usize| {
-        let row = &values[(r * batch + i) * outputs..][..outputs];
-        (
-            loss_and_gradient(loss, row, &labels[r * batch + i..][..1]),
-            row,
-        )
+        let index = r * batch + i;
+        let row = &values[index * outputs..][..outputs];
+        (loss_and_gradient(loss, row, &labels[index..=index]), row)
     };
     let what = format!("{loss:?} {outputs} outputs, {count} of {batch}");
     let share = 1.0 / count as f64;
-    // A few operations on numbers below 8: exponentials, quotients, sums over the outputs. The error
-    // of a logit counts twice in the gradient. In the loss it counts as often as its largest slope is:
-    // 2 for cross-entropy, 2 · 8 for the mean of squares.
+    // A few operations on numbers below 8: exponentials, quotients, sums over the outputs. The
+    // error of a logit counts twice in the gradient. In the loss it counts as often as its largest
+    // slope is: 2 for cross-entropy, 2 · 8 for the mean of squares.
     let operations = (30 + outputs) as f64 / f64::from(1 << 23);
     let expected = elements(batch, outputs, |r, i, j| match i < count {
         true => Bounded {
@@ -182,7 +180,7 @@ pub(super) fn head(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
             run.step(first, count as u32, slot);
             let delta = run.output(R * batch * outputs);
             let metrics = run.output(2 * R * batch * 2);
-            let operands = ops::head::Operands {
+            let operands = ops::layer::head::Operands {
                 z: run.input(&z),
                 weight: run.input(&weight),
                 bias: run.input(&bias),
@@ -191,7 +189,13 @@ pub(super) fn head(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
                 delta,
                 metrics,
             };
-            run.op(ops::head::head(loss, [R, batch], &layer, samples, operands));
+            run.op(ops::layer::head::head(
+                loss,
+                [R, batch],
+                &layer,
+                samples,
+                operands,
+            ));
             let logits = elements(batch, outputs, |r, i, j| {
                 let line = (r * batch + i) * inputs;
                 let entry = (r * outputs + j) * inputs;

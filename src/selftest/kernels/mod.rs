@@ -8,9 +8,9 @@ use super::checks::{Bounded, Check, Checks};
 use super::dispatch::{Run, random};
 use crate::activation::Activation;
 use crate::error::Result;
-use crate::gpu::Gpu;
-use crate::gpu::ops::{self, Product};
-use crate::gpu::shader::{Layout, Storage, Tile};
+use crate::gpu::shader::Storage;
+use crate::gpu::tile::{Layout, Product, Tile};
+use crate::gpu::{Gpu, ops};
 
 /// R of every check. With two realizations a wrong stride between them shows.
 const R: usize = 2;
@@ -108,7 +108,9 @@ pub fn matmul_case(
     let mut run = Run::default();
     let output = run.output(R * m * n);
     let [l, r] = [&lhs, &rhs].map(|x| run.input(x));
-    run.op(ops::matmul::matmul(layout, tile, R, product, l, r, output));
+    run.op(ops::product::matmul::matmul(
+        layout, tile, R, product, l, r, output,
+    ));
     let expected = elements(m, n, |r, i, j| {
         Bounded::dot((0..k).map(|kk| {
             let a = match layout {

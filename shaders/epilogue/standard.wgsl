@@ -1,4 +1,0 @@
-// z′ = ρ(Wz + b).
-fn epilogue(index: u32, pre_activation: f32, skip: f32) {
-    output[index] = Stored(rho(pre_activation));
-}
