@@ -4,7 +4,7 @@ use bregman::atomic_file;
 use bregman::data::spirals::{Spirals, input_range};
 use bregman::error::Result;
 use bregman::nn::{Init, LayerKind, Loss, Model, Parameters};
-use bregman::plot::{Axis, Corner, Figure, Heat, Marks, PALETTE, Panel, Series, layer_color};
+use bregman::plot::{Axis, Corner, Figure, Heat, Marks, PALETTE, Panel, Series, layer_color, layer_name};
 use bregman::reference::forward;
 use bregman::sweep::{self, Record, Run, Sweep, reference};
 use glam::DVec2;
@@ -307,7 +307,7 @@ fn representations(
             series.extend(separating_line(&sweep.model, &parameters, low, high));
         }
         let axis = |name: &str, low: f64, high: f64| Axis {
-            label: format!("{name} of z, layer {l}"),
+            label: format!("{name} of $z^{{({l})}}$"),
             log: false,
             range: Some([low, high]),
         };
@@ -456,7 +456,7 @@ fn losses(
                 points.push((f64::from(epoch), mean, deviation));
             }
             series.push(Series::with_deviation(
-                kind.name(),
+                layer_name(kind),
                 layer_color(kind),
                 &points,
             ));
@@ -517,7 +517,7 @@ fn rates(
             .collect();
         series.push(Series {
             marks: Marks::LineAndDots,
-            ..Series::with_deviation(kind.name(), layer_color(kind), &points)
+            ..Series::with_deviation(layer_name(kind), layer_color(kind), &points)
         });
         rows.extend(of_kind);
     }
@@ -584,11 +584,11 @@ fn layer_differences(
         panels.push(Panel {
             title: format!("{} initial weights", init.name()),
             x: Axis {
-                label: "layer l".to_owned(),
+                label: "layer $l$".to_owned(),
                 ..Axis::default()
             },
             y: Axis {
-                label: "mean ‖z(l+1) − z(l)‖".to_owned(),
+                label: "mean $‖z⁽ˡ⁺¹⁾ − z⁽ˡ⁾‖$".to_owned(),
                 log: true,
                 range: None,
             },
@@ -624,7 +624,7 @@ fn by_layer(by_run: &[Vec<f64>]) -> Vec<(f64, f64, f64)> {
 
 /// A line by layer, and its deviation where a logarithm can show it.
 fn band(kind: LayerKind, points: &[(f64, f64, f64)]) -> Series {
-    let mut series = Series::with_deviation(kind.name(), layer_color(kind), points);
+    let mut series = Series::with_deviation(layer_name(kind), layer_color(kind), points);
     for envelope in &mut series.envelope {
         let mean = 0.5 * (envelope[1] + envelope[2]);
         envelope[1] = envelope[1].max(0.05 * mean);
@@ -663,7 +663,7 @@ fn depth(
             }
             series.push(band(kind, &weights));
             series.push(Series {
-                name: format!("{}, b", kind.name()),
+                name: format!("{}, $b$", layer_name(kind)),
                 color: layer_color(kind),
                 marks: Marks::Dashes,
                 points: biases.iter().map(|&(l, mean, _)| [l, mean]).collect(),
@@ -683,11 +683,11 @@ fn depth(
         panels.push(Panel {
             title: format!("{} initial weights", init.name()),
             x: Axis {
-                label: "layer l".to_owned(),
+                label: "layer $l$".to_owned(),
                 ..Axis::default()
             },
             y: Axis {
-                label: "‖W‖ (Frobenius), ‖b‖".to_owned(),
+                label: "$‖W‖$ (Frobenius), $‖b‖$".to_owned(),
                 log: true,
                 range: None,
             },
@@ -698,7 +698,7 @@ fn depth(
     }
     let figure = Figure {
         title: format!("Parameters of {} layers", settings.layers),
-        caption: settings.caption("Lines: ‖W‖, mean ± standard deviation; dashes: ‖b‖, mean."),
+        caption: settings.caption("Lines: $‖W‖$, mean ± standard deviation; dashes: $‖b‖$, mean."),
         columns: panels.len(),
         panels,
     };
