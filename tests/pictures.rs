@@ -23,7 +23,11 @@ fn generated_digits_are_drawn_by_class() {
     };
     let row = |class: u8| -> Vec<Image> {
         let own = (0..data.len()).filter(|&sample| data.labels[sample] == class);
-        own.take(COLUMNS).collect::<Vec<_>>().iter().map(image).collect()
+        own.take(COLUMNS)
+            .collect::<Vec<_>>()
+            .iter()
+            .map(image)
+            .collect()
     };
     let sheet = Sheet {
         title: "Digits that the program draws itself".to_owned(),

@@ -260,7 +260,11 @@ impl Panel {
             let room = (high / low).powf(0.04).max(1.1);
             [low / room, high * room]
         } else {
-            let room = if high > low { 0.04 * (high - low) } else { low.abs().max(1.0) / 2.0 };
+            let room = if high > low {
+                0.04 * (high - low)
+            } else {
+                low.abs().max(1.0) / 2.0
+            };
             [low - room, high + room]
         };
         // Wide enough for ticks that differ.
@@ -287,7 +291,9 @@ impl Panel {
     /// Room for the vertical axis and its label.
     fn left(&self, height: f64) -> f64 {
         let labels = self.y_ticks(height).labelled;
-        let widest = labels.iter().map(|(_, label)| width(label, TICK_SIZE, false));
+        let widest = labels
+            .iter()
+            .map(|(_, label)| width(label, TICK_SIZE, false));
         let label = if self.y.label.is_empty() { 0.0 } else { 22.0 };
         widest.fold(0.0, f64::max).ceil() + TICK_LENGTH + 4.0 + label
     }
@@ -334,7 +340,10 @@ impl Panel {
         let mut most = (pixels / 45.0) as usize;
         loop {
             let ticks = x.ticks(most);
-            let widths = ticks.labelled.iter().map(|(_, l)| width(l, TICK_SIZE, false));
+            let widths = ticks
+                .labelled
+                .iter()
+                .map(|(_, l)| width(l, TICK_SIZE, false));
             let taken = (widths.fold(0.0, f64::max) + 8.0) * ticks.labelled.len() as f64;
             if most <= 2 || taken <= pixels {
                 return ticks;
@@ -383,10 +392,7 @@ impl Panel {
         for (label, at, anchor) in labels {
             svg.label(label, at, Type::new(TICK_SIZE, INK).anchored(anchor));
         }
-        let middle = [
-            0.5 * (plot.x[0] + plot.x[1]),
-            0.5 * (plot.y[0] + plot.y[1]),
-        ];
+        let middle = [0.5 * (plot.x[0] + plot.x[1]), 0.5 * (plot.y[0] + plot.y[1])];
         let centred = Type::new(LABEL_SIZE, INK).anchored(Anchor::Middle);
         svg.label(&self.x.label, [middle[0], bottom + BELOW - 8.0], centred);
         let upwards = Type {
@@ -478,9 +484,8 @@ impl Series {
     }
 
     fn draw_envelope(&self, svg: &mut Svg, x: &Scale, y: &Scale) {
-        let hidden = |&[at, low, high]: &[f64; 3]| {
-            !Self::shown(&[at, high], x, y) || !low.is_finite()
-        };
+        let hidden =
+            |&[at, low, high]: &[f64; 3]| !Self::shown(&[at, high], x, y) || !low.is_finite();
         for run in self.envelope.split(hidden) {
             let above = run.iter().map(|&[at, _, high]| [x.at(at), y.at(high)]);
             let below = run.iter().rev();
@@ -550,7 +555,8 @@ impl Heat {
     fn draw(&self, svg: &mut Svg, x: &Scale, y: &Scale) {
         let columns = self.columns.max(1);
         let rows = (self.values.len() / columns).max(1);
-        let at = |[low, high]: [f64; 2], i: usize, n: usize| low + (high - low) * i as f64 / n as f64;
+        let at =
+            |[low, high]: [f64; 2], i: usize, n: usize| low + (high - low) * i as f64 / n as f64;
         let mut paths = std::collections::BTreeMap::<i64, String>::new();
         for (row, values) in self.values.chunks_exact(columns).enumerate() {
             let levels: Vec<i64> = values.iter().map(|&value| self.level(value)).collect();
@@ -575,6 +581,8 @@ impl Heat {
     fn level(&self, value: f64) -> i64 {
         let [low, high] = self.range;
         let share = 2.0 * (value - low) / (high - low) - 1.0;
-        (share * HEAT_LEVELS).clamp(-HEAT_LEVELS, HEAT_LEVELS).round() as i64
+        (share * HEAT_LEVELS)
+            .clamp(-HEAT_LEVELS, HEAT_LEVELS)
+            .round() as i64
     }
 }

@@ -5,6 +5,7 @@
 //! the program: the same figure gives the same bytes, whatever fonts a machine has. Titles, labels and
 //! captions may hold formulas between two `$`, and superscripts such as `10⁻³` anywhere.
 
+mod encode;
 mod figure;
 mod scale;
 mod sheet;
@@ -64,6 +65,8 @@ pub fn diverging(value: f64) -> Rgb {
 const MARGIN: f64 = 16.0;
 const TITLE_SIZE: f64 = 15.0;
 const TITLE_LINE: f64 = 20.0;
+/// Below the title.
+const TITLE_GAP: f64 = 6.0;
 const CAPTION_SIZE: f64 = 11.5;
 const CAPTION_LINE: f64 = 16.0;
 const INK: Rgb = [34; 3];
@@ -79,7 +82,10 @@ fn page(
 ) -> Document {
     let title_lines = text::wrapped(title, TITLE_SIZE, true, width);
     let caption_lines = text::wrapped(caption, CAPTION_SIZE, false, width);
-    let head = MARGIN + TITLE_LINE * title_lines.len() as f64;
+    let mut head = MARGIN;
+    if !title_lines.is_empty() {
+        head += TITLE_GAP + TITLE_LINE * title_lines.len() as f64;
+    }
     let foot = head + height;
     let mut bottom = foot + MARGIN;
     if !caption_lines.is_empty() {

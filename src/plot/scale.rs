@@ -167,7 +167,11 @@ fn logarithmic([low, high]: [f64; 2], most: usize) -> Ticks {
         };
     }
     let candidates = [&[1, 2, 5][..], &[1, 2, 3, 4, 5, 6, 7, 8, 9]];
-    match candidates.map(multiples).into_iter().find(|ticks| ticks.len() >= 2) {
+    match candidates
+        .map(multiples)
+        .into_iter()
+        .find(|ticks| ticks.len() >= 2)
+    {
         Some(ticks) => Ticks {
             labelled: ticks
                 .into_iter()
@@ -204,11 +208,38 @@ mod tests {
     fn labels_are_short_and_of_one_kind() {
         for (range, expected) in [
             ([-0.1, 0.32], vec!["−0.1", "0.0", "0.1", "0.2", "0.3"]),
-            ([0.0, 0.25], vec!["0.00", "0.05", "0.10", "0.15", "0.20", "0.25"]),
-            ([0.0, 10_000.0], vec!["0", "2,000", "4,000", "6,000", "8,000", "10,000"]),
-            ([0.0, 5e-4], vec!["0", "1 × 10⁻⁴", "2 × 10⁻⁴", "3 × 10⁻⁴", "4 × 10⁻⁴", "5 × 10⁻⁴"]),
+            (
+                [0.0, 0.25],
+                vec!["0.00", "0.05", "0.10", "0.15", "0.20", "0.25"],
+            ),
+            (
+                [0.0, 10_000.0],
+                vec!["0", "2,000", "4,000", "6,000", "8,000", "10,000"],
+            ),
+            (
+                [0.0, 5e-4],
+                vec![
+                    "0",
+                    "1 × 10⁻⁴",
+                    "2 × 10⁻⁴",
+                    "3 × 10⁻⁴",
+                    "4 × 10⁻⁴",
+                    "5 × 10⁻⁴",
+                ],
+            ),
             ([98.41, 99.52], vec!["98.6", "98.8", "99.0", "99.2", "99.4"]),
-            ([-2e6, 1e6], vec!["−2.0 × 10⁶", "−1.5 × 10⁶", "−1.0 × 10⁶", "−0.5 × 10⁶", "0", "0.5 × 10⁶", "1.0 × 10⁶"]),
+            (
+                [-2e6, 1e6],
+                vec![
+                    "−2.0 × 10⁶",
+                    "−1.5 × 10⁶",
+                    "−1.0 × 10⁶",
+                    "−0.5 × 10⁶",
+                    "0",
+                    "0.5 × 10⁶",
+                    "1.0 × 10⁶",
+                ],
+            ),
         ] {
             assert_eq!(labels(range, false, false), expected, "{range:?}");
         }
@@ -217,8 +248,14 @@ mod tests {
 
     #[test]
     fn logarithmic_labels_are_powers_or_multiples() {
-        assert_eq!(labels([0.9e-3, 2.0], true, false), ["10⁻³", "10⁻²", "10⁻¹", "10⁰"]);
-        assert_eq!(labels([0.15, 7.0], true, false), ["0.2", "0.5", "1", "2", "5"]);
+        assert_eq!(
+            labels([0.9e-3, 2.0], true, false),
+            ["10⁻³", "10⁻²", "10⁻¹", "10⁰"]
+        );
+        assert_eq!(
+            labels([0.15, 7.0], true, false),
+            ["0.2", "0.5", "1", "2", "5"]
+        );
         assert_eq!(labels([2.5, 4.5], true, false), ["3", "4"]);
         assert_eq!(labels([1e-16, 1e2], true, false).len(), 5);
         assert_eq!(labels([2.2, 2.8], true, false).len(), 7);
@@ -234,7 +271,10 @@ mod tests {
         };
         assert_eq!([1.0, 2.0, 5.0].map(|v| scale.at(v)), [300.0, 250.0, 100.0]);
         (scale.range, scale.log) = ([0.01, 100.0], true);
-        assert_eq!([0.01, 0.1, 100.0].map(|v| scale.at(v)), [300.0, 250.0, 100.0]);
+        assert_eq!(
+            [0.01, 0.1, 100.0].map(|v| scale.at(v)),
+            [300.0, 250.0, 100.0]
+        );
         for far in [0.0, -1.0, 1e300] {
             assert!(scale.at(far).is_finite() && !scale.contains(far), "{far}");
         }

@@ -85,7 +85,7 @@ impl Sheet {
         page(&self.title, &self.caption, size, |svg, [left, top]| {
             for (i, image) in self.images.iter().enumerate() {
                 let left = left + (i % columns) as f64 * (cell_width + gap);
-                let top = top + 6.0 + (i / columns) as f64 * (cell_height + gap);
+                let top = top + (i / columns) as f64 * (cell_height + gap);
                 image.draw(svg, [left, top], side);
             }
         })

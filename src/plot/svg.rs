@@ -3,12 +3,10 @@
 use std::fmt::Write;
 use std::sync::{Arc, LazyLock};
 
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{self, fontdb};
 
-use super::{Rgb, text};
+use super::{Rgb, encode, text};
 use crate::error::{Error, Result};
 
 /// The embedded font first, then fonts that a browser may use instead.
@@ -157,7 +155,11 @@ impl Document {
     pub fn png(&self) -> Result<Vec<u8>> {
         let [width, height] = self.size.map(|pixels| pixels.saturating_mul(SCALE));
         let fits = u64::from(width) * u64::from(height) <= MOST_PIXELS;
-        let pixmap = if fits { Pixmap::new(width, height) } else { None };
+        let pixmap = if fits {
+            Pixmap::new(width, height)
+        } else {
+            None
+        };
         let mut pixmap = pixmap.ok_or_else(|| Error::InvalidOption {
             option: "picture",
             value: format!("of {width} × {height} pixels"),
@@ -172,14 +174,8 @@ impl Document {
         resvg::render(&tree, scale, &mut pixmap.as_mut());
         // The page is opaque, so that nothing is premultiplied.
         let pixels = pixmap.pixels().iter();
-        let pixels: Vec<u8> = pixels
-            .flat_map(|p| [p.red(), p.green(), p.blue()])
-            .collect();
-        let mut png = Vec::new();
-        PngEncoder::new_with_quality(&mut png, CompressionType::Best, FilterType::Adaptive)
-            .write_image(&pixels, width, height, ExtendedColorType::Rgb8)
-            .expect("encoding into memory");
-        Ok(png)
+        let pixels: Vec<Rgb> = pixels.map(|p| [p.red(), p.green(), p.blue()]).collect();
+        Ok(encode::png(&pixels, width, height))
     }
 }
 

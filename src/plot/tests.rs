@@ -59,7 +59,14 @@ fn charts_show_lines_bands_dots_and_labels_on_every_axis() {
         for color in [PALETTE[0], PALETTE[3], PALETTE[2]] {
             assert!(places(&png, color).len() > 80, "{color:?} is drawn");
         }
-        for text in ["Loss &amp; accuracy", "epoch", "loss", "solid", "dashed", "rings"] {
+        for text in [
+            "Loss &amp; accuracy",
+            "epoch",
+            "loss",
+            "solid",
+            "dashed",
+            "rings",
+        ] {
             assert!(document.text.contains(text), "{text} is written");
         }
         assert!(!document.text.contains("NaN") && !document.text.contains("inf"));
@@ -72,14 +79,20 @@ fn a_figure_gives_the_same_bytes_of_twice_its_size() {
     let folder = tempfile::tempdir().expect("a folder");
     let save = |name: &str| {
         let paths = chart(true, true).save(&folder.path().join(name));
-        paths.expect("a figure").map(|path| std::fs::read(path).expect("a file"))
+        paths
+            .expect("a figure")
+            .map(|path| std::fs::read(path).expect("a file"))
     };
     let [png, svg] = save("a.b");
     assert!([png.clone(), svg.clone()] == save("c"), "{AS_WRITTEN}");
     assert!(folder.path().join("a.b.png").exists() && folder.path().join("a.b.svg").exists());
     let svg = String::from_utf8(svg).expect("UTF-8");
     let image = image::load_from_memory(&png).expect("a PNG");
-    let size = format!("width=\"{}\" height=\"{}\"", image.width() / 2, image.height() / 2);
+    let size = format!(
+        "width=\"{}\" height=\"{}\"",
+        image.width() / 2,
+        image.height() / 2
+    );
     assert!(svg.contains(&size), "{size}");
 }
 
@@ -107,7 +120,10 @@ fn rising_lines_rise_and_the_first_panel_is_on_the_left() {
     assert!(middle(&red)[0] < middle(&blue)[0]);
     let half = middle(&red)[0];
     let (left, right): (Vec<_>, Vec<_>) = red.into_iter().partition(|p| p[0] < half);
-    assert!(middle(&left)[1] > middle(&right)[1], "images count rows from the top");
+    assert!(
+        middle(&left)[1] > middle(&right)[1],
+        "images count rows from the top"
+    );
 }
 
 #[test]
@@ -130,7 +146,11 @@ fn ranges_that_are_of_no_use_are_replaced() {
         panel(None, vec![[0.0, 0.0]], true),
         panel(Some([0.0, 0.0]), vec![[0.0, 0.0]], false),
         panel(Some([-1.0, f64::NAN]), vec![[0.0, 1e-310]], true),
-        panel(Some([0.0, 1.0]), vec![[0.0, f64::INFINITY], [1.0, 1e300]], true),
+        panel(
+            Some([0.0, 1.0]),
+            vec![[0.0, f64::INFINITY], [1.0, 1e300]],
+            true,
+        ),
     ] {
         let document = Figure::of("", "", panel).document();
         assert!(document.png().is_ok());
@@ -168,7 +188,10 @@ fn colours_are_those_of_one_table() {
     assert_eq!(diverging(0.0), [255; 3]);
     assert_eq!(diverging(-7.0), diverging(-1.0));
     assert_eq!(diverging(0.5), [234, 175, 128]);
-    let colors: Vec<Rgb> = LayerKind::ALL.iter().map(|&kind| layer_color(kind)).collect();
+    let colors: Vec<Rgb> = LayerKind::ALL
+        .iter()
+        .map(|&kind| layer_color(kind))
+        .collect();
     for (i, color) in colors.iter().enumerate() {
         assert!(PALETTE[..6].contains(color) && !colors[..i].contains(color));
     }
@@ -209,7 +232,10 @@ fn the_fonts_have_every_character_that_figures_use() {
     let scripts = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ˡⁿᵏᵀ₀₁₂₃₄₅₆₇₈₉";
     for bold in [false, true] {
         for text in [symbols, latin, greek, scripts] {
-            for label in [text.to_owned(), format!("${}$", text.replace(['{', '}', '_'], ""))] {
+            for label in [
+                text.to_owned(),
+                format!("${}$", text.replace(['{', '}', '_'], "")),
+            ] {
                 let missing = text::missing_glyphs(&label, bold);
                 assert!(missing.is_empty(), "{missing:?}");
             }

@@ -192,7 +192,10 @@ fn first_layer(
     let image = |(neuron, row): (usize, &[f32])| Image {
         caption: neuron.to_string(),
         width,
-        pixels: row.iter().map(|&w| diverging(f64::from(w / largest))).collect(),
+        pixels: row
+            .iter()
+            .map(|&w| diverging(f64::from(w / largest)))
+            .collect(),
     };
     Sheet {
         title: format!(

@@ -4,7 +4,9 @@ use bregman::atomic_file;
 use bregman::data::spirals::{Spirals, input_range};
 use bregman::error::Result;
 use bregman::nn::{Init, LayerKind, Loss, Model, Parameters};
-use bregman::plot::{Axis, Corner, Figure, Heat, Marks, PALETTE, Panel, Series, layer_color, layer_name};
+use bregman::plot::{
+    Axis, Corner, Figure, Heat, Marks, PALETTE, Panel, Series, layer_color, layer_name,
+};
 use bregman::reference::forward;
 use bregman::sweep::{self, Record, Run, Sweep, reference};
 use glam::DVec2;
