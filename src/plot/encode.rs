@@ -7,7 +7,9 @@ use super::Rgb;
 /// The errors of a channel that a palette may bring; the least that suffices is taken.
 const TOLERANCES: [u8; 8] = [0, 1, 2, 4, 6, 8, 12, 16];
 /// The part of the pixels that may change: the edges of lines and letters, but not a photograph.
-const MOST_CHANGED: f64 = 0.1;
+const MOST_CHANGED: f64 = 0.03;
+/// Number of colours, the most frequent ones, that never change: areas, lines and text.
+const EXACT: usize = 128;
 
 /// Encodes (height, width) pixels, row-major.
 pub(super) fn png(pixels: &[Rgb], width: u32, height: u32) -> Vec<u8> {
@@ -37,7 +39,7 @@ pub(super) fn png(pixels: &[Rgb], width: u32, height: u32) -> Vec<u8> {
 }
 
 /// At most 256 colours, and the place of one of them for each colour; none if too much would change.
-/// The more frequent of two colours that are nearly equal stands for both.
+/// The more frequent of two rare colours that are nearly equal stands for both.
 fn palette(pixels: &[Rgb]) -> Option<(Vec<Rgb>, HashMap<Rgb, u8>)> {
     let mut counts = HashMap::<Rgb, usize>::new();
     for same in pixels.chunk_by(|a, b| a == b) {
@@ -49,10 +51,10 @@ fn palette(pixels: &[Rgb]) -> Option<(Vec<Rgb>, HashMap<Rgb, u8>)> {
         let mut palette: Vec<Rgb> = Vec::new();
         let mut indices = HashMap::with_capacity(colors.len());
         let mut changed = 0;
-        for &(color, count) in &colors {
+        for (rank, &(color, count)) in colors.iter().enumerate() {
             let near = palette.iter().map(|&other| error(color, other));
             let index = match near.zip(0..=255u8).min() {
-                Some((error, index)) if error <= tolerance => {
+                Some((error, index)) if error <= tolerance && rank >= EXACT => {
                     changed += count;
                     index
                 }
@@ -90,13 +92,24 @@ mod tests {
 
     #[test]
     fn rare_shades_take_a_frequent_one_that_is_near() {
-        let mut pixels: Vec<Rgb> = (0..=127).flat_map(|i| [[2 * i, 0, 0]; 20]).collect();
+        let mut pixels: Vec<Rgb> = (0..=127).flat_map(|i| [[2 * i, 0, 0]; 80]).collect();
         pixels.extend((0..=255).map(|i| [i, 1, 0]));
-        let found = decoded(&png(&pixels, 2816, 1));
-        assert_eq!(found[..2560], pixels[..2560]);
+        let found = decoded(&png(&pixels, 10_496, 1));
+        assert_eq!(found[..10_240], pixels[..10_240]);
         for (found, pixel) in found.iter().zip(&pixels) {
             assert!(error(*found, *pixel) <= 1, "{found:?} {pixel:?}");
         }
+    }
+
+    #[test]
+    fn pale_bands_are_kept_apart() {
+        let bands: [Rgb; 2] = [[209, 230, 242], [209, 238, 231]];
+        let mut pixels = bands.map(|band| vec![band; 10_000]).concat();
+        pixels.extend((0..=500u16).map(|i| [(i / 2) as u8, 200, (i % 2) as u8]));
+        let found = decoded(&png(&pixels, 20_501, 1));
+        assert_eq!(found[..20_000], pixels[..20_000]);
+        let colors: std::collections::HashSet<&Rgb> = found.iter().collect();
+        assert!(colors.len() <= 256, "{} colours", colors.len());
     }
 
     #[test]
