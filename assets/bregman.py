@@ -1,9 +1,12 @@
-"""A network trained by train_mnist as a PyTorch module: its checkpoint loads as it is.
+"""A network that train_mnist saved (--save) as a PyTorch module, which loads the file as it is.
 
     pip install torch safetensors numpy
     python assets/bregman.py CHECKPOINT.safetensors FOLDER_OF_IDX_FILES
 
-Shapes: z and a are (batch, width); weights and M are (out, in). All else is in the file's metadata.
+Run as a program, it counts the test images of the folder that the network classifies correctly.
+
+Shapes: z and its dual variable a = ρ⁻¹(z) are (batch, width); W and M are (out, in). The file's metadata
+say which layers, activation and input range the network has.
 """
 import gzip, json, math, struct, sys
 from pathlib import Path
@@ -28,7 +31,7 @@ ACTIVATIONS = {
 
 
 class Layer(nn.Linear):
-    """A linear map, and M where the skip changes width."""
+    """The linear map of a layer; with `mix` also M, through which the skip connection changes width."""
 
     def __init__(self, inputs, outputs, mix):
         super().__init__(inputs, outputs)
@@ -40,7 +43,10 @@ class Layer(nn.Linear):
 
 
 class Network(nn.Module):
-    """Hidden layers of one kind, then a linear head; `widths` are input, hidden layers, outputs."""
+    """Hidden layers of one kind, then a linear head.
+
+    `widths` are those of the input, the hidden layers and the output; `meta` is the file's metadata.
+    """
 
     def __init__(self, widths, meta):
         super().__init__()
@@ -49,7 +55,7 @@ class Network(nn.Module):
         self.clamp = float(meta["clamp_low"]), float(meta["clamp_high"])
         self.input_range = float(meta["input_low"]), float(meta["input_high"])
         self.rho, self.rho_inv = ACTIVATIONS[meta["activation"]]
-        # The dual variable of sin is kept within ±π/2: its potential is not Legendre.
+        # The potential of sin is not Legendre, so its dual variable is clamped to ±π/2.
         self.limit = math.pi / 2 if meta["activation"] == "sin" else math.inf
         self.cnn = json.loads(meta["cnn"]) if "cnn" in meta else None
         if self.cnn:
@@ -63,7 +69,7 @@ class Network(nn.Module):
         self.head = nn.Linear(widths[-1], outputs)
 
     def forward(self, pixels):
-        """Logits, (batch, outputs), of pixels within [0, 1], (batch, in)."""
+        """Logits, (batch, outputs), of pixels in [0, 1], (batch, in)."""
         low, high = self.input_range
         z, a = low + pixels * (high - low), None
         if self.cnn:
@@ -87,6 +93,7 @@ class Network(nn.Module):
 
 
 def load(path):
+    """The network in a safetensors file, ready to evaluate, and the file's metadata."""
     with safe_open(path, framework="pt") as file:
         meta, state = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
     hidden = [state[f"layers.{l}.weight"] for l in range(sum(n.startswith("layers.") and n.endswith(".weight") for n in state))]
@@ -96,6 +103,7 @@ def load(path):
 
 
 def read_idx(folder, name):
+    """The bytes of an IDX file, plain or gzipped, as a tensor of its shape."""
     path = next(p for p in (folder / name, folder / f"{name}.gz") if p.exists())
     data = (gzip.open if path.suffix == ".gz" else open)(path, "rb").read()
     shape = struct.unpack(f">{data[3]}I", data[4 : 4 + 4 * data[3]])

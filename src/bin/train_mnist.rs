@@ -16,8 +16,7 @@ mod options;
 mod pictures;
 #[path = "train_mnist/report.rs"]
 mod report;
-#[path = "common/stop.rs"]
-mod stop;
+
 #[path = "train_mnist/survive.rs"]
 mod survive;
 
@@ -34,9 +33,11 @@ use bregman::gpu;
 use bregman::nn::{LayerKind, Model};
 use bregman::train::{self, Position, Schedule, Summary};
 
-use options::{Options, Resolved, invalid};
-use report::{CHECKPOINT, Downloads, Progress, say, thousands};
-use stop::STOPPED;
+use bregman::cli::args::invalid;
+use bregman::cli::say::{print, say, thousands};
+use bregman::cli::stop::{self, STOPPED};
+use options::{Options, Resolved};
+use report::{CHECKPOINT, Downloads, Progress};
 use survive::{Ended, Keeper};
 
 fn main() -> ExitCode {
@@ -75,7 +76,7 @@ async fn run(options: &Options) -> Result<Ended> {
             .iter()
             .map(|adapter| format!("{adapter}\n"))
             .collect();
-        report::print(&lines.concat())?;
+        print(&lines.concat())?;
         return Ok(Ended::Whole);
     }
 
@@ -86,7 +87,7 @@ async fn run(options: &Options) -> Result<Ended> {
     if options.describe {
         let (splits, _) = load_data(options, checkpoints.as_deref())?;
         let network = network::build(options, checkpoints, &splits.train)?;
-        report::print(&network::table(&network.model))?;
+        print(&network::table(&network.model))?;
         return Ok(Ended::Whole);
     }
     let device = Device::choose(options.device, options.adapter.clone()).await?;
@@ -206,7 +207,7 @@ async fn run(options: &Options) -> Result<Ended> {
         Ok(())
     });
     let printed = if options.json {
-        report::print(&(report::json(&summary) + "\n"))
+        print(&(report::json(&summary) + "\n"))
     } else {
         print_result(&summary, &model, kind)
     };
@@ -258,13 +259,13 @@ fn print_result(summary: &Summary<Resolved>, model: &Model, kind: &str) -> Resul
         Some(rate) => format!(
             ", {} epochs in {} of training, {rate:.0} samples/s",
             summary.epochs.len(),
-            report::duration(summary.seconds),
+            bregman::cli::say::duration(summary.seconds),
         ),
         None => String::new(),
     };
-    report::print(&format!(
+    print(&format!(
         "test accuracy {} on {} ({} on {kind}{trained})\n",
-        report::percent(&summary.test_accuracies),
+        bregman::cli::say::percent(&summary.test_accuracies),
         summary.dataset,
         model.kind.name(),
     ))

@@ -5,8 +5,7 @@ mod figures;
 mod options;
 mod recipe;
 mod report;
-#[path = "../common/stop.rs"]
-mod stop;
+use bregman::cli::stop;
 mod train;
 
 use std::process::ExitCode;

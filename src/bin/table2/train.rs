@@ -16,7 +16,7 @@ use bregman::train::{EpochMetrics, Observer, Position, Schedule, train_until};
 
 use crate::recipe::Recipe;
 use crate::report::{json, percent, say};
-use crate::stop;
+use bregman::cli::stop;
 
 /// Where cells are trained.
 pub struct Device {

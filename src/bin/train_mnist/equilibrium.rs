@@ -14,8 +14,9 @@ use bregman::nn::Parameters;
 use bregman::train::{self, Position, Schedule, Summary};
 
 use crate::options::{Options, Resolved};
-use crate::report::{self, Progress, say};
+use crate::report::{self, Progress};
 use crate::{load_data, print_result};
+use bregman::cli::say::{print, say};
 
 /// The layer on either kind of device.
 enum AnyEquilibrium {
@@ -187,7 +188,7 @@ pub async fn run(options: &Options) -> Result<()> {
         say(format_args!("results in {}", folder.display()));
     }
     if options.json {
-        report::print(&(report::json(&summary) + "\n"))
+        print(&(report::json(&summary) + "\n"))
     } else {
         print_result(&summary, &model, kind)
     }

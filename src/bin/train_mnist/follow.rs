@@ -12,7 +12,8 @@ use bregman::nn::{Model, Parameters};
 use bregman::tensorboard::Events;
 use bregman::train::{EpochMetrics, Position, mean};
 
-use crate::report::{METRICS_SO_FAR, json, say};
+use crate::report::{METRICS_SO_FAR, json};
+use bregman::cli::say::say;
 
 /// The files of a run that goes on.
 pub struct Follow {

@@ -11,8 +11,9 @@ use bregman::settings;
 use clap::error::ErrorKind;
 use clap::{ArgAction, ArgMatches, Command};
 
-use crate::options::invalid;
-use crate::report::{CHECKPOINT, say};
+use crate::report::CHECKPOINT;
+use bregman::cli::args::invalid;
+use bregman::cli::say::say;
 
 /// Options that a settings file cannot have: they say which files to read, or train nothing.
 const NOT_SETTINGS: [&str; 6] = [

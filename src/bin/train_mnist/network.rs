@@ -9,7 +9,7 @@ use bregman::nn::cnn::{Block, Dropout};
 use bregman::nn::{Cnn, Form, Init, Layer, LayerKind, Loss, Model, Parameters};
 
 use crate::options::Options;
-use crate::report::thousands;
+use bregman::cli::say::thousands;
 
 /// A network, and where its initial parameters come from.
 pub struct Network {

@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use bregman::activation::{self, Activation};
+use bregman::activation::Activation;
 use bregman::checkpoint::Run;
+use bregman::cli::args::{
+    activation_parser, conv_activation_parser, form_parser, init_parser, invalid, layer_parser,
+    loss_parser, parse_range, storage_parser,
+};
 use bregman::data::Source;
 use bregman::device::DeviceKind;
-use bregman::error::{Error, Result};
+use bregman::error::Result;
 use bregman::gpu::shader::Storage;
 use bregman::nn::{Form, Init, LayerKind, Loss, Model, cnn};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::PossibleValuesParser;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use serde::Serialize;
 
@@ -273,15 +277,6 @@ impl Options {
     }
 }
 
-/// An [`Error::InvalidOption`].
-pub fn invalid(option: &'static str, value: impl ToString, reason: impl Into<String>) -> Error {
-    Error::InvalidOption {
-        option,
-        value: value.to_string(),
-        reason: reason.into(),
-    }
-}
-
 /// The options as resolved, for `summary.json`: the names are the command line's.
 #[derive(Clone, Debug, Serialize)]
 pub struct Resolved {
@@ -364,49 +359,4 @@ impl Resolved {
             limit_test: options.limit_test,
         }
     }
-}
-
-fn layer_parser() -> impl TypedValueParser<Value = LayerKind> {
-    let names = LayerKind::ALL.iter().map(|kind| kind.name());
-    PossibleValuesParser::new(names).try_map(|name| LayerKind::by_name(&name))
-}
-
-fn form_parser() -> impl TypedValueParser<Value = Form> {
-    let names = Form::ALL.iter().map(|form| form.name());
-    PossibleValuesParser::new(names).try_map(|name| Form::by_name(&name))
-}
-
-fn activation_parser() -> impl TypedValueParser<Value = &'static Activation> {
-    let names = activation::ALL.iter().map(|activation| activation.name);
-    PossibleValuesParser::new(names).try_map(|name| activation::by_name(&name))
-}
-
-fn conv_activation_parser() -> impl TypedValueParser<Value = &'static Activation> {
-    let names = activation::ALL.iter().map(|activation| activation.name);
-    PossibleValuesParser::new(names.chain([activation::RELU.name]))
-        .try_map(|name| cnn::activation_by_name(&name))
-}
-
-fn loss_parser() -> impl TypedValueParser<Value = Loss> {
-    let names = Loss::ALL.iter().map(|loss| loss.name());
-    PossibleValuesParser::new(names).try_map(|name| Loss::by_name(&name))
-}
-
-fn init_parser() -> impl TypedValueParser<Value = Init> {
-    let names = Init::ALL.iter().map(|init| init.name());
-    PossibleValuesParser::new(names).try_map(|name| Init::by_name(&name))
-}
-
-fn storage_parser() -> impl TypedValueParser<Value = Storage> {
-    let names = Storage::ALL.iter().map(|storage| storage.name());
-    PossibleValuesParser::new(names).try_map(|name| Storage::by_name(&name))
-}
-
-fn parse_range(text: &str) -> std::result::Result<[f32; 2], String> {
-    let numbers = text
-        .split_once(',')
-        .and_then(|(low, high)| Some([low.trim().parse().ok()?, high.trim().parse().ok()?]));
-    numbers.ok_or_else(|| {
-        "two numbers with a comma between them are needed, as in 0.05,0.95".to_owned()
-    })
 }

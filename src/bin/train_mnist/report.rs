@@ -2,44 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bregman::atomic_file;
+use bregman::cli::say::{percent, say, thousands, with_deviation};
 use bregman::data::DownloadProgress;
-use bregman::error::{Error, Result};
+use bregman::error::Result;
 use bregman::executor::Executor;
 use bregman::nn::Model;
 use bregman::settings;
-use bregman::train::{EpochMetrics, Observer, Position, Schedule, Summary, standard_deviation};
+use bregman::train::{EpochMetrics, Observer, Position, Schedule, Summary};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::follow::Follow;
 use crate::options::Options;
-
-/// Writes a line to standard error. If that is closed there is nobody left to tell.
-pub fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
-}
-
-/// Writes to standard output. A reader that has gone away is no error: it has what it wanted.
-///
-/// # Errors
-/// [`Error::Io`] for anything else, such as a full disk.
-pub fn print(text: &str) -> Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-    {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::io("write", "standard output")(e))
-        }
-        _ => Ok(()),
-    }
-}
 
 /// Progress on standard error: a bar with a line an epoch above it on a terminal, else the lines.
 pub struct Progress {
@@ -196,44 +175,6 @@ fn epoch_line(metrics: &EpochMetrics, epochs: u32) -> String {
         metrics.seconds,
         metrics.samples_per_second,
     )
-}
-
-/// Fractions as a mean in percent, ± the sample standard deviation if there are several.
-pub fn percent(fractions: &[f64]) -> String {
-    let percents: Vec<f64> = fractions.iter().map(|f| 100.0 * f).collect();
-    format!(
-        "{} %",
-        with_deviation(&percents, |value| format!("{value:.2}"))
-    )
-}
-
-fn with_deviation(values: &[f64], format: impl Fn(f64) -> String) -> String {
-    let mean = format(bregman::train::mean(values));
-    match standard_deviation(values) {
-        Some(deviation) => format!("{mean} ± {}", format(deviation)),
-        None => mean,
-    }
-}
-
-/// A duration as a person says it.
-pub fn duration(seconds: f64) -> String {
-    let whole = Duration::from_secs_f64(seconds).as_secs();
-    match whole {
-        0..60 => format!("{seconds:.1} s"),
-        _ => format!("{} min {} s", whole / 60, whole % 60),
-    }
-}
-
-/// A number with its thousands apart.
-pub fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> = digits
-        .as_bytes()
-        .rchunks(3)
-        .rev()
-        .map(|group| std::str::from_utf8(group).unwrap_or_default())
-        .collect();
-    groups.join(",")
 }
 
 /// The checkpoint of a run, in the folder of its results.

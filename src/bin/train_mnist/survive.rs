@@ -7,8 +7,9 @@ use bregman::error::{Error, Result};
 use bregman::executor::Executor;
 use bregman::train::{Position, Schedule, train_until};
 
-use crate::report::{Progress, say};
-use crate::stop;
+use crate::report::Progress;
+use bregman::cli::say::say;
+use bregman::cli::stop;
 
 /// How a run ended that met no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

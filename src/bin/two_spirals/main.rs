@@ -6,8 +6,7 @@ mod keep;
 mod options;
 mod report;
 mod results;
-#[path = "../common/stop.rs"]
-mod stop;
+use bregman::cli::stop;
 mod train;
 
 use std::process::ExitCode;

@@ -15,7 +15,7 @@ use bregman::sweep::{self, Record, Sweep};
 use crate::keep::{self, Kept, Settings};
 use crate::options::{Choice, Options};
 use crate::report::{Progress, say};
-use crate::stop;
+use bregman::cli::stop;
 
 /// How long training goes on at least before it is saved.
 const SAVE_EVERY: Duration = Duration::from_millis(500);

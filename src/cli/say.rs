@@ -1,0 +1,68 @@
+//! What a command says: lines on standard error, results on standard output, numbers as text.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::train::{mean, standard_deviation};
+
+/// Prints a line to standard error. A closed pipe is ignored.
+pub fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Writes to standard output. A closed pipe (`| head`) is not an error.
+///
+/// # Errors
+/// [`Error::Io`] for anything else, such as a full disk.
+pub fn print(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::io("write", "standard output")(e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Fractions as a mean in percent, ± the sample standard deviation if there are several.
+pub fn percent(fractions: &[f64]) -> String {
+    let percents: Vec<f64> = fractions.iter().map(|f| 100.0 * f).collect();
+    format!(
+        "{} %",
+        with_deviation(&percents, |value| format!("{value:.2}"))
+    )
+}
+
+/// A mean, ± the sample standard deviation if there are several values, each as `format` writes it.
+pub fn with_deviation(values: &[f64], format: impl Fn(f64) -> String) -> String {
+    let mean = format(mean(values));
+    match standard_deviation(values) {
+        Some(deviation) => format!("{mean} ± {}", format(deviation)),
+        None => mean,
+    }
+}
+
+/// A duration in seconds, or in minutes and seconds.
+pub fn duration(seconds: f64) -> String {
+    let whole = Duration::from_secs_f64(seconds).as_secs();
+    match whole {
+        0..60 => format!("{seconds:.1} s"),
+        _ => format!("{} min {} s", whole / 60, whole % 60),
+    }
+}
+
+/// An integer with commas between its thousands.
+pub fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).unwrap_or_default())
+        .collect();
+    groups.join(",")
+}

@@ -1,0 +1,55 @@
+//! Ctrl-C and SIGTERM as a question that training asks.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use super::say::say;
+
+/// The exit code of a program that was stopped, by the shells' custom for Ctrl-C.
+pub const STOPPED: u8 = 130;
+
+static ASKED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// From now on the first signal is a question, and the second one ends the program at once.
+pub fn listen() {
+    let asked = ASKED.get_or_init(Arc::default);
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the second signal finds what the first one has set.
+        let second = flag::register_conditional_shutdown(signal, STOPPED.into(), asked.clone());
+        let both = second.and_then(|_| flag::register(signal, asked.clone()));
+        if let Err(error) = both {
+            say(format_args!(
+                "warning: Ctrl-C will end the run without saving ({error})"
+            ));
+        }
+    }
+}
+
+/// Whether the program was asked to stop.
+pub fn requested() -> bool {
+    ASKED
+        .get()
+        .is_some_and(|asked| asked.load(Ordering::SeqCst))
+}
+
+/// A command line of this program, as a shell takes it.
+pub fn command_line(arguments: impl IntoIterator<Item = String>) -> String {
+    let program = std::env::args().next();
+    let program = program.unwrap_or_else(|| "bregman".to_owned());
+    let words = std::iter::once(program).chain(arguments);
+    words
+        .map(|word| quoted(&word))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    match word.chars().all(plain) && !word.is_empty() {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
