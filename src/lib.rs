@@ -79,7 +79,7 @@
 //! [`rng`] gives the same random numbers on every executor; [`device`] chooses where to train;
 //! [`selftest`] tells whether an adapter computes what it should, and [`bench`] how fast; [`plot`]
 //! draws figures, and [`tensorboard`] writes event files; [`settings`] reads option files;
-//! [`atomic_file`] says what a crash leaves behind; [`error`] has the one error type.
+//! [`files`] says what a crash leaves behind; [`error`] has the one error type.
 
 pub mod activation;
 pub mod bench;

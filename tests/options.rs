@@ -92,7 +92,7 @@ fn section(page: &mut String, name: &str, mut command: Command) {
     for arg in args.filter(|arg| !is_built_in(arg) && !arg.is_hide_set()) {
         let help = arg.get_long_help().or(arg.get_help());
         let mut help = help.map(ToString::to_string).unwrap_or_default();
-        let values = |list: &[std::ffi::OsString]| {
+        let values = |list: &[clap::builder::OsStr]| {
             let texts = list
                 .iter()
                 .map(|value| value.to_string_lossy().into_owned());
