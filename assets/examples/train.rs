@@ -1,3 +1,7 @@
+//! Trains one Bregman layer on digits that the crate draws: the example of the README.
+
+#![expect(clippy::print_stdout, reason = "an example prints what it found")]
+
 use std::sync::Arc;
 
 use bregman::activation::TANH;
