@@ -11,15 +11,15 @@
 use std::hint::black_box;
 
 use bregman::activation;
-use bregman::gpu::ops::Product;
-use bregman::gpu::ops::layer_forward::{Epilogue, Input, Operands, layer_forward};
-use bregman::gpu::shader::{File, Tile};
-use bregman::gpu::{BufferId, BufferSpec, Buffers, Contents, Gpu, Op, Program, Selection};
+use bregman::gpu::ops::layer::layer_forward::{Epilogue, Input, Operands, layer_forward};
+use bregman::gpu::tile::{Product, Tile};
+use bregman::gpu::wgsl::{File, MATH};
+use bregman::gpu::{BufferId, BufferSpecs, Buffers, Gpu, Op, Program, Selection};
 use bregman::nn::Layer;
 use bregman::selftest::dispatch::random;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-/// math.wgsl by another name.
+/// Stands in for `lib/math.wgsl`.
 const BUILTINS: File = File {
     name: "builtins",
     text: include_str!("builtins.wgsl"),
@@ -46,9 +46,11 @@ fn layers(criterion: &mut Criterion) {
                 let mut op = op(activation, lift, width);
                 if let Some(math) = math {
                     let files = op.shader.files.iter_mut();
-                    files.filter(|f| f.name == "math").for_each(|f| *f = math);
+                    files
+                        .filter(|f| f.name == MATH.name)
+                        .for_each(|f| *f = math);
                 }
-                let buffers = pollster::block_on(Buffers::new(&gpu, &specs)).expect("buffers");
+                let buffers = pollster::block_on(Buffers::new(&gpu, &specs.0)).expect("buffers");
                 let ops = [op];
                 let program = Program::new(&gpu, &buffers, &ops, None);
                 let program = pollster::block_on(program).expect("a program");
@@ -66,21 +68,15 @@ fn layers(criterion: &mut Criterion) {
     }
 }
 
-fn specs(width: usize) -> Vec<BufferSpec> {
-    let spec = |name: &str, values: Vec<f32>| BufferSpec {
-        half: false,
-        name: name.to_owned(),
-        bytes: 4 * values.len() as u64,
-        contents: Contents::Bytes(bytemuck::cast_slice(&values).to_vec()),
-    };
+fn specs(width: usize) -> BufferSpecs {
     let bound = 1.0 / (width as f32).sqrt();
-    vec![
-        spec("z", random(1, BATCH * width, 0.05, 0.95)),
-        spec("weight", random(2, width * width, -bound, bound)),
-        spec("bias", random(3, width, -bound, bound)),
-        spec("output", vec![0.0; BATCH * width]),
-        spec("dual", vec![0.0; BATCH * width]),
-    ]
+    let mut specs = BufferSpecs::default();
+    specs.values("z", &random(1, BATCH * width, 0.05, 0.95));
+    specs.values("weight", &random(2, width * width, -bound, bound));
+    specs.values("bias", &random(3, width, -bound, bound));
+    specs.zeros("output", BATCH * width);
+    specs.zeros("dual", BATCH * width);
+    specs
 }
 
 fn op(activation: &activation::Activation, lift: bool, width: usize) -> Op {

@@ -1,5 +1,5 @@
-// math.wgsl's functions by WGSL's builtins, for the benchmark of what our own cost: fast or not,
-// these are not fit for training (atan may be 4096 ULP off, tanh NaN past 88).
+// The functions of lib/math.wgsl from WGSL's builtins, to measure what our own cost. They are not fit for
+// training, however fast (atan may be 4096 ULP off, tanh NaN past 88).
 
 const F32_MAX: f32 = 3.4028235e38;
 const F32_MIN: f32 = 1.1754944e-38;

@@ -1,8 +1,10 @@
-//! Training steps on the processor, in GFLOP/s and as a share of this machine's own ceiling: the time
-//! that the step's products take alone, in the same run. And the spiral net, by [`bregman::sweep`].
+//! Training steps on the processor, in GFLOP/s and as a share of this machine's ceiling: the time of
+//! the matrix products of a step alone, measured in the same run. And the network of the two spirals,
+//! by [`bregman::sweep`].
 //!
-//! Steps and products alternate, and medians are shown. With `--serve` it answers the driver of
-//! `benches/peers` instead: a line with a network comes in, a line with steps a second goes out.
+//! Steps and products alternate, and the table shows medians. With `--serve` it answers the driver of
+//! `benches/peers` instead: it reads lines that describe a network and answers each with a line of
+//! results, steps per second first.
 
 #![expect(clippy::print_stdout, reason = "the table is the result")]
 
@@ -13,10 +15,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bregman::activation::{ARCTAN, SCALED_ARCTAN};
-use bregman::cpu::{CpuExecutor, Isa};
+use bregman::cpu::CpuExecutor;
 use bregman::data::Dataset;
 use bregman::data::spirals::Spirals;
 use bregman::executor::{Executor, Sgd, Splits};
+use bregman::kernels::Isa;
 use bregman::nn::{Form, Init, LayerKind, Loss, Model};
 use bregman::rng::{Purpose, Stream};
 use bregman::sweep::{self, Run, Sweep};
@@ -25,9 +28,9 @@ use bregman::sweep::{self, Run, Sweep};
 const WIDTH: usize = 784;
 const CLASSES: usize = 10;
 const CASES: [(usize, usize); 3] = [(1, 128), (3, 128), (3, 512)];
-/// Measurements of each kind, in turn.
+/// Number of measurements of each kind; the kinds take turns.
 const ROUNDS: usize = 15;
-/// What one measurement should take, seconds.
+/// The duration of one measurement, in seconds.
 const SLICE: f64 = 0.15;
 
 fn main() {
@@ -83,7 +86,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// A network in training.
+/// A network that is being trained.
 struct Trainer {
     model: Model,
     executor: CpuExecutor,
@@ -98,7 +101,7 @@ impl Trainer {
         let loss = Loss::CrossEntropy;
         let model = Model::new(kind, Form::Dual, &SCALED_ARCTAN, loss, &widths, CLASSES);
         let model = model.expect("a valid network");
-        // Without pattern; the time of a step does not depend on it.
+        // Noise: the time of a step does not depend on the images.
         let samples = 8192;
         let stream = Stream::new(1, Purpose::Digits, 0);
         let train = Dataset {
@@ -133,7 +136,7 @@ impl Trainer {
         }
     }
 
-    /// One after its first step, and the seconds to there from nothing.
+    /// A trainer after its first step, and the seconds that creating it and this step took.
     fn started(layers: usize, batch: usize, kind: LayerKind) -> (Self, f64) {
         let start = Instant::now();
         let mut trainer = Self::new(layers, batch, kind);
@@ -141,7 +144,7 @@ impl Trainer {
         (trainer, start.elapsed().as_secs_f64())
     }
 
-    /// Seconds of `steps` steps.
+    /// Trains `steps` steps and returns the seconds that they took.
     fn train(&mut self, steps: usize) -> f64 {
         let mut left = steps;
         let mut seconds = 0.0;
@@ -161,7 +164,7 @@ impl Trainer {
     }
 }
 
-/// out (m, n) += lhs (m, k) · rhs (k, n), by numbers in memory: strides of rows and columns.
+/// out (m, n) = or += lhs (m, k) · rhs (k, n), with the row and column strides of the operands.
 #[derive(Clone, Copy)]
 struct Product {
     extent: [usize; 3],
@@ -171,8 +174,8 @@ struct Product {
     row: usize,
 }
 
-/// Seconds that the products of one step take alone, each thread on its own rows of `out`, with the
-/// operands laid out as the executor has them, one thread waiting for the others between products.
+/// Seconds that the products of one step take alone. Each thread computes its own rows of `out`, the
+/// operands have the executor's layout, and the threads wait for each other between products.
 fn products(model: &Model, batch: usize, threads: usize, repeats: usize) -> f64 {
     let mut list = Vec::new();
     let stride = if batch.is_multiple_of(512) {
@@ -246,7 +249,7 @@ fn products(model: &Model, batch: usize, threads: usize, repeats: usize) -> f64 
 
 #[derive(Clone, Copy)]
 struct Pointer(*mut f32);
-// SAFETY: the threads write to rows of their own.
+// SAFETY: each thread writes to its own rows only.
 unsafe impl Send for Pointer {}
 
 fn own_rows(p: &Product, thread: usize, threads: usize, out: Pointer, lhs: &[f32], rhs: &[f32]) {
@@ -279,7 +282,8 @@ fn own_rows(p: &Product, thread: usize, threads: usize, out: Pointer, lhs: &[f32
     }
 }
 
-/// Steps a second of the spiral net (3 layers of 2 neurons, arctan, batch 10), summed over `runs`.
+/// Steps per second of the network of the two spirals (3 layers of 2 neurons, arctan, batch 10),
+/// summed over `runs` runs.
 fn spirals(kind: LayerKind, runs: usize) -> f64 {
     let loss = Loss::MeanSquaredError;
     let model = sweep::network(kind, Form::Dual, &ARCTAN, loss, 3).expect("a valid network");
@@ -308,9 +312,10 @@ fn spirals(kind: LayerKind, runs: usize) -> f64 {
     (sweep.steps(data.len()) * runs as u64) as f64 / seconds
 }
 
-/// Answers requests `layers batch kind`; 0 layers is the spiral net, and then batch is the number of
-/// runs. The answer is steps a second, seconds to the end of the first step, and of layers the share of
-/// the ceiling: the products' time over the step's, measured in turn.
+/// Answers requests `layers batch kind`. With 0 layers the network is that of the two spirals, and
+/// `batch` is the number of runs. The answer is the number of steps per second, the seconds to the end
+/// of the first step and, with layers, the share of the ceiling: the time of the products over that
+/// of the step, measured in turns.
 fn serve() {
     let mut trainers: Vec<((usize, usize, LayerKind), Trainer, f64)> = Vec::new();
     for line in std::io::stdin().lock().lines() {

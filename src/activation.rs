@@ -1,28 +1,38 @@
 //! Table 1 of the paper, corrected: the activations ρ with their inverses and slopes.
 //!
 //! Each activation is the inverse ρ = (∇φ)⁻¹ of the gradient of a Legendre function φ (Prop. 4.2).
-//! One const here and one file in `shaders/activation/` define it; everything else iterates
-//! [`ALL`]. The f64 functions are the textbook's, for the reference; [`Twin`] is float32, from
-//! [`crate::math`], the same operations as the WGSL.
+//! An [`Activation`] defines it twice: its f64 functions are the textbook's, for the reference; its
+//! [`Float32`] functions, from [`crate::math`], are the same operations as its WGSL.
 //!
-//! # One's own
+//! # Adding an activation to the crate
 //!
-//! An [`Activation`] of another crate is as good as those here. Softsign, ρ(a) = a / (1 + |a|), is
-//! the inverse of φ′ for φ(t) = −log(1 − |t|) − |t|; φ″ = (1 − |t|)⁻² is at least σ = 1:
+//! 1. A const here, an entry of [`ALL`], and its [`Float32`] functions.
+//! 2. The elementary functions that they need, in `src/math.rs` and `shaders/math.wgsl`.
+//! 3. A file in `shaders/activation/`.
+//! 4. An arm in `src/onnx.rs`.
+//!
+//! `tests/activations.rs` names the places that are missing, and the lists of names outside the
+//! crate.
+//!
+//! # Defining your own activation
+//!
+//! An [`Activation`] of another crate works everywhere but in checkpoints and ONNX files, which name
+//! it. Softsign, ρ(a) = a / (1 + |a|), is the inverse of φ′ for φ(t) = −log(1 − |t|) − |t|;
+//! φ″ = (1 − |t|)⁻² is at least σ = 1:
 //!
 //! ```
 //! use std::sync::Arc;
 //!
-//! use bregman::activation::{Activation, Twin};
-//! use bregman::cpu::{CpuExecutor, Kernels};
+//! use bregman::activation::Activation;
+//! use bregman::cpu::CpuExecutor;
 //! use bregman::data::digits;
 //! use bregman::executor::{Executor, Sgd, Split, Splits};
+//! use bregman::kernels::{Float32, Loops};
 //! use bregman::nn::{Form, Init, LayerKind, Loss, Model};
 //! use bregman::reference::Reference;
-//! use bregman::sweep::cpu::Loops;
 //!
-//! struct Float32;
-//! impl Twin for Float32 {
+//! struct Softsign;
+//! impl Float32 for Softsign {
 //!     fn rho(a: f32) -> f32 { a / (1.0 + a.abs()) }
 //!     fn rho_inv(z: f32) -> f32 { z / (1.0 - z.abs()) }
 //!     fn rho_slope(z: f32) -> f32 { (1.0 - z.abs()) * (1.0 - z.abs()) }
@@ -40,8 +50,7 @@
 //!     rho: |a| a / (1.0 + a.abs()),
 //!     rho_inv: |z| z / (1.0 - z.abs()),
 //!     rho_slope: |z| (1.0 - z.abs()).powi(2),
-//!     kernels: Kernels::of::<Float32>(),
-//!     sweep: Loops::of::<Float32>(),
+//!     loops: Loops::of::<Softsign>(),
 //!     wgsl: "
 //!         const DUAL_MAX: f32 = 3.4028235e38;
 //!         fn rho(a: f32) -> f32 { return a / (1.0 + abs(a)); }
@@ -57,7 +66,7 @@
 //! let parameters = vec![Init::Random.parameters(&model, 0)];
 //! let sgd = Sgd { batch_size: 16, learning_rate: 0.1 };
 //!
-//! // Four steps on the processor are those of the textbook, to float32's rounding.
+//! // Four steps on the processor agree with the textbook to the rounding of float32.
 //! let orders = [(0..64).collect::<Vec<u32>>()];
 //! let mut textbook = Reference::new(&model, &splits, &parameters, sgd)?;
 //! let mut cpu = CpuExecutor::new(&model, Arc::new(splits), parameters, sgd)?;
@@ -71,10 +80,9 @@
 
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2, PI};
 
-use crate::cpu::Kernels;
 use crate::error::{Error, Result};
+use crate::kernels::{Float32, Loops};
 use crate::math;
-use crate::sweep::cpu::Loops;
 
 /// Largest float32 below 1, and the clamp of every ρ⁻¹ whose range ends at ±1: 1 − 2⁻²⁴.
 const BELOW_ONE: f32 = 1.0 - f32::EPSILON / 2.0;
@@ -89,9 +97,10 @@ pub struct Activation {
     pub name: &'static str,
     /// The closure of the range of ρ, which is dom φ.
     pub range: [f64; 2],
-    /// What every argument of ρ⁻¹ is clamped to in float32, so that ρ⁻¹ and 1/h stay finite.
+    /// The interval that every argument of ρ⁻¹ is clamped to in float32, so that ρ⁻¹ and 1/h stay
+    /// finite.
     pub clamp: [f32; 2],
-    /// Where inputs are mapped to unless told otherwise.
+    /// The interval that inputs are mapped to by default.
     pub input_range: [f32; 2],
     /// The dual variable a is kept within ±dual_max: π/2 for sin, whose φ is not Legendre.
     pub dual_max: f32,
@@ -105,30 +114,17 @@ pub struct Activation {
     pub rho_inv: fn(f64) -> f64,
     /// h(z) = ρ′(ρ⁻¹(z)), the slope of ρ from its output, in f64.
     pub rho_slope: fn(f64) -> f64,
-    /// The float32 loops over slices that the CPU executor runs.
-    pub kernels: Kernels,
-    /// The float32 training of many small networks side by side.
-    pub sweep: Loops,
+    /// The float32 loops that executors on the processor run.
+    pub loops: Loops,
     /// The WGSL of `rho`, `rho_inv`, `rho_slope` and `DUAL_MAX`.
     pub wgsl: &'static str,
 }
 
-/// The float32 functions of an activation, operation by operation the same as its WGSL.
-pub trait Twin {
-    /// See [`Activation::dual_max`].
-    const DUAL_MAX: f32 = f32::MAX;
-    /// ρ(a).
-    fn rho(a: f32) -> f32;
-    /// ρ⁻¹(z).
-    fn rho_inv(z: f32) -> f32;
-    /// h(z).
-    fn rho_slope(z: f32) -> f32;
-}
-
-macro_rules! twin {
+/// Defines a type and its [`Float32`] functions.
+macro_rules! float32 {
     ($name:ident, $rho:path, $rho_inv:path, $rho_slope:path $(, $dual_max:expr)?) => {
         struct $name;
-        impl Twin for $name {
+        impl Float32 for $name {
             $(const DUAL_MAX: f32 = $dual_max;)?
             #[inline(always)]
             fn rho(a: f32) -> f32 {
@@ -146,52 +142,52 @@ macro_rules! twin {
     };
 }
 
-twin!(Isru, math::isru_f32, math::isru_inv_f32, math::isru_slope);
-twin!(
+float32!(Isru, math::isru_f32, math::isru_inv_f32, math::isru_slope);
+float32!(
     Sigmoid,
     math::sigmoid_f32,
     math::logit_f32,
     math::sigmoid_slope
 );
-twin!(
+float32!(
     Softplus,
     math::softplus_f32,
     math::softplus_inv_f32,
     math::softplus_slope
 );
-twin!(Arctan, math::atan_f32, math::tan_f32, math::arctan_slope);
-twin!(
+float32!(Arctan, math::atan_f32, math::tan_f32, math::arctan_slope);
+float32!(
     ScaledArctan,
     math::scaled_arctan_f32,
     math::scaled_arctan_inv_f32,
     math::scaled_arctan_slope
 );
-twin!(Tanh, math::tanh_f32, math::artanh_f32, math::tanh_slope);
-twin!(
+float32!(Tanh, math::tanh_f32, math::artanh_f32, math::tanh_slope);
+float32!(
     Sin,
     math::sin_f32,
     math::asin_f32,
     math::sin_slope,
     std::f32::consts::FRAC_PI_2
 );
-twin!(
+float32!(
     Arcsinh,
     math::asinh_f32,
     math::sinh_f32,
     math::arcsinh_slope
 );
-twin!(
+float32!(
     Identity,
     std::convert::identity,
     std::convert::identity,
     one
 );
 
-twin!(Relu, relu, std::convert::identity, relu_slope);
+float32!(Relu, relu, std::convert::identity, relu_slope);
 
 #[inline(always)]
 fn relu(a: f32) -> f32 {
-    // Lets NaN through, so that a diverged run stays visible.
+    // NaN stays NaN, so that a diverged run stays visible.
     if a < 0.0 { 0.0 } else { a }
 }
 
@@ -210,10 +206,10 @@ fn x_ln_x(x: f64) -> f64 {
     if x == 0.0 { 0.0 } else { x * x.ln() }
 }
 
-/// Li₂(x) = Σ xᵏ/k² for 0 ≤ x ≤ 1. Past ½, where the series is slow, by Euler's reflection
-/// Li₂(x) + Li₂(1 − x) = π²/6 − log x log(1 − x).
+/// Li₂(x) = Σ xᵏ/k² for 0 ≤ x ≤ 1. Beyond ½, where the series converges slowly, Euler's reflection
+/// Li₂(x) + Li₂(1 − x) = π²/6 − log x log(1 − x) is used.
 fn dilogarithm(x: f64) -> f64 {
-    /// 2⁻⁶⁰ of the last term at ½ are beyond f64.
+    /// The last term at ½ is 2⁻⁶⁰/60², which no longer changes an f64.
     const TERMS: i32 = 60;
     if x > 0.5 {
         let logarithms = if x == 1.0 { 0.0 } else { x.ln() * (-x).ln_1p() };
@@ -235,8 +231,7 @@ pub const ISRU: Activation = Activation {
     rho: |a| a / 1.0f64.hypot(a),
     rho_inv: |z| z / ((1.0 - z) * (1.0 + z)).sqrt(),
     rho_slope: |z| ((1.0 - z) * (1.0 + z)).powf(1.5),
-    kernels: Kernels::of::<Isru>(),
-    sweep: Loops::of::<Isru>(),
+    loops: Loops::of::<Isru>(),
     wgsl: include_str!("../shaders/activation/isru.wgsl"),
 };
 
@@ -255,8 +250,7 @@ pub const SIGMOID: Activation = Activation {
     },
     rho_inv: |z| (z / (1.0 - z)).ln(),
     rho_slope: |z| z * (1.0 - z),
-    kernels: Kernels::of::<Sigmoid>(),
-    sweep: Loops::of::<Sigmoid>(),
+    loops: Loops::of::<Sigmoid>(),
     wgsl: include_str!("../shaders/activation/sigmoid.wgsl"),
 };
 
@@ -272,8 +266,7 @@ pub const SOFTPLUS: Activation = Activation {
     rho: |a| a.max(0.0) + (-a.abs()).exp().ln_1p(),
     rho_inv: |z| z + (-(-z).exp_m1()).ln(),
     rho_slope: |z| -(-z).exp_m1(),
-    kernels: Kernels::of::<Softplus>(),
-    sweep: Loops::of::<Softplus>(),
+    loops: Loops::of::<Softplus>(),
     wgsl: include_str!("../shaders/activation/softplus.wgsl"),
 };
 
@@ -289,8 +282,7 @@ pub const ARCTAN: Activation = Activation {
     rho: f64::atan,
     rho_inv: f64::tan,
     rho_slope: |z| z.cos().powi(2),
-    kernels: Kernels::of::<Arctan>(),
-    sweep: Loops::of::<Arctan>(),
+    loops: Loops::of::<Arctan>(),
     wgsl: include_str!("../shaders/activation/arctan.wgsl"),
 };
 
@@ -308,8 +300,7 @@ pub const SCALED_ARCTAN: Activation = Activation {
     rho_inv: |z| (FRAC_PI_2 * z).tan(),
     // cos(πz/2), written so that it is 0 at ±1.
     rho_slope: |z| FRAC_2_PI * (FRAC_PI_2 * (1.0 - z.abs())).sin().powi(2),
-    kernels: Kernels::of::<ScaledArctan>(),
-    sweep: Loops::of::<ScaledArctan>(),
+    loops: Loops::of::<ScaledArctan>(),
     wgsl: include_str!("../shaders/activation/scaled_arctan.wgsl"),
 };
 
@@ -327,8 +318,7 @@ pub const TANH: Activation = Activation {
     // atanh of std is not exactly odd.
     rho_inv: |z| z.abs().atanh().copysign(z),
     rho_slope: |z| (1.0 - z) * (1.0 + z),
-    kernels: Kernels::of::<Tanh>(),
-    sweep: Loops::of::<Tanh>(),
+    loops: Loops::of::<Tanh>(),
     wgsl: include_str!("../shaders/activation/tanh.wgsl"),
 };
 
@@ -344,8 +334,7 @@ pub const SIN: Activation = Activation {
     rho: |a| a.clamp(-FRAC_PI_2, FRAC_PI_2).sin(),
     rho_inv: f64::asin,
     rho_slope: |z| ((1.0 - z) * (1.0 + z)).sqrt(),
-    kernels: Kernels::of::<Sin>(),
-    sweep: Loops::of::<Sin>(),
+    loops: Loops::of::<Sin>(),
     wgsl: include_str!("../shaders/activation/sin.wgsl"),
 };
 
@@ -361,8 +350,7 @@ pub const ARCSINH: Activation = Activation {
     rho: f64::asinh,
     rho_inv: f64::sinh,
     rho_slope: |z| 1.0 / z.cosh(),
-    kernels: Kernels::of::<Arcsinh>(),
-    sweep: Loops::of::<Arcsinh>(),
+    loops: Loops::of::<Arcsinh>(),
     wgsl: include_str!("../shaders/activation/arcsinh.wgsl"),
 };
 
@@ -378,13 +366,12 @@ pub const IDENTITY: Activation = Activation {
     rho: |a| a,
     rho_inv: |z| z,
     rho_slope: |_| 1.0,
-    kernels: Kernels::of::<Identity>(),
-    sweep: Loops::of::<Identity>(),
+    loops: Loops::of::<Identity>(),
     wgsl: include_str!("../shaders/activation/identity.wgsl"),
 };
 
-/// max(a, 0), for convolutions alone: it has no inverse, so it is no row of Table 1, no layer's
-/// activation, and its `rho_inv` is called by nothing.
+/// max(a, 0), for convolutions only: it has no inverse, so it is not in Table 1, cannot be the
+/// activation of a layer, and its `rho_inv` is never called.
 pub static RELU: Activation = Activation {
     name: "relu",
     range: [0.0, f64::INFINITY],
@@ -396,8 +383,7 @@ pub static RELU: Activation = Activation {
     rho: |a| a.max(0.0),
     rho_inv: |z| z,
     rho_slope: |z| if z > 0.0 { 1.0 } else { 0.0 },
-    kernels: Kernels::of::<Relu>(),
-    sweep: Loops::of::<Relu>(),
+    loops: Loops::of::<Relu>(),
     wgsl: include_str!("../shaders/activation/relu.wgsl"),
 };
 

@@ -91,6 +91,7 @@ pub mod error;
 pub mod executor;
 pub mod files;
 pub mod gpu;
+pub mod kernels;
 pub mod kind;
 pub mod math;
 pub mod nn;

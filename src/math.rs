@@ -1,32 +1,32 @@
 //! Elementary functions in `f32`, the twin of `shaders/math.wgsl`.
 //!
 //! A shading language promises little about its built-in functions (`atan` may be off by 4096
-//! units in the last place, `tanh` may be NaN past 88), and the C library's are calls that stop a
-//! loop from vectorising. These functions are ours on both sides: the same names, coefficients
-//! and operations, term by term, from `+ − × ÷ sqrt abs`, selects and bit operations. They have
-//! no branches, so a loop over a slice becomes vector code.
+//! units in the last place, `tanh` may be NaN beyond 88), and those of the C library are calls that
+//! keep a loop from vectorising. These functions are our own on both sides: the same names,
+//! coefficients and operations, term by term, from `+ − × ÷ sqrt abs`, selects and bit operations.
+//! They have no branches, so a loop over a slice becomes vector code.
 //!
 //! # Conventions
 //!
 //! - An infinite argument counts as ±[`f32::MAX`], and so does a result that would overflow.
 //! - Outside its domain a function takes the value (or the limit, ±`f32::MAX`) at the domain's
 //!   nearest end. No number gives NaN; NaN gives NaN, so that a diverged run stays visible.
-//! - A result below 2⁻¹²⁶ may be 0: always where it comes from exp, elsewhere on GPUs that flush.
-//! - Odd functions are exactly odd: they work on |x| and put the sign back.
-//! - Each function states its domain (all reals if nothing is said), the worst error over all of
-//!   its arguments in units in the last place (ULP), and its method.
+//! - A result below 2⁻¹²⁶ may be 0: always where it comes from exp, and otherwise on GPUs that flush
+//!   subnormal numbers.
+//! - Odd functions are exactly odd: they compute with |x| and restore the sign.
+//! - Each function states its domain (all reals unless stated) and its method.
 //!
-//! # Against regrouping
+//! # Protection from regrouping
 //!
 //! Shader compilers may regroup sums: (c₁ − x) − c₂ becomes (c₁ − c₂) − x, and n·hi + n·lo becomes
 //! n·(hi + lo), which undoes every reduction in two parts. In the shader an `opaque` stands between
-//! such parts: a bit operation that changes no value, and that no compiler moves the other part
-//! across. Powers of two that might overflow are added to the exponent's bits for the same reason.
+//! such parts: a bit operation that changes no value, and across which no compiler moves the other
+//! part. Powers of two that might overflow are added to the bits of the exponent for the same reason.
 //!
 //! The polynomials are minimax fits in relative error, their coefficients rounded to `f32` one
-//! after the other from the lowest; `tests/coefficients.rs` derives them.
+//! after another from the lowest; `tests/coefficients.rs` derives them.
 
-/// The polynomials' coefficients, lowest power first, and the constants that come in two parts.
+/// The coefficients of the polynomials, lowest power first, and the constants stored in two parts.
 pub mod coefficients {
     /// (expm1 r − r) / r² in r, |r| ≤ 0.35.
     pub const EXPM1: [f32; 6] = [
@@ -132,11 +132,11 @@ const F32_MIN: f32 = f32::MIN_POSITIVE;
 const F32_MIN_BITS: i32 = 0x0080_0000;
 /// 2⁻²⁴, the smallest 1 − z above 0.
 const TINY: f32 = 5.9604645e-8;
-/// 1.5 · 2¹⁰: a sum with it has 13 bits below the point, so that the bits are a fixed-point number.
+/// 1.5 · 2¹⁰: a sum with it has 13 bits below the binary point, so its bits are a fixed-point number.
 const FIXED: f32 = 1536.0;
 const FIXED_BITS: i32 = 0x44c0_0000;
 const FIXED_HALF: i32 = 1 << 12;
-/// 2²³ and its exponent: brings subnormals into the normal range.
+/// 2²³, which brings subnormals into the normal range, and the exponent that undoes it.
 const SUBNORMAL_SCALE: f32 = 8388608.0;
 const SUBNORMAL_EXPONENT: i32 = -23;
 /// The bits of √½, the lower end of the reduced logarithm's mantissa, and of 1.
@@ -161,7 +161,7 @@ fn at_least(x: f32, bound: f32) -> f32 {
     select(x, bound, x < bound)
 }
 
-/// x, for |x| < 2. Rust keeps to the order of operations that is written; shader compilers do not.
+/// x, for |x| < 2. Rust keeps the order of operations as written; shader compilers do not.
 #[inline(always)]
 fn opaque(x: f32) -> f32 {
     x
@@ -221,8 +221,8 @@ fn exp_times_pow2(x: f32, j: i32) -> f32 {
     select(b, select(0.0, y, normal), b <= F32_MAX)
 }
 
-/// log(2ʲ u) for u positive, normal and finite. If `split`, u is 1 + x rounded, and the error
-/// of rounding is made good: 1 + f = 2⁻ᵏ (1 + x) is taken from x itself.
+/// log(2ʲ u) for u positive, normal and finite. With `split`, u is 1 + x rounded, and the rounding
+/// error is corrected: 1 + f = 2⁻ᵏ (1 + x) is computed from x itself.
 #[inline(always)]
 fn log_of_sum(u: f32, x: f32, split: bool, j: i32) -> f32 {
     let offset = (u.to_bits() as i32).wrapping_sub(SQRT_HALF_BITS);
@@ -244,7 +244,7 @@ pub fn exp_f32(x: f32) -> f32 {
 }
 
 /// exp(x) − 1.
-/// As exp, with 2ⁿ (expm1(r) + (1 − 2⁻ⁿ)); the second term is left out, not zero, for n = 0.
+/// As exp, with 2ⁿ (expm1(r) + (1 − 2⁻ⁿ)); for n = 0 the second term is omitted, not computed as 0.
 #[inline(always)]
 pub fn expm1_f32(x: f32) -> f32 {
     let b = at_least(at_most(x, EXP_END), -18.0);
@@ -349,7 +349,7 @@ pub fn atan_f32(x: f32) -> f32 {
 }
 
 /// (2/π) atan(x).
-/// As atan, with what 2/π as an `f32` lacks in P; beyond 1, 1 − (2/π) atan(1 / x).
+/// As atan, with the rounding error of 2/π added to P; beyond 1, 1 − (2/π) atan(1 / x).
 #[inline(always)]
 pub fn scaled_arctan_f32(x: f32) -> f32 {
     let a = at_most(x.abs(), F32_MAX);
@@ -445,7 +445,7 @@ pub fn softplus_inv_f32(z: f32) -> f32 {
 }
 
 /// a / √(1 + a²).
-/// As it stands; from 2²⁰ on the quotient is 1.
+/// Computed as written; from 2²⁰ on the quotient is 1.
 #[inline(always)]
 pub fn isru_f32(a: f32) -> f32 {
     let b = at_most(a.abs(), 1048576.0);
@@ -462,14 +462,14 @@ pub fn isru_inv_f32(z: f32) -> f32 {
 }
 
 /// Slope of tanh at the output z: 1 − z², |z| ≤ 1.
-/// As (1 − z)(1 + z).
+/// Computed as (1 − z)(1 + z).
 #[inline(always)]
 pub fn tanh_slope(z: f32) -> f32 {
     at_most(at_least((1.0 - z) * (1.0 + z), 0.0), 1.0)
 }
 
 /// Slope of the sigmoid at the output z: z (1 − z), 0 ≤ z ≤ 1.
-/// As it stands.
+/// Computed as written.
 #[inline(always)]
 pub fn sigmoid_slope(z: f32) -> f32 {
     at_most(at_least(z * (1.0 - z), 0.0), 0.25)

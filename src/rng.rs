@@ -2,9 +2,9 @@
 //! easy as 1, 2, 3", SC 2011).
 //!
 //! A number is a pure function of (seed, purpose, stream, index), so every executor draws the same
-//! ones in any order, and realization r of a run with seed s is the run with seed s + r.
+//! numbers in any order, and realization r of a run with seed s is the run with seed s + r.
 
-/// What the numbers are for; each purpose has its own streams.
+/// What the numbers are used for; each purpose has its own streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Purpose {
@@ -14,12 +14,13 @@ pub enum Purpose {
     Shuffle = 1,
     /// Generated digits; the stream is the sample.
     Digits = 2,
-    /// Points of two spirals; the stream is twice the split, train or test, plus the class.
+    /// Points of two spirals; the stream is 2 · split + class, the split being 0 for training and 1
+    /// for test.
     Spirals = 3,
-    /// Features left out in training; the stream is the step.
-    Dropout = 5,
     /// Samples on which a proposition is checked; the stream is the draw.
     Proposition = 4,
+    /// Features dropped in training; the stream is the step.
+    Dropout = 5,
 }
 
 /// One stream of random numbers, addressed by index.
@@ -75,9 +76,9 @@ pub fn sample_order(seed: u64, epoch: u32, n: usize) -> Vec<u32> {
     order
 }
 
-/// [`sample_order`] of `order.len()` samples without an allocation; `picks` is scratch memory for as
-/// many numbers, in whole blocks of 4. All are drawn first, in a loop that vectorises: number
-/// 4b + w is kept at place b of the w-th quarter.
+/// [`sample_order`] of `order.len()` samples without an allocation; `picks` is scratch memory for the
+/// same number of samples, rounded up to a multiple of 4. All numbers are drawn first, in a loop that
+/// vectorises: number 4b + w is stored at place b of the w-th quarter.
 #[inline(always)]
 pub fn sample_order_into(seed: u64, epoch: u32, order: &mut [u32], picks: &mut [u32]) {
     let stream = Stream::new(seed, Purpose::Shuffle, epoch);
@@ -151,7 +152,7 @@ mod tests {
         );
     }
 
-    /// Against the algorithm as textbooks have it, one number after the other.
+    /// Compared with the textbook algorithm, one number after another.
     #[test]
     fn sample_order_is_fisher_and_yates() {
         for n in [1, 2, 3, 4, 5, 63, 1000] {

@@ -1,10 +1,14 @@
-//! What every activation promises, through its description and in both precisions: the f64
-//! functions of the reference and, through the loops that the CPU executor runs, the f32 ones.
+//! The properties of every activation in both precisions: the f64 functions of the reference and,
+//! through the loops that the CPU executor runs, the f32 functions.
 //!
 //! The bounds of the f32 functions over all their arguments are in `tests/math.rs`.
 
+use std::fs;
+use std::path::Path;
+
 use bregman::activation::{ALL, Activation, by_name};
-use bregman::cpu::Isa;
+use bregman::kernels::Isa;
+use bregman::selftest::functions;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -49,7 +53,7 @@ fn sides() -> impl Iterator<Item = Side> {
             max: f64::MAX,
         };
         let f32_sides = Isa::all().into_iter().map(|isa| {
-            let loops = activation.kernels.on(isa);
+            let loops = activation.loops.dense(isa);
             Side {
                 name: format!("{} in f32, {}", activation.name, isa.name()),
                 activation,
@@ -74,8 +78,8 @@ impl Side {
         power.max(self.least) * self.epsilon
     }
 
-    /// Rising from −max to max: f32 numbers of every magnitude, subnormals and both zeros among
-    /// them, more of them up to ±100, and this precision's extremes.
+    /// Increasing from −max to max: f32 numbers of every magnitude, including subnormals and both
+    /// zeros, more of them up to ±100, and the extremes of this precision.
     fn grid(&self) -> Vec<f64> {
         let magnitudes = (0..=0x7f7f_ffff_u32).step_by(0x1_7fff).map(f32::from_bits);
         let usual = (0..20_000).map(|i| i as f32 * 0.005);
@@ -89,7 +93,7 @@ impl Side {
         grid
     }
 
-    /// The grid's part within the clamp, and what approaches the clamp's ends; f32 numbers.
+    /// The part of the grid within the clamp, and numbers that approach its ends; f32 numbers.
     fn domain(&self) -> Vec<f64> {
         let [low, high] = self.activation.clamp;
         let approach = (1..=24).map(|k| 1.0 - 2f32.powi(-k));
@@ -101,7 +105,7 @@ impl Side {
             .collect()
     }
 
-    /// The range's ends, rounded into it.
+    /// The ends of the range, rounded into it.
     fn ends(&self) -> [f64; 2] {
         self.activation.range.map(|end| {
             let rounded = (end as f32).abs();
@@ -119,6 +123,68 @@ impl Side {
         let [low, high] = self.activation.range;
         low == -high
     }
+}
+
+/// An activation is a const with its float32 functions, functions in `math` on both sides that are
+/// tested, a WGSL file, and an entry in each list below. This names what a new one still lacks.
+#[test]
+fn every_activation_is_in_every_place() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| {
+        fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
+    let tested = functions::all();
+    let documents: String = fs::read_dir(root.join("assets"))
+        .expect("assets")
+        .filter_map(|entry| Some(format!("assets/{}", entry.ok()?.file_name().to_str()?)))
+        .filter(|path| path.ends_with(".md"))
+        .chain(["README.md".to_owned()])
+        .map(|path| read(&path))
+        .collect();
+    let onnx = read("src/onnx.rs");
+    let mut missing = Vec::new();
+    let mut check = |there: bool, place: String| {
+        if !there {
+            missing.push(place);
+        }
+    };
+    for activation in &ALL {
+        let name = activation.name;
+        let word = name.replace('-', "_");
+        let wgsl = format!("shaders/activation/{word}.wgsl");
+        check(
+            root.join(&wgsl).exists() && read(&wgsl) == activation.wgsl,
+            wgsl,
+        );
+        for called in activation.wgsl.split('(') {
+            let apart = |c: char| !c.is_alphanumeric() && c != '_';
+            let called = called.rsplit(apart).next().unwrap_or_default();
+            let is_ours = called.ends_with("_f32") || called.ends_with("_slope");
+            if is_ours && called != "rho_slope" {
+                let known = tested.iter().any(|function| function.name == called);
+                check(known, format!("{called} in selftest::functions::all"));
+            }
+        }
+        // One arm for ρ, one for ρ⁻¹.
+        let arms = onnx.matches(&format!("\"{name}\" =>")).count();
+        check(arms == 2, format!("{name} in src/onnx.rs"));
+        for list in ["assets/bregman.py", "tests/forward.py"] {
+            let entry = format!("\"{name}\": (");
+            check(read(list).contains(&entry), format!("{name} in {list}"));
+        }
+        let listed = documents.contains(&format!("`{name}`"));
+        check(listed, format!("{name} in README.md or assets/*.md"));
+    }
+    // A const that is not in ALL would be in no test.
+    let source = read("src/activation.rs");
+    for definition in source.split("pub const ").skip(1) {
+        if let Some((word, _)) = definition.split_once(": Activation =") {
+            let name = word.to_lowercase().replace('_', "-");
+            let listed = ALL.iter().any(|activation| activation.name == name);
+            check(listed, format!("{word} in activation::ALL"));
+        }
+    }
+    assert!(missing.is_empty(), "missing: {}", missing.join(", "));
 }
 
 #[test]
@@ -165,7 +231,7 @@ fn round_trip() {
     }
 }
 
-/// Both precisions are one function: to 4 ULP of f32, and one for f64, which cancels near a = 0.
+/// Both precisions agree to 4 ULP of f32, and one more for f64, which cancels near a = 0.
 #[test]
 fn twins_agree() {
     let (wide, narrow): (Vec<Side>, Vec<Side>) =
@@ -283,11 +349,11 @@ fn phi_has_its_limits_at_the_ends() {
     assert_eq!(ends("scaled-arctan"), [f64::INFINITY; 2]);
 }
 
-/// ρ of any finite number is a number in the range, never falls, and far out reaches the range's
-/// ends.
+/// ρ of any finite number is in the range, never decreases, and reaches the ends of the range for
+/// large arguments.
 ///
-/// What wavers is the last bit that the C library gives in f64, and isru in f32: near 1 each of its
-/// three roundings is worth up to 1 ULP, up here and down there.
+/// Exceptions are the last bit of the C library in f64, and isru in f32: near 1 each of its three
+/// roundings changes the result by up to 1 ULP in either direction.
 #[test]
 fn rho_rises_within_its_range_and_saturates() {
     for side in sides() {
@@ -324,13 +390,13 @@ fn rho_rises_within_its_range_and_saturates() {
     }
 }
 
-/// In f32, as `bregman::math` has it, infinite arguments are far out too.
+/// In f32, infinite arguments count as large ones, by the conventions of `bregman::math`.
 #[test]
 fn infinities_saturate() {
     for side in sides().filter(|side| side.epsilon != f64::EPSILON) {
         let far = (side.rho)(&[-side.max, side.max]);
         let beyond = (side.rho)(&[f64::NEG_INFINITY, f64::INFINITY]);
-        // The identity passes them on, as it does everything.
+        // The identity returns them.
         if side.activation.name == "identity" {
             assert_eq!(beyond, [f64::NEG_INFINITY, f64::INFINITY]);
         } else {
@@ -339,7 +405,7 @@ fn infinities_saturate() {
     }
 }
 
-/// What the clamp is for: within it ρ⁻¹ and 1/h are finite.
+/// Within the clamp ρ⁻¹ and 1/h are finite.
 #[test]
 fn inverse_is_finite_within_the_clamp() {
     for side in sides() {
@@ -357,7 +423,7 @@ fn inverse_is_finite_within_the_clamp() {
     }
 }
 
-/// NaN is passed on, so that a diverged run stays visible.
+/// NaN stays NaN, so that a diverged run stays visible.
 #[test]
 fn nan_stays_nan() {
     for side in sides() {
@@ -377,7 +443,7 @@ fn nan_stays_nan() {
 #[test]
 fn odd_functions_are_exactly_odd() {
     let odd: Vec<Side> = sides().filter(Side::is_odd).collect();
-    let all_but_sigmoid_and_softplus = 7 * (1 + Isa::all().len());
+    let all_but_sigmoid_and_softplus = (ALL.len() - 2) * (1 + Isa::all().len());
     assert_eq!(odd.len(), all_but_sigmoid_and_softplus);
     let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits);
     for side in odd {
@@ -398,7 +464,7 @@ fn activations() -> impl Strategy<Value = &'static Activation> {
     (0..ALL.len()).prop_map(|i| &ALL[i])
 }
 
-/// Any finite f32, by its bits: every magnitude is as likely as another.
+/// Any finite f32, by its bits: every magnitude is equally likely.
 fn finite() -> impl Strategy<Value = f32> {
     any::<u32>()
         .prop_map(f32::from_bits)
@@ -418,26 +484,26 @@ proptest! {
     #[test]
     fn rho_is_monotone_within_its_range(activation in activations(), x in finite(), y in finite()) {
         let (low, high) = if x <= y { (x, y) } else { (y, x) };
-        let [below, above] = [low, high].map(|a| at(activation.kernels.on(Isa::widest()).rho, a));
+        let [below, above] = [low, high].map(|a| at(activation.loops.dense(Isa::widest()).rho, a));
         let slack = 8.0 * f32::EPSILON * below.abs().max(above.abs());
         prop_assert!(below <= above + slack, "{activation:?}: ρ({low}) = {below}, ρ({high}) = {above}");
         for z in [below, above] {
             let [from, to] = activation.range;
             prop_assert!((from..=to).contains(&f64::from(z)), "{activation:?}: {z}");
-            let h = at(activation.kernels.on(Isa::widest()).rho_slope, z);
+            let h = at(activation.loops.dense(Isa::widest()).rho_slope, z);
             let most = (1.0 / activation.sigma) as f32 * (1.0 + 4.0 * f32::EPSILON);
             prop_assert!((0.0..=most).contains(&h), "{activation:?}: h({z}) = {h}");
         }
     }
 
-    /// ρ⁻¹ of anything, once clamped, is finite, and ρ brings it back: 4 + (½ + 4) κ ULP.
+    /// ρ⁻¹ of any clamped number is finite, and ρ inverts it to 4 + (½ + 4) κ ULP.
     #[test]
     fn rho_inv_of_a_clamped_number_is_finite_and_returns(activation in activations(), z in finite()) {
         let [low, high] = activation.clamp;
         let z = z.clamp(low, high);
-        let a = at(activation.kernels.on(Isa::widest()).rho_inv, z);
+        let a = at(activation.loops.dense(Isa::widest()).rho_inv, z);
         prop_assert!(a.is_finite(), "{activation:?}: ρ⁻¹({z}) = {a}");
-        let back = at(activation.kernels.on(Isa::widest()).rho, a);
+        let back = at(activation.loops.dense(Isa::widest()).rho, a);
         let slope = (activation.rho_slope)(f64::from(z));
         let kappa = if z == 0.0 { 0.0 } else { f64::from(a.abs()) * slope / f64::from(z.abs()) };
         let spacing = f64::from(z.abs().max(f32::MIN_POSITIVE)) * f64::from(f32::EPSILON);

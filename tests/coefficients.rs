@@ -304,7 +304,7 @@ fn constants_in_two_parts() {
 /// The shader writes the same numbers, digit for digit.
 #[test]
 fn shader_has_the_same_constants() {
-    let shader = include_str!("../shaders/math.wgsl");
+    let shader = include_str!("../shaders/lib/math.wgsl");
     let code: String = shader
         .lines()
         .filter(|line| !line.starts_with("//"))

@@ -1,13 +1,14 @@
-//! The CPU executor against the reference: ten steps of SGD, every loss and every parameter.
+//! The CPU executor compared with the reference: ten steps of SGD, every loss and every parameter.
 
 mod common;
 
 use std::sync::Arc;
 
 use bregman::activation::{self, Activation};
-use bregman::cpu::{CpuExecutor, Isa};
+use bregman::cpu::CpuExecutor;
 use bregman::error::Error;
 use bregman::executor::{BatchMetrics, Executor, Sgd, Split, Splits};
+use bregman::kernels::Isa;
 use bregman::nn::{Form, LayerKind, Loss, Model, Parameters};
 use bregman::reference::Reference;
 use bregman::rng;
@@ -90,7 +91,7 @@ fn a_resumed_run_is_the_whole_run_to_the_bit() {
     }
 }
 
-/// A network with work for three threads, and data with a short last batch.
+/// A network with enough work for three threads, and data with a short last batch.
 fn large(
     (kind, form): (LayerKind, Form),
     activation: &'static Activation,
@@ -114,7 +115,7 @@ fn large(
     (model, splits, sgd)
 }
 
-/// An epoch and two evaluations of [`large`] on so many threads.
+/// An epoch and two evaluations of [`large`] on `threads` threads.
 fn large_run(
     (model, splits, sgd): &(Model, Splits, Sgd),
     threads: usize,
@@ -142,7 +143,7 @@ fn large_run(
     })
 }
 
-/// How work falls to threads, and which instructions do it, changes no bit.
+/// Neither the number of threads nor the instruction set changes a bit.
 #[test]
 fn threads_and_instructions_change_no_bit() {
     for kind in KINDS {
@@ -164,8 +165,8 @@ fn threads_and_instructions_change_no_bit() {
     }
 }
 
-/// The same network against the reference: one epoch, to the roundings of its three steps, each of
-/// sums of up to 523 terms, times 8 for what the two hidden layers may make of them.
+/// The same network compared with the reference for one epoch, to the roundings of its three steps,
+/// each of sums of up to 523 terms, times 8 for their growth through the two hidden layers.
 #[test]
 fn large_networks_agree_with_the_reference() {
     for kind in KINDS {
@@ -197,7 +198,7 @@ fn large_networks_agree_with_the_reference() {
     }
 }
 
-/// What a member of the team meets, the caller hears of; nobody waits for ever.
+/// A panic of a member of the team reaches the caller; no member waits for ever.
 #[test]
 #[should_panic(expected = "progress")]
 fn a_panic_ends_the_team() {
@@ -250,7 +251,7 @@ fn saturated_networks_stay_finite() {
     }
 }
 
-/// With W = 0 and b = 0 a hundred layers in dual form give what one gives, which is a round trip.
+/// With W = 0 and b = 0 a hundred layers in dual form give the same as one, ρ(ρ⁻¹(z)).
 #[test]
 fn a_hundred_layers_are_the_identity() {
     for activation in &activation::ALL {
@@ -268,7 +269,7 @@ fn a_hundred_layers_are_the_identity() {
         };
         let [one, hundred] = [1, 100].map(|layers| {
             let model = model(layers).expect("a network");
-            // The head is the identity: the losses tell what comes out.
+            // The head is the identity: the losses depend on the last layer's output.
             let mut parameters = Parameters::zeros(&model);
             parameters
                 .head

@@ -1,5 +1,5 @@
-//! The gradients of the f64 reference against central differences, tensor by tensor; its two forms
-//! against each other, and its standard layer against its Euclidean one where they are the same.
+//! The gradients of the f64 reference, compared with central differences, tensor by tensor; its two
+//! forms compared with each other, and its standard layer with its Euclidean one where they agree.
 
 use bregman::activation::{self, Activation};
 use bregman::nn::cnn::{BlockSpec, Cnn, Dropout};
@@ -7,14 +7,7 @@ use bregman::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
 use bregman::reference::cnn::dropout_factors;
 use bregman::reference::{Trace, forward_with, gradients_with, loss_and_gradient};
 use bregman::rng::{Purpose, Stream};
-
-/// Every kind of layer; only the Bregman layer has two forms.
-const KINDS: [(LayerKind, Form); 4] = [
-    (LayerKind::Standard, Form::Dual),
-    (LayerKind::Euclidean, Form::Dual),
-    (LayerKind::Bregman, Form::Dual),
-    (LayerKind::Bregman, Form::Primal),
-];
+use bregman::selftest::networks::KINDS;
 
 /// Without M; and with M first, then a layer that carries a, then M again.
 const SQUARE: &[usize] = &[4, 4, 4];
@@ -239,7 +232,7 @@ fn assert_same(left: &Case, right: &Case, tolerance: f64) {
     }
 }
 
-/// How many of `values` are true, and how many are not.
+/// The number of `values` that are true, and of those that are not.
 fn count(values: impl Iterator<Item = bool>) -> [usize; 2] {
     values.fold(
         [0, 0],
@@ -268,9 +261,11 @@ fn gradients_are_difference_quotients() {
 #[test]
 fn gradients_of_convolutions_are_difference_quotients() {
     for kind in KINDS {
-        for (i, activation) in activation::ALL.iter().enumerate() {
+        // Every activation behind the convolutions, with another one inside them.
+        let inside = activation::ALL.iter().cycle().skip(3);
+        for (activation, inside) in activation::ALL.iter().zip(inside) {
             for hidden in [&[8, 8][..], &[5, 5]] {
-                let conv_activations = [&activation::RELU, &activation::ALL[(i + 3) % 9]];
+                let conv_activations = [&activation::RELU, inside];
                 for (conv_activation, probability) in
                     conv_activations.into_iter().zip([None, Some(0.3)])
                 {
@@ -284,7 +279,7 @@ fn gradients_of_convolutions_are_difference_quotients() {
     }
 }
 
-/// Where sin's a₀ = f is limited nothing flows back to the convolutions.
+/// Where a₀ = f of sin is limited, no gradient reaches the convolutions.
 #[test]
 fn no_gradient_reaches_convolutions_where_sin_is_limited() {
     for kind in KINDS {
@@ -302,7 +297,7 @@ fn no_gradient_reaches_convolutions_where_sin_is_limited() {
     }
 }
 
-/// A clamped u is constant: nothing flows back through ρ⁻¹, neither to M nor to the layer below.
+/// A clamped u is constant: no gradient passes through ρ⁻¹, neither to M nor to the layer below.
 #[test]
 fn no_gradient_passes_an_active_clamp() {
     for form in [Form::Dual, Form::Primal] {
@@ -310,7 +305,7 @@ fn no_gradient_passes_an_active_clamp() {
             for widths in [SQUARE, MIXED] {
                 let kind = (LayerKind::Bregman, form);
                 let mut case = Case::new(kind, activation, widths, LOSSES[0]);
-                // Within what u spreads over.
+                // Within the spread of u.
                 case.model.clamp = [0.38, 0.52];
                 let [low, high] = case.model.clamp.map(f64::from);
                 let trace = case.trace();
@@ -327,7 +322,7 @@ fn no_gradient_passes_an_active_clamp() {
     }
 }
 
-/// Where sin's a is limited to ±π/2 it is constant, for ρ and, in dual form, for the skip.
+/// Where a of sin is limited to ±π/2 it is constant, for ρ and, in dual form, for the skip.
 #[test]
 fn no_gradient_passes_where_sin_is_limited() {
     for kind in KINDS {
@@ -339,7 +334,8 @@ fn no_gradient_passes_where_sin_is_limited() {
                 }
             }
             let z = case.trace().z;
-            // What the skip must not carry: a unit is limited, the same of the next layer is not.
+            // The case that the skip must not carry: a unit is limited, and the same unit of the
+            // next layer is not.
             let mut units = z[1].iter().zip(&z[2]);
             assert!(
                 !case.model.is_dual() || units.any(|(z, next)| z.abs() == 1.0 && next.abs() < 1.0),
@@ -355,7 +351,7 @@ fn no_gradient_passes_where_sin_is_limited() {
     }
 }
 
-/// Both forms are one function where no clamp is active.
+/// Both forms are the same function where no clamp is active.
 ///
 /// They differ by ρ⁻¹(ρ(a)) − a, some ε (|a| + |z| / h(z)) for each unit on the way; the factor
 /// counts the roundings of three layers, (width + 8) each.

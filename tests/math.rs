@@ -1,9 +1,9 @@
-//! Every function of `bregman::math` against `f64`: the worst error in units in the last place
+//! Every function of `bregman::math` compared with `f64`: the worst error in units in the last place
 //! (ULP) over millions of arguments, range, sign, order across branch points, NaN, round trips;
-//! and the shader's twin of each, computed by hand from what naga reads, bit for bit the same.
+//! and its twin in the shader, computed by an interpreter of naga's tree, to the bit.
 //!
 //! `cargo test --release --test math -- --nocapture` prints the table of errors, and with
-//! `--ignored` the one over every `f32` there is (half an hour).
+//! `--ignored` the table over every `f32` (half an hour).
 
 #![expect(clippy::print_stdout, reason = "the table is what --nocapture is for")]
 
@@ -22,7 +22,7 @@ fn error(case: &Function, x: f32) -> f64 {
     case.error(x, (case.ours)(x), (case.ours)(-x))
 }
 
-/// The worst of what was found at some arguments, and where.
+/// The worst error at some arguments, and where it was found.
 #[derive(Clone, Copy)]
 struct Worst {
     count: usize,
@@ -71,7 +71,7 @@ fn worst_errors() {
     }
 }
 
-/// The bounds that `src/math.rs` states.
+/// [`BOUND`] holds over all arguments.
 #[test]
 #[ignore = "every f32 there is, for every function: half an hour"]
 fn worst_errors_over_all_arguments() {
@@ -99,9 +99,9 @@ fn nan_stays_nan() {
     }
 }
 
-/// What lies past a branch point is never on the wrong side of what lies before it: at the point
-/// itself, and among the 64 numbers on either side of where exp's octaves meet. Three
-/// are sums or quotients whose own rounding makes neighbours waver, there as anywhere.
+/// Results keep their order across a branch point: at the point itself, and among the 64 numbers on
+/// either side of the ends of the octaves of exp. Three functions are sums or quotients whose own
+/// rounding can exchange neighbours, there as elsewhere.
 #[test]
 fn order_holds_across_branch_points() {
     for case in all() {
@@ -207,7 +207,7 @@ fn round_trips() {
     }
 }
 
-/// `shaders/math.wgsl` as naga reads it, computed in the order in which it is written.
+/// `shaders/lib/math.wgsl` as naga reads it, computed in the order in which it is written.
 mod shader {
     use naga::{BinaryOperator, Expression, Function, Handle, Literal, MathFunction, Statement};
 
@@ -224,7 +224,7 @@ mod shader {
 
     impl Shader {
         pub fn read() -> Self {
-            let source = include_str!("../shaders/math.wgsl");
+            let source = include_str!("../shaders/lib/math.wgsl");
             Self(naga::front::wgsl::parse_str(source).expect("math.wgsl is valid"))
         }
 

@@ -1,4 +1,4 @@
-//! What a training step is laid out as, without an adapter.
+//! The plan of a training step, checked without an adapter.
 
 use std::collections::HashSet;
 
@@ -18,10 +18,10 @@ fn plan(model: &Model, realizations: usize, fused: bool) -> Plan {
     Plan::new(model, &splits(model), options).expect("a plan")
 }
 
-/// L forward, one head with its loss, L + 1 backward; where a first layer has M, a gather; and an
-/// update of every M.
+/// L layers forward, the head with the loss, and L + 1 backward; a gather if the first layer has M; and an
+/// update of each M.
 #[test]
-fn a_step_of_l_layers_is_2l_plus_3_dispatches_at_most() {
+fn a_step_of_l_layers_is_at_most_2l_plus_3_dispatches_and_the_updates_of_m() {
     for Case { name, model } in cases() {
         let layers = model.layers.len();
         let mixes = model.layers.iter().filter(|layer| layer.mix).count();
@@ -36,7 +36,7 @@ fn a_step_of_l_layers_is_2l_plus_3_dispatches_at_most() {
     }
 }
 
-/// More outputs than labels can name, which the head's kernel does not take: the loss follows in a dispatch
+/// The head's kernel takes no more outputs than a label can name: with more, the loss follows in a dispatch
 /// of its own.
 #[test]
 fn outputs_beyond_all_labels_take_one_dispatch_more() {
@@ -50,7 +50,7 @@ fn outputs_beyond_all_labels_take_one_dispatch_more() {
     }
 }
 
-/// Weights trade places with where they are updated to, and nothing else does.
+/// Each weight, and nothing else, has a second buffer with which it is swapped after a step.
 #[test]
 fn weights_alone_come_in_pairs() {
     for Case { name, model } in cases() {
@@ -68,8 +68,8 @@ fn weights_alone_come_in_pairs() {
     }
 }
 
-/// In half precision a step is the same dispatches on half of the memory for weights and activations;
-/// biases and gradients keep theirs.
+/// In half precision a step has the same dispatches and half of the memory for weights and activations;
+/// biases and gradients stay in single precision.
 #[test]
 fn half_precision_halves_weights_and_activations() {
     let tanh = |case: &Case| case.model.activation.name == "tanh";
@@ -83,7 +83,6 @@ fn half_precision_halves_weights_and_activations() {
             let part = half.name.rsplit('.').next();
             let stored = ["weight", "next weight", "z", "a", "u", "mix"];
             let halved = part.is_some_and(|part| stored.contains(&part));
-            // Whether a kernel touches it: the head's z is its input.
             assert!(halved || !half.half, "{name}: {}", half.name);
             let expected = match half.half {
                 true => (single.bytes / 2).next_multiple_of(4),

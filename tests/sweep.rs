@@ -1,10 +1,12 @@
-//! Sweeps on the processor, against the textbook, and against themselves in other company.
+//! Sweeps on the processor, compared with the textbook, and with themselves in different groups,
+//! layouts and instruction sets.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bregman::activation::{self, ARCTAN};
 use bregman::data::spirals::Spirals;
 use bregman::error::Error;
+use bregman::kernels::Isa;
 use bregman::nn::{Form, Init, LayerKind, Loss};
 use bregman::selftest::checks::Checks;
 use bregman::selftest::sweeps;
@@ -12,8 +14,12 @@ use bregman::sweep::cpu::{self, Layout};
 use bregman::sweep::{self, Record, Run, Sweep};
 
 fn train(sweep: &Sweep, data: &Spirals, layout: Option<Layout>) -> Record {
+    train_on(Isa::widest(), sweep, data, layout)
+}
+
+fn train_on(isa: Isa, sweep: &Sweep, data: &Spirals, layout: Option<Layout>) -> Record {
     let sweeps = [sweep.clone()];
-    let mut records = cpu::train_in(&sweeps, data, layout, &|_| {}).expect("a sweep");
+    let mut records = cpu::train_in(&sweeps, data, layout, isa, &|_| {}).expect("a sweep");
     records.remove(0)
 }
 
@@ -33,7 +39,7 @@ fn sweep(kind: LayerKind, form: Form, loss: Loss, layers: usize, runs: u64) -> S
     }
 }
 
-/// Fails with the first thing that is wrong.
+/// Fails with the first failed check.
 fn passes(check: impl FnOnce(&mut Checks)) {
     let mut checks = Checks::new(true);
     checks.begin("sweep");
@@ -67,7 +73,8 @@ fn runs_are_their_seeds() {
     }
 }
 
-/// Alone, among others, in any lane and either layout: the same bits.
+/// A run has the same bits alone, among others, in any lane, in either layout and with any
+/// instructions.
 #[test]
 fn a_run_is_the_same_in_any_company() {
     let [data, _] = Spirals::draw(60, 1);
@@ -84,6 +91,12 @@ fn a_run_is_the_same_in_any_company() {
                 let together = train(&all, &data, Some(Layout::Runs));
                 let samples = train(&all, &data, Some(Layout::Samples));
                 assert_eq!(together, samples, "{kind:?} {form:?} {loss:?}");
+                for isa in Isa::all() {
+                    for layout in [Layout::Runs, Layout::Samples] {
+                        let found = train_on(isa, &all, &data, Some(layout));
+                        assert_eq!(found, together, "{kind:?} {form:?} {loss:?} {}", isa.name());
+                    }
+                }
                 for r in [0, 15, 20] {
                     let mut one = all.clone();
                     one.runs = vec![all.runs[r]];
@@ -98,7 +111,7 @@ fn a_run_is_the_same_in_any_company() {
     }
 }
 
-/// Sweeps beside each other give what they give alone, in their order; steps are counted.
+/// Sweeps give the same results together, in their order, as alone; steps are counted.
 #[test]
 fn sweeps_share_the_cores() {
     let [data, _] = Spirals::draw(30, 1);
@@ -134,9 +147,10 @@ fn sweeps_share_the_cores() {
     assert_eq!(done.into_inner(), expected);
 }
 
-/// Stopped again and again, groups of runs each at their own epoch, sweeps go on to the same end.
+/// Sweeps that are stopped again and again, each group of runs at its own epoch, end with the same
+/// results.
 #[test]
-fn sweeps_go_on_where_they_were() {
+fn stopped_sweeps_continue_to_the_same_end() {
     let [data, _] = Spirals::draw(30, 1);
     let (form, loss) = (Form::Dual, Loss::MeanSquaredError);
     let sweeps = [(LayerKind::Bregman, 40), (LayerKind::Standard, 3)].map(|(kind, runs)| Sweep {
@@ -159,7 +173,7 @@ fn sweeps_go_on_where_they_were() {
             })
             .expect("sweeps");
             stops += 1;
-            assert!(stops < 100, "it never ends as the whole does");
+            assert!(stops < 100, "it never reaches the results of the whole");
         }
         assert!(stops > 1 || patience == 100);
         // 60 samples in batches of 10: none was trained twice.
@@ -167,7 +181,7 @@ fn sweeps_go_on_where_they_were() {
     }
 }
 
-/// Standard layers from W = I and Euclidean ones from W = 0 are one network, trained alike.
+/// Standard layers from W = I and Euclidean layers from W = 0 are the same network and train alike.
 #[test]
 fn deterministic_standard_is_euclidean() {
     let [data, _] = Spirals::draw(100, 2);
@@ -182,9 +196,9 @@ fn deterministic_standard_is_euclidean() {
     }
 }
 
-/// Points whose class shows in a coordinate are learnt; labels at random are not.
+/// Points whose class depends on one coordinate are learnt.
 #[test]
-fn learns_what_there_is() {
+fn learns_a_class_that_depends_on_one_coordinate() {
     for activation in &activation::ALL {
         let [mut data, _] = Spirals::draw(100, 2).map(|s| s.within(activation));
         let middle = data.points.iter().map(|p| p[0]).sum::<f32>() / data.len() as f32;

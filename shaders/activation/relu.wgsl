@@ -1,4 +1,4 @@
-// relu: rho(a) = max(a, 0), h(z) = 1 where z > 0, for convolutions alone; it has no inverse.
+// relu: rho(a) = max(a, 0), h(z) = 1 where z > 0, for convolutions only; it has no inverse.
 // Range [0, ∞). NaN passes, so that a diverged run stays visible.
 const DUAL_MAX: f32 = 3.4028235e38;
 

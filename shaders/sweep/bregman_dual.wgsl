@@ -10,7 +10,7 @@ fn with_skip(z: vec2<f32>, a: vec2<f32>, affine: vec2<f32>) -> vec2<f32> {
 }
 
 fn delta_below(z: vec2<f32>, a: vec2<f32>, g: vec2<f32>, delta: vec2<f32>) -> vec2<f32> {
-    // Only a bound that is finite is ever reached by clamping.
+    // Clamping reaches only a finite bound.
     let open = (abs(a) < vec2(DUAL_MAX)) | vec2(DUAL_MAX >= F32_MAX);
     return slope(z) * g + select(vec2(0.0), delta, open);
 }

@@ -590,7 +590,9 @@ fn page(json: &Value) -> String {
             line("|---|---|---|---|");
             for row in rows {
                 let files: Vec<&str> = row["kernel"].as_str().unwrap_or("").split('+').collect();
-                let tile = files.iter().find_map(|file| file.strip_prefix("tile/"));
+                let tile = files
+                    .iter()
+                    .find_map(|file| file.strip_prefix("product/tile/"));
                 line(&format!(
                     "| {} | `{}` | {} | {:.2} |",
                     row["realizations"],

@@ -1,25 +1,25 @@
-//! The convolutional front-end: features of a batch, and the step of SGD below them.
+//! The convolutions before the layers: features of a batch, and the step of SGD below them.
 //!
-//! A few images go through all of it together, as one task: what a layer writes the next one finds in
-//! the core's own cache, and a step hands work to other threads twice.
+//! A few images go through all blocks together, as one task: the next layer finds what the last one
+//! wrote in the core's own cache, and a step hands work to other threads only twice.
 
 use rayon::prelude::*;
 
 use super::conv2d::{
     ConvGradient, columns_len, conv2d_backward_input, conv2d_backward_weight, conv2d_forward,
 };
-use super::isa::Isa;
-use super::kernels::Loops;
 use super::max_pool2d::{max_pool2d_backward, max_pool2d_forward};
 use crate::data::Dataset;
+use crate::kernels::Isa;
+use crate::kernels::dense::Loops;
 use crate::nn::LayerParameters;
 use crate::nn::cnn::{Block, Cnn, Conv, Dropout};
 use crate::rng::{Purpose, Stream};
 
-/// Images of a group. Fixed, so that no sum depends on the number of threads.
+/// Number of images of a group. It is fixed, so that no sum depends on the number of threads.
 const IMAGES: usize = 4;
 
-/// A batch, and what the pixels of its images stand for.
+/// A batch, and the value of each pixel 0…255.
 #[derive(Clone, Copy)]
 pub(super) struct Batch<'a> {
     pub data: &'a Dataset,
@@ -28,12 +28,12 @@ pub(super) struct Batch<'a> {
     pub indices: &'a [u32],
 }
 
-/// The front-end's numbers, for the full batch; a short batch uses the first of them.
+/// The buffers of the convolutions, for the full batch; a short batch uses their beginning.
 pub(super) struct Front {
     groups: Vec<Group>,
     /// f, (batch, features).
     pub features: Vec<f32>,
-    /// dL/df, which the backward pass starts from.
+    /// dL/df, (batch, features), from which the backward pass starts.
     pub delta: Vec<f32>,
 }
 
@@ -48,7 +48,7 @@ impl Front {
         }
     }
 
-    /// The features of a batch; `training` is the realization and the step, if dropout is to act.
+    /// The features of a batch; `training` is the realization and the step, for dropout.
     pub(super) fn forward(
         &mut self,
         cnn: &Cnn,
@@ -56,7 +56,7 @@ impl Front {
         batch: Batch<'_>,
         training: Option<(usize, u32)>,
     ) {
-        let loops = cnn.activation.kernels.on(Isa::widest());
+        let loops = cnn.activation.loops.dense(Isa::widest());
         let len = IMAGES * cnn.features();
         let dropout = cnn.dropout.as_ref().zip(training);
         let masks = dropout.map(|(dropout, (r, step))| Mask::new(dropout, r, step));
@@ -77,8 +77,8 @@ impl Front {
             });
     }
 
-    /// A step of SGD from dL/df in `delta`: every input gradient is taken before the weights that it
-    /// needs change.
+    /// A step of SGD from dL/df in `delta`. Every input gradient is computed before the weights that
+    /// it needs change.
     pub(super) fn backward(
         &mut self,
         cnn: &Cnn,
@@ -86,7 +86,7 @@ impl Front {
         rows: usize,
         rate: f32,
     ) {
-        let loops = cnn.activation.kernels.on(Isa::widest());
+        let loops = cnn.activation.loops.dense(Isa::widest());
         let delta = &mut self.delta[..rows * cnn.features()];
         let at_work = &mut self.groups[..rows.div_ceil(IMAGES)];
         let before = &*parameters;
@@ -115,27 +115,27 @@ fn step<'a>(tensor: &mut [f32], gradients: impl Iterator<Item = &'a Vec<f32>>, r
     }
 }
 
-/// Some images of a batch. Their numbers are channel-major, (channels, images, height, width), so
-/// that all of them share each product.
+/// Some images of a batch, channel-major, (channels, images, height, width), so that all of them
+/// share each product.
 struct Group {
     x: Vec<f32>,
     blocks: Vec<BlockBuffers>,
-    /// What dropout multiplies the features by, (images, features); empty without it.
+    /// The factors of dropout, (images, features); empty without dropout.
     factors: Vec<f32>,
-    /// The windows of the convolution at hand.
+    /// The windows of the current convolution.
     columns: Vec<f32>,
-    /// One filter's bias, once a pixel.
+    /// The bias of one filter, repeated for each pixel.
     bias: Vec<f32>,
 }
 
 struct BlockBuffers {
-    /// The convolution after the activation, then dL/d of the convolution.
+    /// The output of the activation; dL/d of the convolution's output.
     active: Vec<f32>,
     delta: Vec<f32>,
-    /// Behind the pooling, where there is one: the output, and which pixels it took.
+    /// With pooling: its output, and the positions of the pixels that it took; else empty.
     pooled: Vec<f32>,
     positions: Vec<u32>,
-    /// dL/d of the output.
+    /// dL/d of the block's output.
     output_delta: Vec<f32>,
     gradient: ConvGradient,
 }
@@ -278,14 +278,14 @@ fn channels(cnn: &Cnn) -> usize {
     cnn.blocks.last().map_or(1, |block| block.conv.filters)
 }
 
-/// Which features a step leaves out.
+/// Decides which features a step drops.
 struct Mask {
     stream: Stream,
     probability: f32,
 }
 
 impl Mask {
-    /// That of step `step` of realization `r`.
+    /// The mask of step `step` of realization `r`.
     fn new(dropout: &Dropout, r: usize, step: u32) -> Self {
         let seed = dropout.seed.wrapping_add(r as u64);
         let step = dropout.first_step.wrapping_add(step);
@@ -295,7 +295,7 @@ impl Mask {
         }
     }
 
-    /// What to multiply the features from number `first` of the batch on by.
+    /// Draws the factors of the features of the batch from number `first` on.
     fn draw(&self, first: usize, factors: &mut [f32]) {
         let kept = 1.0 / (1.0 - self.probability);
         for (i, factor) in (first as u64..).zip(factors) {

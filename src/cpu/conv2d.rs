@@ -1,55 +1,17 @@
 //! Two-dimensional convolution of a few images on the calling thread: a matrix product over their
-//! windows, laid out (im2col) where the caches still hold them.
+//! windows, which are laid out (im2col) in a buffer that fits the caches.
 //!
 //! Images are channel-major, (channels, images, height, width), so that all images of a group share
 //! each product.
 
-use gemm::Parallelism;
-
-use super::kernels::sum;
+use super::product::Slice::{Plain, Transposed};
+use super::product::{Parallelism, Slice, multiply_slices};
+use crate::kernels::sum;
 use crate::nn::cnn::Conv;
 
-/// A matrix in a slice: element (row, col) is at row · `stride[0]` + col · `stride[1]`.
-#[derive(Clone, Copy)]
-struct Matrix<'a> {
-    values: &'a [f32],
-    stride: [usize; 2],
-}
-
 /// out (m, n) = lhs (m, k) · rhs (k, n) on the calling thread.
-fn product([m, n, k]: [usize; 3], out: &mut [f32], lhs: Matrix<'_>, rhs: Matrix<'_>) {
-    let extent = |matrix: &Matrix<'_>, rows: usize, cols: usize| {
-        (rows - 1) * matrix.stride[0] + (cols - 1) * matrix.stride[1] + 1
-    };
-    assert!(m > 0 && n > 0 && k > 0, "an empty product: {m} × {n} × {k}");
-    assert!(out.len() >= m * n, "output of {m} × {n}");
-    assert!(lhs.values.len() >= extent(&lhs, m, k), "left operand");
-    assert!(rhs.values.len() >= extent(&rhs, k, n), "right operand");
-    // SAFETY: the extents were checked above, and `out` is borrowed mutably, so it overlaps
-    // neither operand.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            out.as_mut_ptr(),
-            1,
-            n as isize,
-            false,
-            lhs.values.as_ptr(),
-            lhs.stride[1] as isize,
-            lhs.stride[0] as isize,
-            rhs.values.as_ptr(),
-            rhs.stride[1] as isize,
-            rhs.stride[0] as isize,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
+fn multiply(extent: [usize; 3], out: &mut [f32], lhs: Slice<'_>, rhs: Slice<'_>) {
+    multiply_slices(extent, out, false, lhs, rhs, Parallelism::None);
 }
 
 /// Calls `visit(output row among all of the columns', first and last + 1 output column, first pixel)`
@@ -124,7 +86,7 @@ fn columns_to_images(conv: &Conv, images: usize, columns: &[f32], gradient: &mut
     });
 }
 
-/// How many numbers the windows of `images` images are.
+/// Number of float32 of the windows of `images` images.
 pub(super) fn columns_len(conv: &Conv, images: usize) -> usize {
     let [height, width] = conv.output();
     conv.window() * images * height * width
@@ -142,15 +104,8 @@ pub(super) fn conv2d_forward(
     let window = conv.window();
     let pixels = out.len() / conv.filters;
     images_to_columns(conv, images, x, columns);
-    let weights = Matrix {
-        values: weight,
-        stride: [window, 1],
-    };
-    let columns = Matrix {
-        values: columns,
-        stride: [pixels, 1],
-    };
-    product([conv.filters, pixels, window], out, weights, columns);
+    let extent = [conv.filters, pixels, window];
+    multiply(extent, out, Plain(weight), Plain(columns));
 }
 
 /// The gradients of a convolution's parameters.
@@ -181,16 +136,9 @@ pub(super) fn conv2d_backward_weight(
 ) {
     let pixels = delta.len() / conv.filters;
     images_to_columns(conv, images, x, columns);
-    let lhs = Matrix {
-        values: delta,
-        stride: [pixels, 1],
-    };
-    let rhs = Matrix {
-        values: columns,
-        stride: [1, pixels],
-    };
     let extent = [conv.filters, conv.window(), pixels];
-    product(extent, &mut gradient.weight, lhs, rhs);
+    let weight = &mut gradient.weight;
+    multiply(extent, weight, Plain(delta), Transposed(columns));
     for (bias, delta) in gradient.bias.iter_mut().zip(delta.chunks_exact(pixels)) {
         *bias = sum(delta);
     }
@@ -207,15 +155,8 @@ pub(super) fn conv2d_backward_input(
 ) {
     let window = conv.window();
     let pixels = delta.len() / conv.filters;
-    let transposed = Matrix {
-        values: weight,
-        stride: [1, window],
-    };
-    let delta = Matrix {
-        values: delta,
-        stride: [pixels, 1],
-    };
-    product([window, pixels, conv.filters], columns, transposed, delta);
+    let extent = [window, pixels, conv.filters];
+    multiply(extent, columns, Transposed(weight), Plain(delta));
     gradient.fill(0.0);
     columns_to_images(conv, images, columns, gradient);
 }
@@ -224,7 +165,7 @@ pub(super) fn conv2d_backward_input(
 mod tests {
     use super::*;
 
-    /// Both directions agree with one another: ⟨columns(x), c⟩ = ⟨x, image(c)⟩ in whole numbers.
+    /// The two are transposes of each other: ⟨columns(x), c⟩ = ⟨x, image(c)⟩, exact in integers.
     #[test]
     fn columns_and_image_are_transposes() {
         for (kernel, stride, padding) in [([3, 3], 1, 1), ([2, 5], 3, 2), ([5, 1], 2, 0)] {

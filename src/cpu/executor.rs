@@ -1,45 +1,46 @@
-//! R realizations, one after the other, each step on all cores.
+//! R realizations, one after another, each step on all cores.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::cnn::{Batch, Front};
-use super::isa::Isa;
-use super::step::{Network, Workspace};
+use super::step::Network;
 use super::team::{Member, Team};
+use super::workspace::Workspace;
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
+use crate::kernels::Isa;
 use crate::nn::{Model, Parameters};
 
-/// FLOPs of a step below which another thread costs more than it brings.
+/// FLOPs of a step for each thread; with less work, a further thread costs more than it gains.
 const FLOPS_PER_THREAD: u64 = 2_000_000;
 
 /// R realizations of a network on the processor.
 ///
-/// The same seed gives the same bits on one machine, whatever the number of threads: no sum depends
-/// on how work falls to them.
+/// The same seed gives the same bits on one machine with any number of threads: no sum depends on
+/// how work is divided among them.
 pub struct CpuExecutor {
     model: Model,
     splits: Arc<Splits>,
     sgd: Sgd,
     parameters: Vec<Parameters>,
     workspace: Workspace,
-    /// The front-end's buffers, if there is one.
+    /// The buffers of the convolutions, if there are any.
     front: Option<Front>,
-    /// Training steps done.
+    /// Number of training steps done.
     steps: u32,
     team: Team,
     isa: Isa,
 }
 
 impl CpuExecutor {
-    /// The network with one set of parameters a realization, on as many threads as rayon's pool here
-    /// has, or fewer if its steps are small.
+    /// The network with one set of parameters for each realization, on the number of threads of
+    /// rayon's current pool, or fewer if its steps are small.
     ///
     /// # Errors
     /// [`Error::Shape`](crate::error::Error::Shape) or
     /// [`Error::Label`](crate::error::Error::Label) for data or parameters that do not fit;
-    /// [`Error::Threads`](crate::error::Error::Threads) if the system does not give the threads.
+    /// [`Error::Threads`](crate::error::Error::Threads) if the system does not provide the threads.
     pub fn new(
         model: &Model,
         splits: Arc<Splits>,
@@ -66,13 +67,13 @@ impl CpuExecutor {
         })
     }
 
-    /// How many threads a step runs on.
+    /// Number of threads that a step runs on.
     pub fn threads(&self) -> usize {
         self.team.members()
     }
 
-    /// The same with elementwise loops for `isa`; their results do not depend on it. The `gemm`
-    /// crate chooses for itself.
+    /// The same executor with elementwise loops for `isa`; their results do not depend on it. The
+    /// `gemm` crate chooses its own instructions.
     pub fn on(mut self, isa: Isa) -> Self {
         self.isa = isa;
         self
@@ -88,7 +89,7 @@ impl Executor for CpuExecutor {
     ) -> Result<Vec<Vec<BatchMetrics>>> {
         check_orders(orders, self.parameters.len(), self.splits.train.len())?;
         let mut all = Vec::with_capacity(orders.len());
-        let loops = self.model.activation.kernels.on(self.isa);
+        let loops = self.model.activation.loops.dense(self.isa);
         let data = &self.splits.train;
         let pixel_values = self.workspace.pixel_values;
         let batch = |indices| Batch {
@@ -117,7 +118,7 @@ impl Executor for CpuExecutor {
                 network.backward(member, indices.len());
             };
             if let (Some(cnn), Some(front)) = (&model.cnn, &mut self.front) {
-                // The front-end's loops are rayon's: the team meets for the layers alone.
+                // The convolutions run on rayon's pool, the team runs the layers only.
                 for (step, indices) in (self.steps..).zip(epoch) {
                     let rows = indices.len();
                     let batch = batch(indices);
@@ -145,7 +146,8 @@ impl Executor for CpuExecutor {
                     },
                 );
             }
-            // A parameter may overflow without a trace in the loss; the last step then owns up.
+            // A parameter can overflow while the loss stays finite; report the last step's loss as
+            // NaN then.
             let mut parameters = p.tensors().flatten();
             if let Some(last) = batches.last_mut()
                 && to_the_end
@@ -162,7 +164,7 @@ impl Executor for CpuExecutor {
     async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>> {
         let data = self.splits.get(split);
         let order: Vec<u32> = (0..data.len() as u32).collect();
-        let loops = self.model.activation.kernels.on(self.isa);
+        let loops = self.model.activation.loops.dense(self.isa);
         let mut all = Vec::with_capacity(self.parameters.len());
         let pixel_values = self.workspace.pixel_values;
         let batch = |indices| Batch {

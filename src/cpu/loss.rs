@@ -1,22 +1,22 @@
-//! The two losses, by the conventions of [`Loss`], a block of samples at once.
+//! The two losses, by the conventions of [`Loss`], for a block of samples at once.
 
 use std::array::from_fn;
 
-use super::kernels::LANES;
 use super::linalg::Matrix;
+use crate::kernels::LANES;
 use crate::math::{exp_f32, log_f32};
 use crate::nn::Loss;
 
-/// What each sample of a block is worth.
+/// The loss of each sample of a block, and whether it was classified correctly.
 pub(super) struct BlockLoss {
-    /// The loss; its mean over samples (and outputs) is the batch's.
+    /// The loss; the loss of the batch is its mean over the samples (and outputs).
     pub(super) losses: [f32; LANES],
     /// 1 if the sample was classified correctly, else 0.
     pub(super) hits: [f32; LANES],
 }
 
-/// The losses of the samples at columns `col..` of `logits` (outputs, batch); their dL/dlogits go to
-/// the same columns of `delta`. `terms` is what the mean divides by.
+/// The losses of the [`LANES`] samples from column `col` of `logits` (outputs, batch) on; their
+/// dL/dlogits go to the same columns of `delta`. `terms` is the divisor of the mean.
 ///
 /// # Safety
 /// No other thread writes to these columns of `logits`, nor reads or writes those of `delta`, at the
@@ -29,11 +29,11 @@ pub(super) unsafe fn block_loss(
     col: usize,
     labels: [u8; LANES],
 ) -> BlockLoss {
-    // SAFETY: passed on to the caller.
+    // SAFETY: the caller vouches for it.
     let logits = |j: usize| unsafe { logits.load(j, col) };
-    // SAFETY: passed on to the caller.
+    // SAFETY: the caller vouches for it.
     let set_delta = |j: usize, values| unsafe { delta.store(j, col, values) };
-    // SAFETY: passed on to the caller.
+    // SAFETY: the caller vouches for it.
     let delta = |j: usize| unsafe { delta.load(j, col) };
     let labels = labels.map(u32::from);
 

@@ -2,10 +2,10 @@
 
 use crate::nn::cnn::Pool;
 
-/// out (planes, height′, width′) = the largest of each window of x (planes, height, width); `positions`
-/// tell which pixel of its plane that is. Of equal numbers the first counts.
+/// out (planes, height′, width′) = the largest number of each window of x (planes, height, width);
+/// `positions` are the indices of these pixels in their planes. Of equal numbers the first is taken.
 pub(super) fn max_pool2d_forward(pool: &Pool, x: &[f32], out: &mut [f32], positions: &mut [u32]) {
-    // A window whose size the compiler knows becomes straight code.
+    // Loops over a window whose size the compiler knows are unrolled.
     match (pool.kernel, pool.stride) {
         (2, 2) => windows(pool, 2, 2, x, out, positions),
         (3, 3) => windows(pool, 3, 3, x, out, positions),

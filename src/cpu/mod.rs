@@ -1,17 +1,15 @@
-//! Training and evaluation on the processor: float32 on all cores, matrix products by the `gemm`
-//! crate, the rest in loops that vectorise.
+//! Training and evaluation on the processor: float32 on all cores. Matrix products are done by the
+//! `gemm` crate, everything else by loops that vectorise, those of [`crate::kernels`] among them.
 
 mod cnn;
 mod conv2d;
 mod executor;
-mod isa;
-mod kernels;
 mod linalg;
 mod loss;
 mod max_pool2d;
+pub(crate) mod product;
 mod step;
 mod team;
+mod workspace;
 
 pub use executor::CpuExecutor;
-pub use isa::Isa;
-pub use kernels::{Kernels, Loops, Rows};

@@ -1,117 +1,26 @@
-//! A step of training, as each member of a team goes through it.
+//! A step of training, as each member of a team executes it.
 //!
-//! Everything but the weights is feature-major, (width, batch): all three products of a layer then
-//! read their operands in place, but for one that packs activations, and a member that owns some of a
-//! layer's neurons owns contiguous rows of its outputs, its weights and its gradients. It goes from
-//! product to activation, and from gradient to update, without waiting for anyone.
+//! Everything except the weights is feature-major, (width, batch). All three products of a layer then
+//! read their operands in place, except one that packs activations; and a member that owns some of a
+//! layer's neurons owns contiguous rows of its outputs, its weights and its gradients. It continues
+//! from product to activation, and from gradient to update, without waiting for other members.
 
 use std::ops::Range;
 
-use super::kernels::{LANES, Loops, Rows, limit, sum};
 use super::linalg::{Matrix, least_rows, multiply, multiply_add};
 use super::loss::{BlockLoss, block_loss};
 use super::team::Member;
+use super::workspace::{Workspace, columns, hands_on, is_gated, stride};
 use crate::data::Dataset;
 use crate::executor::BatchMetrics;
+use crate::kernels::dense::{Loops, Rows};
+use crate::kernels::{LANES, limit, sum};
 use crate::nn::{Form, Layer, LayerKind, LayerParameters, Loss, Model, project_simplex};
 
-/// Rows whose distance is a multiple of this many numbers fall into few sets of a cache.
-const ALIASING: usize = 256;
-
-/// A vector of 16 columns is the least that rows come in.
-fn columns(batch: usize) -> usize {
-    batch.next_multiple_of(LANES)
-}
-
-/// From one row to the next of a feature-major matrix of `batch` columns.
-fn stride(batch: usize) -> usize {
-    let columns = columns(batch);
-    if columns.is_multiple_of(2 * ALIASING) {
-        columns + 2 * LANES
-    } else {
-        columns
-    }
-}
-
-/// The numbers of a step, allocated once for the full batch; a short batch uses their first columns.
-pub(super) struct Workspace {
-    batch: usize,
-    pub(super) pixel_values: [f32; 256],
-    /// Behind a front-end, a₀ in dual form, and dL/df; (width, batch), else empty.
-    input_a: Vec<f32>,
-    input_delta: Vec<f32>,
-    /// z₀ … z_L, (width, batch).
-    z: Vec<Vec<f32>>,
-    /// The dual variable that layer l hands on, (width, batch); empty where it hands on none, or the
-    /// one that it took over, changed in place.
-    a: Vec<Vec<f32>>,
-    /// u = Mz where there is M, else empty; and the gradient in u, of Bregman layers.
-    u: Vec<Vec<f32>>,
-    q: Vec<Vec<f32>>,
-    /// (outputs, batch).
-    logits: Vec<f32>,
-    /// dL/da of each layer's output, the head's last; (width, batch).
-    delta: Vec<Vec<f32>>,
-    /// Of each sample, its loss and whether it was classified correctly; (2, batch).
-    outcomes: Vec<f32>,
-}
-
-impl Workspace {
-    pub(super) fn new(model: &Model, batch: usize) -> Self {
-        let stride = stride(batch);
-        let matrix = |width: usize| vec![0.0; width * stride];
-        let outputs = |layer: &Layer| matrix(layer.outputs);
-        let if_mixed = |layer: &Layer| if layer.mix { outputs(layer) } else { vec![] };
-        let layers = &model.layers;
-        let own_dual = |l: usize| hands_on(model, l) && (is_gated(model) || !model.carries_dual(l));
-        let input = matrix(layers[0].inputs);
-        let if_front = |needed: bool| match needed && model.cnn.is_some() {
-            true => input.clone(),
-            false => vec![],
-        };
-        Self {
-            batch,
-            pixel_values: model.pixel_values(),
-            input_a: if_front(model.is_dual()),
-            input_delta: if_front(true),
-            z: std::iter::once(input)
-                .chain(layers.iter().map(outputs))
-                .collect(),
-            a: (0..layers.len())
-                .map(|l| {
-                    if own_dual(l) {
-                        outputs(&layers[l])
-                    } else {
-                        vec![]
-                    }
-                })
-                .collect(),
-            u: layers.iter().map(if_mixed).collect(),
-            q: match model.kind {
-                LayerKind::Bregman => layers.iter().map(if_mixed).collect(),
-                _ => vec![vec![]; layers.len()],
-            },
-            logits: outputs(&model.head),
-            delta: layers.iter().chain([&model.head]).map(outputs).collect(),
-            outcomes: matrix(2),
-        }
-    }
-}
-
-/// Whether layer l hands its dual variable on.
-fn hands_on(model: &Model, l: usize) -> bool {
-    l + 1 < model.layers.len() && model.carries_dual(l + 1)
-}
-
-/// Whether the dual variable is limited, so that the way back must know where it was.
-fn is_gated(model: &Model) -> bool {
-    model.activation.dual_max < f32::MAX
-}
-
-/// A layer's parameters and numbers, as the team shares them.
+/// The parameters and matrices of a layer, as the team shares them.
 struct LayerView<'a> {
     shape: Layer,
-    /// The fewest of its neurons that a member takes.
+    /// The smallest number of its neurons that a member takes.
     least: usize,
     weight: Matrix<'a>,
     /// One column.
@@ -119,10 +28,10 @@ struct LayerView<'a> {
     mix: Option<Matrix<'a>>,
     /// z of the layer below.
     z: Matrix<'a>,
-    /// Its own z; the logits of the head.
+    /// z of this layer; the logits of the head.
     out: Matrix<'a>,
     delta: Matrix<'a>,
-    /// As in [`Workspace`], where there are.
+    /// As in [`Workspace`], where they are not empty.
     a: Option<Matrix<'a>>,
     u: Option<Matrix<'a>>,
     q: Option<Matrix<'a>>,
@@ -143,7 +52,7 @@ pub(super) struct Network<'a> {
     stride: usize,
 }
 
-/// How many samples a batch has, and the columns that they take.
+/// The number of samples of a batch, and the columns that they take.
 #[derive(Clone, Copy)]
 struct Extent {
     batch: usize,
@@ -182,7 +91,8 @@ impl<'a> Network<'a> {
             let there = !values.is_empty();
             there.then(|| numbers(values))
         };
-        // Its neurons are the rows or columns of products with these layers' other sides.
+        // A layer's neurons are rows or columns of products whose other side is its inputs or the
+        // neurons of the layer above.
         let least = |shape: &Layer, above: &Layer| {
             let narrowest = shape.inputs.min(above.outputs).min(LANES);
             least_rows(narrowest)
@@ -257,9 +167,9 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// Forward and loss of samples `indices` of `data`, or of their `features` (batch, width), where a
-    /// front-end has made some. When it returns, [`Self::metrics`] are those
-    /// of this batch, until the member that leads waits for the others again.
+    /// Forward and loss of samples `indices` of `data`, or of their `features` (batch, width) where
+    /// convolutions have computed them. After it returns, [`Self::metrics`] are those of this batch,
+    /// until the first member waits for the others again.
     pub(super) fn forward(
         &self,
         member: Member<'_>,
@@ -268,7 +178,7 @@ impl<'a> Network<'a> {
         features: Option<&[f32]>,
     ) {
         let extent = self.extent(indices.len());
-        // The step before has read its inputs.
+        // All members have read the inputs of the step before.
         member.wait();
         match features {
             None => self.gather(member, data, indices, extent),
@@ -285,7 +195,7 @@ impl<'a> Network<'a> {
 
     /// The metrics of the batch of `samples` that went forward last.
     pub(super) fn metrics(&self, samples: usize) -> BatchMetrics {
-        // SAFETY: no member writes outcomes before the one that leads waits again.
+        // SAFETY: no member writes outcomes before the first member waits again.
         let [losses, hits] = [0..1, 1..2].map(|row| unsafe { self.outcomes.read(row) });
         let sum =
             |values: &[f32]| -> f64 { values[..samples].iter().copied().map(f64::from).sum() };
@@ -296,7 +206,7 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// What the mean of the loss divides by.
+    /// The divisor of the mean of the loss.
     fn terms(&self, samples: usize) -> f32 {
         match self.model.loss {
             Loss::CrossEntropy => samples as f32,
@@ -309,7 +219,7 @@ impl<'a> Network<'a> {
         let width = data.features();
         let columns = member.share(extent.rows.columns, LANES, LANES);
         for col in columns.step_by(LANES) {
-            // A block that is not full repeats its last sample.
+            // An incomplete block repeats its last sample.
             let pixels: [&[u8]; LANES] = std::array::from_fn(|i| {
                 let sample = indices[(col + i).min(indices.len() - 1)] as usize;
                 &data.pixels[sample * width..(sample + 1) * width]
@@ -329,7 +239,7 @@ impl<'a> Network<'a> {
         let columns = member.share(extent.rows.columns, LANES, LANES);
         for col in columns.step_by(LANES) {
             for row in 0..width {
-                // A block that is not full repeats its last sample.
+                // An incomplete block repeats its last sample.
                 let mut f: [f32; LANES] = std::array::from_fn(|i| {
                     features[(col + i).min(extent.batch - 1) * width + row]
                 });
@@ -349,7 +259,7 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// dL/df of the batch that went back last into `delta`, (batch, width).
+    /// Writes dL/df of the last batch that went backward into `delta`, (batch, width).
     pub(super) fn feature_gradient(&self, delta: &mut [f32]) {
         let width = self.layers[0].shape.inputs;
         if let Some(input_delta) = self.input_delta {
@@ -363,7 +273,7 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// The dual variable that layer l takes over, if it does.
+    /// The dual variable that layer l takes over from below, if it does.
     fn dual_below(&self, l: usize) -> Option<Matrix<'a>> {
         let below = || match l.checked_sub(1) {
             Some(below) => self.layers[below].a,
@@ -473,12 +383,12 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// One step of SGD from the head down: every input gradient is taken before the weights that it
+    /// One step of SGD from the head down. Every input gradient is computed before the weights that it
     /// needs change.
     pub(super) fn backward(&self, member: Member<'_>, batch: usize) {
         let extent = self.extent(batch);
         self.head_backward(member, extent);
-        // Whether all members have finished delta of the layer at hand.
+        // Whether all members have finished delta of the current layer.
         let mut complete = false;
         for (l, layer) in self.layers.iter().enumerate().rev() {
             self.mix_backward(member, layer, extent);
@@ -494,8 +404,8 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// delta of the last hidden layer, this member's neurons, then the weights that they have in the
-    /// head.
+    /// delta of this member's neurons of the last hidden layer, then an update of their weights in
+    /// the head.
     fn head_backward(&self, member: Member<'_>, extent: Extent) {
         let head = &self.head;
         if member.leads() {
@@ -533,7 +443,7 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// The gradient in u = Mz of this member's neurons, where it is not delta.
+    /// The gradient in u = Mz of this member's neurons, where it differs from delta.
     fn mix_backward(&self, member: Member<'_>, layer: &LayerView<'_>, extent: Extent) {
         let own = layer.own(member);
         if let (Some(q), Some(u)) = (layer.q, layer.u) {
@@ -549,7 +459,7 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// delta of the layer below l, or of the front-end's features, this member's neurons.
+    /// delta of this member's neurons of the layer below l, or of the features.
     fn layer_backward(&self, member: Member<'_>, l: usize, extent: Extent) {
         let layer = &self.layers[l];
         let (own, below) = match (l.checked_sub(1), self.input_delta) {
@@ -592,8 +502,8 @@ impl<'a> Network<'a> {
         if self.model.kind == LayerKind::Euclidean {
             return (loops.euclidean_backward)(delta, z, skip, rows);
         }
-        // Where the skip path lets the gradient through: z in primal form, a in dual form, strictly
-        // within a bound that was reached by clamping.
+        // The gradient passes through the skip where z (primal form) is within the clamp, or a (dual
+        // form) is strictly within the bound that it is limited to.
         match self.dual_below(l) {
             None => {
                 let window = self.model.clamp;
@@ -601,7 +511,7 @@ impl<'a> Network<'a> {
             }
             Some(a) if is_gated(self.model) => {
                 let max = self.model.activation.dual_max.next_down();
-                // SAFETY: no member writes a on the way back.
+                // SAFETY: no member writes a in the backward pass.
                 let a = unsafe { a.read(own) };
                 (loops.bregman_gated_backward)(delta, z, skip, a, [-max, max], rows);
             }
@@ -609,7 +519,7 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// The parameters of this member's neurons, without a gradient in between.
+    /// Updates the parameters of this member's neurons; no gradient is stored.
     fn update(&self, member: Member<'_>, layer: &LayerView<'_>, extent: Extent) {
         let own = layer.own(member);
         if own.is_empty() {
@@ -635,8 +545,8 @@ impl<'a> Network<'a> {
 }
 
 impl LayerView<'_> {
-    /// The neurons that are `member`'s, whatever is done with them: what it wrote of theirs it may
-    /// read without waiting.
+    /// The neurons of `member`, the same in every phase: it may read without waiting what it wrote for
+    /// them.
     fn own(&self, member: Member<'_>) -> Range<usize> {
         member.share(self.shape.outputs, 1, self.least)
     }
@@ -646,7 +556,7 @@ impl LayerView<'_> {
     /// # Safety
     /// No other thread writes to their rows of delta, nor touches their biases, at the same time.
     unsafe fn step_bias(&self, own: Range<usize>, rate: f32, extent: Extent) {
-        // SAFETY: passed on to the caller.
+        // SAFETY: the caller vouches for it.
         let (bias, delta) = unsafe { (self.bias.write(own.clone()), self.delta.read(own)) };
         for (bias, row) in bias.iter_mut().zip(delta.chunks_exact(extent.rows.stride)) {
             *bias -= rate * sum(&row[..extent.batch]);

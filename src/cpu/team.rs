@@ -1,26 +1,27 @@
-//! Threads that go through one program together, each on its own part of every matrix.
+//! Threads that execute one program together, each on its own part of every matrix.
 //!
-//! A step of training is some ten short phases. Handing each to a pool costs more than a barrier
-//! does, by an order of magnitude, so the pool is asked once for many steps.
+//! A step of training consists of some ten short phases. Handing each phase to a thread pool costs
+//! an order of magnitude more than a barrier does, so the pool is used once for many steps. On
+//! platforms without threads, such as wasm32, rayon reports one thread and a team is the caller.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 
-/// How often a member looks whether the others have arrived before it offers its core to others.
+/// Number of times that a member checks whether the others have arrived before it yields its core.
 const SPINS: u32 = 4096;
 
-/// The calling thread, and a pool's workers beside it.
+/// The calling thread and the workers of a pool.
 pub(super) struct Team {
     workers: Option<rayon::ThreadPool>,
 }
 
 impl Team {
-    /// A team of `members`, the caller included.
+    /// A team of `members` threads, including the caller.
     ///
     /// # Errors
-    /// [`Error::Threads`] if the system does not give them.
+    /// [`Error::Threads`] if the system does not provide them.
     pub(super) fn new(members: usize) -> Result<Self> {
         let workers = members.saturating_sub(1);
         if workers == 0 {
@@ -41,13 +42,13 @@ impl Team {
         }
     }
 
-    /// How many members there are.
+    /// Number of members.
     pub(super) fn members(&self) -> usize {
         1 + self.workers.as_ref().map_or(0, |w| w.current_num_threads())
     }
 
-    /// Runs `work` on every member but the first, and `lead` as the first, on the calling thread.
-    /// Both must meet the same barriers.
+    /// Runs `lead` on the calling thread, which is the first member, and `work` on all others. Both
+    /// must wait at the same barriers.
     pub(super) fn run(&self, work: impl Fn(Member<'_>) + Sync, lead: impl FnOnce(Member<'_>)) {
         let count = self.members();
         let barrier = Barrier::new(count);
@@ -70,7 +71,7 @@ impl Team {
     }
 }
 
-/// One thread of a team at work.
+/// One thread of a running team.
 #[derive(Clone, Copy)]
 pub(super) struct Member<'a> {
     index: usize,
@@ -79,18 +80,18 @@ pub(super) struct Member<'a> {
 }
 
 impl Member<'_> {
-    /// Whether this is the member that does what only one may do.
+    /// Whether this is the first member, which does what only one may do.
     pub(super) fn leads(self) -> bool {
         self.index == 0
     }
 
-    /// Returns when all members are here; what they wrote before, each may read after.
+    /// Returns when all members have called it; what they wrote before, every member may read after.
     pub(super) fn wait(self) {
         self.barrier.wait();
     }
 
-    /// This member's part of `items`, which come in blocks of `block`: even parts of at least
-    /// `least` items, so that some members have none of a few.
+    /// This member's part of `items`, cut between blocks of `block` items: parts are as even as
+    /// possible and have at least `least` items, so that of few items some members get none.
     pub(super) fn share(self, items: usize, block: usize, least: usize) -> Range<usize> {
         let parts = (items / least).clamp(1, self.count);
         let blocks = items.div_ceil(block);
@@ -99,14 +100,14 @@ impl Member<'_> {
     }
 }
 
-/// On a cache line of its own.
+/// A value on its own cache line.
 #[repr(align(128))]
-struct Apart<T>(T);
+struct CachePadded<T>(T);
 
 struct Barrier {
     members: usize,
-    arrived: Apart<AtomicUsize>,
-    generation: Apart<AtomicUsize>,
+    arrived: CachePadded<AtomicUsize>,
+    generation: CachePadded<AtomicUsize>,
     poisoned: AtomicBool,
 }
 
@@ -114,8 +115,8 @@ impl Barrier {
     fn new(members: usize) -> Self {
         Self {
             members,
-            arrived: Apart(AtomicUsize::new(0)),
-            generation: Apart(AtomicUsize::new(0)),
+            arrived: CachePadded(AtomicUsize::new(0)),
+            generation: CachePadded(AtomicUsize::new(0)),
             poisoned: AtomicBool::new(false),
         }
     }
@@ -134,7 +135,7 @@ impl Barrier {
                 spins += 1;
                 std::hint::spin_loop();
             } else {
-                // Whoever panicked will not come.
+                // A member that panicked never arrives.
                 let poisoned = self.poisoned.load(Ordering::Relaxed);
                 assert!(!poisoned, "another thread of the team panicked");
                 std::thread::yield_now();
@@ -143,7 +144,7 @@ impl Barrier {
     }
 }
 
-/// Releases those who wait for a member that panics.
+/// Releases the members that wait when this one panics.
 struct PoisonOnPanic<'a>(&'a Barrier);
 
 impl Drop for PoisonOnPanic<'_> {

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 
-/// What is known of an adapter before a device is asked of it.
+/// What an adapter says of itself before a device is requested from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdapterSummary {
     /// The adapter's own name, "NVIDIA H200", "llvmpipe (LLVM 15.0.6, 256 bits)".
@@ -11,7 +11,7 @@ pub struct AdapterSummary {
     pub backend: String,
     /// Driver name and version.
     pub driver: String,
-    /// Whether it runs on the processor: llvmpipe, SwiftShader, WARP.
+    /// Whether it is a software adapter, such as llvmpipe, SwiftShader or WARP.
     pub software: bool,
 }
 
@@ -38,17 +38,17 @@ impl std::fmt::Display for AdapterSummary {
     }
 }
 
-/// Which adapter is wanted.
+/// Selects an adapter.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// Part of the adapter's name, in any case; the first match is taken. `None` takes the first
+    /// Part of the adapter's name; case is ignored, and the first match is taken. `None` takes the first
     /// hardware adapter, discrete ones before others.
     pub name: Option<String>,
-    /// Whether a software adapter will do where there is no hardware. A named one always does.
+    /// Whether a software adapter may be taken if there is no hardware. A named one always may.
     pub allow_software: bool,
 }
 
-/// The adapters of the backends that `WGPU_BACKEND` allows (all, if unset).
+/// The adapters of the backends that `WGPU_BACKEND` allows, or of all if it is unset.
 pub async fn adapters() -> Vec<AdapterSummary> {
     enumerate()
         .await
@@ -88,11 +88,11 @@ pub(super) async fn ranked() -> Vec<(wgpu::Adapter, AdapterSummary)> {
         .collect()
 }
 
-/// The adapter that `selection` asks for.
+/// The adapter that `selection` selects.
 ///
 /// # Errors
-/// [`Error::UnknownName`] if a name matches nothing; [`Error::NoAdapter`] if there is none of the
-/// kind allowed. Both list what there is.
+/// [`Error::UnknownName`] if no adapter has the name; [`Error::NoAdapter`] if there is none of the
+/// allowed kind. Both list the adapters found.
 pub(super) async fn select(selection: &Selection) -> Result<(wgpu::Adapter, AdapterSummary)> {
     let found = ranked().await;
     let known = match found.len() {

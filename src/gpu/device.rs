@@ -1,50 +1,58 @@
-//! A device with its queue, and every way in which it can fail turned into an [`Error`].
+//! A device with its queue, whose failures all become an [`Error`].
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::Pin;
+#[cfg(not(target_arch = "wasm32"))]
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+#[cfg(not(target_arch = "wasm32"))]
 use std::thread;
 use std::time::Duration;
 
 use super::adapter::{self, AdapterSummary, Selection};
-use super::program::Kernel;
+use super::kernel::Kernel;
 use super::shader::Shader;
 use crate::error::{Error, Result};
 
-/// How long one submission may take before it counts as hung. Software adapters run a large step in
-/// seconds; hardware drivers give up by themselves long before.
+/// A submission that takes longer counts as hung. Software adapters need seconds for a large step;
+/// hardware drivers give up long before this.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// How many submissions may be under way at once.
+/// The largest number of submissions in flight.
 const IN_FLIGHT: usize = 3;
 
-/// What an error scope caught, if anything, once it is known.
-pub(super) type Reported = Pin<Box<dyn Future<Output = Option<wgpu::Error>> + Send>>;
+/// The error that a scope caught, if any. It is known only once it is awaited.
+#[cfg(not(target_arch = "wasm32"))]
+type Reported = Pin<Box<dyn Future<Output = Option<wgpu::Error>> + Send>>;
 
-/// A device, ready to run programs. A clone is the same device, with submissions of its own.
+/// The same in a browser, whose objects belong to one thread.
+#[cfg(target_arch = "wasm32")]
+type Reported = Pin<Box<dyn Future<Output = Option<wgpu::Error>>>>;
+
+/// A device, ready to run programs. A clone shares the device and counts its own submissions.
 #[derive(Clone)]
 pub struct Gpu {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     summary: AdapterSummary,
-    /// The first error that no scope caught, or the loss of the device: it poisons all that follows.
+    /// The first error that no scope caught, or the loss of the device. Every later call reports it.
     fault: Arc<Mutex<Option<Error>>>,
     kernels: Arc<Mutex<HashMap<String, Arc<Kernel>>>>,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
 }
 
 impl Gpu {
-    /// Opens the adapter that `selection` asks for, with all of its limits.
+    /// Opens the adapter that `selection` selects, with all of its limits.
     ///
     /// # Errors
-    /// No such adapter (see [`Selection`]), or [`Error::Gpu`] if it gives no device.
+    /// [`Error::UnknownName`] or [`Error::NoAdapter`] if there is no such adapter, [`Error::Gpu`] if it
+    /// refuses a device.
     pub async fn request(selection: &Selection) -> Result<Self> {
         let (adapter, summary) = adapter::select(selection).await?;
         Self::open(adapter, summary).await
     }
 
-    /// Opens every adapter there is, hardware before software.
+    /// Opens every adapter, hardware before software.
     pub async fn request_all() -> Vec<Result<Self>> {
         let mut opened = Vec::new();
         for (adapter, summary) in adapter::ranked().await {
@@ -58,7 +66,7 @@ impl Gpu {
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("bregman"),
                 required_limits: adapter.limits(),
-                // For measuring, and for storage in half precision, where the adapter can.
+                // For measurements, and for storage in half precision.
                 required_features: adapter.features()
                     & (wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16),
                 ..Default::default()
@@ -80,7 +88,7 @@ impl Gpu {
             let adapter = summary.name.clone();
             move |reason, message| {
                 let message = format!("{reason:?}: {message}");
-                // The cause of whatever was recorded before.
+                // The loss is the cause of any error recorded before.
                 *lock(&fault) = Some(Error::DeviceLost {
                     adapter: adapter.clone(),
                     message,
@@ -102,7 +110,7 @@ impl Gpu {
         &self.summary
     }
 
-    /// Whether its kernels may store numbers in half precision.
+    /// Whether kernels may store numbers in half precision.
     pub fn has_f16(&self) -> bool {
         self.device.features().contains(wgpu::Features::SHADER_F16)
     }
@@ -112,12 +120,12 @@ impl Gpu {
         self.device.limits()
     }
 
-    /// Gives the device up, as a driver reset would; all that follows is [`Error::DeviceLost`].
+    /// Destroys the device, as a driver reset would; later calls fail with [`Error::DeviceLost`].
     pub fn destroy(&self) {
         self.device.destroy();
     }
 
-    /// Fails if the device has been lost or has met an error that nothing else reported.
+    /// Fails if the device has been lost or has met an error that no scope caught.
     pub(super) fn check(&self) -> Result<()> {
         let error = match &*lock(&self.fault) {
             None => return Ok(()),
@@ -133,9 +141,9 @@ impl Gpu {
         Err(self.blame(error))
     }
 
-    /// The loss of the device, if that is what is behind `error`.
+    /// The loss of the device if it caused `error`, else `error`.
     fn blame(&self, error: Error) -> Error {
-        // A loss is only told of when the device is polled, which may fail for the same reason.
+        // A loss is reported only when the device is polled, which may fail for the same reason.
         let _ = self.device.poll(wgpu::PollType::Poll);
         match &*lock(&self.fault) {
             Some(Error::DeviceLost { adapter, message }) => Error::DeviceLost {
@@ -146,16 +154,16 @@ impl Gpu {
         }
     }
 
-    /// Runs `f` and turns what it made the device report into an error that names `operation`.
+    /// Runs `f`. If the device reports an error meanwhile, that is returned, and names `operation`.
     pub(super) async fn scoped<T>(&self, operation: &str, f: impl FnOnce() -> T) -> Result<T> {
         self.check()?;
         let (value, reported) = self.watch(f);
         self.judge(operation, value, reported).await
     }
 
-    /// Runs `f` within error scopes, which are this thread's alone. What they caught may be awaited
+    /// Runs `f` within error scopes, which belong to the calling thread. What they caught may be awaited
     /// on any thread.
-    pub(super) fn watch<T>(&self, f: impl FnOnce() -> T) -> (T, Vec<Reported>) {
+    fn watch<T>(&self, f: impl FnOnce() -> T) -> (T, Vec<Reported>) {
         let filters = [
             wgpu::ErrorFilter::OutOfMemory,
             wgpu::ErrorFilter::Internal,
@@ -167,7 +175,7 @@ impl Gpu {
         (value, scopes.into_iter().rev().map(pop).collect())
     }
 
-    /// `value`, unless the device reported an error on the way to it.
+    /// `value`, unless the device reported an error while it was made.
     async fn judge<T>(&self, operation: &str, value: T, reported: Vec<Reported>) -> Result<T> {
         let mut first = None;
         for error in reported {
@@ -180,11 +188,10 @@ impl Gpu {
         }
     }
 
-    /// Compiles the kernels of `shaders`, each once. Drivers take a tenth to half a second for one,
-    /// so every processor takes the next until none is left.
+    /// Compiles the kernels of `shaders`, each once.
     ///
     /// # Errors
-    /// That of the first kernel, in their order, which does not compile.
+    /// That of the first kernel, in the order of `shaders`, that does not compile.
     pub(super) async fn compile(&self, shaders: &[&Shader]) -> Result<()> {
         self.check()?;
         let mut seen: HashSet<String> = lock(&self.kernels).keys().cloned().collect();
@@ -193,20 +200,36 @@ impl Gpu {
             .copied()
             .filter(|shader| seen.insert(shader.label()))
             .collect();
+        for (shader, (kernel, reported)) in missing.iter().zip(self.build_all(&missing)) {
+            let label = shader.label();
+            let operation = format!("compiling {label}");
+            let kernel = self.judge(&operation, kernel?, reported).await?;
+            lock(&self.kernels).insert(label, Arc::new(kernel));
+        }
+        Ok(())
+    }
+
+    fn build(&self, shader: &Shader) -> (Result<Kernel>, Vec<Reported>) {
+        self.watch(|| Kernel::build(&self.device, shader))
+    }
+
+    /// Compiles `shaders` on all processors: a driver needs a tenth to half a second for each.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn build_all(&self, shaders: &[&Shader]) -> Vec<(Result<Kernel>, Vec<Reported>)> {
         let next = AtomicUsize::new(0);
         let work = || {
             let mut built = Vec::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                match missing.get(index) {
-                    Some(shader) => built.push((index, Kernel::build(self, shader))),
+                match shaders.get(index) {
+                    Some(shader) => built.push((index, self.build(shader))),
                     None => return built,
                 }
             }
         };
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let mut built = thread::scope(|scope| {
-            let helpers: Vec<_> = (1..threads.min(missing.len()))
+            let helpers: Vec<_> = (1..threads.min(shaders.len()))
                 .map(|_| scope.spawn(work))
                 .collect();
             let mut built = work();
@@ -216,14 +239,14 @@ impl Gpu {
             built
         });
         built.sort_by_key(|(index, _)| *index);
-        for (index, kernel) in built {
-            let label = missing[index].label();
-            let (kernel, reported) = kernel?;
-            let operation = format!("compiling {label}");
-            let kernel = self.judge(&operation, kernel, reported).await?;
-            lock(&self.kernels).insert(label, Arc::new(kernel));
-        }
-        Ok(())
+        built.into_iter().map(|(_, kernel)| kernel).collect()
+    }
+
+    /// Compiles `shaders` in turn: a web page has no threads of its own, and the browser compiles beside
+    /// it.
+    #[cfg(target_arch = "wasm32")]
+    fn build_all(&self, shaders: &[&Shader]) -> Vec<(Result<Kernel>, Vec<Reported>)> {
+        shaders.iter().map(|shader| self.build(shader)).collect()
     }
 
     /// The compiled kernel of `shader`; each is built once.
@@ -233,7 +256,7 @@ impl Gpu {
         Ok(kernel.expect("it has just been compiled"))
     }
 
-    /// Waits until all that was submitted has run.
+    /// Waits until everything submitted has run.
     ///
     /// # Errors
     /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
@@ -242,8 +265,8 @@ impl Gpu {
         self.wait(None)
     }
 
-    /// Submits, then waits until at most [`IN_FLIGHT`] submissions are under way. Returns how many
-    /// were found finished.
+    /// Submits, then waits until at most [`IN_FLIGHT`] submissions are in flight. Returns the number of
+    /// submissions that finished meanwhile.
     pub(super) fn submit(&mut self, encoder: wgpu::CommandEncoder) -> Result<usize> {
         self.in_flight
             .push_back(self.queue.submit([encoder.finish()]));
@@ -255,7 +278,7 @@ impl Gpu {
         Ok(finished)
     }
 
-    /// Waits for the oldest submission under way; returns 1, or 0 if there is none.
+    /// Waits for the oldest submission in flight; returns 1, or 0 if there is none.
     pub(super) fn wait_oldest(&mut self) -> Result<usize> {
         match self.in_flight.pop_front() {
             None => Ok(0),
@@ -279,7 +302,7 @@ impl Gpu {
         })
     }
 
-    /// The contents of `buffers`, once all that was submitted has run.
+    /// The contents of `buffers` after everything submitted has run.
     ///
     /// # Errors
     /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
@@ -316,7 +339,7 @@ impl Gpu {
                 message,
             })
         };
-        // Taken before the match, whose arms may run the callback.
+        // Taken before the match, because its arms may run the callback.
         let mapped = lock(&mapped).take();
         match mapped {
             Some(Ok(())) => {}
@@ -336,7 +359,7 @@ impl Gpu {
     }
 }
 
-/// A lock whose holder panicked still guards whole values here.
+/// Locks a mutex. If a holder panicked, the value is still whole here.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::device::Gpu;
-use super::plan::{BufferId, Op, Plan, PlanOptions, SplitPlan};
+use super::metrics::batch_metrics;
+use super::op::{BufferId, Op};
+use super::plan::{Plan, PlanOptions, SplitPlan};
 use super::program::{Buffers, Program, run_in_turn};
 use super::shader::Storage;
 use super::storage::{decode, encode};
@@ -11,15 +13,15 @@ use crate::error::{Error, Result};
 use crate::executor::{BatchMetrics, Executor, Split, Splits, check_orders};
 use crate::nn::{Model, Parameters};
 
-/// FLOPs of one submission, at most: below a second on a slow card that reaches a tenth of its peak, so that
-/// no driver takes it for hung, and some 20 steps of 3 × 784 in batches of 128, as it costs the host tens
-/// of µs.
+/// The most FLOPs of one submission. A slow card at a tenth of its peak needs less than a second for them,
+/// so that no driver takes it for hung; and they are some 20 steps of 3 × 784 in batches of 128, since a
+/// submission costs the host tens of µs.
 const SUBMISSION_FLOPS: u64 = 30_000_000_000;
 
-/// The same on a software adapter: a step or two of a large network, which are a second there.
+/// The same on a software adapter: one or two steps of a large network, which take about a second there.
 const SOFTWARE_SUBMISSION_FLOPS: u64 = 10_000_000_000;
 
-/// Steps of one submission, at most.
+/// The most steps of one submission.
 const SUBMISSION_STEPS: u64 = 64;
 
 /// R realizations of a network on an adapter.
@@ -28,13 +30,13 @@ pub struct GpuExecutor {
     model: Model,
     options: PlanOptions,
     buffers: Buffers,
-    /// Programs come in two, for an even and an odd number of steps before.
+    /// There are two of each program: after an even and after an odd number of steps.
     train_step: [Program; 2],
     epoch_end: [Program; 2],
     tensors: [Vec<BufferId>; 2],
-    /// Whether each is in half precision.
+    /// Whether each tensor is in half precision.
     half: Vec<bool>,
-    /// Steps so far, modulo 2.
+    /// The number of steps so far, modulo 2.
     parity: usize,
     flags: BufferId,
     splits: Vec<SplitPrograms>,
@@ -49,12 +51,12 @@ struct SplitPrograms {
 }
 
 impl GpuExecutor {
-    /// Lays the network and the data out on `gpu`, with one set of parameters a realization.
+    /// Lays the network and the data out on `gpu`, with one set of parameters for each realization.
     ///
     /// # Errors
     /// [`Error::Shape`] for data or parameters that do not fit the model, [`Error::TooLarge`] for a
-    /// buffer beyond the adapter's limits, [`Error::InvalidValue`] for half precision where the
-    /// adapter or a kernel has none, [`Error::Gpu`] for what the driver refuses.
+    /// buffer beyond the adapter's limits, [`Error::InvalidValue`] for half precision if the
+    /// adapter or a kernel has none, [`Error::Gpu`] with the driver's message.
     pub async fn new(
         gpu: Gpu,
         model: &Model,
@@ -66,7 +68,7 @@ impl GpuExecutor {
         Self::from_plan(gpu, model, plan, parameters).await
     }
 
-    /// Lays `plan` out, which was made for `model`.
+    /// Lays out `plan`, which was made for `model`.
     ///
     /// # Errors
     /// Those of [`Self::new`].
@@ -102,16 +104,16 @@ impl GpuExecutor {
             .iter()
             .find(|s| s.split == Split::Train)
             .and_then(steps);
-        // All together, so that no processor waits for the end of one program.
+        // All kernels at once, so that no processor waits while a program's last kernel compiles.
         let evaluations = plan.splits.iter().flat_map(|split| &split.evaluate);
         let ops = plan.train_step.iter().chain(&plan.epoch_end);
         let shaders: Vec<_> = ops.chain(evaluations).map(|op| &op.shader).collect();
         gpu.compile(&shaders).await?;
         let both = async |ops: &[Op], steps| -> Result<[Program; 2]> {
-            let traded: Vec<Op> = ops.iter().map(|op| op.traded(&plan.pairs)).collect();
+            let swapped: Vec<Op> = ops.iter().map(|op| op.swapped(&plan.pairs)).collect();
             Ok([
                 Program::new(&gpu, &buffers, ops, steps).await?,
-                Program::new(&gpu, &buffers, &traded, steps).await?,
+                Program::new(&gpu, &buffers, &swapped, steps).await?,
             ])
         };
         let train_step = both(&plan.train_step, train).await?;
@@ -160,9 +162,14 @@ impl GpuExecutor {
         &self.gpu
     }
 
-    /// The program of a training step after an even number of steps, to be measured.
+    /// The program of a training step after an even number of steps, for measurements.
     pub fn train_step(&mut self) -> (&Program, &mut Gpu) {
         (&self.train_step[0], &mut self.gpu)
+    }
+
+    /// (R, batch).
+    fn rows(&self) -> [usize; 2] {
+        [self.options.realizations, self.options.sgd.batch_size]
     }
 
     fn split_index(&self, split: Split) -> usize {
@@ -180,32 +187,7 @@ impl GpuExecutor {
         (most / flops.max(1)).clamp(1, SUBMISSION_STEPS) as usize
     }
 
-    /// The metrics buffer of a split, by realization and batch.
-    fn metrics(&self, bytes: &[u8], samples: usize) -> Vec<Vec<BatchMetrics>> {
-        let words: &[u32] = &bytemuck::pod_collect_to_vec(bytes);
-        let batch = self.options.sgd.batch_size;
-        let r = self.options.realizations;
-        let of = |realization: usize| {
-            let slots = words.chunks_exact(2 * r * batch).enumerate();
-            slots
-                .map(|(slot, pairs)| {
-                    let count = batch.min(samples - slot * batch);
-                    let pairs = pairs[2 * realization * batch..][..2 * count].chunks_exact(2);
-                    let losses = pairs.clone().map(|pair| f64::from(f32::from_bits(pair[0])));
-                    BatchMetrics {
-                        loss: losses.sum::<f64>() / count as f64,
-                        correct: pairs.map(|pair| pair[1]).sum(),
-                        samples: count as u32,
-                    }
-                })
-                .collect()
-        };
-        (0..r).map(of).collect()
-    }
-}
-
-impl GpuExecutor {
-    /// `steps` of an epoch, or as many of them as were submitted before `stop` said so.
+    /// Runs `steps` of an epoch, or those submitted before `stop` returned true.
     async fn run_steps(
         &mut self,
         orders: &[Vec<u32>],
@@ -246,12 +228,8 @@ impl GpuExecutor {
             .read(&mut self.gpu, &[metrics, self.flags])
             .await?;
         progress(steps.len());
-        let mut batches = self.metrics(&read[0], samples);
-        for batches in &mut batches {
-            batches.truncate(steps.end);
-            batches.drain(..steps.start);
-        }
-        // A parameter may overflow without a trace in the loss; the epoch's last step then owns up.
+        let mut batches = batch_metrics(&read[0], self.rows(), samples, steps);
+        // A parameter can overflow while the loss stays finite; report the last step's loss as NaN then.
         let flags: Vec<u32> = bytemuck::pod_collect_to_vec(&read[1]);
         for (batches, _) in batches.iter_mut().zip(flags).filter(|(_, flag)| *flag != 0) {
             if let Some(last) = batches.last_mut().filter(|_| to_the_end) {
@@ -304,12 +282,12 @@ impl Executor for GpuExecutor {
             self.splits[index].evaluate[self.parity].run(&mut self.gpu, slots)?;
         }
         let read = self.buffers.read(&mut self.gpu, &[metrics]).await?;
-        Ok(self.metrics(&read[0], samples))
+        Ok(batch_metrics(&read[0], self.rows(), samples, 0..steps))
     }
 
     async fn parameters(&mut self) -> Result<Vec<Parameters>> {
         let mut all = vec![Parameters::zeros(&self.model); self.options.realizations];
-        // One by one: together they may be more than a buffer can hold.
+        // One tensor at a time: together they may exceed the largest buffer.
         for (t, &tensor) in self.tensors[self.parity].iter().enumerate() {
             let read = self.buffers.read(&mut self.gpu, &[tensor]).await?;
             let len = all

@@ -1,22 +1,36 @@
 //! The WGSL executor: a [`Model`](crate::nn::Model) becomes a [`Plan`] of dispatches, which a
 //! [`Gpu`] lays out once and replays for every step.
 //!
-//! Nothing here reads a clock or a file; asking for an adapter and reading back are `async`, and
-//! waiting is left to the caller. Threads of its own compile kernels side by side, and end with that.
+//! From the bottom up: `wgsl` (files), [`tile`] and [`shader`] (linked modules), [`reflect`] (what naga
+//! reads in them), `op` and `buffers` (dispatches as data), [`ops`] (the kernels), `plan`; beside the
+//! plan, `kernel` (compiled), `device` and `program`, which `executor` replays.
+//!
+//! Nothing here reads a clock or a file. Requesting an adapter and reading back are `async`, and the
+//! caller does the waiting. Kernels are compiled on threads that end with the compilation, except in a
+//! browser, which has none.
 
 mod adapter;
+mod buffers;
 mod device;
 mod executor;
+mod kernel;
+mod metrics;
+mod op;
 pub mod ops;
 mod plan;
 mod program;
+pub mod reflect;
 pub mod shader;
 mod storage;
+pub mod tile;
+pub mod wgsl;
 
 pub use adapter::{AdapterSummary, Selection, adapters};
+pub use buffers::BufferSpecs;
 pub use device::Gpu;
 pub use executor::GpuExecutor;
-pub(crate) use plan::STEP_STRIDE;
-pub use plan::{BufferId, BufferSpec, Contents, Grid, LayerPlan, Op, Plan, PlanOptions};
+pub(crate) use metrics::batch_metrics;
+pub use op::{BufferId, BufferSpec, Contents, Grid, Op, Permutation, Step};
+pub use plan::{LayerPlan, Plan, PlanOptions};
 pub use program::{Buffers, Program};
-pub(crate) use storage::{decode, halve};
+pub(crate) use storage::{decode, to_half};

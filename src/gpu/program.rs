@@ -1,132 +1,22 @@
-//! How to run it: kernels, buffers and bind groups, made once, and replayed.
+//! Running a plan: buffers, kernels and bind groups are made once and replayed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::device::{Gpu, Reported};
-use super::plan::{BufferId, BufferSpec, Contents, Grid, Op, STEP_STRIDE};
-use super::shader::{self, Access, Reflection, Shader};
-use crate::error::{Error, Result};
-
-/// Bytes of the `Step` uniform.
-const STEP_BYTES: u64 = 12;
-
-/// A compiled kernel.
-pub(super) struct Kernel {
-    label: String,
-    pipeline: wgpu::ComputePipeline,
-    layout: wgpu::BindGroupLayout,
-    /// The layout of group 1, where the kernel reads the step.
-    step_layout: Option<wgpu::BindGroupLayout>,
-    reflection: Reflection,
-}
-
-impl Kernel {
-    /// Compiles `shader`; whether the device had something against it is still to be awaited.
-    pub(super) fn build(gpu: &Gpu, shader: &Shader) -> Result<(Self, Vec<Reported>)> {
-        let reflection = shader::reflect(shader)?;
-        let label = shader.label();
-        let device = &gpu.device;
-        Ok(gpu.watch(|| {
-            let layout = bind_group_layout(device, &reflection, 0);
-            let reads_step = reflection.bindings.iter().any(|b| b.group == 1);
-            let step_layout = reads_step.then(|| bind_group_layout(device, &reflection, 1));
-            let descriptor = wgpu::ShaderModuleDescriptor {
-                label: Some(&label),
-                source: wgpu::ShaderSource::Wgsl(shader.link().into()),
-            };
-            let mut checks = wgpu::ShaderRuntimeChecks::checked();
-            checks.force_loop_bounding = false;
-            // SAFETY: every loop in `shaders/` counts to a bound taken from `Params` or a constant,
-            // so none can run for ever, which is all that the check left out guards against;
-            // bounds checks stay on.
-            let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
-            let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                label: Some(&label),
-                bind_group_layouts: &match &step_layout {
-                    None => vec![Some(&layout)],
-                    Some(step) => vec![Some(&layout), Some(step)],
-                },
-                immediate_size: 0,
-            });
-            let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(&label),
-                layout: Some(&pipeline_layout),
-                module: &module,
-                entry_point: Some(shader.kernel()),
-                compilation_options: wgpu::PipelineCompilationOptions {
-                    // Every workgroup writes its tiles before it reads them.
-                    zero_initialize_workgroup_memory: false,
-                    ..Default::default()
-                },
-                cache: None,
-            });
-            Self {
-                label: label.clone(),
-                pipeline,
-                layout,
-                step_layout,
-                reflection,
-            }
-        }))
-    }
-
-    /// Workgroups along x, y, z.
-    fn workgroups(&self, grid: Grid, limits: &wgpu::Limits) -> Result<[u32; 3]> {
-        let count = match grid {
-            Grid::Elements(len) => len.div_ceil(self.reflection.workgroup_size[0] as usize),
-            Grid::Workgroups(count) => count,
-        };
-        let most = limits.max_compute_workgroups_per_dimension;
-        fold(count, most).ok_or_else(|| Error::Gpu {
-            operation: self.label.clone(),
-            message: format!("{count} workgroups, but the adapter allows {most} a dimension"),
-        })
-    }
-}
-
-/// `count` workgroups, or hardly more, with at most `most` along each of x and y; none if that is
-/// impossible.
-fn fold(count: usize, most: u32) -> Option<[u32; 3]> {
-    let y = count.div_ceil(most as usize);
-    let x = count.div_ceil(y.max(1));
-    (y <= most as usize).then_some([x as u32, y as u32, 1])
-}
-
-fn bind_group_layout(
-    device: &wgpu::Device,
-    reflection: &Reflection,
-    group: u32,
-) -> wgpu::BindGroupLayout {
-    let entry = |binding: &shader::Binding| wgpu::BindGroupLayoutEntry {
-        binding: binding.index,
-        visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer {
-            ty: match binding.access {
-                Access::Uniform => wgpu::BufferBindingType::Uniform,
-                Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
-                Access::Write => wgpu::BufferBindingType::Storage { read_only: false },
-            },
-            has_dynamic_offset: group == 1,
-            min_binding_size: None,
-        },
-        count: None,
-    };
-    let of_group = reflection.bindings.iter().filter(|b| b.group == group);
-    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-        label: None,
-        entries: &of_group.map(entry).collect::<Vec<_>>(),
-    })
-}
+use super::device::Gpu;
+use super::kernel::Kernel;
+use super::op::{BufferId, BufferSpec, Contents, Op, STEP_STRIDE, Step};
+use super::reflect::Binding;
+use crate::error::Result;
 
 /// Buffers on a device, by [`BufferId`].
 pub struct Buffers(Vec<wgpu::Buffer>);
 
 impl Buffers {
-    /// Allocates `specs` and uploads what they start with.
+    /// Allocates `specs` and uploads their initial contents.
     ///
     /// # Errors
-    /// [`Error::Gpu`] if the device has no room.
+    /// [`Error::Gpu`] if the device is out of memory.
     pub async fn new(gpu: &Gpu, specs: &[BufferSpec]) -> Result<Self> {
         gpu.scoped("allocating buffers", || {
             Self(specs.iter().map(|spec| buffer(gpu, spec)).collect())
@@ -143,7 +33,7 @@ impl Buffers {
         gpu.queue.write_buffer(self.get(id), 0, bytes);
     }
 
-    /// The contents of `ids`, once all that was submitted has run.
+    /// The contents of the buffers `ids` after everything submitted has run.
     ///
     /// # Errors
     /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
@@ -184,8 +74,8 @@ struct Dispatch {
 pub struct Program(Vec<Dispatch>);
 
 impl Program {
-    /// Compiles the kernels of `ops` and binds their buffers; `steps` is the uniform that the ops
-    /// read their step from.
+    /// Compiles the kernels of `ops` and binds their buffers; `steps` has the uniforms from which the
+    /// ops read their step.
     ///
     /// # Errors
     /// [`Error::Shader`] or [`Error::Gpu`] if a kernel does not compile or bind.
@@ -215,7 +105,7 @@ impl Program {
                                 let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                                     buffer: buffers.get(steps),
                                     offset: 0,
-                                    size: wgpu::BufferSize::new(STEP_BYTES),
+                                    size: wgpu::BufferSize::new(size_of::<Step>() as u64),
                                 });
                                 gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
                                     label: Some("step"),
@@ -239,13 +129,13 @@ impl Program {
         Ok(Self(dispatches))
     }
 
-    /// Records step `slot` into a pass.
+    /// Records step `slot` in a pass.
     pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>, slot: usize) {
         record(&self.0, pass, slot);
     }
 
-    /// Runs the program for the steps `slots`, in one pass and one submission. Returns how many
-    /// earlier submissions were found finished.
+    /// Runs the program for the steps `slots`, in one pass and one submission. Returns the number of
+    /// earlier submissions that finished meanwhile.
     ///
     /// # Errors
     /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
@@ -253,7 +143,8 @@ impl Program {
         run_in_turn(gpu, &[self], slots)
     }
 
-    /// Records a pass of so many steps and drops it unsubmitted: what a step costs the host.
+    /// Records a pass of `steps` steps and drops it without submitting it, to measure what a step costs
+    /// the host.
     pub fn encode(&self, gpu: &Gpu, steps: usize) {
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -262,8 +153,8 @@ impl Program {
         drop(encoder.finish());
     }
 
-    /// Runs step 0 so many times in one pass and waits. Returns the seconds between the pass's
-    /// first and last moment by the device's own clock, if it has one that moves.
+    /// Runs step 0 `times` times in one pass and waits. Returns the seconds from the start to the end of
+    /// the pass by the device's own clock, or `None` if it has no clock that advances.
     ///
     /// # Errors
     /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
@@ -271,8 +162,8 @@ impl Program {
         device_seconds(&self.0, gpu, times).await
     }
 
-    /// The same for each dispatch by itself, so many times in a pass of its own: the names of its files,
-    /// and seconds of one of them.
+    /// The same for each dispatch by itself, `times` times in a pass of its own: the label of its shader,
+    /// and the seconds of one dispatch.
     ///
     /// # Errors
     /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
@@ -288,7 +179,7 @@ impl Program {
         Ok(Some(rows))
     }
 
-    /// How many dispatches a step is.
+    /// The number of dispatches in a step.
     pub fn dispatches(&self) -> usize {
         self.0.len()
     }
@@ -306,8 +197,7 @@ fn record(dispatches: &[Dispatch], pass: &mut wgpu::ComputePass<'_>, slot: usize
     }
 }
 
-/// Seconds between the first and the last moment of a pass of so many times `dispatches`, by the device's
-/// own clock, if it has one that moves.
+/// Seconds of a pass of `times` times `dispatches`: see [`Program::device_seconds`].
 async fn device_seconds(
     dispatches: &[Dispatch],
     gpu: &mut Gpu,
@@ -348,8 +238,7 @@ async fn device_seconds(
     Ok((nanoseconds > 0.0).then_some(nanoseconds * 1e-9))
 }
 
-/// Runs programs in turn, beginning with the first, one for each of the steps `slots`: see
-/// [`Program::run`].
+/// Runs the steps `slots`, taking the programs in turn from the first on: see [`Program::run`].
 ///
 /// # Errors
 /// Those of [`Program::run`].
@@ -385,10 +274,10 @@ fn bind_group(gpu: &Gpu, buffers: &Buffers, kernel: &Kernel, op: &Op) -> wgpu::B
     assert_eq!(
         declared.len(),
         bound.len() + 1,
-        "{}: as many buffers as bindings",
+        "{}: one buffer for each binding",
         kernel.label
     );
-    let entry = |binding: &&shader::Binding| wgpu::BindGroupEntry {
+    let entry = |binding: &&Binding| wgpu::BindGroupEntry {
         binding: binding.index,
         resource: match binding.name.as_str() {
             "params" => params.as_entire_binding(),
@@ -404,26 +293,4 @@ fn bind_group(gpu: &Gpu, buffers: &Buffers, kernel: &Kernel, op: &Op) -> wgpu::B
         layout: &kernel.layout,
         entries: &declared.iter().map(entry).collect::<Vec<_>>(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fold;
-
-    #[test]
-    fn workgroups_are_folded_beyond_a_dimension() {
-        assert_eq!(fold(0, 65_535), Some([0, 0, 1]));
-        assert_eq!(fold(65_535, 65_535), Some([65_535, 1, 1]));
-        assert_eq!(fold(65_536, 65_535), Some([32_768, 2, 1]));
-        assert_eq!(fold(65_537, 65_535), Some([32_769, 2, 1]));
-        assert_eq!(fold(49, 7), Some([7, 7, 1]));
-        assert_eq!(fold(50, 7), None);
-        for count in 1..=49 {
-            let [x, y, z] = fold(count, 7).expect("at most 49 workgroups");
-            assert!(x <= 7 && y <= 7 && z == 1, "{count}: {x} {y} {z}");
-            // None is left out, and less than a row is too much.
-            let all = (x * y) as usize;
-            assert!((count..count + y as usize).contains(&all), "{count}: {all}");
-        }
-    }
 }

@@ -1,30 +1,27 @@
-//! Weights and activations in half precision: a plan's kernels are linked with the other storage file,
-//! and its buffers follow what the kernels then say of themselves.
+//! Weights and activations in half precision: a plan's kernels are linked with the storage file for it,
+//! and its buffers follow the types that the kernels then declare.
 
 use std::collections::HashSet;
 
 use half::f16;
 
-use super::ops::check_finite;
-use super::plan::{BufferSpec, Contents, Op};
-use super::shader::{self, Storage};
+use super::op::{BufferSpec, Contents, Op};
+use super::reflect::reflect;
+use super::shader::Storage;
 use crate::error::{Error, Result};
 
-/// Turns the ops, and the buffers that they share, to half precision.
+/// Changes the ops, and the buffers that they share, to half precision.
 ///
 /// # Errors
-/// [`Error::InvalidValue`] if a kernel knows only single precision of a buffer that others have in
-/// half: those of the unfused path and of convolutions.
-pub(crate) fn halve(ops: &mut [&mut Op], buffers: &mut [BufferSpec]) -> Result<()> {
-    let check = check_finite::shader();
-    // It looks at parameters of either kind.
-    let adapts = |op: &Op| op.shader.kernel() == check.kernel();
+/// [`Error::InvalidValue`] if a kernel takes a buffer in single precision only that others take in half
+/// precision, as kernels of the unfused path and of convolutions do.
+pub(crate) fn to_half(ops: &mut [&mut Op], buffers: &mut [BufferSpec]) -> Result<()> {
     let mut half = HashSet::new();
-    for op in ops.iter_mut().filter(|op| !adapts(op)) {
+    for op in ops.iter_mut().filter(|op| !op.any_storage) {
         op.shader = op.shader.clone().stored(Storage::F16);
         half.extend(bound(op, true)?);
     }
-    for op in ops.iter_mut().filter(|op| adapts(op)) {
+    for op in ops.iter_mut().filter(|op| op.any_storage) {
         if op.buffers.iter().any(|(_, id)| half.contains(&id.0)) {
             op.shader = op.shader.clone().stored(Storage::F16);
         }
@@ -35,7 +32,7 @@ pub(crate) fn halve(ops: &mut [&mut Op], buffers: &mut [BufferSpec]) -> Result<(
                 field: "storage",
                 value: Storage::F16.name().to_owned(),
                 reason: format!(
-                    "`{}` knows `{}` in f32 alone: half precision is for fused kernels, without \
+                    "kernel {} takes buffer {} in f32 only: half precision needs fused kernels and no \
                      convolutions",
                     op.shader.kernel(),
                     buffers[id].name
@@ -54,9 +51,9 @@ pub(crate) fn halve(ops: &mut [&mut Op], buffers: &mut [BufferSpec]) -> Result<(
     Ok(())
 }
 
-/// The buffers that an op has in half precision, or in another.
+/// The buffers that an op takes in half precision, or those that it takes otherwise.
 fn bound(op: &Op, half: bool) -> Result<impl Iterator<Item = usize> + use<>> {
-    let mut bindings = shader::reflect(&op.shader)?.bindings;
+    let mut bindings = reflect(&op.shader)?.bindings;
     bindings.retain(|binding| binding.half == half);
     let buffers = op.buffers.clone();
     let named = move |name: &str| bindings.iter().any(|binding| binding.name == name);
@@ -66,7 +63,7 @@ fn bound(op: &Op, half: bool) -> Result<impl Iterator<Item = usize> + use<>> {
         .map(|(_, id)| id.0))
 }
 
-/// What a buffer holds for `values`, filled up to whole words.
+/// The bytes of a buffer for `values`, padded to whole words.
 pub(crate) fn encode(values: &[f32], half: bool) -> Vec<u8> {
     if !half {
         return bytemuck::cast_slice(values).to_vec();
@@ -77,7 +74,7 @@ pub(crate) fn encode(values: &[f32], half: bool) -> Vec<u8> {
     bytemuck::cast_slice(&halves).to_vec()
 }
 
-/// The `len` values that a buffer holds.
+/// The first `len` values in the bytes of a buffer.
 pub(crate) fn decode(bytes: &[u8], half: bool, len: usize) -> Vec<f32> {
     let mut values: Vec<f32> = match half {
         false => bytemuck::pod_collect_to_vec(bytes),

@@ -1,4 +1,4 @@
-//! The convolutional front-end: features of a batch, and their gradients.
+//! The convolutions before the layers: features of a batch, and their gradients.
 
 use super::conv2d::{conv2d_backward_input, conv2d_backward_weight, conv2d_forward};
 use super::max_pool2d::{max_pool2d_backward, max_pool2d_forward};
@@ -6,16 +6,16 @@ use crate::nn::cnn::{Cnn, Dropout};
 use crate::nn::{LayerParameters, Model};
 use crate::rng::{Purpose, Stream};
 
-/// What the front-end's forward pass leaves for its backward pass.
+/// What the backward pass of the convolutions needs of their forward pass.
 #[derive(Clone, Debug, Default)]
 pub struct CnnTrace {
     /// The input of each block, (batch, channels, height, width).
     pub x: Vec<Vec<f64>>,
-    /// Each block's convolution after the activation.
+    /// The output of each block's activation.
     pub active: Vec<Vec<f64>>,
-    /// Where each block's pooling took its numbers; empty without pooling.
+    /// The positions of the numbers that each block's pooling took; empty without pooling.
     pub positions: Vec<Vec<usize>>,
-    /// What each feature was multiplied by: 1, or in training 0 or 1 / (1 − probability).
+    /// The factor of each feature: 1, or with dropout 0 or 1 / (1 − probability).
     pub factors: Vec<f64>,
     /// f, (batch, features).
     pub features: Vec<f64>,
@@ -40,8 +40,8 @@ pub fn dropout_factors(
     (0..rows * features).map(factor).collect()
 }
 
-/// f for images `x` (batch, channels, height, width), each feature times its factor in `factors`,
-/// if there are any.
+/// f for images `x` (batch, channels, height, width), each feature multiplied by its factor in
+/// `factors`, if there are any.
 pub fn cnn_forward(
     cnn: &Cnn,
     parameters: &[LayerParameters<f64>],
@@ -102,7 +102,7 @@ pub fn cnn_backward(
     gradients
 }
 
-/// The factors of a training step, where `model` has dropout.
+/// The factors of a training step, if `model` has dropout.
 pub fn training_factors(model: &Model, r: usize, step: u32, rows: usize) -> Option<Vec<f64>> {
     let cnn = model.cnn.as_ref()?;
     let dropout = cnn.dropout.as_ref()?;

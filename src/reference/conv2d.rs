@@ -2,8 +2,8 @@
 
 use crate::nn::cnn::Conv;
 
-/// For every output (image, filter, row, column) and every weight (filter, channel, ky, kx) that
-/// meets a pixel there: `visit(output index, weight index, input index)`.
+/// Calls `visit(output index, weight index, input index)` for every output (image, filter, row,
+/// column) and every weight (filter, channel, ky, kx) whose pixel lies in the image.
 fn pairs(conv: &Conv, batch: usize, mut visit: impl FnMut(usize, usize, usize)) {
     let [out_height, out_width] = conv.output();
     let [kernel_height, kernel_width] = conv.kernel;
@@ -37,7 +37,7 @@ fn pairs(conv: &Conv, batch: usize, mut visit: impl FnMut(usize, usize, usize)) 
     }
 }
 
-/// Numbers of one output channel.
+/// Number of elements of one output channel.
 fn plane(conv: &Conv) -> usize {
     conv.outputs() / conv.filters
 }

@@ -2,14 +2,14 @@
 
 use crate::nn::{Loss, Model};
 
-/// What a batch's outputs are worth.
+/// Loss, number correct and output gradient of a batch.
 #[derive(Clone, Debug)]
 pub struct LossGradient {
     /// The mean loss.
     pub loss: f64,
     /// dL/dlogits, (batch, outputs).
     pub delta: Vec<f64>,
-    /// How many samples were classified correctly.
+    /// Number of samples that were classified correctly.
     pub correct: u32,
 }
 

@@ -16,7 +16,7 @@ pub fn max_pool2d_forward(pool: &Pool, x: &[f64]) -> (Vec<f64>, Vec<usize>) {
                     for kx in 0..pool.kernel {
                         let (y, x_) = (row * pool.stride + ky, col * pool.stride + kx);
                         let position = (plane * pool.height + y) * pool.width + x_;
-                        // Of equal numbers the first counts.
+                        // Of equal numbers the first is taken.
                         if best.is_none_or(|best: usize| x[position] > x[best]) {
                             best = Some(position);
                         }

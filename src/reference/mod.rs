@@ -1,7 +1,8 @@
 //! The textbook: f64 loops that the other executors are checked against.
 //!
-//! It will not be fast: no blocking, no threads, no fused operations, no function that the others
-//! use. What it computes is written as in the paper, with corrections where the print is wrong.
+//! It is not meant to be fast: it has no blocking, no threads, no fused operations, and it shares no
+//! function with the other executors. It is written like the paper, with corrections where the print
+//! is wrong.
 
 pub mod cnn;
 pub mod conv2d;
@@ -27,12 +28,12 @@ pub struct Reference {
     splits: Splits,
     sgd: Sgd,
     parameters: Vec<Parameters<f64>>,
-    /// Training steps done.
+    /// Number of training steps done.
     steps: u32,
 }
 
 impl Reference {
-    /// The network with one set of parameters a realization.
+    /// The network with one set of parameters for each realization.
     ///
     /// # Errors
     /// [`Error::Shape`](crate::error::Error::Shape) or
@@ -57,7 +58,7 @@ impl Reference {
         })
     }
 
-    /// Samples `indices` of `data`: inputs (batch, in) and labels.
+    /// Inputs (batch, in) and labels (batch) of samples `indices` of `data`.
     fn batch(&self, data: &Dataset, indices: &[u32]) -> (Vec<f64>, Vec<u8>) {
         let values = self.model.pixel_values();
         let width = data.features();

@@ -4,17 +4,16 @@ use super::cnn::{CnnTrace, cnn_backward, cnn_forward};
 use super::loss::{LossGradient, loss_and_gradient};
 use crate::nn::{Layer, LayerKind, LayerParameters, Model, Parameters};
 
-/// What the forward pass leaves for the backward pass.
+/// What the backward pass needs of the forward pass.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
-    /// Of the front-end, if there is one.
+    /// The trace of the convolutions, if there are any.
     pub cnn: Option<CnnTrace>,
     /// z₀ … z_L, (batch, width).
     pub z: Vec<Vec<f64>>,
-    /// a₁ … a_L in dual form, and a₀ behind a front-end, empty where there is none; `a[l]` belongs to
-    /// `z[l]`.
+    /// a₁ … a_L in dual form, and a₀ after convolutions, else empty; `a[l]` belongs to `z[l]`.
     pub a: Vec<Vec<f64>>,
-    /// u = Mz by layer, or z where there is no M.
+    /// u = Mz of each layer, or z where there is no M.
     pub u: Vec<Vec<f64>>,
     /// The head's outputs, (batch, outputs).
     pub logits: Vec<f64>,
@@ -97,7 +96,7 @@ pub fn forward(model: &Model, parameters: &Parameters<f64>, x: &[f64]) -> Trace 
     forward_with(model, parameters, x, None)
 }
 
-/// [`forward`] with each feature of the front-end times its factor of dropout.
+/// [`forward`] with each feature of the convolutions multiplied by its factor of dropout.
 pub fn forward_with(
     model: &Model,
     parameters: &Parameters<f64>,
@@ -214,7 +213,7 @@ pub fn backward(
             if !carries {
                 return through_rho;
             }
-            // The skip carries a itself, but for where a was limited.
+            // The skip carries a itself, except where a was limited.
             let pass = if trace.a[l][i].abs() < dual_max {
                 1.0
             } else {
@@ -224,7 +223,7 @@ pub fn backward(
         });
     }
     if let (Some(cnn), Some(front)) = (&model.cnn, &trace.cnn) {
-        // What is left is dL/da₀, a₀ being the features.
+        // δ is now dL/da₀, and a₀ are the features.
         gradient.conv = cnn_backward(cnn, &parameters.conv, front, &delta);
     }
     gradient
@@ -250,7 +249,7 @@ pub fn gradients(
     gradients_with(model, parameters, x, labels, None)
 }
 
-/// [`gradients`] with each feature of the front-end times its factor of dropout.
+/// [`gradients`] with each feature of the convolutions multiplied by its factor of dropout.
 pub fn gradients_with(
     model: &Model,
     parameters: &Parameters<f64>,

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::gpu::shader::Storage;
-use crate::gpu::{BufferId, BufferSpec, Buffers, Contents, Gpu, Op, Program, decode, halve};
+use crate::gpu::{BufferId, BufferSpecs, Buffers, Gpu, Op, Program, Step, decode, to_half};
 use crate::rng::{Purpose, Stream};
 
 /// What a buffer starts with that an op is expected to fill: what no check expects of it.
@@ -11,7 +11,7 @@ pub const UNWRITTEN: f32 = -777.0;
 /// Buffers and ops of a check.
 #[derive(Default)]
 pub struct Run {
-    specs: Vec<BufferSpec>,
+    specs: BufferSpecs,
     ops: Vec<Op>,
     storage: Storage,
     steps: Option<BufferId>,
@@ -28,9 +28,8 @@ impl Run {
 
     /// A buffer of bytes, filled up to whole words.
     pub fn bytes(&mut self, bytes: &[u8]) -> BufferId {
-        let mut bytes = bytes.to_vec();
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-        self.push(bytes.len(), Contents::Bytes(bytes))
+        let name = format!("buffer {}", self.specs.0.len());
+        self.specs.bytes(name, bytes.to_vec())
     }
 
     /// A buffer of numbers.
@@ -45,9 +44,7 @@ impl Run {
 
     /// The step that gather and loss read: samples first .. first + count, place `slot`.
     pub fn step(&mut self, first: u32, count: u32, slot: u32) {
-        let mut bytes = vec![0; 256];
-        bytes[..12].copy_from_slice(bytemuck::cast_slice(&[first, count, slot]));
-        self.steps = Some(self.push(256, Contents::Steps(bytes)));
+        self.steps = Some(self.specs.steps("steps", [Step { first, count, slot }]));
     }
 
     /// One more op, after those before it.
@@ -66,13 +63,11 @@ impl Run {
 
     fn read_bytes(&mut self, gpu: &mut Gpu, ids: &[BufferId]) -> Result<Vec<Vec<u8>>> {
         if self.storage == Storage::F16 {
-            halve(
-                &mut self.ops.iter_mut().collect::<Vec<_>>(),
-                &mut self.specs,
-            )?;
+            let mut ops: Vec<&mut Op> = self.ops.iter_mut().collect();
+            to_half(&mut ops, &mut self.specs.0)?;
         }
         pollster::block_on(async {
-            let buffers = Buffers::new(gpu, &self.specs).await?;
+            let buffers = Buffers::new(gpu, &self.specs.0).await?;
             let program = Program::new(gpu, &buffers, &self.ops, self.steps).await?;
             program.run(gpu, 0..1)?;
             buffers.read(gpu, ids).await
@@ -83,24 +78,13 @@ impl Run {
     pub fn read(mut self, gpu: &mut Gpu, ids: &[BufferId]) -> Result<Vec<Vec<f32>>> {
         let lengths: Vec<usize> = ids
             .iter()
-            .map(|id| self.specs[id.0].bytes as usize / 4)
+            .map(|id| self.specs.0[id.0].bytes as usize / 4)
             .collect();
         let read = self.read_bytes(gpu, ids)?;
         let read = read.iter().zip(ids).zip(lengths);
         Ok(read
-            .map(|((bytes, id), len)| decode(bytes, self.specs[id.0].half, len))
+            .map(|((bytes, id), len)| decode(bytes, self.specs.0[id.0].half, len))
             .collect())
-    }
-
-    fn push(&mut self, bytes: usize, contents: Contents) -> BufferId {
-        let name = format!("buffer {}", self.specs.len());
-        self.specs.push(BufferSpec {
-            name,
-            bytes: bytes as u64,
-            half: false,
-            contents,
-        });
-        BufferId(self.specs.len() - 1)
     }
 }
 

@@ -1,5 +1,5 @@
-//! Runs side by side on an adapter, each in one invocation of `shaders/sweep.wgsl` from its start to
-//! its end. Dispatches are bounded in time, since drivers kill what takes seconds.
+//! Runs side by side on an adapter, each in one invocation of `shaders/sweep/sweep.wgsl` from its first
+//! epoch to its last. Dispatches are bounded in time, since drivers kill those that take seconds.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::{Metrics, Record, Run, Sweep, WIDTH};
 use crate::data::spirals::Spirals;
 use crate::error::{Error, Result};
 use crate::gpu::ops::sweep::{MAX_LAYERS, Operands, Params, sweep as sweep_op};
-use crate::gpu::{BufferId, BufferSpec, Buffers, Contents, Gpu, Program};
+use crate::gpu::{BufferSpecs, Buffers, Gpu, Program, Step};
 use crate::nn::{Init, LayerKind};
 
 /// What a dispatch should take: drivers give up after some 2 s, and a first guess may be off.
@@ -104,23 +104,13 @@ async fn train_runs(
     let known = slot_of(first);
     let records = sweep.recorded_epochs().len();
     let count = sweep.model.parameter_count();
-    let mut specs = Vec::new();
-    let mut push = |name: &str, words: usize, contents: Contents| {
-        specs.push(BufferSpec {
-            name: format!("sweep {name}"),
-            bytes: 4 * words as u64,
-            half: false,
-            contents,
-        });
-        BufferId(specs.len() - 1)
-    };
+    let mut specs = BufferSpecs::default();
     let labels: Vec<u32> = data.labels.iter().map(|&label| label.into()).collect();
     let seeds: Vec<[u32; 2]> = runs
         .iter()
         .map(|run| [run.seed as u32, (run.seed >> 32) as u32])
         .collect();
     let rates: Vec<f32> = runs.iter().map(|run| run.learning_rate).collect();
-    let bytes = |words: &[u8]| Contents::Bytes(words.to_vec());
     // (parameters, runs). Before the first epoch the shader draws its own.
     let mut so_far = vec![0f32; count * runs.len()];
     for (run, parameters) in record.parameters[which.clone()].iter().enumerate() {
@@ -130,33 +120,23 @@ async fn train_runs(
         }
     }
     let operands = Operands {
-        points: push(
-            "points",
-            2 * data.len(),
-            bytes(bytemuck::cast_slice(&data.points)),
-        ),
-        labels: push("labels", labels.len(), bytes(bytemuck::cast_slice(&labels))),
-        seeds: push("seeds", 2 * runs.len(), bytes(bytemuck::cast_slice(&seeds))),
-        learning_rates: push(
-            "learning rates",
-            rates.len(),
-            bytes(bytemuck::cast_slice(&rates)),
-        ),
-        order: push("order", data.len() * runs.len(), Contents::Zeros),
-        parameters: push(
-            "parameters",
-            so_far.len(),
-            bytes(bytemuck::cast_slice(&so_far)),
-        ),
-        metrics: push("metrics", 2 * records * runs.len(), Contents::Zeros),
+        points: specs.values("sweep points", &data.points),
+        labels: specs.values("sweep labels", &labels),
+        seeds: specs.values("sweep seeds", &seeds),
+        learning_rates: specs.values("sweep learning rates", &rates),
+        order: specs.zeros("sweep order", data.len() * runs.len()),
+        parameters: specs.values("sweep parameters", &so_far),
+        metrics: specs.zeros("sweep metrics", 2 * records * runs.len()),
     };
-    let steps = push(
-        "steps",
-        STEP_WORDS,
-        Contents::Steps(vec![0; 4 * STEP_WORDS]),
-    );
+    // Written before each dispatch.
+    let step = Step {
+        first: 0,
+        count: 0,
+        slot: 0,
+    };
+    let steps = specs.steps("sweep steps", [step]);
 
-    let buffers = Buffers::new(gpu, &specs).await?;
+    let buffers = Buffers::new(gpu, &specs.0).await?;
     let op = sweep_op(&sweep.model, &params(sweep, runs, data), operands);
     let program = Program::new(gpu, &buffers, &[op], Some(steps)).await?;
     let steps_an_epoch = data.len().div_ceil(sweep.batch_size) as u64;
@@ -166,8 +146,12 @@ async fn train_runs(
     };
     let mut epochs = 1;
     while first < sweep.epochs && !stop() {
-        let slot = slot_of(first) as u32;
-        buffers.write(gpu, steps, bytemuck::cast_slice(&[first, epochs, slot]));
+        let step = Step {
+            first,
+            count: epochs,
+            slot: slot_of(first) as u32,
+        };
+        buffers.write(gpu, steps, bytemuck::bytes_of(&step));
         let start = clock();
         program.run(gpu, 0..1)?;
         // Waits for the end.
@@ -205,10 +189,7 @@ async fn train_runs(
     Ok(())
 }
 
-/// Words of the uniform that holds the step: its stride.
-const STEP_WORDS: usize = 64;
-
-/// Turns of all loops in an epoch of `shaders/sweep.wgsl`, with an evaluation, as it is written.
+/// Turns of all loops in an epoch of `shaders/sweep/sweep.wgsl`, with an evaluation, as it is written.
 fn turns(sweep: &Sweep, data: &Spirals) -> usize {
     let (samples, layers) = (data.len(), sweep.model.layers.len());
     let (outputs, parameters) = (sweep.model.head.outputs, sweep.model.parameter_count());

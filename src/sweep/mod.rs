@@ -1,15 +1,16 @@
-//! Sweeps: thousands of trainings of networks of two neurons a layer, side by side.
+//! Sweeps: thousands of trainings of networks of two neurons per layer, side by side.
 //!
 //! A network of three layers of two neurons with one output has 21 parameters, so one invocation of
-//! a compute shader, or one lane of a vector, holds a whole training run: seeds and learning rates
-//! differ from run to run, all else is shared. Run r of a sweep is the same run everywhere: its
-//! initial parameters and the order of its samples come from its own seed through [`crate::rng`].
+//! a compute shader, or one lane of a vector, holds a whole training run. Seeds and learning rates
+//! differ from run to run; everything else is shared. Run r of a sweep is the same run everywhere:
+//! its initial parameters and the order of its samples depend only on its own seed, through
+//! [`crate::rng`].
 //!
 //! ```text
 //! Sweep        network, initialisation, epochs, batch size, and the runs
-//!   → reference  f64, one run after the other: the textbook
+//!   → reference  f64, one run after another: the textbook
 //!   → cpu        16 runs in the lanes of a vector, groups of runs on all cores; any depth
-//!   → gpu        a run an invocation, in `shaders/sweep.wgsl`; up to 4 layers
+//!   → gpu        one invocation per run; up to 4 layers
 //!   → Record     loss and accuracy by run and epoch, and the trained parameters
 //! ```
 
@@ -23,15 +24,11 @@ use crate::activation::Activation;
 use crate::data::spirals::Spirals;
 use crate::error::{Error, Result};
 use crate::executor::Sgd;
+use crate::kernels::lanes::records;
+pub use crate::kernels::lanes::{LAYER_PARAMETERS, Metrics, WIDTH};
 use crate::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
 
-/// Neurons of every layer, and coordinates of a point.
-pub const WIDTH: usize = 2;
-
-/// Parameters of a layer: W, (2, 2), then b.
-pub const LAYER_PARAMETERS: usize = WIDTH * WIDTH + WIDTH;
-
-/// `layers` layers of two neurons and a linear head, of one output for squared error, of two for
+/// `layers` layers of two neurons and a linear head with one output for squared error, two for
 /// cross-entropy.
 ///
 /// # Errors
@@ -51,38 +48,40 @@ pub fn network(
     Model::new(kind, form, activation, loss, &widths, outputs)
 }
 
-/// What tells the runs of a sweep apart.
+/// What differs between the runs of a sweep.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Run {
-    /// Of initial parameters and of the order of samples.
+    /// Seed of the initial parameters and of the order of the samples.
     pub seed: u64,
     /// The learning rate.
     pub learning_rate: f32,
 }
 
-/// Trainings of one network, to be run side by side.
+/// Trainings of one network that are run side by side.
 #[derive(Clone, Debug)]
 pub struct Sweep {
     /// The network, see [`network`].
     pub model: Model,
-    /// How parameters start.
+    /// The initialization of the parameters.
     pub init: Init,
     /// The trainings.
     pub runs: Vec<Run>,
     /// Passes over the training set.
     pub epochs: u32,
-    /// Samples in a mini-batch; the last one of an epoch is kept, short, and averaged over its size.
+    /// Samples of a mini-batch. The last batch of an epoch may be smaller; its loss and gradient are
+    /// means over its own size.
     pub batch_size: usize,
-    /// Loss and accuracy are recorded after every so many epochs, and after the last.
+    /// Loss and accuracy are recorded after each epoch whose number, from 1, is a multiple of this,
+    /// and after the last one.
     pub record_every: u32,
 }
 
 impl Sweep {
-    /// Whether the network has the shapes of [`network`], and whether it can be trained on `data`.
+    /// Fails unless the network has the shapes of [`network`] and can be trained on `data`.
     ///
     /// # Errors
-    /// [`Error::Shape`] for other shapes or no data; [`Error::InvalidValue`] for counts of zero and
-    /// rates that are not finite and positive.
+    /// [`Error::Shape`] for different shapes or no data; [`Error::InvalidValue`] for counts of zero
+    /// and rates that are not finite and positive.
     pub fn check(&self, data: &Spirals) -> Result<()> {
         let model = &self.model;
         let expected = network(
@@ -140,14 +139,14 @@ impl Sweep {
         }
     }
 
-    /// Steps of one run on `samples` samples.
+    /// Number of steps of one run on `samples` samples.
     pub fn steps(&self, samples: usize) -> u64 {
         u64::from(self.epochs) * samples.div_ceil(self.batch_size) as u64
     }
 
     /// Whether metrics are recorded after `epoch`, counted from 1.
     pub fn records(&self, epoch: u32) -> bool {
-        epoch.is_multiple_of(self.record_every) || epoch == self.epochs
+        records(epoch, self.epochs, self.record_every)
     }
 
     /// The epochs, counted from 1, after which metrics are recorded.
@@ -161,30 +160,21 @@ impl Sweep {
     }
 }
 
-/// A network on the whole training set, as it stands after an epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Metrics {
-    /// The mean loss; NaN where it or a parameter is not finite: the run has diverged.
-    pub loss: f32,
-    /// How many samples are classified correctly.
-    pub correct: u32,
-}
-
-/// What a sweep leaves; before its end, all that its continuation needs.
+/// The results of a sweep; before its end, everything that is needed to continue it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
     /// [`Sweep::recorded_epochs`].
     pub epochs: Vec<u32>,
-    /// By run and recorded epoch.
+    /// The metrics by run and recorded epoch.
     pub metrics: Vec<Vec<Metrics>>,
-    /// By run, after the epochs that it has done.
+    /// The parameters by run, after the epochs that it has done.
     pub parameters: Vec<Parameters>,
-    /// The epochs that each run has done.
+    /// The number of epochs that each run has done.
     pub done: Vec<u32>,
 }
 
 impl Record {
-    /// Of a sweep that has not begun.
+    /// The record of a sweep that has not begun.
     pub fn new(sweep: &Sweep) -> Self {
         Self {
             epochs: sweep.recorded_epochs(),
@@ -194,13 +184,13 @@ impl Record {
         }
     }
 
-    /// The epochs that all runs have done, together.
+    /// The number of epochs that the runs have done, summed over all runs.
     pub fn run_epochs(&self) -> u64 {
         self.done.iter().map(|&done| u64::from(done)).sum()
     }
 
-    /// The runs, in parts of neighbours that have done as much as each other, but for those that are
-    /// done with `epochs`.
+    /// The runs that have not done `epochs` epochs, in ranges of neighbours that have done the same
+    /// number.
     fn parts(&self, epochs: u32) -> Vec<Range<usize>> {
         let mut first = 0;
         let parts = self.done.chunk_by(|a, b| a == b).map(|part| {

@@ -1,6 +1,6 @@
-//! The textbook: f64, one run after the other, from the gradients of [`crate::reference`].
+//! The textbook: f64, one run after another, with the gradients of [`crate::reference`].
 //!
-//! It will not be fast.
+//! It is not meant to be fast.
 
 use super::{Metrics, Record, Run, Sweep};
 use crate::data::spirals::Spirals;
@@ -17,7 +17,7 @@ pub fn train(sweep: &Sweep, data: &Spirals) -> Result<Record> {
     train_from(sweep, data, |run| sweep.initial(run))
 }
 
-/// Trains from the parameters that `initial` gives for each run.
+/// Trains every run from the parameters that `initial` returns for it.
 ///
 /// # Errors
 /// Those of [`Sweep::check`].

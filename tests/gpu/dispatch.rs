@@ -1,8 +1,8 @@
 //! Dispatches of awkward extents.
 
-use bregman::gpu::ops::limits::copy;
-use bregman::gpu::ops::{Product, matmul};
-use bregman::gpu::shader::{Layout, Tile};
+use bregman::gpu::ops::bench::copy;
+use bregman::gpu::ops::product::matmul;
+use bregman::gpu::tile::{Layout, Product, Tile};
 use bregman::selftest::dispatch::{Run, UNWRITTEN, random};
 
 use crate::{Test, gpu};

@@ -1,7 +1,8 @@
-//! Faults planted in the WGSL or in the plan, one at a time: the comparison with the reference must
-//! catch each.
+//! Plants faults in the WGSL or in the plan, one at a time. The comparison with the reference must catch
+//! each.
 
-use bregman::gpu::shader::{File, Storage};
+use bregman::gpu::shader::Storage;
+use bregman::gpu::wgsl::File;
 use bregman::gpu::{BufferId, GpuExecutor, Plan, PlanOptions};
 use bregman::nn::Model;
 
@@ -19,15 +20,15 @@ pub fn tests() -> Vec<Test> {
     )]
 }
 
-/// Something wrong.
+/// A fault.
 enum Fault {
-    /// In a WGSL file, `find` becomes `replace`.
+    /// In a WGSL file, `find` is replaced by `replace`.
     Wgsl {
         file: &'static str,
         find: &'static str,
         replace: &'static str,
     },
-    /// In a kernel's bindings, one buffer of the plan stands for another.
+    /// One of a kernel's bindings has another buffer of the plan.
     Buffer {
         kernel: &'static str,
         binding: &'static str,
@@ -35,14 +36,14 @@ enum Fault {
     },
 }
 
-/// The fault, a network that has it on its path (by the start of its name), and whether unfused.
+/// The fault's name, the name of a network whose path has it, whether on the unfused path, and the fault.
 const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a transposed operand",
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "layout/rhs_k",
+            file: "product/layout/rhs_k",
             find: "    return transpose(mat4x4(\n        rhs_vector",
             replace: "    return (mat4x4(\n        rhs_vector",
         },
@@ -52,7 +53,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "layer_forward",
+            file: "layer/layer_forward",
             find: "acc + operands.x",
             replace: "acc + 0.0 * operands.x",
         },
@@ -62,7 +63,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual sigmoid [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "epilogue/bregman_backward",
+            file: "layer/after_backward/bregman",
             find: "rho_slope(operands.x) * acc",
             replace: "rho_slope(1.0 - 0.5 * operands.x) * acc",
         },
@@ -72,7 +73,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "epilogue/bregman_dual",
+            file: "layer/after_forward/bregman_dual",
             find: "skip + pre_activation",
             replace: "pre_activation",
         },
@@ -82,7 +83,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "euclidean  tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "epilogue/euclidean_backward",
+            file: "layer/after_backward/euclidean",
             find: "(acc + operands.y)",
             replace: "acc",
         },
@@ -92,7 +93,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "standard  tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "operand/vector",
+            file: "product/operand/vector",
             find: "< vec4(len)",
             replace: "< vec4(len - 1u)",
         },
@@ -112,7 +113,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "standard  tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "layer_backward",
+            file: "layer/layer_backward",
             find: "operands.x - params.learning_rate * acc",
             replace: "operands.x + params.learning_rate * acc",
         },
@@ -122,7 +123,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "standard  tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "layer_backward",
+            file: "layer/layer_backward",
             find: "vec4(1.0), ones)",
             replace: "vec4(1.0), ones & vec4(kk > 0u))",
         },
@@ -132,7 +133,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 7, 7, 11]",
         false,
         Fault::Wgsl {
-            file: "simplex",
+            file: "lib/simplex",
             find: "(total - 1.0)",
             replace: "(total - 0.99)",
         },
@@ -142,7 +143,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "layer_backward",
+            file: "layer/layer_backward",
             find: "(realization * size.z + min(kk, size.z - 1u)) * params.inputs",
             replace: "(realization + min(kk, size.z - 1u)) * params.inputs",
         },
@@ -152,7 +153,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "epilogue/bregman_lift",
+            file: "layer/after_forward/bregman_lift",
             find: "rho_inv(u)",
             replace: "rho(u)",
         },
@@ -162,7 +163,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 7, 7, 11]",
         false,
         Fault::Wgsl {
-            file: "mix/bregman",
+            file: "layer/mix/bregman",
             find: "delta / slope",
             replace: "delta",
         },
@@ -182,7 +183,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "operand/pixels",
+            file: "product/operand/pixels",
             find: "step.first + min(row",
             replace: "step.first + min(row / 2u * 2u",
         },
@@ -192,7 +193,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 7, 7, 11]",
         false,
         Fault::Wgsl {
-            file: "gather",
+            file: "layer/gather",
             find: "step.first + row",
             replace: "step.first + row / 2u * 2u",
         },
@@ -202,7 +203,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "operand/pixels_scalar",
+            file: "product/operand/pixels_scalar",
             find: "= Stored(value[i]);",
             replace: "= Stored(value[i] * f32(row + 1u < step.count));",
         },
@@ -222,7 +223,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "standard  tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "tile_matmul",
+            file: "product/tile_matmul",
             find: "var s = 0u;",
             replace: "var s = 1u;",
         },
@@ -232,7 +233,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 7, 7, 11]",
         false,
         Fault::Wgsl {
-            file: "layer_forward_mix",
+            file: "layer/layer_forward_mix",
             find: "    clear_tile();",
             replace: "",
         },
@@ -242,7 +243,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "euclidean  tanh [13, 7, 7, 11]",
         false,
         Fault::Wgsl {
-            file: "mix/present",
+            file: "layer/mix/present",
             find: "const MIXES: bool = true",
             replace: "const MIXES: bool = false",
         },
@@ -252,7 +253,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "euclidean  tanh [13, 7, 7, 11]",
         false,
         Fault::Wgsl {
-            file: "mix_update",
+            file: "layer/mix_update",
             find: "- params.learning_rate * gradient",
             replace: "- 0.5 * params.learning_rate * gradient",
         },
@@ -262,7 +263,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "standard  tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "head",
+            file: "layer/head",
             find: "sum + bias[",
             replace: "sum + 0.0 * bias[",
         },
@@ -272,7 +273,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         true,
         Fault::Wgsl {
-            file: "apply_rho_slope",
+            file: "elementwise/apply_rho_slope",
             find: "delta[index] *= rho_slope(z[index]);",
             replace: "delta[index] *= 1.0;",
         },
@@ -292,7 +293,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 2 blocks of softplus",
         false,
         Fault::Wgsl {
-            file: "window",
+            file: "conv/window",
             find: "position.y * params.stride + element.y",
             replace: "position.y * params.stride + params.kernel_height - 1u - element.y",
         },
@@ -302,7 +303,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 2 blocks of softplus",
         false,
         Fault::Wgsl {
-            file: "conv2d_backward_input",
+            file: "conv/conv2d_backward_input",
             find: "meets = all(place * params.stride == offset);",
             replace: "meets = place.x * params.stride == offset.x;",
         },
@@ -312,7 +313,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 2 blocks of softplus",
         false,
         Fault::Wgsl {
-            file: "epilogue/sgd_step",
+            file: "elementwise/update/sgd_step",
             find: "parameter - params",
             replace: "parameter + params",
         },
@@ -322,7 +323,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 2 blocks of softplus",
         false,
         Fault::Wgsl {
-            file: "conv2d_backward_weight",
+            file: "conv/conv2d_backward_weight",
             find: "select(block[3], vec4(1.0), ones)",
             replace: "select(block[3], vec4(0.0), ones)",
         },
@@ -332,7 +333,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 2 blocks of softplus",
         false,
         Fault::Wgsl {
-            file: "max_pool2d_forward",
+            file: "conv/max_pool2d_forward",
             find: "value > largest",
             replace: "value < largest",
         },
@@ -342,7 +343,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 1 blocks of relu",
         false,
         Fault::Wgsl {
-            file: "max_pool2d_backward",
+            file: "conv/max_pool2d_backward",
             find: "min(last_row + 1u",
             replace: "min(last_row",
         },
@@ -352,7 +353,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 2 blocks of softplus",
         false,
         Fault::Wgsl {
-            file: "epilogue/pool_slope",
+            file: "conv/after/pool_slope",
             find: "rho_slope(active_z[index]) * sum",
             replace: "sum",
         },
@@ -362,7 +363,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 2 blocks of softplus",
         false,
         Fault::Wgsl {
-            file: "dropout",
+            file: "elementwise/dropout",
             find: "params.first_step + counter[0]",
             replace: "params.first_step",
         },
@@ -372,7 +373,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh behind 2 blocks of softplus",
         true,
         Fault::Wgsl {
-            file: "add_channel_bias",
+            file: "elementwise/add_channel_bias",
             find: "index / params.plane % params.filters",
             replace: "index % params.filters",
         },
@@ -380,7 +381,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
 ];
 
 impl Fault {
-    /// Plants this in every op of `plan` that it concerns.
+    /// Plants the fault in each op of `plan` that it concerns.
     fn plant(&self, plan: &mut Plan) {
         let mut planted = 0;
         match self {

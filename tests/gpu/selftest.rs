@@ -1,7 +1,6 @@
 //! The self-test's checks, each as a test: kernels, activations, elementary functions, trainings.
 
-use bregman::gpu::ops::Product;
-use bregman::gpu::shader::{Layout, Tile};
+use bregman::gpu::tile::{Layout, Product, Tile};
 use bregman::selftest::checks::{Check, Checks};
 use bregman::selftest::{activations, convolutions, functions, kernels, sweeps, training};
 use proptest::prelude::*;

@@ -11,7 +11,8 @@ use std::process::{Command, Output};
 use bregman::checkpoint::{self, Checkpoint};
 use bregman::data::{self, Dataset, Request};
 use bregman::nn::cnn::BlockSpec;
-use bregman::nn::{Cnn, Form, Init, LayerKind, Loss, Model};
+use bregman::nn::{Cnn, Init, Loss, Model};
+use bregman::selftest::networks::KINDS;
 use bregman::{activation, onnx, predict};
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -49,15 +50,9 @@ fn digits() -> Result<Dataset, Failed> {
 
 /// Every activation, kind of layer and form, with and without M, as checkpoints in `folder`.
 fn networks(folder: &Path) -> Result<Vec<Checkpoint>, Failed> {
-    let kinds = [
-        (LayerKind::Standard, Form::Dual),
-        (LayerKind::Euclidean, Form::Dual),
-        (LayerKind::Bregman, Form::Dual),
-        (LayerKind::Bregman, Form::Primal),
-    ];
     let mut networks = Vec::new();
     for activation in &activation::ALL {
-        for (kind, form) in kinds {
+        for (kind, form) in KINDS {
             for widths in [&[784, 784][..], &[784, 24, 24, 17]] {
                 let loss = Loss::CrossEntropy;
                 let model = Model::new(kind, form, activation, loss, widths, 10)?;
@@ -72,7 +67,7 @@ fn networks(folder: &Path) -> Result<Vec<Checkpoint>, Failed> {
             }
         }
     }
-    for (kind, form) in kinds {
+    for (kind, form) in KINDS {
         for (activation, hidden) in [(&activation::TANH, 20), (&activation::SIN, 2 * 7 * 7)] {
             let loss = Loss::CrossEntropy;
             let same = BlockSpec::same(3, 3);

@@ -3,12 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::product::Operand::{Plain, Transposed};
-use super::product::product;
 use super::{Equilibrium, NEGLIGIBLE_SQUARE, SolverReport};
-use crate::cpu::Isa;
+use crate::cpu::product::Slice::{Plain, Transposed};
+use crate::cpu::product::{Parallelism, Slice, multiply_slices};
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
+use crate::kernels::Isa;
 use crate::nn::Parameters;
 use crate::reference::loss_and_gradient;
 
@@ -114,7 +114,7 @@ impl CpuLayer {
         product(
             [rows, n, features],
             &mut out,
-            1.0,
+            true,
             Plain(x),
             Transposed(&p.weight),
         );
@@ -128,16 +128,16 @@ impl CpuLayer {
         let rows = injected.len() / n;
         let mut a = vec![0.0; injected.len()];
         let mut z = a.clone();
-        (activation.kernels.on(Isa::widest()).rho)(&mut z, &a);
+        (activation.loops.dense(Isa::widest()).rho)(&mut z, &a);
         self.trace = vec![z];
         for _ in 0..layers {
             let last = &self.trace[self.trace.len() - 1];
-            product([rows, n, n], &mut a, 1.0, Plain(last), Plain(&self.weight));
+            product([rows, n, n], &mut a, true, Plain(last), Plain(&self.weight));
             for (a, c) in a.iter_mut().zip(injected) {
                 *a = (*a + c).clamp(-activation.dual_max, activation.dual_max);
             }
             let mut z = vec![0.0; a.len()];
-            (activation.kernels.on(Isa::widest()).rho)(&mut z, &a);
+            (activation.loops.dense(Isa::widest()).rho)(&mut z, &a);
             self.trace.push(z);
         }
     }
@@ -152,7 +152,7 @@ impl CpuLayer {
         let mut left: Vec<usize> = (0..c.len() / n).collect();
         let mut a = vec![0.0; c.len()];
         let mut z = a.clone();
-        (activation.kernels.on(Isa::widest()).rho)(&mut z, &a);
+        (activation.loops.dense(Isa::widest()).rho)(&mut z, &a);
         let mut drift = a.clone();
         let mut limit = a.clone();
         self.inside = a.clone();
@@ -162,7 +162,7 @@ impl CpuLayer {
             product(
                 [rows, n, n],
                 &mut drift,
-                0.0,
+                false,
                 Plain(&z),
                 Plain(&self.weight),
             );
@@ -216,7 +216,7 @@ impl CpuLayer {
             for (a, drift) in a[..len].iter_mut().zip(&drift[..len]) {
                 *a = (*a + drift).clamp(-activation.dual_max, activation.dual_max);
             }
-            (activation.kernels.on(Isa::widest()).rho)(&mut z[..len], &a[..len]);
+            (activation.loops.dense(Isa::widest()).rho)(&mut z[..len], &a[..len]);
         }
         self.trace = vec![limit];
     }
@@ -237,7 +237,7 @@ impl CpuLayer {
         product(
             [rows, outputs, n],
             &mut logits,
-            1.0,
+            true,
             Plain(z),
             Transposed(&head.weight),
         );
@@ -264,7 +264,7 @@ impl CpuLayer {
         product(
             [outputs, n, rows],
             &mut head.weight,
-            0.0,
+            false,
             Transposed(&self.delta),
             Plain(z),
         );
@@ -274,7 +274,7 @@ impl CpuLayer {
         product(
             [rows, n, outputs],
             &mut g,
-            0.0,
+            false,
             Plain(&self.delta),
             Plain(head_weight),
         );
@@ -286,7 +286,7 @@ impl CpuLayer {
                 let (v, iterations) = self.conjugate_gradients(g);
                 self.report.gradients += 1;
                 self.report.gradient_iterations += iterations;
-                product([n, n, rows], &mut dw, 0.0, Transposed(&v), Plain(z));
+                product([n, n, rows], &mut dw, false, Transposed(&v), Plain(z));
                 v
             }
             Gradient::Unrolled(_) => self.back_through_layers(g, &mut dw),
@@ -295,7 +295,7 @@ impl CpuLayer {
         product(
             [n, features, rows],
             &mut layer.weight,
-            0.0,
+            false,
             Transposed(&dc),
             Plain(x),
         );
@@ -333,7 +333,7 @@ impl CpuLayer {
             product(
                 [rows, n, n],
                 &mut image,
-                0.0,
+                false,
                 Plain(&direction),
                 Plain(&self.weight),
             );
@@ -367,20 +367,20 @@ impl CpuLayer {
     fn back_through_layers(&self, g: Vec<f32>, dw: &mut [f32]) -> Vec<f32> {
         let n = self.equilibrium.width();
         let rows = g.len() / n;
-        let kernels = &self.equilibrium.model.activation.kernels;
-        let slope = kernels.on(Isa::widest()).rho_slope;
+        let loops = &self.equilibrium.model.activation.loops;
+        let slope = loops.dense(Isa::widest()).rho_slope;
         let mut h = vec![0.0; g.len()];
         slope(&mut h, &self.trace[self.trace.len() - 1]);
         let mut delta: Vec<f32> = g.iter().zip(&h).map(|(g, h)| g * h).collect();
         let mut dc = vec![0.0; g.len()];
         let mut back = g;
         for z in self.trace[..self.trace.len() - 1].iter().rev() {
-            product([n, n, rows], dw, 1.0, Transposed(&delta), Plain(z));
+            product([n, n, rows], dw, true, Transposed(&delta), Plain(z));
             add_rows(&mut dc, &delta);
             product(
                 [rows, n, n],
                 &mut back,
-                0.0,
+                false,
                 Plain(&delta),
                 Plain(&self.weight),
             );
@@ -430,6 +430,11 @@ impl CpuLayer {
         }
         self.make_weight();
     }
+}
+
+/// out (m, n) = lhs (m, k) · rhs (k, n), or, with `add`, out plus that, on all cores.
+fn product(extent: [usize; 3], out: &mut [f32], add: bool, lhs: Slice<'_>, rhs: Slice<'_>) {
+    multiply_slices(extent, out, add, lhs, rhs, Parallelism::Rayon(0));
 }
 
 /// Adds the rows of `values` to `sum`.

@@ -1,20 +1,21 @@
 //! The equilibrium layer on an adapter.
 //!
-//! The iteration stays on the device: so many steps go into one submission, then the residuals of
-//! the batch, one number a sample, are read back, until all are below the tolerance or the cap is
-//! reached. The first look comes when the last batch was done, so that most batches need one or two.
+//! The iteration stays on the device: one submission has several steps, and then the residuals of the
+//! batch, one number for each sample, are read back, until all are below the tolerance or the cap is
+//! reached. They are first read after as many steps as the last batch needed, so that most batches read
+//! them once or twice.
 
 use std::ops::Range;
 
 use super::{Equilibrium, NEGLIGIBLE_SQUARE, SolverReport};
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
-use crate::gpu::ops::{self, Product};
-use crate::gpu::shader::{Layout, Tile};
-use crate::gpu::{BufferId, BufferSpec, Buffers, Contents, Gpu, Op, Program, STEP_STRIDE};
+use crate::gpu::ops;
+use crate::gpu::tile::{Layout, Product, Tile};
+use crate::gpu::{BufferId, BufferSpecs, Buffers, Gpu, Op, Program, Step, batch_metrics};
 use crate::nn::Parameters;
 
-/// Steps between two looks at the residuals, once the first has found some too large.
+/// The number of steps between two readings of the residuals, after the first found some too large.
 const STEPS_BETWEEN_LOOKS: usize = 8;
 
 /// Training of an equilibrium layer on an adapter.
@@ -26,12 +27,12 @@ pub struct GpuEquilibrium {
     ids: Ids,
     programs: Programs,
     splits: Vec<SplitPrograms>,
-    /// Steps before the first look, of the iteration and of conjugate gradients.
+    /// Steps before the first reading, of the iteration and of conjugate gradients.
     looks: [usize; 2],
     report: SolverReport,
 }
 
-/// The buffers that are read or written after they were made.
+/// The buffers that are read or written after the layout.
 struct Ids {
     /// U, b, V, head W, head b.
     tensors: [BufferId; 5],
@@ -42,7 +43,7 @@ struct Ids {
     squares: BufferId,
 }
 
-/// All but what a split has of its own.
+/// The programs that all splits share.
 struct Programs {
     /// D and W from V.
     weight: Program,
@@ -52,7 +53,7 @@ struct Programs {
     /// dL/dz, and the start of conjugate gradients.
     adjoint: Program,
     conjugate: Program,
-    /// Gradients, updates, and W anew.
+    /// Gradients, updates, and the new W.
     update: Program,
     check_finite: Program,
 }
@@ -68,31 +69,6 @@ struct SplitPrograms {
     loss: Program,
 }
 
-/// Collects buffers.
-#[derive(Default)]
-struct Specs(Vec<BufferSpec>);
-
-impl Specs {
-    fn push(&mut self, name: &str, bytes: usize, contents: Contents) -> BufferId {
-        self.0.push(BufferSpec {
-            name: name.to_owned(),
-            bytes: bytes as u64,
-            half: false,
-            contents,
-        });
-        BufferId(self.0.len() - 1)
-    }
-
-    fn zeros(&mut self, name: &str, len: usize) -> BufferId {
-        self.push(name, 4 * len, Contents::Zeros)
-    }
-
-    fn bytes(&mut self, name: &str, mut bytes: Vec<u8>) -> BufferId {
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-        self.push(name, bytes.len(), Contents::Bytes(bytes))
-    }
-}
-
 fn matmul(
     layout: Layout,
     [m, n, k]: [usize; 3],
@@ -101,7 +77,7 @@ fn matmul(
 ) -> Op {
     let product = Product { m, n, k };
     let tile = Tile::for_product(product);
-    ops::matmul::matmul(layout, tile, 1, product, lhs, rhs, output)
+    ops::product::matmul::matmul(layout, tile, 1, product, lhs, rhs, output)
 }
 
 impl GpuEquilibrium {
@@ -110,7 +86,7 @@ impl GpuEquilibrium {
     /// # Errors
     /// [`Error::Shape`](crate::error::Error::Shape) or
     /// [`Error::Label`](crate::error::Error::Label) for data or parameters that do not fit,
-    /// [`Error::Gpu`](crate::error::Error::Gpu) for what the driver refuses.
+    /// [`Error::Gpu`](crate::error::Error::Gpu) with the driver's message.
     pub async fn new(
         gpu: Gpu,
         equilibrium: &Equilibrium,
@@ -128,13 +104,13 @@ impl GpuEquilibrium {
         let solver = equilibrium.solver;
         let rate = sgd.learning_rate;
 
-        let mut specs = Specs::default();
+        let mut specs = BufferSpecs::default();
         let names = ["U", "b", "V", "head weight", "head bias"];
         let lens = [n * features, n, n * n, outputs * n, outputs];
         let mut lens = names.iter().zip(lens);
         let tensors = [(); 5].map(|()| {
             let (name, len) = lens.next().expect("five tensors");
-            specs.zeros(name, len)
+            specs.zeros(*name, len)
         });
         let [u, bias, v, head_weight, head_bias] = tensors;
         let scales = specs.zeros("scales", n);
@@ -159,18 +135,26 @@ impl GpuEquilibrium {
         let logits = specs.zeros("logits", rows * outputs);
         let delta = specs.zeros("delta", rows * outputs);
         let flags = specs.zeros("flags", 1);
-        let pixel_values = bytemuck::cast_slice(&model.pixel_values()).to_vec();
-        let pixel_values = specs.bytes("pixel values", pixel_values);
+        let pixel_values = specs.values("pixel values", &model.pixel_values());
 
         let [center, radius] = equilibrium.center_and_radius().map(|x| x as f32);
         let make_weight = [
-            ops::equilibrium_scale::equilibrium_scale(n, v, scales),
-            ops::equilibrium_weight::equilibrium_weight(n, [center, radius], [v, scales], weight),
+            ops::equilibrium::equilibrium_scale::equilibrium_scale(n, v, scales),
+            ops::equilibrium::equilibrium_weight::equilibrium_weight(
+                n,
+                [center, radius],
+                [v, scales],
+                weight,
+            ),
         ];
-        let start =
-            ops::equilibrium_start::equilibrium_start(activation, [rows, n], [a, z], iterations);
+        let start = ops::equilibrium::equilibrium_start::equilibrium_start(
+            activation,
+            [rows, n],
+            [a, z],
+            iterations,
+        );
         let step = |tolerance| {
-            let operands = ops::equilibrium_step::Operands {
+            let operands = ops::equilibrium::equilibrium_step::Operands {
                 product,
                 injected,
                 bias,
@@ -182,10 +166,15 @@ impl GpuEquilibrium {
             };
             [
                 matmul(Layout::Nn, [rows, n, n], [z, weight], product),
-                ops::equilibrium_step::equilibrium_step(activation, [rows, n], tolerance, operands),
+                ops::equilibrium::equilibrium_step::equilibrium_step(
+                    activation,
+                    [rows, n],
+                    tolerance,
+                    operands,
+                ),
             ]
         };
-        let state = ops::conjugate_start::State {
+        let state = ops::equilibrium::conjugate_start::State {
             inside,
             solution,
             residual,
@@ -194,7 +183,7 @@ impl GpuEquilibrium {
         };
         let adjoint = [
             matmul(Layout::Nn, [rows, n, outputs], [delta, head_weight], g),
-            ops::conjugate_start::conjugate_start(
+            ops::equilibrium::conjugate_start::conjugate_start(
                 [rows, n],
                 [solver.gradient_tolerance, NEGLIGIBLE_SQUARE],
                 g,
@@ -203,18 +192,22 @@ impl GpuEquilibrium {
         ];
         let conjugate = [
             matmul(Layout::Nn, [rows, n, n], [direction, weight], product),
-            ops::conjugate_step::conjugate_step([rows, n], product, state),
+            ops::equilibrium::conjugate_step::conjugate_step([rows, n], product, state),
         ];
         let update = |m, n, k, lhs, rhs, parameter| {
             [
                 matmul(Layout::Tn, [m, n, k], [lhs, rhs], weight_gradient),
-                ops::sgd::sgd(m * n, rate, weight_gradient, parameter),
+                ops::elementwise::sgd::sgd(m * n, rate, weight_gradient, parameter),
             ]
         };
         let update_bias = |len, delta, parameter| {
             [
-                ops::bias_gradient::bias_gradient([1, rows, len], delta, bias_gradient),
-                ops::sgd::sgd(len, rate, bias_gradient, parameter),
+                ops::elementwise::bias_gradient::bias_gradient(
+                    [1, rows, len],
+                    delta,
+                    bias_gradient,
+                ),
+                ops::elementwise::sgd::sgd(len, rate, bias_gradient, parameter),
             ]
         };
         let mut updates = Vec::new();
@@ -224,8 +217,12 @@ impl GpuEquilibrium {
         updates.extend(update_bias(n, solution, bias));
         updates.extend([
             matmul(Layout::Tn, [n, n, rows], [solution, z], weight_gradient),
-            ops::equilibrium_through::equilibrium_through(n, [weight_gradient, v, scales], through),
-            ops::equilibrium_update::equilibrium_update(
+            ops::equilibrium::equilibrium_through::equilibrium_through(
+                n,
+                [weight_gradient, v, scales],
+                through,
+            ),
+            ops::equilibrium::equilibrium_update::equilibrium_update(
                 n,
                 [radius, rate],
                 [weight_gradient, scales, through],
@@ -237,7 +234,9 @@ impl GpuEquilibrium {
         let check_finite: Vec<Op> = tensors
             .into_iter()
             .zip(lens)
-            .map(|(tensor, len)| ops::check_finite::check_finite(1, len, tensor, flags))
+            .map(|(tensor, len)| {
+                ops::elementwise::check_finite::check_finite(1, len, tensor, flags)
+            })
             .collect();
 
         let present = [Split::Train, Split::Validation, Split::Test]
@@ -251,24 +250,17 @@ impl GpuEquilibrium {
             let pixels = specs.bytes("pixels", data.pixels.clone());
             let labels = specs.bytes("labels", data.labels.clone());
             let file_order: Vec<u32> = (0..samples as u32).collect();
-            let order = specs.bytes("order", bytemuck::cast_slice(&file_order).to_vec());
-            let mut uniforms = vec![0u8; steps * STEP_STRIDE];
-            for (slot, uniform) in uniforms.chunks_exact_mut(STEP_STRIDE).enumerate() {
-                let first = slot * rows;
-                let step = [first, rows.min(samples - first), slot].map(|x| x as u32);
-                uniform[..12].copy_from_slice(bytemuck::cast_slice(&step));
-            }
-            let len = uniforms.len();
-            let uniforms = specs.push("steps", len, Contents::Steps(uniforms));
+            let order = specs.values("order", &file_order);
+            let uniforms = specs.steps("steps", Step::all(samples, rows));
             let metrics = specs.zeros("metrics", 2 * steps * rows);
-            let gather = ops::gather::Operands {
+            let gather = ops::layer::gather::Operands {
                 pixels,
                 pixel_values,
                 order,
                 output: x,
             };
             let inject = [
-                ops::gather::gather([1, rows, features], 0, gather),
+                ops::layer::gather::gather([1, rows, features], 0, gather),
                 matmul(Layout::Nt, [rows, n, features], [x, u], injected),
             ];
             let loss = ops::loss::Operands {
@@ -280,7 +272,7 @@ impl GpuEquilibrium {
             };
             let loss = [
                 matmul(Layout::Nt, [rows, outputs, n], [z, head_weight], logits),
-                ops::add_bias::add_bias([1, rows, outputs], head_bias, logits),
+                ops::elementwise::add_bias::add_bias([1, rows, outputs], head_bias, logits),
                 ops::loss::loss(model.loss, [1, rows, outputs], 0, loss),
             ];
             plans.push((split, samples, order, metrics, uniforms, inject, loss));
@@ -335,7 +327,7 @@ impl GpuEquilibrium {
         Ok(executor)
     }
 
-    /// What solving did since this was last asked.
+    /// The solver's statistics since the last call.
     pub fn take_report(&mut self) -> SolverReport {
         std::mem::take(&mut self.report)
     }
@@ -357,7 +349,7 @@ impl GpuEquilibrium {
             let steps = next.min(solver.max_iterations - done);
             self.programs.iterate.run(&mut self.gpu, 0..steps)?;
             done += steps;
-            // What the residuals are of is z before the last step; that they are small is enough.
+            // These are the residuals of z before the last step; it suffices that they are small.
             let residuals = self.read::<f32>(self.ids.residuals).await?;
             let open = |residual: &f32| *residual > solver.tolerance;
             if done == solver.max_iterations || !residuals.iter().any(open) {
@@ -407,7 +399,7 @@ impl GpuEquilibrium {
             }
             next = STEPS_BETWEEN_LOOKS / 2;
         }
-        // One less next time, so that it falls where it can.
+        // One step less next time, so that the number can fall.
         self.looks[1] = done.saturating_sub(1).max(1);
         self.report.gradients += 1;
         self.report.gradient_iterations += done as u64;
@@ -422,20 +414,12 @@ impl GpuEquilibrium {
 
     /// The metrics of steps `slots` of a split.
     async fn metrics(&mut self, index: usize, slots: Range<usize>) -> Result<Vec<BatchMetrics>> {
-        let samples = self.splits[index].samples;
-        let batch = self.sgd.batch_size;
-        let words = self.read::<[u32; 2]>(self.splits[index].metrics).await?;
-        let of = |slot: usize| {
-            let count = batch.min(samples - slot * batch);
-            let pairs = &words[slot * batch..][..count];
-            let losses = pairs.iter().map(|pair| f64::from(f32::from_bits(pair[0])));
-            BatchMetrics {
-                loss: losses.sum::<f64>() / count as f64,
-                correct: pairs.iter().map(|pair| pair[1]).sum(),
-                samples: count as u32,
-            }
-        };
-        Ok(slots.map(of).collect())
+        let SplitPrograms {
+            samples, metrics, ..
+        } = self.splits[index];
+        let read = self.buffers.read(&mut self.gpu, &[metrics]).await?;
+        let rows = [1, self.sgd.batch_size];
+        Ok(batch_metrics(&read[0], rows, samples, slots).remove(0))
     }
 }
 
@@ -460,7 +444,7 @@ impl Executor for GpuEquilibrium {
             progress(slot + 1 - steps.start);
         }
         let mut batches = self.metrics(index, steps.clone()).await?;
-        // A parameter may overflow without a trace in the loss; the epoch's last step then owns up.
+        // A parameter can overflow while the loss stays finite; report the last step's loss as NaN then.
         if steps.end == count {
             self.programs.check_finite.run(&mut self.gpu, 0..1)?;
             let flags = self.read::<u32>(self.ids.flags).await?;

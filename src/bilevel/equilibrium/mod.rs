@@ -42,7 +42,6 @@ pub mod checkpoint;
 mod cpu;
 pub mod experiment;
 mod gpu;
-mod product;
 pub mod reference;
 
 pub use cpu::{CpuEquilibrium, CpuLayer, Gradient};

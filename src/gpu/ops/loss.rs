@@ -1,8 +1,8 @@
-//! The losses of a step with their gradient in the logits, and whether the classes are right.
+//! The loss of each sample of a step, its gradient in the logits, and whether the class is right.
 
-use super::params;
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{File, GRID, MATH, METRICS, NUMBERS, STEP, STORAGE, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
+use crate::gpu::shader::{STORAGE, Shader};
+use crate::gpu::wgsl::{File, GRID, MATH, METRICS, NUMBERS, STEP, wgsl};
 use crate::nn::Loss;
 
 params! { batch: u32, outputs: u32, order_stride: u32, realizations: u32 }
@@ -18,12 +18,12 @@ pub(super) fn file(loss: Loss) -> File {
 /// The kernel for one loss.
 pub fn shader(loss: Loss) -> Shader {
     let files = [file(loss), METRICS, GRID, STEP, STORAGE, NUMBERS, MATH];
-    Shader::new(wgsl!("loss"), files)
+    Shader::new(wgsl!("loss/loss"), files)
 }
 
-/// Every permutation.
-pub fn shaders() -> impl Iterator<Item = Shader> {
-    Loss::ALL.iter().map(|&loss| shader(loss))
+/// The permutations that ship.
+pub fn permutations() -> Vec<Permutation> {
+    Params::permutations(Loss::ALL.iter().map(|&loss| shader(loss)))
 }
 
 /// Buffers of a loss.
@@ -37,8 +37,8 @@ pub struct Operands {
     pub order: BufferId,
     /// dL/dlogits, (R, batch, outputs).
     pub delta: BufferId,
-    /// (steps, R, batch) pairs: the bits of a sample's loss, and 1 if its class is right. Those of
-    /// rows past a step's count are left alone.
+    /// (steps, R, batch) pairs: the bits of a sample's loss, and 1 if its class is right. Pairs of rows
+    /// past a step's count are not written.
     pub metrics: BufferId,
 }
 

@@ -1,9 +1,9 @@
-//! Whole trainings of small networks, one an invocation.
+//! Whole trainings of small networks, each in one invocation.
 
-use super::params;
 use crate::activation::{self, Activation};
-use crate::gpu::plan::{BufferId, Grid, Op};
-use crate::gpu::shader::{File, NUMBERS, RNG, STEP, Shader, wgsl};
+use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{File, NUMBERS, RNG, STEP, wgsl};
 use crate::nn::{Form, LayerKind, Loss, Model};
 
 params! {
@@ -11,7 +11,7 @@ params! {
     diagonal: f32, head_weight: f32, clamp_low: f32, clamp_high: f32
 }
 
-/// The most layers that one invocation holds.
+/// The largest number of layers that one invocation holds.
 pub const MAX_LAYERS: usize = LAYERS.len();
 
 const LAYERS: [File; 4] = [
@@ -31,7 +31,7 @@ const KINDS: [(LayerKind, Form); 4] = [
 /// The kernel for `layers` layers of a kind.
 ///
 /// # Panics
-/// If there are none, or more than [`MAX_LAYERS`].
+/// If `layers` is 0 or above [`MAX_LAYERS`].
 pub fn shader(
     kind: LayerKind,
     form: Form,
@@ -50,11 +50,11 @@ pub fn shader(
         Loss::CrossEntropy => wgsl!("sweep/cross_entropy"),
     };
     let files = [LAYERS[layers - 1], kind, loss, RNG, STEP, NUMBERS];
-    Shader::new(wgsl!("sweep"), files).with_activation(activation)
+    Shader::new(wgsl!("sweep/sweep"), files).with_activation(activation)
 }
 
-/// Every permutation.
-pub fn shaders() -> impl Iterator<Item = Shader> {
+/// The permutations that ship.
+pub fn permutations() -> Vec<Permutation> {
     let each = |(kind, form)| {
         activation::ALL.iter().flat_map(move |activation| {
             Loss::ALL.iter().flat_map(move |&loss| {
@@ -62,7 +62,7 @@ pub fn shaders() -> impl Iterator<Item = Shader> {
             })
         })
     };
-    KINDS.into_iter().flat_map(each)
+    Params::permutations(KINDS.into_iter().flat_map(each))
 }
 
 /// Buffers of a sweep.
@@ -72,7 +72,7 @@ pub struct Operands {
     pub points: BufferId,
     /// (samples).
     pub labels: BufferId,
-    /// The two words of each run's seed, the lower first.
+    /// The two words of each run's seed, the lower one first.
     pub seeds: BufferId,
     /// (runs).
     pub learning_rates: BufferId,
@@ -84,8 +84,8 @@ pub struct Operands {
     pub metrics: BufferId,
 }
 
-/// Trains `params.runs` networks for the epochs of a step: `first` of them are done, `count` follow,
-/// and the next record goes to `slot`.
+/// Trains `params.runs` networks for the epochs of a step: `first` epochs are done, `count` follow, and
+/// the next record goes to `slot`.
 ///
 /// # Panics
 /// Like [`shader`].

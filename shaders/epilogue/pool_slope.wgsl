@@ -1,6 +1,0 @@
-// Through the activation too: h(z) ∘ the gradient, z in `active_z`.
-@group(0) @binding(4) var<storage, read> active_z: array<f32>;
-
-fn epilogue(index: u32, sum: f32) {
-    output[index] = rho_slope(active_z[index]) * sum;
-}

@@ -1,0 +1,8 @@
+// δ = h(z) ∘ δ′W, or h(z) ∘ (δ′W + qM): no skip path, or one through M.
+fn epilogue_operands(index: u32) -> vec3<f32> {
+    return vec3(z_element(index), 0.0, 0.0);
+}
+
+fn epilogue(acc: f32, operands: vec3<f32>) -> f32 {
+    return rho_slope(operands.x) * acc;
+}

@@ -1,0 +1,13 @@
+// A skip path through M: q, the gradient in u = Mz, is computed from δ′ and u as they are loaded.
+const MIXES: bool = true;
+
+fn q_vector(start: u32, offset: u32, len: u32) -> vec4<f32> {
+    let delta = delta_vector(start, offset, len);
+    let u = u_vector(start, offset, len);
+    return vec4(
+        mix_gradient(delta.x, u.x),
+        mix_gradient(delta.y, u.y),
+        mix_gradient(delta.z, u.z),
+        mix_gradient(delta.w, u.w),
+    );
+}

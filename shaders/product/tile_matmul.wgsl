@@ -1,0 +1,338 @@
+// One workgroup's tile of a matrix product lhs (m, k) · rhs (k, n). A tile file states the sizes. A size is
+// (m, n, k). Past k, elements of lhs count as 0, and those of rhs may be any finite number; past m and n,
+// both may be anything.
+//
+// The depth is processed in stages of TILE_K: while one is multiplied, the next is loaded to registers.
+// SLICES groups of invocations share each stage, each with its own part of the depth, and their sums are
+// added always in the same order.
+//
+
+const THREADS_M: u32 = TILE_M / THREAD_M;
+const THREADS_N: u32 = TILE_N / THREAD_N;
+const SLICE_THREADS: u32 = THREADS_M * THREADS_N;
+const THREADS: u32 = SLICE_THREADS * SLICES;
+const QUADS_M: u32 = TILE_M / 4u;
+const QUADS_N: u32 = TILE_N / 4u;
+const QUADS: u32 = QUADS_M + QUADS_N;
+// An invocation has one or two quads of rows, and of columns.
+const TWO_ROWS: bool = THREAD_M == 8u;
+const TWO_COLS: bool = THREAD_N == 8u;
+// The number of blocks of four depths in a stage, and in a slice's part of it.
+const FOURS: u32 = TILE_K / 4u;
+const SLICE_FOURS: u32 = FOURS / SLICES;
+const_assert SLICE_FOURS == 2u || SLICE_FOURS == 4u;
+// An invocation loads a block of 4 × 4 elements a stage.
+const LHS_BLOCKS: u32 = QUADS_M * FOURS;
+const_assert QUADS * FOURS == THREADS;
+// Invocations are laid out in squares of four by four.
+const_assert THREADS_M % 4u == 0u && THREADS_N % 4u == 0u;
+// The number of rows whose sums, one for each slice, fit the memory of the stage.
+const PASS_ROWS: u32 = min(TILE_M, TILE_K * QUADS / (SLICES * QUADS_N));
+// The number of their elements that an invocation stores.
+const PASS_ELEMENTS: u32 = PASS_ROWS * TILE_N / THREADS;
+
+// [kk % 4][kk / 4, quad]: four neighbouring rows of lhs to a vector, then four columns of rhs. Which of
+// the four lines is meant is known when the kernel is compiled, and the rest of an index does not change
+// from stage to stage: a read costs neither arithmetic nor a bounds check.
+var<workgroup> stage: array<array<vec4<f32>, QUADS * FOURS>, 4>;
+// The invocation's sums: row r of its one or two quads of rows, for its first and second quad of columns.
+// They are named one by one, because drivers keep larger arrays in memory, not in registers.
+var<private> acc00: vec4<f32>;
+var<private> acc01: vec4<f32>;
+var<private> acc10: vec4<f32>;
+var<private> acc11: vec4<f32>;
+var<private> acc20: vec4<f32>;
+var<private> acc21: vec4<f32>;
+var<private> acc30: vec4<f32>;
+var<private> acc31: vec4<f32>;
+var<private> acc40: vec4<f32>;
+var<private> acc41: vec4<f32>;
+var<private> acc50: vec4<f32>;
+var<private> acc51: vec4<f32>;
+var<private> acc60: vec4<f32>;
+var<private> acc61: vec4<f32>;
+var<private> acc70: vec4<f32>;
+var<private> acc71: vec4<f32>;
+
+struct OutputTile {
+    realization: u32,
+    row: u32,
+    col: u32,
+}
+
+// The workgroup's tile of the (R, m, n) output; workgroups are folded over x and y.
+fn output_tile(group: u32, m: u32, n: u32) -> OutputTile {
+    let rows = (m + TILE_M - 1u) / TILE_M;
+    let cols = (n + TILE_N - 1u) / TILE_N;
+    let row = group / cols;
+    return OutputTile(row / rows, row % rows * TILE_M, group % cols * TILE_N);
+}
+
+// The (quad, block of kk) that invocation `slot` loads where memory is contiguous along k: along k
+// first, for whole lines of memory.
+fn place_along_k(slot: u32, quads: u32) -> vec2<u32> {
+    let run = min(FOURS, 8u);
+    return vec2(slot / run % quads, slot % run + slot / (run * quads) * run);
+}
+
+// The same where memory is contiguous across k.
+fn place_across_k(slot: u32, quads: u32) -> vec2<u32> {
+    return vec2(slot % quads, slot / quads);
+}
+
+// The place of a quad of block `four` in a line of the stage: quads are swapped from one block to the next,
+// so that invocations that load along k write to different banks.
+fn swizzled(quad: u32, four: u32, quads: u32) -> u32 {
+    return quad ^ (four & (min(quads, 8u) - 1u));
+}
+
+fn place_of_lhs(quad: u32, four: u32) -> u32 {
+    return four * QUADS + swizzled(quad, four, QUADS_M);
+}
+
+fn place_of_rhs(quad: u32, four: u32) -> u32 {
+    return four * QUADS + QUADS_M + swizzled(quad, four, QUADS_N);
+}
+
+// The block of 4 × 4 elements that an invocation loads in each stage.
+struct Share {
+    is_lhs: bool,
+    realization: u32,
+    // Its first row of lhs or column of rhs.
+    start: u32,
+    // Its first depth within a stage.
+    kk: u32,
+    // Where it is in a line of a stage.
+    at: u32,
+    // What the layout knows of its four rows or columns at any depth.
+    lines: vec4<u32>,
+}
+
+fn share_of(tile: OutputTile, thread: u32, size: vec3<u32>) -> Share {
+    var share: Share;
+    share.is_lhs = thread < LHS_BLOCKS;
+    share.realization = tile.realization;
+    if (share.is_lhs) {
+        let place = lhs_place(thread);
+        share.start = tile.row + 4u * place.x;
+        share.kk = 4u * place.y;
+        share.at = place_of_lhs(place.x, place.y);
+        share.lines = lhs_lines(tile.realization, share.start, size);
+    } else {
+        let place = rhs_place(thread - LHS_BLOCKS);
+        share.start = tile.col + 4u * place.x;
+        share.kk = 4u * place.y;
+        share.at = place_of_rhs(place.x, place.y);
+        share.lines = rhs_lines(tile.realization, share.start, size);
+    }
+    return share;
+}
+
+// Column c is vector kk + c of the stage.
+fn load_block(share: Share, k0: u32, size: vec3<u32>) -> mat4x4<f32> {
+    let kk = k0 + share.kk;
+    if (share.is_lhs) {
+        return lhs_block(share.lines, share.realization, share.start, kk, size);
+    }
+    return rhs_block(share.lines, share.realization, share.start, kk, size);
+}
+
+fn store_block(loaded: mat4x4<f32>, share: Share, k0: u32, size: vec3<u32>) {
+    var block = loaded;
+    if (share.is_lhs) {
+        let kk = k0 + share.kk;
+        block = finish_lhs(loaded, share.realization, share.start, kk, size);
+    }
+    stage[0][share.at] = block[0];
+    stage[1][share.at] = block[1];
+    stage[2][share.at] = block[2];
+    stage[3][share.at] = block[3];
+}
+
+// The quads that an invocation multiplies: its first of rows in .x, of columns in .y. Sixteen neighbours
+// form a square: together they read four quads of rows and four of columns.
+fn quads_of(thread: u32) -> vec2<u32> {
+    let local = thread % SLICE_THREADS;
+    let low = vec2((local & 1u) | ((local >> 2u) & 2u), (local >> 1u) & 3u);
+    let columns = THREADS_N / 4u;
+    return 4u * vec2(local / 16u / columns, local / 16u % columns) + low;
+}
+
+fn multiply_line(line: u32, a0_at: u32, a1_at: u32, b0_at: u32, b1_at: u32) {
+    let a0 = stage[line][a0_at];
+    let a1 = stage[line][a1_at];
+    let b0 = stage[line][b0_at];
+    let b1 = stage[line][b1_at];
+    acc00 += a0.x * b0;
+    acc10 += a0.y * b0;
+    acc20 += a0.z * b0;
+    acc30 += a0.w * b0;
+    if (TWO_COLS) {
+        acc01 += a0.x * b1;
+        acc11 += a0.y * b1;
+        acc21 += a0.z * b1;
+        acc31 += a0.w * b1;
+    }
+    if (TWO_ROWS) {
+        acc40 += a1.x * b0;
+        acc50 += a1.y * b0;
+        acc60 += a1.z * b0;
+        acc70 += a1.w * b0;
+    }
+    if (TWO_ROWS && TWO_COLS) {
+        acc41 += a1.x * b1;
+        acc51 += a1.y * b1;
+        acc61 += a1.z * b1;
+        acc71 += a1.w * b1;
+    }
+}
+
+fn multiply_four(four: u32, quads: vec2<u32>) {
+    let a0 = place_of_lhs(quads.x, four);
+    let a1 = place_of_lhs(select(quads.x, quads.x + THREADS_M, TWO_ROWS), four);
+    let b0 = place_of_rhs(quads.y, four);
+    let b1 = place_of_rhs(select(quads.y, quads.y + THREADS_N, TWO_COLS), four);
+    multiply_line(0u, a0, a1, b0, b1);
+    multiply_line(1u, a0, a1, b0, b1);
+    multiply_line(2u, a0, a1, b0, b1);
+    multiply_line(3u, a0, a1, b0, b1);
+}
+
+fn clear_tile() {
+    acc00 = vec4(0.0);
+    acc01 = vec4(0.0);
+    acc10 = vec4(0.0);
+    acc11 = vec4(0.0);
+    acc20 = vec4(0.0);
+    acc21 = vec4(0.0);
+    acc30 = vec4(0.0);
+    acc31 = vec4(0.0);
+    acc40 = vec4(0.0);
+    acc41 = vec4(0.0);
+    acc50 = vec4(0.0);
+    acc51 = vec4(0.0);
+    acc60 = vec4(0.0);
+    acc61 = vec4(0.0);
+    acc70 = vec4(0.0);
+    acc71 = vec4(0.0);
+}
+
+// Adds the product over all of the depth. Each stage's load is among the multiplications of the one
+// before, under no condition here, so that drivers can mix them; past the end it loads what is not used.
+fn accumulate_tile(tile: OutputTile, thread: u32, size: vec3<u32>) {
+    let share = share_of(tile, thread, size);
+    let quads = quads_of(thread);
+    let four = thread / SLICE_THREADS * SLICE_FOURS;
+    var block = load_block(share, 0u, size);
+    for (var k0 = 0u; k0 < size.z; k0 += TILE_K) {
+        store_block(block, share, k0, size);
+        workgroupBarrier();
+        block = load_block(share, k0 + TILE_K, size);
+        multiply_four(four, quads);
+        multiply_four(four + 1u, quads);
+        if (SLICE_FOURS == 4u) {
+            multiply_four(four + 2u, quads);
+            multiply_four(four + 3u, quads);
+        }
+        workgroupBarrier();
+    }
+}
+
+// Leaves the sums of four rows and a quad of columns to `store_tile`, if the pass from row `first` has
+// them.
+fn pass_on(
+    r0: vec4<f32>,
+    r1: vec4<f32>,
+    r2: vec4<f32>,
+    r3: vec4<f32>,
+    first: u32,
+    slice: u32,
+    quad_row: u32,
+    quad_col: u32,
+) {
+    let row = 4u * quad_row;
+    if (row >= first && row < first + PASS_ROWS) {
+        let flat = (slice * PASS_ROWS + row - first) * QUADS_N + quad_col;
+        keep(flat, r0);
+        keep(flat + QUADS_N, r1);
+        keep(flat + 2u * QUADS_N, r2);
+        keep(flat + 3u * QUADS_N, r3);
+    }
+}
+
+fn keep(flat: u32, sums: vec4<f32>) {
+    stage[flat / THREADS][flat % THREADS] = sums;
+}
+
+// An element of the output, and the sum for it.
+struct Element {
+    realization: u32,
+    row: u32,
+    col: u32,
+    sum: f32,
+    inside: bool,
+    // What the kernel reads there beforehand; past the output, of the last row or column.
+    operands: vec3<f32>,
+}
+
+fn element_of(tile: OutputTile, first: u32, element: u32, size: vec3<u32>) -> Element {
+    let row = tile.row + first + element / TILE_N;
+    let col = tile.col + element % TILE_N;
+    let operands = operands_of(tile.realization, min(row, size.x - 1u), min(col, size.y - 1u));
+    var sum = 0.0;
+    for (var s = 0u; s < SLICES; s++) {
+        let flat = s * PASS_ROWS * QUADS_N + element / 4u;
+        sum += stage[flat / THREADS][flat % THREADS][element % 4u];
+    }
+    return Element(tile.realization, row, col, sum, row < size.x && col < size.y, operands);
+}
+
+fn store(element: Element) {
+    if (element.inside) {
+        store_element(
+            element.realization,
+            element.row,
+            element.col,
+            element.sum,
+            element.operands,
+        );
+    }
+}
+
+// Hands each element of the tile that exists to `store_element`, neighbouring invocations
+// neighbouring columns. An element always has the same invocation.
+fn store_tile(tile: OutputTile, thread: u32, size: vec3<u32>) {
+    let slice = thread / SLICE_THREADS;
+    let quads = quads_of(thread);
+    for (var first = 0u; first < TILE_M; first += PASS_ROWS) {
+        pass_on(acc00, acc10, acc20, acc30, first, slice, quads.x, quads.y);
+        if (TWO_COLS) {
+            pass_on(acc01, acc11, acc21, acc31, first, slice, quads.x, quads.y + THREADS_N);
+        }
+        if (TWO_ROWS) {
+            pass_on(acc40, acc50, acc60, acc70, first, slice, quads.x + THREADS_M, quads.y);
+        }
+        if (TWO_ROWS && TWO_COLS) {
+            pass_on(acc41, acc51, acc61, acc71, first, slice, quads.x + THREADS_M, quads.y + THREADS_N);
+        }
+        workgroupBarrier();
+        if (PASS_ELEMENTS < 4u) {
+            for (var element = thread; element < PASS_ROWS * TILE_N; element += THREADS) {
+                store(element_of(tile, first, element, size));
+            }
+        } else {
+            // Four elements read their operands at the same time.
+            for (var i = thread; i < PASS_ROWS * TILE_N; i += 4u * THREADS) {
+                let e0 = element_of(tile, first, i, size);
+                let e1 = element_of(tile, first, i + THREADS, size);
+                let e2 = element_of(tile, first, i + 2u * THREADS, size);
+                let e3 = element_of(tile, first, i + 3u * THREADS, size);
+                store(e0);
+                store(e1);
+                store(e2);
+                store(e3);
+            }
+        }
+        workgroupBarrier();
+    }
+}

@@ -1,0 +1,98 @@
+//! The memory of a training step, allocated once.
+
+use crate::kernels::LANES;
+use crate::nn::{Layer, LayerKind, Model};
+
+/// Rows whose distance is a multiple of this number fall into few sets of a cache.
+const ALIASING: usize = 256;
+
+/// The columns of a matrix of `batch` samples, in whole blocks of [`LANES`].
+pub(super) fn columns(batch: usize) -> usize {
+    batch.next_multiple_of(LANES)
+}
+
+/// The distance between the rows of a feature-major matrix of `batch` columns.
+pub(super) fn stride(batch: usize) -> usize {
+    let columns = columns(batch);
+    if columns.is_multiple_of(2 * ALIASING) {
+        columns + 2 * LANES
+    } else {
+        columns
+    }
+}
+
+/// The matrices of a step, allocated once for the full batch; a short batch uses their first columns.
+/// All are feature-major, (width, batch), with [`stride`] from one row to the next.
+pub(super) struct Workspace {
+    pub(super) batch: usize,
+    pub(super) pixel_values: [f32; 256],
+    /// Behind a front-end, a₀ in dual form, and dL/df; else empty.
+    pub(super) input_a: Vec<f32>,
+    pub(super) input_delta: Vec<f32>,
+    /// z₀ … z_L.
+    pub(super) z: Vec<Vec<f32>>,
+    /// The dual variable that layer l hands on to the next; empty where it hands on none, or where
+    /// it changes the one of the layer below in place.
+    pub(super) a: Vec<Vec<f32>>,
+    /// u = Mz, and for Bregman layers the gradient in u; empty where there is no M.
+    pub(super) u: Vec<Vec<f32>>,
+    pub(super) q: Vec<Vec<f32>>,
+    /// (outputs, batch).
+    pub(super) logits: Vec<f32>,
+    /// dL/da of each layer's output; the head's is the last.
+    pub(super) delta: Vec<Vec<f32>>,
+    /// The loss of each sample, and 1 if it was classified correctly, else 0; (2, batch).
+    pub(super) outcomes: Vec<f32>,
+}
+
+impl Workspace {
+    pub(super) fn new(model: &Model, batch: usize) -> Self {
+        let stride = stride(batch);
+        let matrix = |width: usize| vec![0.0; width * stride];
+        let outputs = |layer: &Layer| matrix(layer.outputs);
+        let if_mixed = |layer: &Layer| if layer.mix { outputs(layer) } else { vec![] };
+        let layers = &model.layers;
+        let own_dual = |l: usize| hands_on(model, l) && (is_gated(model) || !model.carries_dual(l));
+        let input = matrix(layers[0].inputs);
+        let if_front = |needed: bool| match needed && model.cnn.is_some() {
+            true => input.clone(),
+            false => vec![],
+        };
+        Self {
+            batch,
+            pixel_values: model.pixel_values(),
+            input_a: if_front(model.is_dual()),
+            input_delta: if_front(true),
+            z: std::iter::once(input)
+                .chain(layers.iter().map(outputs))
+                .collect(),
+            a: (0..layers.len())
+                .map(|l| {
+                    if own_dual(l) {
+                        outputs(&layers[l])
+                    } else {
+                        vec![]
+                    }
+                })
+                .collect(),
+            u: layers.iter().map(if_mixed).collect(),
+            q: match model.kind {
+                LayerKind::Bregman => layers.iter().map(if_mixed).collect(),
+                _ => vec![vec![]; layers.len()],
+            },
+            logits: outputs(&model.head),
+            delta: layers.iter().chain([&model.head]).map(outputs).collect(),
+            outcomes: matrix(2),
+        }
+    }
+}
+
+/// Whether layer l hands its dual variable on to the next.
+pub(super) fn hands_on(model: &Model, l: usize) -> bool {
+    l + 1 < model.layers.len() && model.carries_dual(l + 1)
+}
+
+/// Whether the dual variable is limited, so that the backward pass needs to know where.
+pub(super) fn is_gated(model: &Model) -> bool {
+    model.activation.dual_max < f32::MAX
+}

@@ -1,0 +1,31 @@
+//! z = ρ(a).
+
+use crate::activation::{self, Activation};
+use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
+use crate::gpu::shader::Shader;
+use crate::gpu::wgsl::{GRID, wgsl};
+
+params! { len: u32 }
+
+/// The kernel for one activation.
+pub fn shader(activation: &Activation) -> Shader {
+    Shader::new(wgsl!("elementwise/apply_rho"), [GRID]).with_activation(activation)
+}
+
+/// The permutations that ship.
+pub fn permutations() -> Vec<Permutation> {
+    Params::permutations(
+        activation::ALL
+            .iter()
+            .chain([&activation::RELU])
+            .map(shader),
+    )
+}
+
+/// z = ρ(a).
+pub fn apply_rho(activation: &Activation, len: usize, a: BufferId, z: BufferId) -> Op {
+    let params = Params { len: len as u32 };
+    Op::new(shader(activation), &params, Grid::Elements(len))
+        .bind("a", a)
+        .bind("z", z)
+}

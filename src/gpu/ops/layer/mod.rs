@@ -1,0 +1,25 @@
+//! Layers and the head of a network, fused, and the gather of a batch.
+
+pub mod gather;
+pub mod head;
+pub mod layer_backward;
+pub mod layer_forward;
+pub mod layer_forward_mix;
+pub mod mix_backward;
+pub mod mix_update;
+
+use crate::gpu::op::Permutation;
+
+/// The permutations of all kernels of the family.
+pub fn permutations() -> Vec<Permutation> {
+    [
+        gather::permutations(),
+        head::permutations(),
+        layer_backward::permutations(),
+        layer_forward::permutations(),
+        layer_forward_mix::permutations(),
+        mix_backward::permutations(),
+        mix_update::permutations(),
+    ]
+    .concat()
+}

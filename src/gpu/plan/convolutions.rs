@@ -1,0 +1,290 @@
+//! The part of a plan that concerns the convolutions before the layers.
+
+use super::Builder;
+use crate::gpu::op::{BufferId, Op};
+use crate::gpu::ops;
+use crate::gpu::ops::conv::conv2d_backward_weight::Parts;
+use crate::nn::cnn::{Block, Cnn, Conv};
+
+/// Buffers of the convolutions.
+pub(super) struct Convolutions {
+    /// Images, (R, batch, channels, height, width).
+    pub images: BufferId,
+    blocks: Vec<BlockBuffers>,
+    /// f, (R, batch, features): in dual form a₀.
+    pub features: BufferId,
+    /// dL/df, (R, batch, features).
+    pub delta: BufferId,
+    /// The number of training steps done, one word.
+    counter: BufferId,
+    /// The parts of the gradients of one block.
+    partial_gradient: BufferId,
+    /// Gradients of weight and bias, on the unfused path only.
+    gradients: Option<[BufferId; 2]>,
+}
+
+struct BlockBuffers {
+    weight: BufferId,
+    bias: BufferId,
+    /// The convolution after the activation.
+    active: BufferId,
+    /// Output and positions of the pooling, if there is one.
+    pooled: Option<[BufferId; 2]>,
+    /// dL/d of the convolution.
+    delta: BufferId,
+    /// dL/d of the block's output: `delta` itself without pooling.
+    output_delta: BufferId,
+}
+
+impl BlockBuffers {
+    fn output(&self) -> BufferId {
+        self.pooled.map_or(self.active, |[output, _]| output)
+    }
+}
+
+impl Convolutions {
+    /// Lays the buffers out.
+    pub(super) fn new(builder: &mut Builder<'_>, cnn: &Cnn) -> Self {
+        let [r, batch] = builder.rows();
+        let rows = r * batch;
+        let mut blocks = Vec::new();
+        for (number, Block { conv, pool }) in cnn.blocks.iter().enumerate() {
+            let mut zeros = |name: &str, len| {
+                let name = format!("conv.{number}.{name}");
+                builder.zeros(name, len)
+            };
+            let weight = zeros("weight", r * conv.filters * conv.window());
+            let bias = zeros("bias", r * conv.filters);
+            let active = zeros("active", rows * conv.outputs());
+            let delta = zeros("delta", rows * conv.outputs());
+            let pooled = pool
+                .map(|pool| ["pooled", "positions"].map(|name| zeros(name, rows * pool.outputs())));
+            let output_delta = match pool {
+                Some(pool) => zeros("output delta", rows * pool.outputs()),
+                None => delta,
+            };
+            blocks.push(BlockBuffers {
+                weight,
+                bias,
+                active,
+                pooled,
+                delta,
+                output_delta,
+            });
+        }
+        let largest = |len: &dyn Fn(&Conv) -> usize| {
+            let all = cnn.blocks.iter().map(|block| len(&block.conv));
+            all.max().unwrap_or(1)
+        };
+        let parts = largest(&|conv| Parts::of(conv, batch).len(conv, r));
+        let partial_gradient = builder.zeros("conv gradient parts", parts);
+        let gradients = (!builder.options.fused).then(|| {
+            let weights = largest(&|conv| conv.filters * conv.window());
+            let filters = largest(&|conv| conv.filters);
+            [
+                builder
+                    .specs
+                    .zeros("unfused conv weight gradient", r * weights),
+                builder
+                    .specs
+                    .zeros("unfused conv bias gradient", r * filters),
+            ]
+        });
+        Self {
+            images: builder.zeros("images", rows * cnn.inputs()),
+            blocks,
+            features: builder.zeros("features", rows * cnn.features()),
+            delta: builder.zeros("features delta", rows * cnn.features()),
+            counter: builder.zeros("steps done", 1),
+            partial_gradient,
+            gradients,
+        }
+    }
+
+    /// The parameters, in canonical order.
+    pub(super) fn tensors(&self) -> impl Iterator<Item = BufferId> + use<'_> {
+        self.blocks
+            .iter()
+            .flat_map(|block| [block.weight, block.bias])
+    }
+
+    /// z₀ = ρ(f) from the images, with dropout in training.
+    pub(super) fn forward(&self, builder: &Builder<'_>, cnn: &Cnn, training: bool) -> Vec<Op> {
+        let rows @ [r, batch] = builder.rows();
+        let model = builder.model;
+        let mut ops = Vec::new();
+        let mut x = self.images;
+        for (Block { conv, pool }, buffers) in cnn.blocks.iter().zip(&self.blocks) {
+            let active = buffers.active;
+            let operands = [x, buffers.weight];
+            let tile = ops::conv::conv2d_forward::tile(conv, batch);
+            if builder.options.fused {
+                let fused = Some((cnn.activation, buffers.bias));
+                ops.push(ops::conv::conv2d_forward::conv2d_forward(
+                    conv, rows, tile, fused, operands, active,
+                ));
+            } else {
+                // The gradient's buffer has the pre-activation: the gradient is written later in the step.
+                let scratch = buffers.delta;
+                ops.push(ops::conv::conv2d_forward::conv2d_forward(
+                    conv, rows, tile, None, operands, scratch,
+                ));
+                ops.push(ops::elementwise::add_channel_bias::add_channel_bias(
+                    conv,
+                    rows,
+                    buffers.bias,
+                    scratch,
+                ));
+                let len = r * batch * conv.outputs();
+                ops.push(ops::elementwise::apply_rho::apply_rho(
+                    cnn.activation,
+                    len,
+                    scratch,
+                    active,
+                ));
+            }
+            if let (Some(pool), Some(pooled)) = (pool, buffers.pooled) {
+                ops.push(ops::conv::max_pool2d_forward::max_pool2d_forward(
+                    pool,
+                    r * batch,
+                    active,
+                    pooled,
+                ));
+            }
+            x = buffers.output();
+        }
+        let len = batch * cnn.features();
+        let dropout = cnn.dropout.as_ref().filter(|_| training);
+        ops.push(ops::elementwise::dropout::dropout(
+            dropout,
+            [r, len],
+            self.counter,
+            x,
+            self.features,
+        ));
+        let activation = model.activation;
+        if model.is_dual() && activation.dual_max < f32::MAX {
+            ops.push(ops::elementwise::limit_dual::limit_dual(
+                activation,
+                r * len,
+                self.features,
+            ));
+        }
+        ops.push(ops::elementwise::apply_rho::apply_rho(
+            activation,
+            r * len,
+            self.features,
+            builder.z[0],
+        ));
+        ops
+    }
+
+    /// The update of the convolutions from dL/df in `delta`. Each input gradient is computed before the
+    /// weights that it needs are updated.
+    pub(super) fn backward(&self, builder: &Builder<'_>, cnn: &Cnn) -> Vec<Op> {
+        let rows @ [r, batch] = builder.rows();
+        let fused = builder.options.fused;
+        let mut ops = Vec::new();
+        let last = &self.blocks[self.blocks.len() - 1];
+        // Without dropout this copies from the layers' buffer to the block's.
+        ops.push(ops::elementwise::dropout::dropout(
+            cnn.dropout.as_ref(),
+            [r, batch * cnn.features()],
+            self.counter,
+            self.delta,
+            last.output_delta,
+        ));
+        for (number, block) in cnn.blocks.iter().enumerate().rev() {
+            let Block { conv, pool } = block;
+            let buffers = &self.blocks[number];
+            let delta = buffers.delta;
+            let activation = cnn.activation;
+            let slope = ops::elementwise::apply_rho_slope::apply_rho_slope(
+                activation,
+                r * batch * conv.outputs(),
+                buffers.active,
+                delta,
+            );
+            match (pool, buffers.pooled) {
+                (Some(pool), Some([_, positions])) => {
+                    ops.push(ops::conv::max_pool2d_backward::max_pool2d_backward(
+                        pool,
+                        r * batch,
+                        fused.then_some((activation, buffers.active)),
+                        [buffers.output_delta, positions],
+                        delta,
+                    ));
+                    if !fused {
+                        ops.push(slope);
+                    }
+                }
+                _ => ops.push(slope),
+            }
+            let x = match number {
+                0 => self.images,
+                _ => {
+                    let below = &self.blocks[number - 1];
+                    ops.push(ops::conv::conv2d_backward_input::conv2d_backward_input(
+                        conv,
+                        rows,
+                        ops::conv::conv2d_backward_input::tile(conv, rows[1]),
+                        [delta, buffers.weight],
+                        below.output_delta,
+                    ));
+                    below.output()
+                }
+            };
+            self.update(builder, conv, buffers, x, &mut ops);
+        }
+        ops.push(ops::elementwise::count_step::count_step(self.counter));
+        ops
+    }
+
+    fn update(
+        &self,
+        builder: &Builder<'_>,
+        conv: &Conv,
+        buffers: &BlockBuffers,
+        x: BufferId,
+        ops: &mut Vec<Op>,
+    ) {
+        use ops::conv::conv2d_update::conv2d_update;
+        let rows @ [r, batch] = builder.rows();
+        let rate = builder.options.sgd.learning_rate;
+        let BlockBuffers {
+            weight,
+            bias,
+            delta,
+            ..
+        } = *buffers;
+        let parts = Parts::of(conv, batch);
+        let partial = self.partial_gradient;
+        ops.push(ops::conv::conv2d_backward_weight::conv2d_backward_weight(
+            conv,
+            rows,
+            parts,
+            [delta, x],
+            partial,
+        ));
+        let update = |rate, tensors| conv2d_update(conv, r, parts, rate, partial, tensors);
+        match self.gradients {
+            None => ops.push(update(Some(rate), [weight, bias])),
+            Some(gradients @ [weight_gradient, bias_gradient]) => {
+                let (weights, filters) = (r * conv.filters * conv.window(), r * conv.filters);
+                ops.push(update(None, gradients));
+                ops.push(ops::elementwise::sgd::sgd(
+                    weights,
+                    rate,
+                    weight_gradient,
+                    weight,
+                ));
+                ops.push(ops::elementwise::sgd::sgd(
+                    filters,
+                    rate,
+                    bias_gradient,
+                    bias,
+                ));
+            }
+        }
+    }
+}

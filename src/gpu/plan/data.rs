@@ -1,0 +1,87 @@
+//! The part of a plan that concerns the data: their buffers, evaluation, and the check of the parameters.
+
+use super::{Builder, Convolutions, LayerBuffers, SplitPlan};
+use crate::executor::{Split, Splits};
+use crate::gpu::op::{BufferId, Op, Step};
+use crate::gpu::ops;
+use crate::gpu::ops::layer::layer_forward::Input;
+
+impl Builder<'_> {
+    pub(super) fn split(&mut self, split: Split, splits: &Splits) -> SplitPlan {
+        let data = splits.get(split);
+        let [r, batch] = self.rows();
+        let samples = data.len();
+        let steps = samples.div_ceil(batch);
+        let name = format!("{split:?}").to_lowercase();
+        let specs = &mut self.specs;
+        let pixels = specs.bytes(format!("{name} pixels"), data.pixels.clone());
+        let labels = specs.bytes(format!("{name} labels"), data.labels.clone());
+        // Training visits the samples in each realization's own order, evaluation in file order.
+        let order = format!("{name} order");
+        let (order, order_stride) = match split {
+            Split::Train => (specs.zeros(order, r * samples), samples),
+            _ => {
+                let file_order: Vec<u32> = (0..samples as u32).collect();
+                (specs.values(order, &file_order), 0)
+            }
+        };
+        let uniforms = specs.steps(format!("{name} steps"), Step::all(samples, batch));
+        let metrics = specs.zeros(format!("{name} metrics"), 2 * steps * r * batch);
+
+        let mut evaluate = Vec::new();
+        let gathered = ops::layer::gather::Operands {
+            pixels,
+            pixel_values: self.pixel_values,
+            order,
+            output: self
+                .convolutions
+                .as_ref()
+                .map_or(self.z[0], |convolutions| convolutions.images),
+        };
+        let on_the_way = self.convolutions.is_none() && self.layers[0].mix.is_none();
+        let input = if self.options.fused && on_the_way {
+            Input::Pixels {
+                order_stride,
+                operands: gathered,
+            }
+        } else {
+            let shape = [r, batch, data.features()];
+            evaluate.push(ops::layer::gather::gather(shape, order_stride, gathered));
+            evaluate.extend(self.convolutions_forward(false));
+            Input::Buffer(self.z[0])
+        };
+        for l in 0..self.model.layers.len() {
+            let z = if l == 0 {
+                input
+            } else {
+                Input::Buffer(self.z[l])
+            };
+            self.layer_forward(l, z, &mut evaluate);
+        }
+        self.head_and_loss(order_stride, [labels, order, metrics], &mut evaluate);
+        SplitPlan {
+            split,
+            samples,
+            order,
+            steps: uniforms,
+            metrics,
+            evaluate,
+        }
+    }
+
+    /// The parameters, in canonical order.
+    pub(super) fn tensors(&self) -> impl Iterator<Item = BufferId> {
+        let convolutions = self.convolutions.iter().flat_map(Convolutions::tensors);
+        convolutions.chain(self.layers.iter().flat_map(LayerBuffers::tensors))
+    }
+
+    pub(super) fn check_finite(&self, flags: BufferId) -> Vec<Op> {
+        let r = self.options.realizations;
+        self.tensors()
+            .map(|tensor| {
+                let len = self.specs.0[tensor.0].bytes as usize / 4;
+                ops::elementwise::check_finite::check_finite(r, len, tensor, flags)
+            })
+            .collect()
+    }
+}

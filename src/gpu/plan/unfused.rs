@@ -1,0 +1,185 @@
+//! The part of a plan that concerns the layers, with each operation in a dispatch of its own.
+
+use super::layers::forward_product;
+use super::{Builder, LayerBuffers};
+use crate::gpu::op::{BufferId, Op};
+use crate::gpu::ops;
+use crate::gpu::ops::layer::layer_backward::Skip;
+use crate::gpu::tile::{Layout, Product, Tile};
+use crate::nn::{Layer, LayerKind, Model};
+
+impl Builder<'_> {
+    pub(super) fn unfused_forward(&self, l: usize, ops: &mut Vec<Op>) {
+        let Some(scratch) = &self.scratch else { return };
+        let Model {
+            activation,
+            clamp,
+            kind,
+            ..
+        } = self.model;
+        let layer = &self.model.layers[l];
+        let [r, batch] = self.rows();
+        let len = r * batch * layer.outputs;
+        let u = match &self.layers[l].mix {
+            None => self.z[l],
+            Some(mix) => {
+                ops.push(self.forward_product(layer, self.z[l], mix.matrix, mix.u));
+                mix.u
+            }
+        };
+        let pre_activation = self.a[l + 1].unwrap_or(scratch.pre_activation);
+        self.affine(l, layer, pre_activation, ops);
+        match kind {
+            LayerKind::Standard => {}
+            LayerKind::Euclidean => ops.push(ops::elementwise::add::add(len, u, pre_activation)),
+            LayerKind::Bregman => {
+                let skip = self.dual_input(l).unwrap_or_else(|| {
+                    let skip = scratch.skip;
+                    ops.push(ops::elementwise::apply_rho_inv::apply_rho_inv(
+                        activation, len, *clamp, u, skip,
+                    ));
+                    skip
+                });
+                ops.push(ops::elementwise::add::add(len, skip, pre_activation));
+                if self.model.is_dual() && activation.dual_max < f32::MAX {
+                    ops.push(ops::elementwise::limit_dual::limit_dual(
+                        activation,
+                        len,
+                        pre_activation,
+                    ));
+                }
+            }
+        }
+        let output = self.z[l + 1];
+        ops.push(ops::elementwise::apply_rho::apply_rho(
+            activation,
+            len,
+            pre_activation,
+            output,
+        ));
+    }
+
+    /// output = zWᵀ + b in two dispatches.
+    pub(super) fn affine(&self, l: usize, layer: &Layer, output: BufferId, ops: &mut Vec<Op>) {
+        let [r, batch] = self.rows();
+        let LayerBuffers { weight, bias, .. } = self.layers[l];
+        ops.push(self.forward_product(layer, self.z[l], weight, output));
+        ops.push(ops::elementwise::add_bias::add_bias(
+            [r, batch, layer.outputs],
+            bias,
+            output,
+        ));
+    }
+
+    /// output (R, batch, out) = z · matrixᵀ.
+    fn forward_product(
+        &self,
+        layer: &Layer,
+        z: BufferId,
+        matrix: BufferId,
+        output: BufferId,
+    ) -> Op {
+        let [r, batch] = self.rows();
+        let product = forward_product(batch, layer);
+        let tile = Tile::for_product(product);
+        ops::product::matmul::matmul(Layout::Nt, tile, r, product, z, matrix, output)
+    }
+
+    pub(super) fn unfused_backward(
+        &self,
+        l: usize,
+        layer: &Layer,
+        skip: Skip,
+        tile: Tile,
+        ops: &mut Vec<Op>,
+    ) {
+        let Some(scratch) = &self.scratch else { return };
+        let [r, batch] = self.rows();
+        let activation = self.model.activation;
+        let (delta, z) = (self.delta[l], self.z[l]);
+        // The gradient in u = Mz, and M.
+        let through_mix = match skip {
+            Skip::Mix {
+                kind: LayerKind::Bregman,
+                u,
+                matrix,
+                clamp,
+            } => {
+                let len = r * batch * layer.outputs;
+                let q = scratch.q;
+                ops.push(ops::layer::mix_backward::mix_backward(
+                    activation, len, clamp, u, delta, q,
+                ));
+                Some((q, matrix))
+            }
+            Skip::Mix { matrix, .. } => Some((delta, matrix)),
+            _ => None,
+        };
+        let LayerBuffers { weight, bias, .. } = self.layers[l];
+        if let Some(output) = self.input_delta(l) {
+            let len = r * batch * layer.inputs;
+            let product = Product {
+                m: batch,
+                n: layer.inputs,
+                k: layer.outputs,
+            };
+            let product = |delta, matrix, output| {
+                ops::product::matmul::matmul(Layout::Nn, tile, r, product, delta, matrix, output)
+            };
+            ops.push(product(delta, weight, output));
+            if let Some((q, matrix)) = through_mix {
+                ops.push(product(q, matrix, scratch.skip));
+                ops.push(ops::elementwise::add::add(len, scratch.skip, output));
+            }
+            if let Skip::Euclidean = skip {
+                ops.push(ops::elementwise::add::add(len, delta, output));
+            }
+            ops.push(ops::elementwise::apply_rho_slope::apply_rho_slope(
+                activation, len, z, output,
+            ));
+            if let Skip::Bregman { gate, window } = skip {
+                ops.push(ops::elementwise::apply_gate::apply_gate(
+                    len,
+                    window,
+                    gate,
+                    delta,
+                    scratch.skip,
+                ));
+                ops.push(ops::elementwise::add::add(len, scratch.skip, output));
+            }
+        }
+        let lr = self.options.sgd.learning_rate;
+        let mut update = |delta, matrix| {
+            let product = Product {
+                m: layer.outputs,
+                n: layer.inputs,
+                k: batch,
+            };
+            let gradient = scratch.weight_gradient;
+            let op = ops::product::matmul::matmul(Layout::Tn, tile, r, product, delta, z, gradient);
+            let len = r * layer.outputs * layer.inputs;
+            ops.extend([op, ops::elementwise::sgd::sgd(len, lr, gradient, matrix)]);
+        };
+        update(delta, weight);
+        if let Some((q, matrix)) = through_mix {
+            update(q, matrix);
+            let rows = r * layer.outputs;
+            ops.push(ops::elementwise::project_simplex::project_simplex(
+                rows,
+                layer.inputs,
+                matrix,
+            ));
+        }
+        let gradient = scratch.bias_gradient;
+        let shape = [r, batch, layer.outputs];
+        ops.push(ops::elementwise::bias_gradient::bias_gradient(
+            shape, delta, gradient,
+        ));
+        ops.push(ops::elementwise::sgd::sgd(
+            r * layer.outputs,
+            lr,
+            gradient,
+            bias,
+        ));
+    }
+}
