@@ -1,8 +1,15 @@
-//! Where a program trains: the choice between the processor and an adapter.
+//! Where to train: the choice between the processor and an adapter, and one executor over both.
 
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::cpu::CpuExecutor;
+use crate::data::{Split, Splits};
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Selection};
-use crate::kind::names;
+use crate::executor::{BatchMetrics, Executor};
+use crate::gpu::{Gpu, GpuExecutor, Plan, PlanOptions, Selection};
+use crate::kind::{Storage, names};
+use crate::nn::{Model, Parameters};
 
 /// Where a user wants to train.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,5 +112,88 @@ impl Device {
     /// The adapter's name, if there is one.
     pub fn adapter(&self) -> Option<String> {
         self.gpu.as_ref().map(|gpu| gpu.summary().name.clone())
+    }
+
+    /// Lays `model` and the data out on the device. `parameters` makes the initial parameters of
+    /// each of `options.realizations`, once it is known that the device can hold them.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] for a storage that the processor does not have; data that do not fit
+    /// the model, a model too large for the adapter.
+    pub async fn executor(
+        self,
+        model: &Model,
+        splits: impl Into<Arc<Splits>>,
+        options: PlanOptions,
+        parameters: impl FnOnce() -> Vec<Parameters>,
+    ) -> Result<AnyExecutor> {
+        Ok(match self.gpu {
+            None if options.storage != Storage::F32 => {
+                return Err(Error::InvalidValue {
+                    field: "storage",
+                    value: options.storage.name().to_owned(),
+                    reason: "the processor stores f32; `device` gpu takes an adapter".to_owned(),
+                });
+            }
+            None => {
+                let executor = CpuExecutor::new(model, splits.into(), parameters(), options.sgd)?;
+                AnyExecutor::Cpu(Box::new(executor))
+            }
+            Some(gpu) => {
+                let plan = Plan::new(model, &splits.into(), options)?;
+                plan.check_limits(&gpu.limits())?;
+                let executor = GpuExecutor::from_plan(gpu, model, plan, &parameters()).await?;
+                AnyExecutor::Gpu(Box::new(executor))
+            }
+        })
+    }
+}
+
+/// An executor on either kind of device.
+pub enum AnyExecutor {
+    /// On the processor.
+    Cpu(Box<CpuExecutor>),
+    /// On an adapter.
+    Gpu(Box<GpuExecutor>),
+}
+
+impl Executor for AnyExecutor {
+    async fn train_steps(
+        &mut self,
+        orders: &[Vec<u32>],
+        steps: Range<usize>,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Vec<BatchMetrics>>> {
+        match self {
+            Self::Cpu(executor) => executor.train_steps(orders, steps, progress).await,
+            Self::Gpu(executor) => executor.train_steps(orders, steps, progress).await,
+        }
+    }
+
+    async fn train_rest(
+        &mut self,
+        orders: &[Vec<u32>],
+        first: usize,
+        stop: &dyn Fn() -> bool,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Option<Vec<Vec<BatchMetrics>>>> {
+        match self {
+            Self::Cpu(executor) => executor.train_rest(orders, first, stop, progress).await,
+            Self::Gpu(executor) => executor.train_rest(orders, first, stop, progress).await,
+        }
+    }
+
+    async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>> {
+        match self {
+            Self::Cpu(executor) => executor.evaluate(split).await,
+            Self::Gpu(executor) => executor.evaluate(split).await,
+        }
+    }
+
+    async fn parameters(&mut self) -> Result<Vec<Parameters>> {
+        match self {
+            Self::Cpu(executor) => executor.parameters().await,
+            Self::Gpu(executor) => executor.parameters().await,
+        }
     }
 }

@@ -89,6 +89,7 @@ pub mod data;
 pub mod device;
 pub mod error;
 pub mod executor;
+pub mod experiments;
 pub mod files;
 pub mod gpu;
 pub mod kernels;

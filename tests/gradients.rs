@@ -147,7 +147,7 @@ impl Case {
     fn loss(&self, parameters: &Parameters<f64>) -> f64 {
         let factors = self.factors.as_deref();
         let logits = forward_with(&self.model, parameters, &self.x, factors).logits;
-        loss_and_gradient(&self.model, &logits, &self.labels).loss
+        loss_and_gradient(self.model.loss, &logits, &self.labels).loss
     }
 
     /// No z and no u is near an end of the clamp. Nor is then a of sin near ±π/2, where z is ±1.

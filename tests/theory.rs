@@ -1,5 +1,5 @@
-//! The theory's own properties, of the reference in f64; `tests/gpu/theory.rs` asks the same of the
-//! adapter.
+//! Properties that the theory proves, checked on the reference in f64; `tests/gpu/theory.rs` checks
+//! them on the adapter.
 
 #[path = "common/theory.rs"]
 mod theory;

@@ -145,7 +145,7 @@ impl Executor for Reference {
             for indices in order.chunks(self.sgd.batch_size) {
                 let (x, labels) = self.batch(data, indices);
                 let logits = forward(&self.model, parameters, &x).logits;
-                let loss = loss_and_gradient(&self.model, &logits, &labels);
+                let loss = loss_and_gradient(self.model.loss, &logits, &labels);
                 batches.push(metrics(&loss, indices.len()));
             }
             all.push(batches);

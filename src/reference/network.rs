@@ -258,7 +258,7 @@ pub fn gradients_with(
     factors: Option<&[f64]>,
 ) -> (LossGradient, Parameters<f64>) {
     let trace = forward_with(model, parameters, x, factors);
-    let loss = loss_and_gradient(model, &trace.logits, labels);
+    let loss = loss_and_gradient(model.loss, &trace.logits, labels);
     let gradient = backward(model, parameters, &trace, &loss.delta);
     (loss, gradient)
 }

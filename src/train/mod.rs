@@ -1,5 +1,7 @@
 //! Training: epochs of SGD on an executor, and their metrics.
 
+pub mod events;
+pub mod keeper;
 mod metrics;
 mod position;
 pub mod tensorboard;

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::{Equilibrium, NEGLIGIBLE_SQUARE, SolverReport};
+use super::layer::{Equilibrium, NEGLIGIBLE_SQUARE, SolverReport};
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
 use crate::gpu::ops;
