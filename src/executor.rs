@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-pub use crate::data::{Split, Splits}; // moved
+use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::nn::Parameters;
 

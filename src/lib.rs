@@ -18,8 +18,10 @@
 //! use bregman::activation::TANH;
 //! use bregman::cpu::CpuExecutor;
 //! use bregman::data::Dataset;
-//! use bregman::executor::{Sgd, Splits};
-//! use bregman::nn::{Form, Init, LayerKind, Loss, Model};
+//! use bregman::data::Splits;
+//! use bregman::executor::Sgd;
+//! use bregman::kind::{Form, Init, LayerKind, Loss};
+//! use bregman::nn::Model;
 //! use bregman::train::{self, Schedule};
 //!
 //! // Samples are 8-bit features: here x and y of 400 points, 256 places each way.
@@ -104,6 +106,3 @@ pub mod rng;
 pub mod selftest;
 pub mod sweep;
 pub mod train;
-
-pub use files::{atomic as atomic_file, settings}; // moved
-pub use train::tensorboard; // moved

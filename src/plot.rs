@@ -15,9 +15,9 @@ use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 
-use crate::atomic_file;
 use crate::error::Result;
-use crate::nn::LayerKind;
+use crate::files::atomic as atomic_file;
+use crate::kind::LayerKind;
 
 /// The embedded font, with what a viewer of an SVG may take instead.
 const FONT: &str = "DejaVu Sans, Verdana, sans-serif";

@@ -6,7 +6,8 @@ use bregman::bilevel::equilibrium::reference::{self, Weight};
 use bregman::bilevel::equilibrium::{CpuLayer, DELTA, Equilibrium, Gradient, Solver};
 use bregman::bilevel::sampler::Sampler;
 use bregman::data::spirals::Spirals;
-use bregman::nn::{Loss, Parameters};
+use bregman::kind::Loss;
+use bregman::nn::Parameters;
 use nalgebra::DVector;
 
 const TIGHT: Solver = Solver {

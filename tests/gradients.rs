@@ -2,8 +2,9 @@
 //! forms compared with each other, and its standard layer with its Euclidean one where they agree.
 
 use bregman::activation::{self, Activation};
+use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::nn::cnn::{BlockSpec, Cnn, Dropout};
-use bregman::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
+use bregman::nn::{Model, Parameters};
 use bregman::reference::cnn::dropout_factors;
 use bregman::reference::{Trace, forward_with, gradients_with, loss_and_gradient};
 use bregman::rng::{Purpose, Stream};

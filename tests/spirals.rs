@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use bregman::checkpoint::{Numbers, State};
+use bregman::files::safetensors::{Numbers, State};
 use program::{folder, signal, stderr, stdout};
 use serde_json::Value;
 

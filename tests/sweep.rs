@@ -7,7 +7,7 @@ use bregman::activation::{self, ARCTAN};
 use bregman::data::spirals::Spirals;
 use bregman::error::Error;
 use bregman::kernels::Isa;
-use bregman::nn::{Form, Init, LayerKind, Loss};
+use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::selftest::checks::Checks;
 use bregman::selftest::sweeps;
 use bregman::sweep::cpu::{self, Layout};

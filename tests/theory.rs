@@ -4,7 +4,8 @@
 #[path = "common/theory.rs"]
 mod theory;
 
-use bregman::nn::{Form, LayerKind, Loss, Model, Parameters};
+use bregman::kind::{Form, LayerKind, Loss};
+use bregman::nn::{Model, Parameters};
 use bregman::reference;
 
 fn states(tied: &theory::Tied, layers: usize) -> Vec<Vec<f64>> {

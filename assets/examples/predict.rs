@@ -7,8 +7,10 @@ use bregman::activation::TANH;
 use bregman::checkpoint;
 use bregman::cpu::CpuExecutor;
 use bregman::data::Dataset;
-use bregman::executor::{Executor, Sgd, Splits};
-use bregman::nn::{Form, Init, LayerKind, Loss, Model};
+use bregman::data::Splits;
+use bregman::executor::{Executor, Sgd};
+use bregman::kind::{Form, Init, LayerKind, Loss};
+use bregman::nn::Model;
 use bregman::predict::{outputs, probabilities, ranked};
 use bregman::train::{self, Schedule};
 

@@ -2,9 +2,11 @@ use std::sync::Arc;
 
 use bregman::activation::TANH;
 use bregman::cpu::CpuExecutor;
+use bregman::data::Splits;
 use bregman::data::digits;
-use bregman::executor::{Sgd, Splits};
-use bregman::nn::{Form, Init, LayerKind, Loss, Model};
+use bregman::executor::Sgd;
+use bregman::kind::{Form, Init, LayerKind, Loss};
+use bregman::nn::Model;
 use bregman::train::{self, Schedule};
 
 fn main() -> bregman::error::Result<()> {

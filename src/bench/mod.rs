@@ -16,14 +16,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::{RELU, TANH};
 use crate::data::Dataset;
+use crate::data::Splits;
 use crate::error::Result;
-use crate::executor::{Executor, Sgd, Splits};
-use crate::gpu::ops::{self, Product, limits};
-use crate::gpu::shader::{Layout, Storage, Tile};
+use crate::executor::{Executor, Sgd};
+use crate::gpu::ops::bench as limits;
+use crate::gpu::ops::product::matmul;
+use crate::gpu::tile::Product;
+use crate::gpu::tile::{Layout, Tile};
 use crate::gpu::{
     BufferId, BufferSpec, Buffers, Contents, Gpu, GpuExecutor, LayerPlan, Op, PlanOptions, Program,
 };
-use crate::nn::{Cnn, Form, Init, LayerKind, Loss, Model};
+use crate::kind::Storage;
+use crate::kind::{Form, Init, LayerKind, Loss};
+use crate::nn::{Cnn, Model};
 use crate::selftest::dispatch::random;
 
 /// A measurement.
@@ -227,7 +232,7 @@ pub fn matmul(gpu: &Gpu, size: usize) -> Result<Vec<Target>> {
     let naive = limits::matmul_naive::matmul_naive(product, [l, r], output);
     let tiled = Tile::ALL.map(|tile| {
         let name = format!("{tile:?}").to_lowercase();
-        let op = ops::matmul::matmul(Layout::Nt, tile, 1, product, l, r, output);
+        let op = matmul::matmul(Layout::Nt, tile, 1, product, l, r, output);
         (name, op)
     });
     let specs = ["lhs", "rhs", "output"].map(|name| spec(name, size * size));

@@ -7,12 +7,14 @@ use serde_json::{Value, json};
 use super::{Network, Row, Steps};
 use crate::activation::TANH;
 use crate::bench;
+use crate::data::Splits;
 use crate::data::{self, Request};
 use crate::error::{Error, Result};
-use crate::executor::{Sgd, Splits};
-use crate::gpu::shader::Storage;
+use crate::executor::Sgd;
 use crate::gpu::{Gpu, GpuExecutor, PlanOptions, Selection};
-use crate::nn::{Form, Init, LayerKind, Loss, Model};
+use crate::kind::Storage;
+use crate::kind::{Form, Init, LayerKind, Loss};
+use crate::nn::Model;
 use crate::selftest;
 use crate::train::{self, Schedule, Silent};
 

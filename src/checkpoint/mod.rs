@@ -28,6 +28,3 @@ mod run;
 
 pub use network::{Checkpoint, check_writable, load, load_all, parse, paths, save};
 pub use run::Run;
-
-pub use crate::error::CheckpointFault; // moved
-pub use crate::files::safetensors::{Array, MAX_HEADER, Numbers, State}; // moved

@@ -8,7 +8,8 @@ use super::args::{FREE, RESULT};
 use super::say::say;
 use super::{Command, Ended};
 use crate::error::Result;
-use crate::{atomic_file, checkpoint, onnx};
+use crate::files::atomic as atomic_file;
+use crate::{checkpoint, onnx};
 
 /// Write a trained network as ONNX, with standard operators only and a batch of any size.
 ///

@@ -19,8 +19,7 @@ pub use download::DownloadProgress;
 pub use source::{DataFile, Part, RemoteFile, Source, owner};
 pub use splits::{Split, Splits};
 
-pub use crate::error::{DataFault, DownloadFault, MirrorFailure}; // moved
-use crate::error::{Error, Result};
+use crate::error::{DataFault, Error, Result};
 use locate::Location;
 
 /// The data to load.

@@ -7,10 +7,11 @@ use super::metrics::batch_metrics;
 use super::op::{BufferId, Op};
 use super::plan::{Plan, PlanOptions, SplitPlan};
 use super::program::{Buffers, Program, run_in_turn};
-use super::shader::Storage;
 use super::storage::{decode, encode};
+use crate::data::{Split, Splits};
 use crate::error::{Error, Result};
-use crate::executor::{BatchMetrics, Executor, Split, Splits, check_orders};
+use crate::executor::{BatchMetrics, Executor, check_orders};
+use crate::kind::Storage;
 use crate::nn::{Model, Parameters};
 
 /// The most FLOPs of one submission. A slow card at a tenth of its peak needs less than a second for them,

@@ -1,13 +1,11 @@
 //! WGSL modules: a kernel file followed by the library files that it needs. The module scope of WGSL is
 //! independent of order, so linking is concatenation.
 
-pub use super::reflect::{Access, Binding, Field, Reflection, reflect}; // moved
-pub use super::tile::{Layout, Tile, TileSizes}; // moved
 use super::wgsl::wgsl;
-pub use super::wgsl::{File, MATH}; // moved
+use super::wgsl::{File, MATH};
 use crate::activation::Activation;
 
-pub use crate::kind::Storage; // moved
+use crate::kind::Storage;
 
 impl Storage {
     /// Its file.

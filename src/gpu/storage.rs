@@ -7,8 +7,8 @@ use half::f16;
 
 use super::op::{BufferSpec, Contents, Op};
 use super::reflect::reflect;
-use super::shader::Storage;
 use crate::error::{Error, Result};
+use crate::kind::Storage;
 
 /// Changes the ops, and the buffers that they share, to half precision.
 ///

@@ -13,4 +13,4 @@ pub use model::Model;
 pub use parameters::{LayerParameters, Parameters};
 pub use simplex::project_simplex;
 
-pub use crate::kind::{Form, Init, LayerKind, Loss}; // moved
+pub use crate::kind::{Form, Init, LayerKind, Loss};

@@ -1,6 +1,6 @@
 //! The two losses.
 
-use crate::nn::Loss;
+use crate::kind::Loss;
 
 /// Loss, number of correct samples and output gradient of a batch.
 #[derive(Clone, Debug)]

@@ -18,8 +18,9 @@ pub use simplex::project_simplex;
 use std::ops::Range;
 
 use crate::data::Dataset;
+use crate::data::{Split, Splits};
 use crate::error::Result;
-use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
+use crate::executor::{BatchMetrics, Executor, Sgd, check_orders};
 use crate::nn::{Model, Parameters};
 
 /// R realizations of a network in f64.

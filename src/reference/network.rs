@@ -2,7 +2,8 @@
 
 use super::cnn::{CnnTrace, cnn_backward, cnn_forward};
 use super::loss::{LossGradient, loss_and_gradient};
-use crate::nn::{Layer, LayerKind, LayerParameters, Model, Parameters};
+use crate::kind::LayerKind;
+use crate::nn::{Layer, LayerParameters, Model, Parameters};
 
 /// What the backward pass needs of the forward pass.
 #[derive(Clone, Debug, Default)]

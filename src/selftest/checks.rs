@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::dispatch::Run;
 use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::gpu::shader::Storage;
+use crate::kind::Storage;
 
 /// Relative error of one operation: a whole ULP, since WGSL leaves the direction of rounding open.
 const ROUNDING: f64 = 1.0 / (1 << 23) as f64;

@@ -1,8 +1,8 @@
 //! Runs a few ops on their own buffers and waits for them.
 
 use crate::error::Result;
-use crate::gpu::shader::Storage;
 use crate::gpu::{BufferId, BufferSpecs, Buffers, Gpu, Op, Program, Step, decode, to_half};
+use crate::kind::Storage;
 use crate::rng::{Purpose, Stream};
 
 /// The initial contents of a buffer that an op should fill; no check expects this number.

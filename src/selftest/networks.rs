@@ -4,10 +4,12 @@
 use super::checks::Checks;
 use crate::activation::{self, Activation};
 use crate::data::Dataset;
+use crate::data::{Split, Splits};
 use crate::error::Result;
-use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits};
+use crate::executor::{BatchMetrics, Executor, Sgd};
+use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::nn::cnn::{BlockSpec, Cnn, Dropout};
-use crate::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
+use crate::nn::{Model, Parameters};
 use crate::reference::Reference;
 use crate::rng::{self, Purpose, Stream};
 

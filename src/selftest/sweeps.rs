@@ -10,7 +10,8 @@ use crate::data::spirals::Spirals;
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::gpu::ops::sweep::MAX_LAYERS;
-use crate::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
+use crate::kind::{Form, Init, LayerKind, Loss};
+use crate::nn::{Model, Parameters};
 use crate::sweep::{self, Record, Run, Sweep, reference};
 
 /// The checks of adapters, by name.

@@ -8,13 +8,15 @@ use super::networks::{
     run, splits,
 };
 use crate::activation::{self, Activation};
+use crate::data::Splits;
 use crate::error::Result;
-use crate::executor::{Executor, Sgd, Splits};
+use crate::executor::{Executor, Sgd};
 use crate::gpu::ops::layer::layer_forward::{Epilogue, Input, Operands, layer_forward};
-use crate::gpu::shader::Storage;
 use crate::gpu::tile::Tile;
 use crate::gpu::{Gpu, GpuExecutor, PlanOptions};
-use crate::nn::{Form, Layer, LayerKind, Loss, Model, Parameters};
+use crate::kind::Storage;
+use crate::kind::{Form, LayerKind, Loss};
+use crate::nn::{Layer, Model, Parameters};
 use crate::reference;
 
 /// The checks, by name.

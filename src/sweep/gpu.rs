@@ -9,7 +9,7 @@ use crate::data::spirals::Spirals;
 use crate::error::{Error, Result};
 use crate::gpu::ops::sweep::{MAX_LAYERS, Operands, Params, sweep as sweep_op};
 use crate::gpu::{BufferSpecs, Buffers, Gpu, Program, Step};
-use crate::nn::{Init, LayerKind};
+use crate::kind::{Init, LayerKind};
 
 /// What a dispatch should take: drivers give up after some 2 s, and a first guess may be off.
 const DISPATCH: Duration = Duration::from_millis(250);

@@ -26,7 +26,8 @@ use crate::error::{Error, Result};
 use crate::executor::Sgd;
 use crate::kernels::lanes::records;
 pub use crate::kernels::lanes::{LAYER_PARAMETERS, Metrics, WIDTH};
-use crate::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
+use crate::kind::{Form, Init, LayerKind, Loss};
+use crate::nn::{Model, Parameters};
 
 /// `layers` layers of two neurons and a linear head with one output for squared error, two for
 /// cross-entropy.

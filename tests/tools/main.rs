@@ -13,8 +13,9 @@ use std::process::{Command, Output};
 
 use bregman::checkpoint::{self, Checkpoint};
 use bregman::data::{self, Dataset, Request};
+use bregman::kind::{Init, Loss};
 use bregman::nn::cnn::BlockSpec;
-use bregman::nn::{Cnn, Init, Loss, Model};
+use bregman::nn::{Cnn, Model};
 use bregman::selftest::networks::KINDS;
 use bregman::{activation, onnx, predict};
 use libtest_mimic::{Arguments, Failed, Trial};

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::cpu::CpuEquilibrium;
 use super::gpu::GpuEquilibrium;
 use super::layer::{Equilibrium, Gradient, SolverReport};
+use crate::data::{Split, Splits};
 use crate::error::Result;
-use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits};
+use crate::executor::{BatchMetrics, Executor, Sgd};
 use crate::gpu::Gpu;
 use crate::nn::Parameters;
 

@@ -2,7 +2,8 @@
 
 use crate::activation::Activation;
 use crate::error::{Error, Result};
-use crate::nn::{Form, Init, LayerKind, LayerParameters, Loss, Model, Parameters};
+use crate::kind::{Form, Init, LayerKind, Loss};
+use crate::nn::{LayerParameters, Model, Parameters};
 use crate::rng::{Purpose, Stream};
 
 /// An equilibrium layer under a linear head, and the settings of its solver.

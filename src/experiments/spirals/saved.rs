@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint::State;
 use crate::error::{CheckpointFault, Error, Result};
+use crate::files::safetensors::State;
 use crate::sweep::{Metrics, Record, Sweep};
 
 /// The entry that distinguishes these files from others.

@@ -12,10 +12,11 @@ use super::buffers::BufferSpecs;
 use super::op::{BufferId, BufferSpec, Op};
 use super::ops::layer::layer_backward::Skip;
 use super::ops::layer::layer_forward::Input;
-use super::shader::Storage;
 use super::storage::to_half;
+use crate::data::{Split, Splits};
 use crate::error::{Error, Result};
-use crate::executor::{Sgd, Split, Splits};
+use crate::executor::Sgd;
+use crate::kind::Storage;
 use crate::nn::Model;
 
 /// The options of a plan.

@@ -6,7 +6,8 @@ use crate::activation::{self, Activation};
 use crate::error::Result;
 use crate::gpu::tile::Tile;
 use crate::gpu::{BufferId, Gpu, ops};
-use crate::nn::{Layer, LayerKind};
+use crate::kind::LayerKind;
+use crate::nn::Layer;
 use crate::selftest::checks::{Bounded, Checks};
 use crate::selftest::dispatch::{UNWRITTEN, random};
 

@@ -3,7 +3,8 @@
 use super::{R, elements};
 use crate::error::Result;
 use crate::gpu::{BufferId, Gpu, ops};
-use crate::nn::{Layer, Loss};
+use crate::kind::Loss;
+use crate::nn::Layer;
 use crate::reference::{LossGradient, loss_and_gradient};
 use crate::selftest::checks::{Bounded, Checks};
 use crate::selftest::dispatch::{Run, random};

@@ -8,9 +8,9 @@ use super::checks::{Bounded, Check, Checks};
 use super::dispatch::{Run, random};
 use crate::activation::Activation;
 use crate::error::Result;
-use crate::gpu::shader::Storage;
 use crate::gpu::tile::{Layout, Product, Tile};
 use crate::gpu::{Gpu, ops};
+use crate::kind::Storage;
 
 /// R of every check. With two realizations a wrong stride between them shows.
 const R: usize = 2;
