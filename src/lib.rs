@@ -83,14 +83,17 @@
 
 pub mod activation;
 pub mod bench;
+#[cfg(feature = "theory")]
 pub mod bilevel;
 pub mod checkpoint;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod cpu;
 pub mod data;
 pub mod device;
 pub mod error;
 pub mod executor;
+#[cfg(all(feature = "plot", feature = "theory"))]
 pub mod experiments;
 pub mod files;
 pub mod gpu;
@@ -98,7 +101,9 @@ pub mod kernels;
 pub mod kind;
 pub mod math;
 pub mod nn;
+#[cfg(feature = "onnx")]
 pub mod onnx;
+#[cfg(feature = "plot")]
 pub mod plot;
 pub mod predict;
 pub mod reference;

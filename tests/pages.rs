@@ -82,7 +82,9 @@ fn the_readme_is_short_and_its_example_is_the_one_that_compiles() {
         code.replace(",}", "}").replace(",)", ")")
     };
     let compiled = read(&root().join("assets/examples/train.rs"));
-    let code = compiled.find("use std").map(|start| words(&compiled[start..]));
+    let code = compiled
+        .find("use std")
+        .map(|start| words(&compiled[start..]));
     assert_eq!(example.map(words), code);
 }
 
