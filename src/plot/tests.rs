@@ -127,6 +127,35 @@ fn rising_lines_rise_and_the_first_panel_is_on_the_left() {
 }
 
 #[test]
+fn legends_cover_no_data() {
+    let color = [200, 0, 0];
+    // A legend would be over the last point, and over the line to it.
+    let points = vec![[1.0, 1.0], [2.0, 1.0], [3.0, 2.0]];
+    for (legend, log) in [(Corner::TopRight, false), (Corner::BottomLeft, true)] {
+        let panel = |legend| Panel {
+            y: Axis {
+                log,
+                ..Axis::default()
+            },
+            series: vec![Series {
+                name: "a name that is long enough to be in the way".to_owned(),
+                color,
+                points: points.clone(),
+                ..Series::default()
+            }],
+            legend,
+            ..Panel::default()
+        };
+        let count = |legend| {
+            let png = pixels(&Figure::of("", "", panel(legend)).document());
+            places(&png, color).len()
+        };
+        // The line's sample in the legend is drawn, too.
+        assert!(count(legend) > count(Corner::Nowhere), "{legend:?}");
+    }
+}
+
+#[test]
 fn ranges_that_are_of_no_use_are_replaced() {
     let panel = |range, points: Vec<[f64; 2]>, log| Panel {
         y: Axis {
