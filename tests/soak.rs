@@ -7,10 +7,13 @@
 
 #![cfg(target_os = "linux")]
 
+#[path = "common/program.rs"]
+mod program;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use bregman::plot::{Axis, Corner, Figure, PALETTE, Panel, Series};
@@ -45,8 +48,7 @@ fn sample(process: u32, metrics: &Path) -> Option<Sample> {
 
 fn soak(device: &str) -> Vec<Sample> {
     let folder = tempfile::tempdir().expect("temporary folder");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_train_mnist"))
-        .args(RUN.split_whitespace())
+    let mut child = program::command("train_mnist", RUN)
         .args(["--device", device, "--out-dir"])
         .arg(folder.path())
         .stdout(Stdio::null())

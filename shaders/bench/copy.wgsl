@@ -1,6 +1,7 @@
 // output = input, as fast as the memory allows: an invocation reads EACH vectors before it writes the first,
 // because a single vector leaves a card's memory waiting. Neighbouring invocations copy neighbouring
 // vectors of a workgroup's part, which has EACH · ELEMENTS vectors.
+// Hooks: none.
 
 const EACH: u32 = 4u;
 

@@ -1,5 +1,6 @@
 // output (m, n) = lhs (m, k) · rhsᵀ, rhs (n, k), one element for each invocation: the baseline for the
 // tiles.
+// Hooks: none.
 
 struct Params {
     m: u32,

@@ -2,6 +2,7 @@
 // last in a filter's line, from delta (R, batch, filters, height′, width′) and x (R, batch, channels,
 // height, width). The sums are long and few, so each part is the product over `part_positions` output pixels,
 // and `conv2d_update` adds the parts.
+// Hooks: none.
 
 @group(0) @binding(1) var<storage, read> delta: array<f32>;
 @group(0) @binding(2) var<storage, read> x: array<f32>;

@@ -1,6 +1,7 @@
 // Adds the parts of a convolution's gradients, (parts, R, filters, window + 1), always in the same order. An
 // update file stores the gradients in weight (R, filters, window) and bias (R, filters), or updates these
 // by them.
+// Hooks: update (epilogue).
 
 struct Params {
     len: u32,

@@ -1,6 +1,7 @@
 // The input gradient of max-pooling, (planes, height, width), from delta (planes, height′, width′)
 // and the positions that the forward pass left: each pixel gathers from the windows whose largest number
 // it is. An after file may multiply by the slope of the activation before the pooling.
+// Hooks: after (epilogue).
 
 struct Params {
     len: u32,

@@ -1,5 +1,6 @@
 // Max-pooling: output (planes, height′, width′) = the largest number of each window of x (planes,
 // height, width), and the pixel of its plane that has it. Of equal numbers the first is taken.
+// Hooks: none.
 
 struct Params {
     len: u32,

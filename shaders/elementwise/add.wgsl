@@ -1,4 +1,5 @@
 // output += term.
+// Hooks: none.
 
 struct Params {
     len: u32,

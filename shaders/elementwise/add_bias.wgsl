@@ -1,4 +1,5 @@
 // output (R, rows, cols) += bias (R, cols) in every row.
+// Hooks: none.
 
 struct Params {
     len: u32,

@@ -1,4 +1,5 @@
 // output (R, batch, filters, plane) += bias (R, filters), each added to all pixels of its channel.
+// Hooks: none.
 
 struct Params {
     len: u32,

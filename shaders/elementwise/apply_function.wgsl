@@ -1,4 +1,5 @@
 // y = function(x), an elementary function.
+// Hooks: functions (function).
 
 struct Params {
     len: u32,

@@ -1,4 +1,5 @@
 // output = delta where low ≤ gate ≤ high, else 0: the skip path, which is shut where a clamp was active.
+// Hooks: none.
 
 struct Params {
     len: u32,

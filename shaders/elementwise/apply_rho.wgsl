@@ -1,4 +1,5 @@
 // z = ρ(a).
+// Hooks: activation (rho).
 
 struct Params {
     len: u32,

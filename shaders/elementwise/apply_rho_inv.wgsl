@@ -1,4 +1,5 @@
 // a = ρ⁻¹(clamp(u)).
+// Hooks: activation (rho_inv).
 
 struct Params {
     len: u32,

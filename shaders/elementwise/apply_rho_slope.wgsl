@@ -1,4 +1,5 @@
 // delta ∘= h(z).
+// Hooks: activation (rho_slope).
 
 struct Params {
     len: u32,

@@ -1,4 +1,5 @@
 // gradient (R, cols) = the sum of delta (R, rows, cols) over its rows.
+// Hooks: none.
 
 struct Params {
     len: u32,

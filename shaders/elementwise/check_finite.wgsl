@@ -1,4 +1,5 @@
 // flags[r] = 1 if a number of realization r is infinite or NaN, by its exponent bits.
+// Hooks: none.
 
 struct Params {
     len: u32,

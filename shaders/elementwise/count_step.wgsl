@@ -1,4 +1,5 @@
 // Counts the training steps: dropout draws its numbers by the step.
+// Hooks: none.
 
 struct Params {
     steps: u32,

@@ -1,5 +1,6 @@
 // output (R, len / R) = input, each number 0 with a probability, else times `kept`. Which numbers are
 // dropped depends on seed + realization, step and place only. Probability 0 copies.
+// Hooks: none.
 
 struct Params {
     len: u32,

@@ -1,4 +1,5 @@
 // Keeps a within ±DUAL_MAX, in place.
+// Hooks: none.
 
 struct Params {
     len: u32,

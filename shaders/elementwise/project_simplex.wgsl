@@ -1,5 +1,6 @@
 // Projects each row of a matrix (rows, cols) onto the probability simplex, in place. Each row has one
 // workgroup; workgroups are folded over x and y.
+// Hooks: none.
 
 struct Params {
     rows: u32,

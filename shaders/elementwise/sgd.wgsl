@@ -1,4 +1,5 @@
 // parameter −= learning_rate · gradient.
+// Hooks: none.
 
 struct Params {
     len: u32,

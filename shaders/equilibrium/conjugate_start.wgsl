@@ -1,5 +1,6 @@
 // Starts conjugate gradients for each row (rows, n): the solution is 0, residual and direction are g inside
 // the range; squares = (|residual|^2, the square at which the row is done).
+// Hooks: none.
 
 struct Params {
     rows: u32,

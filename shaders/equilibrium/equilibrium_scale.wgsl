@@ -1,4 +1,5 @@
 // scales (n) = D^{-1/2} with D_i = max(1, sum_j |Y_ij|), Y = (V + V^T)/2.
+// Hooks: none.
 
 struct Params {
     n: u32,

@@ -1,4 +1,5 @@
 // The start of the iteration: a = 0, z = rho(0), no iteration done.
+// Hooks: activation (rho).
 
 struct Params {
     rows: u32,

@@ -1,6 +1,7 @@
 // One iteration of each row (rows, n): drift = zW + Ux + b, the root mean square of the natural
 // residual z - clamp(z + drift), and, where that is above the tolerance, a += drift, z = rho(a).
 // `inside` is 1 where z + drift is inside the range. With the largest f32 as the tolerance it only measures.
+// Hooks: activation (rho).
 
 struct Params {
     rows: u32,

@@ -1,5 +1,6 @@
 // The part of dL/dV that goes through D: through (n) = t s^3 where D_i > 1, else 0, with
 // t_i = sum_j (G_ij + G_ji)/2 Y_ij s_j, G = dL/dW, Y = (V + V^T)/2, s = D^{-1/2}.
+// Hooks: none.
 
 struct Params {
     n: u32,

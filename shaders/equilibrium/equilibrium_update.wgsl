@@ -1,5 +1,6 @@
 // V (n, n) -= learning_rate dL/dV, from G = dL/dW and the part through D. One invocation updates both V_ij
 // and V_ji: their gradients are equal and need both.
+// Hooks: none.
 
 struct Params {
     n: u32,

@@ -1,4 +1,5 @@
 // W (n, n) = -center I + radius K with K = D^{-1/2} Y D^{-1/2}, Y = (V + V^T)/2: symmetric to the bit.
+// Hooks: none.
 
 struct Params {
     n: u32,

@@ -1,5 +1,6 @@
 // The batch of a step: output (R, batch, features) from the data set's bytes in the realization's
 // order (order_stride apart; 0 if all share one); rows past the step's count are 0.
+// Hooks: none.
 
 struct Params {
     batch: u32,

@@ -2,6 +2,7 @@
 // and δ (R, batch, outputs), the loss's gradient in the logits. z is (R, batch, in), W (R, outputs, in)
 // and b (R, outputs). Each sample has one workgroup, whose invocations share the sums of a few classes at
 // a time and add them always in the same order.
+// Hooks: loss (sample_loss).
 
 const HEAD_LANES: u32 = 128u;
 // A label is a byte and can name no more classes.

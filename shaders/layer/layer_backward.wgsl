@@ -4,6 +4,8 @@
 // - the SGD update of W (R, out, in) by its gradient δ′ᵀ z, written to `next_weight`, because other
 //   workgroups still read W, and that of the bias (R, out) by Σ δ′, the product with a column of ones.
 // The workgroups of δ come first, because their sums are longer.
+// Hooks: after_backward (epilogue, epilogue_operands), mix (q_vector), mix or operand (mix_vector),
+// operand (delta_vector, weight_element, weight_vector, z_vector).
 
 struct Params {
     batch: u32,

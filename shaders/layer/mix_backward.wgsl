@@ -1,4 +1,5 @@
 // q, the gradient in u = Mz, from δ′; a mix file defines it.
+// Hooks: none.
 
 struct Params {
     len: u32,

@@ -1,6 +1,7 @@
 // The SGD update of M (R, out, in) by its gradient qᵀz and the projection of its rows onto the simplex,
 // in one dispatch. Each row has one workgroup; workgroups are folded over x and y, and an invocation keeps
 // the same columns of the row throughout.
+// Hooks: mix (mix_gradient).
 
 struct Params {
     batch: u32,

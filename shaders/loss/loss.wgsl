@@ -1,5 +1,6 @@
 // The loss of each sample of a step, its gradient δ (R, batch, outputs) in the logits, and whether the
 // class is right; a loss file defines them for one sample. Each sample has one invocation.
+// Hooks: loss (sample_loss).
 
 struct Params {
     batch: u32,

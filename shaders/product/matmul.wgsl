@@ -1,4 +1,5 @@
 // output (R, m, n) = lhs · rhs for each realization, with the operands in the order that the layout files load.
+// Hooks: none.
 
 struct Params {
     m: u32,

@@ -6,6 +6,8 @@
 // SLICES groups of invocations share each stage, each with its own part of the depth, and their sums are
 // added always in the same order.
 //
+// Hooks: kernel (operands_of, store_element), kernel or layout (rhs_block, rhs_lines, rhs_place), kernel
+// or layout or operand (lhs_block, lhs_lines, lhs_place), layout or operand (finish_lhs).
 
 const THREADS_M: u32 = TILE_M / THREAD_M;
 const THREADS_N: u32 = TILE_N / THREAD_N;

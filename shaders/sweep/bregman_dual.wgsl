@@ -1,4 +1,5 @@
 // a′ = a + Wz + b, z′ = ρ(a′), a₀ = ρ⁻¹(clamp(x)): the dual form.
+// Hooks: activation (rho_inv).
 
 fn dual_input(point: vec2<f32>) -> vec2<f32> {
     let x = limit_pair(point, params.clamp_low, params.clamp_high);

@@ -1,4 +1,5 @@
 // z′ = ρ(ρ⁻¹(clamp(z)) + Wz + b): the primal form. h(z) and the 1/h(z) of ρ⁻¹ cancel on the skip path.
+// Hooks: activation (rho_inv).
 
 fn dual_input(point: vec2<f32>) -> vec2<f32> {
     return vec2(0.0);

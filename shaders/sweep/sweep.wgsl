@@ -3,6 +3,7 @@
 // order of samples come from the invocation's own generator. Sweep files state the number of layers, their
 // kind and the loss. A dispatch does the epochs step.first .. step.first + step.count, and stores the
 // parameters for the next dispatch.
+// Hooks: activation (rho, rho_slope), sweep (delta_below, dual_input, sample_loss, with_skip).
 
 const RUNS: u32 = 32u;
 const LAYER_PARAMETERS: u32 = 6u;

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, ScalarKind, StorageAccess, TypeInner};
 
 use super::shader::Shader;
@@ -59,11 +60,11 @@ pub struct Reflection {
     pub constants: HashMap<String, u32>,
 }
 
-/// Parses, validates and reads a linked module.
+/// Parses and validates a linked module.
 ///
 /// # Errors
 /// [`Error::Shader`] with naga's diagnostic.
-pub fn reflect(shader: &Shader) -> Result<Reflection> {
+pub fn parse(shader: &Shader) -> Result<(naga::Module, ModuleInfo)> {
     let text = shader.link();
     let failed = |message: String| Error::Shader {
         label: shader.label(),
@@ -71,18 +72,28 @@ pub fn reflect(shader: &Shader) -> Result<Reflection> {
     };
     let module =
         naga::front::wgsl::parse_str(&text).map_err(|e| failed(e.emit_to_string(&text)))?;
-    naga::valid::Validator::new(
-        naga::valid::ValidationFlags::all(),
-        naga::valid::Capabilities::SHADER_FLOAT16,
-    )
-    .validate(&module)
-    .map_err(|e| failed(e.emit_to_string(&text)))?;
+    let info = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16)
+        .validate(&module)
+        .map_err(|e| failed(e.emit_to_string(&text)))?;
+    Ok((module, info))
+}
 
+/// Parses, validates and reads a linked module.
+///
+/// # Errors
+/// [`Error::Shader`] with naga's diagnostic, or for a module without the kernel's entry point or with
+/// other `Params` than scalars.
+pub fn reflect(shader: &Shader) -> Result<Reflection> {
+    let (module, _) = parse(shader)?;
+    let failed = |message: &str| Error::Shader {
+        label: shader.label(),
+        message: message.to_owned(),
+    };
     let entry = module
         .entry_points
         .iter()
         .find(|e| e.name == shader.kernel())
-        .ok_or_else(|| failed("no entry point has the name of the kernel's file".to_owned()))?;
+        .ok_or_else(|| failed("no entry point has the name of the kernel's file"))?;
     let mut bindings = Vec::new();
     let mut params = Vec::new();
     for (_, variable) in module.global_variables.iter() {
@@ -97,9 +108,8 @@ pub fn reflect(shader: &Shader) -> Result<Reflection> {
             _ => Access::Read,
         };
         if name == "params" {
-            params = fields(&module, &module.types[variable.ty].inner).ok_or_else(|| {
-                failed("`Params` has a field that is neither u32 nor f32".to_owned())
-            })?;
+            params = fields(&module, &module.types[variable.ty].inner)
+                .ok_or_else(|| failed("`Params` has a field that is neither u32 nor f32"))?;
         }
         bindings.push(Binding {
             group: binding.group,

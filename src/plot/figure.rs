@@ -168,7 +168,7 @@ impl Figure {
     /// Writes `stem`.png and `stem`.svg; returns their paths.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::error::Error::Io); [`Error::InvalidOption`](crate::error::Error::InvalidOption)
+    /// [`Error::Io`](crate::error::Error::Io); [`Error::InvalidValue`](crate::error::Error::InvalidValue)
     /// for more panels than a picture can hold.
     pub fn save(&self, stem: &Path) -> Result<[PathBuf; 2]> {
         save(&self.document(), stem)

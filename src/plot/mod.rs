@@ -14,9 +14,9 @@ mod text;
 
 use std::path::{Path, PathBuf};
 
-use crate::atomic_file;
 use crate::error::Result;
-use crate::nn::LayerKind;
+use crate::files::atomic;
+use crate::kind::LayerKind;
 use svg::{Document, Svg, Type};
 
 pub use figure::{Axis, Corner, Figure, Heat, Marks, Panel, Series};
@@ -110,9 +110,9 @@ fn page(
 
 /// Writes `stem`.png and `stem`.svg; returns their paths.
 fn save(document: &Document, stem: &Path) -> Result<[PathBuf; 2]> {
-    let png = atomic_file::write(&with_extension(stem, "png"), &document.png()?)?;
+    let png = atomic::write(&with_extension(stem, "png"), &document.png()?)?;
     let svg = with_extension(stem, "svg");
-    Ok([png, atomic_file::write(&svg, document.text.as_bytes())?])
+    Ok([png, atomic::write(&svg, document.text.as_bytes())?])
 }
 
 /// Adds an extension, also where the name has dots of its own, which are no extension.

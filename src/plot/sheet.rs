@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::svg::{Document, Svg, Type, hex, number};
 use super::text::width;
 use super::{INK, Rgb, page, save, with_extension};
-use crate::atomic_file;
 use crate::error::Result;
+use crate::files::atomic;
 
 /// Distance between images with captions, and without.
 const GAPS: [f64; 2] = [16.0, 6.0];
@@ -50,7 +50,7 @@ impl Sheet {
     /// Writes `stem`.png and `stem`.svg; returns their paths.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::error::Error::Io); [`Error::InvalidOption`](crate::error::Error::InvalidOption)
+    /// [`Error::Io`](crate::error::Error::Io); [`Error::InvalidValue`](crate::error::Error::InvalidValue)
     /// for more images than a picture can hold.
     pub fn save(&self, stem: &Path) -> Result<[PathBuf; 2]> {
         save(&self.document(), stem)
@@ -61,7 +61,7 @@ impl Sheet {
     /// # Errors
     /// Those of [`Sheet::save`].
     pub fn save_png(&self, stem: &Path) -> Result<PathBuf> {
-        atomic_file::write(&with_extension(stem, "png"), &self.document().png()?)
+        atomic::write(&with_extension(stem, "png"), &self.document().png()?)
     }
 
     pub(super) fn document(&self) -> Document {

@@ -151,7 +151,7 @@ impl Document {
     /// The document as PNG of [`SCALE`] times its size: the same bytes on every call.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for a picture that is too large to hold in memory.
+    /// [`Error::InvalidValue`] for a picture that is too large to hold in memory.
     pub fn png(&self) -> Result<Vec<u8>> {
         let [width, height] = self.size.map(|pixels| pixels.saturating_mul(SCALE));
         let fits = u64::from(width) * u64::from(height) <= MOST_PIXELS;
@@ -160,8 +160,8 @@ impl Document {
         } else {
             None
         };
-        let mut pixmap = pixmap.ok_or_else(|| Error::InvalidOption {
-            option: "picture",
+        let mut pixmap = pixmap.ok_or_else(|| Error::InvalidValue {
+            field: "picture",
             value: format!("of {width} × {height} pixels"),
             reason: "must have fewer panels or images".to_owned(),
         })?;

@@ -1,4 +1,5 @@
 // δ = h(z) ∘ δ′W, or h(z) ∘ (δ′W + qM): no skip path, or one through M.
+// Hooks: activation (rho_slope), operand (z_element).
 fn epilogue_operands(index: u32) -> vec3<f32> {
     return vec3(z_element(index), 0.0, 0.0);
 }

@@ -1,4 +1,5 @@
 // a′ = a + Wz + b, z′ = ρ(a′), a in `skip`: the dual form between layers of one width.
+// Hooks: activation (rho), storage (stored_dual).
 @group(0) @binding(6) var<storage, read_write> dual: array<Stored>;
 
 fn epilogue(index: u32, pre_activation: f32, skip: f32) {

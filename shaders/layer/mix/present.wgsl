@@ -1,4 +1,5 @@
 // A skip path through M: q, the gradient in u = Mz, is computed from δ′ and u as they are loaded.
+// Hooks: mix (mix_gradient), operand (delta_vector, u_vector).
 const MIXES: bool = true;
 
 fn q_vector(start: u32, offset: u32, len: u32) -> vec4<f32> {

@@ -1,4 +1,5 @@
 // lhs (R, m, k), contiguous along k.
+// Hooks: operand (lhs_vector).
 
 fn lhs_place(slot: u32) -> vec2<u32> {
     return place_along_k(slot, QUADS_M);

@@ -1,4 +1,5 @@
 // lhsᵀ, lhs (R, k, m), contiguous across k.
+// Hooks: operand (lhs_vector).
 
 fn lhs_place(slot: u32) -> vec2<u32> {
     return place_across_k(slot, QUADS_M);

@@ -1,4 +1,5 @@
 // rhsᵀ, rhs (R, n, k), contiguous along k.
+// Hooks: operand (rhs_vector).
 
 fn rhs_place(slot: u32) -> vec2<u32> {
     return place_along_k(slot, QUADS_N);

@@ -1,4 +1,5 @@
 // rhs (R, k, n), contiguous across k.
+// Hooks: operand (rhs_vector).
 
 fn rhs_place(slot: u32) -> vec2<u32> {
     return place_across_k(slot, QUADS_N);
