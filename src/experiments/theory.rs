@@ -138,7 +138,7 @@ fn figure_1() -> Figure {
     let mut objective = Panel {
         title: "$f + g$, and the steps from $z⁽⁰⁾ = 0.6$".to_owned(),
         x: axis("$z$", None),
-        y: axis("$f + g$", Some([-0.145, 0.055])),
+        y: axis("$f + g$", Some([-0.145, 0.115])),
         legend: Corner::TopLeft,
         series: vec![
             series(
@@ -167,7 +167,7 @@ fn figure_1() -> Figure {
         title: "The limit of each start".to_owned(),
         x: axis("$z⁽⁰⁾$", None),
         y: axis("lim $z⁽ˡ⁾$", None),
-        legend: Corner::BottomRight,
+        legend: Corner::Nowhere,
         ..Panel::default()
     };
     // The two agree: the rings of one are drawn around the dots of the other.
@@ -276,7 +276,7 @@ fn figure_2() -> Figure {
         panel
     };
     Figure {
-        title: "Figure 2: majorants of $f(z) = −½z² + d z$ at a point".to_owned(),
+        title: "Figure 2: majorants of $f(z) = −½z² + dz$ at a point".to_owned(),
         caption:
             "$F(·; v)$ of eqs. 7 and 13 with $A = 1$ and the largest $τ$ that majorises, $σ / λ_{max}(A)$; \
                   dots: their minimisers over the range, the next layer's $z$. The Bregman majorant \

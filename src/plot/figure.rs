@@ -21,6 +21,10 @@ const TICK_LENGTH: f64 = 4.0;
 const BELOW: f64 = 44.0;
 /// Room for the last tick's label, which may stand out of the plot.
 const BESIDE: f64 = 12.0;
+/// Room for a vertical axis, where a legend is placed before that is known.
+const NOMINAL_LEFT: f64 = 60.0;
+/// Distance of a legend from the axes.
+const INSET: f64 = 7.0;
 /// Levels of a heat map on each side of white: neighbouring cells of one level are drawn as one.
 const HEAT_LEVELS: f64 = 12.0;
 /// The strength of a heat map's ends, below that of the dots which are drawn on it.
@@ -176,7 +180,7 @@ impl Figure {
         let [panel_width, panel_height] = match columns {
             1 => [500.0, 340.0],
             2 => [430.0, 300.0],
-            _ => [370.0, 290.0],
+            _ => [345.0, 280.0],
         };
         let titled = self.panels.iter().any(|panel| !panel.title.is_empty());
         let above = if titled { PANEL_TITLE } else { 6.0 };
@@ -185,11 +189,11 @@ impl Figure {
             columns as f64 * (panel_width + GAP) - GAP,
             rows as f64 * (row_height + GAP) - if rows > 0 { GAP } else { 0.0 },
         ];
+        let room = [panel_width - NOMINAL_LEFT - BESIDE, panel_height - BELOW];
         // Panels of one column have their vertical axes in one line.
         let beside = |column: usize| {
             let own = self.panels.iter().skip(column).step_by(columns);
-            own.map(|panel| panel.left(panel_height - BELOW))
-                .fold(0.0, f64::max)
+            own.map(|panel| panel.left(room)).fold(0.0, f64::max)
         };
         let beside: Vec<f64> = (0..columns).map(beside).collect();
         page(&self.title, &self.caption, size, |svg, [left, top]| {
@@ -201,7 +205,7 @@ impl Figure {
                     x: [left + beside[column], left + panel_width - BESIDE],
                     y: [top + panel_height - BELOW, top],
                 };
-                panel.draw(svg, &plot, i);
+                panel.draw(svg, &plot, room, i);
             }
         })
     }
@@ -283,14 +287,38 @@ impl Panel {
         }
     }
 
-    /// The ticks of the vertical axis, for a plot of `height`.
-    fn y_ticks(&self, height: f64) -> Ticks {
-        self.scale(1, [height, 0.0]).ticks((height / 38.0) as usize)
+    /// The vertical axis of a plot of about this width and height. Where its range is free, it leaves
+    /// room for the legend.
+    fn y_scale(&self, [plot_width, height]: [f64; 2]) -> Scale {
+        let mut y = self.scale(1, [0.0, 1.0]);
+        let below = matches!(self.legend, Corner::BottomLeft | Corner::BottomRight);
+        if let Some([width, legend]) = self.legend_size().filter(|_| self.y.range.is_none()) {
+            let taken = (width + 2.0 * INSET) / plot_width;
+            let covered = match self.legend {
+                Corner::TopLeft | Corner::BottomLeft => [0.0, taken],
+                _ => [1.0 - taken, 1.0],
+            };
+            let needed = (legend + 2.0 * INSET) / height;
+            let x = self.scale(0, [0.0, 1.0]);
+            let nearest = self
+                .series
+                .iter()
+                .flat_map(|series| series.heights(&x, &y, covered))
+                .map(|share| if below { share } else { 1.0 - share })
+                .fold(1.0, f64::min);
+            y.extend(below, (needed - nearest) / (1.0 - needed));
+        }
+        y
+    }
+
+    /// The ticks of a vertical axis of `height` pixels.
+    fn y_ticks(y: &Scale, height: f64) -> Ticks {
+        y.ticks((height / 38.0) as usize)
     }
 
     /// Room for the vertical axis and its label.
-    fn left(&self, height: f64) -> f64 {
-        let labels = self.y_ticks(height).labelled;
+    fn left(&self, plot: [f64; 2]) -> f64 {
+        let labels = Self::y_ticks(&self.y_scale(plot), plot[1]).labelled;
         let widest = labels
             .iter()
             .map(|(_, label)| width(label, TICK_SIZE, false));
@@ -298,13 +326,17 @@ impl Panel {
         widest.fold(0.0, f64::max).ceil() + TICK_LENGTH + 4.0 + label
     }
 
-    fn draw(&self, svg: &mut Svg, plot: &Area, index: usize) {
-        let (x, y) = (self.scale(0, plot.x), self.scale(1, plot.y));
+    fn draw(&self, svg: &mut Svg, plot: &Area, room: [f64; 2], index: usize) {
+        let x = self.scale(0, plot.x);
+        let y = Scale {
+            pixels: plot.y,
+            ..self.y_scale(room)
+        };
         let clip = format!("panel{index}");
         let area = plot.rectangle("");
         svg.element(&format!("<clipPath id=\"{clip}\">{area}</clipPath>"));
         let x_ticks = self.x_ticks(&x, plot.width());
-        let y_ticks = self.y_ticks(plot.height());
+        let y_ticks = Self::y_ticks(&y, plot.height());
         if self.heat.is_none() {
             let lines = |ticks: &Ticks, scale: &Scale| -> Vec<f64> {
                 ticks.labelled.iter().map(|(v, _)| scale.at(*v)).collect()
@@ -331,7 +363,7 @@ impl Panel {
         for series in &self.series {
             series.draw_dots(svg, &x, &y);
         }
-        self.draw_axes(svg, plot, (&x, &x_ticks), (&y, &y_ticks));
+        self.draw_axes(svg, plot, room, (&x, &x_ticks), (&y, &y_ticks));
         self.draw_legend(svg, plot);
     }
 
@@ -356,6 +388,7 @@ impl Panel {
         &self,
         svg: &mut Svg,
         plot: &Area,
+        room: [f64; 2],
         (x, x_ticks): (&Scale, &Ticks),
         (y, y_ticks): (&Scale, &Ticks),
     ) {
@@ -399,37 +432,44 @@ impl Panel {
             upwards: true,
             ..centred
         };
-        let beside = left - self.left(plot.height()) + LABEL_SIZE;
+        let beside = left - self.left(room) + LABEL_SIZE;
         svg.label(&self.y.label, [beside, middle[1]], upwards);
         svg.label(&self.title, [middle[0], plot.y[1] - 9.0], centred);
     }
 
+    /// The series that a legend names.
+    fn named(&self) -> impl Iterator<Item = &Series> {
+        self.series.iter().filter(|series| !series.name.is_empty())
+    }
+
+    /// Width and height of the legend, if there is one.
+    fn legend_size(&self) -> Option<[f64; 2]> {
+        let widths = self
+            .named()
+            .map(|series| width(&series.name, LEGEND_SIZE, false));
+        let widest = widths.fold(0.0, f64::max).ceil();
+        let height = LEGEND_LINE * self.named().count() as f64 + 8.0;
+        (widest > 0.0 && self.legend != Corner::Nowhere).then_some([widest + 45.0, height])
+    }
+
     fn draw_legend(&self, svg: &mut Svg, plot: &Area) {
-        let named = || self.series.iter().filter(|series| !series.name.is_empty());
-        let count = named().count();
-        if count == 0 || self.legend == Corner::Nowhere {
+        let Some(size) = self.legend_size() else {
             return;
-        }
-        let widest = named().map(|series| width(&series.name, LEGEND_SIZE, false));
-        let size = [
-            widest.fold(0.0, f64::max).ceil() + 45.0,
-            LEGEND_LINE * count as f64 + 8.0,
-        ];
-        let inset = 7.0;
+        };
         let left = match self.legend {
-            Corner::TopLeft | Corner::BottomLeft => plot.x[0] + inset,
-            _ => plot.x[1] - inset - size[0],
+            Corner::TopLeft | Corner::BottomLeft => plot.x[0] + INSET,
+            _ => plot.x[1] - INSET - size[0],
         };
         let top = match self.legend {
-            Corner::BottomLeft | Corner::BottomRight => plot.y[0] - inset - size[1],
-            _ => plot.y[1] + inset,
+            Corner::BottomLeft | Corner::BottomRight => plot.y[0] - INSET - size[1],
+            _ => plot.y[1] + INSET,
         };
         let [x, y, w, h] = [left, top, size[0], size[1]].map(number);
         svg.element(&format!(
             "<rect x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" rx=\"3\" fill=\"#ffffff\" \
              fill-opacity=\"0.85\" stroke=\"#cccccc\"/>"
         ));
-        for (i, series) in named().enumerate() {
+        for (i, series) in self.named().enumerate() {
             let y = top + 4.0 + LEGEND_LINE * (i as f64 + 0.5);
             series.draw_sample(svg, [left + 8.0, left + 30.0], y);
             let at = [left + 37.0, y + 0.36 * LEGEND_SIZE];
@@ -448,6 +488,34 @@ impl Series {
     fn runs<'a>(&'a self, x: &'a Scale, y: &'a Scale) -> impl Iterator<Item = &'a [[f64; 2]]> {
         let runs = self.points.split(move |point| !Self::shown(point, x, y));
         runs.filter(|run| !run.is_empty())
+    }
+
+    /// The heights that lines, dots and bands have between two ends of the horizontal axis.
+    fn heights(&self, x: &Scale, y: &Scale, [left, right]: [f64; 2]) -> Vec<f64> {
+        let ends = |which: usize| self.envelope.iter().map(move |e| [e[0], e[which]]);
+        let points = self.points.iter().copied();
+        let lines = [
+            points.collect::<Vec<_>>(),
+            ends(1).collect(),
+            ends(2).collect(),
+        ];
+        let mut heights = Vec::new();
+        for line in &lines {
+            for run in line.split(|point| !Self::shown(point, x, y)) {
+                let places: Vec<[f64; 2]> = run.iter().map(|p| [x.at(p[0]), y.at(p[1])]).collect();
+                let inside = places.iter().filter(|p| (left..=right).contains(&p[0]));
+                heights.extend(inside.map(|p| p[1]));
+                // Where a line enters or leaves.
+                for pair in places.windows(2).filter(|_| self.has_line()) {
+                    let [[x0, y0], [x1, y1]] = [pair[0], pair[1]];
+                    let at = |end: f64| (end - x0) / (x1 - x0);
+                    let crossings = [left, right].map(at).into_iter();
+                    let crossings = crossings.filter(|share| (0.0..=1.0).contains(share));
+                    heights.extend(crossings.map(|share| y0 + share * (y1 - y0)));
+                }
+            }
+        }
+        heights
     }
 
     fn line_style(&self) -> String {

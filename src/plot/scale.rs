@@ -34,6 +34,18 @@ impl Scale {
         self.pixels[0] + share.clamp(-20.0, 20.0) * (self.pixels[1] - self.pixels[0])
     }
 
+    /// Moves the lower or the upper end away by `share` of the axis, if that is positive.
+    pub fn extend(&mut self, lower: bool, share: f64) {
+        if share > 0.0 && share.is_finite() {
+            let place = |v: f64| if self.log { v.log10() } else { v };
+            let [low, high] = self.range.map(place);
+            let moved = share * (high - low);
+            let moved = if lower { low - moved } else { high + moved };
+            let moved = if self.log { 10f64.powf(moved) } else { moved };
+            self.range[usize::from(!lower)] = moved;
+        }
+    }
+
     /// Whether `value` is within the ends.
     pub fn contains(&self, value: f64) -> bool {
         (self.range[0]..=self.range[1]).contains(&value)
@@ -275,6 +287,10 @@ mod tests {
             [0.01, 0.1, 100.0].map(|v| scale.at(v)),
             [300.0, 250.0, 100.0]
         );
+        scale.extend(true, 0.5);
+        assert!((scale.range[0] / 1e-4 - 1.0).abs() < 1e-9 && scale.range[1] == 100.0);
+        scale.extend(false, -1.0);
+        assert_eq!(scale.range[1], 100.0);
         for far in [0.0, -1.0, 1e300] {
             assert!(scale.at(far).is_finite() && !scale.contains(far), "{far}");
         }

@@ -127,6 +127,55 @@ fn rising_lines_rise_and_the_first_panel_is_on_the_left() {
 }
 
 #[test]
+fn legends_cover_no_data() {
+    // The legend would be over the last point, and over the line to it.
+    let points = vec![[1.0, 1.0], [2.0, 1.0], [3.0, 2.0]];
+    for (legend, log) in [(Corner::TopRight, false), (Corner::BottomRight, true)] {
+        let panel = Panel {
+            y: Axis {
+                log,
+                ..Axis::default()
+            },
+            series: vec![
+                Series {
+                    name: "a name that is long enough to be in the way".to_owned(),
+                    color: [200, 0, 0],
+                    points: points.clone(),
+                    marks: Marks::LineAndDots,
+                    ..Series::default()
+                },
+                Series {
+                    name: "another".to_owned(),
+                    ..Series::default()
+                },
+            ],
+            legend,
+            ..Panel::default()
+        };
+        let svg = Figure::of("", "", panel).svg();
+        let attribute = |tag: &str, name: &str| -> f64 {
+            let tag = &tag[tag.find(&format!(" {name}=\"")).expect("an attribute")..];
+            let value = tag.split('"').nth(1).expect("a value");
+            value.parse().expect("a number")
+        };
+        let tags = |start: &str| -> Vec<&str> {
+            svg.lines().filter(|line| line.starts_with(start)).collect()
+        };
+        let boxes = tags("<rect").into_iter();
+        let legend = boxes.filter(|tag| tag.contains("rx=")).collect::<Vec<_>>()[0];
+        let [x, y, height] = ["x", "y", "height"].map(|name| attribute(legend, name));
+        let dots = tags("<circle");
+        // The last is that of the legend itself.
+        assert_eq!(dots.len(), 4);
+        for dot in &dots[..3] {
+            let [cx, cy] = ["cx", "cy"].map(|name| attribute(dot, name));
+            let covered = cx >= x && (y..=y + height).contains(&cy);
+            assert!(!covered, "{dot} is below {legend}");
+        }
+    }
+}
+
+#[test]
 fn ranges_that_are_of_no_use_are_replaced() {
     let panel = |range, points: Vec<[f64; 2]>, log| Panel {
         y: Axis {
