@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use bregman::activation::TANH;
 use bregman::cpu::CpuExecutor;
-use bregman::data::Splits;
-use bregman::data::digits;
+use bregman::data::{Splits, digits};
 use bregman::executor::Sgd;
 use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::nn::Model;

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::scale::{Scale, Ticks};
-use super::svg::{Anchor, Document, Svg, Type, hex, number};
-use super::text::width;
+use super::svg::{Anchor, Document, Svg, Type, hex};
+use super::text::{number, width};
 use super::{INK, PALE_INK, Rgb, diverging, page, save};
 use crate::error::Result;
 

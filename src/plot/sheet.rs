@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use super::svg::{Document, Svg, Type, hex, number};
-use super::text::width;
+use super::svg::{Document, Svg, Type, hex};
+use super::text::{number, width};
 use super::{INK, Rgb, page, save, with_extension};
 use crate::error::Result;
 use crate::files::atomic;

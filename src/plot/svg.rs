@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{self, fontdb};
 
+use super::text::number;
 use super::{Rgb, encode, text};
 use crate::error::{Error, Result};
 
@@ -192,11 +193,4 @@ static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
 /// A colour as `#rrggbb`.
 pub(super) fn hex([red, green, blue]: Rgb) -> String {
     format!("#{red:02x}{green:02x}{blue:02x}")
-}
-
-/// A coordinate to a hundredth of a pixel.
-pub(super) fn number(value: f64) -> String {
-    let rounded = (100.0 * value).round() / 100.0;
-    // Adding 0 makes −0 a 0.
-    format!("{}", rounded + 0.0)
 }

@@ -144,6 +144,13 @@ pub(super) fn plain(label: &str) -> String {
     label.replace(['$', '{', '}'], "")
 }
 
+/// A coordinate to a hundredth of a pixel.
+pub(super) fn number(value: f64) -> String {
+    let rounded = (100.0 * value).round() / 100.0;
+    // Adding 0 makes −0 a 0.
+    format!("{}", rounded + 0.0)
+}
+
 /// `label` as the content of an SVG `text` element of `size` pixels.
 pub(super) fn tspans(label: &str, size: f64, bold: bool) -> String {
     let mut svg = String::new();
@@ -153,11 +160,11 @@ pub(super) fn tspans(label: &str, size: f64, bold: bool) -> String {
         let own = run.script.drop() * size;
         let mut style = String::new();
         if own != level {
-            write!(style, " dy=\"{}\"", super::svg::number(own - level)).expect("memory");
+            write!(style, " dy=\"{}\"", number(own - level)).expect("memory");
             level = own;
         }
         if run.script != Script::Base {
-            let small = super::svg::number(SCRIPT_SIZE * size);
+            let small = number(SCRIPT_SIZE * size);
             write!(style, " font-size=\"{small}\"").expect("memory");
         }
         if run.italic {
