@@ -17,10 +17,12 @@ use std::time::Instant;
 use bregman::activation::{ARCTAN, SCALED_ARCTAN};
 use bregman::cpu::CpuExecutor;
 use bregman::data::Dataset;
+use bregman::data::Splits;
 use bregman::data::spirals::Spirals;
-use bregman::executor::{Executor, Sgd, Splits};
+use bregman::executor::{Executor, Sgd};
 use bregman::kernels::Isa;
-use bregman::nn::{Form, Init, LayerKind, Loss, Model};
+use bregman::kind::{Form, Init, LayerKind, Loss};
+use bregman::nn::Model;
 use bregman::rng::{Purpose, Stream};
 use bregman::sweep::{self, Run, Sweep};
 

@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use bregman::bench::{self, Case, Limits, Row, Target};
+use bregman::bench::{self, Limits, Network, Row, Target};
 use bregman::error::Result;
 use bregman::gpu::{Gpu, Program, Selection};
 use criterion::{Criterion, Throughput};
@@ -46,21 +46,21 @@ fn main() -> Result<()> {
             rows.push(target.row(&mut gpu, &limits, 5)?);
         }
     }
-    for case in Case::all(software, full) {
-        for target in case.layer(&gpu)? {
+    for network in Network::all(software, full) {
+        for target in network.layer(&gpu)? {
             measure(&mut criterion, &mut gpu, &target);
             rows.push(target.row(&mut gpu, &limits, 5)?);
         }
     }
-    let cases = Case::all(software, full).into_iter();
-    for case in cases.chain(Case::halves(&gpu)) {
-        for &fused in case.paths() {
-            let mut executor = case.executor(&gpu, fused, 1)?;
+    let networks = Network::all(software, full).into_iter();
+    for network in networks.chain(Network::halves(&gpu)) {
+        for &fused in network.paths() {
+            let mut executor = network.executor(&gpu, fused, 1)?;
             let (program, gpu) = executor.train_step();
-            let name = case.name("step", fused);
-            run(&mut criterion, gpu, program, &name, case_flops(&case)?);
+            let name = network.name("step", fused);
+            run(&mut criterion, gpu, program, &name, step_flops(&network)?);
         }
-        for mut steps in case.steps(&gpu)? {
+        for mut steps in network.steps(&gpu)? {
             rows.push(steps.row(&limits, 3)?);
         }
     }
@@ -72,9 +72,9 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn case_flops(case: &Case) -> Result<f64> {
-    let flops = case.model(3)?.step_flops(case.batch);
-    Ok((case.realizations as u64 * flops) as f64)
+fn step_flops(network: &Network) -> Result<f64> {
+    let flops = network.model(3)?.step_flops(network.batch);
+    Ok((network.realizations as u64 * flops) as f64)
 }
 
 fn measure(criterion: &mut Criterion, gpu: &mut Gpu, target: &Target) {

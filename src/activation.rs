@@ -26,9 +26,11 @@
 //! use bregman::activation::Activation;
 //! use bregman::cpu::CpuExecutor;
 //! use bregman::data::digits;
-//! use bregman::executor::{Executor, Sgd, Split, Splits};
+//! use bregman::data::{Split, Splits};
+//! use bregman::executor::{Executor, Sgd};
 //! use bregman::kernels::{Float32, Loops};
-//! use bregman::nn::{Form, Init, LayerKind, Loss, Model};
+//! use bregman::kind::{Form, Init, LayerKind, Loss};
+//! use bregman::nn::Model;
 //! use bregman::reference::Reference;
 //!
 //! struct Softsign;

@@ -1,37 +1,51 @@
-//! Where a program trains: the choice between the processor and an adapter.
+//! Where to train: the choice between the processor and an adapter, and one executor over both.
 
-use clap::ValueEnum;
+use std::ops::Range;
+use std::sync::Arc;
 
+use crate::cpu::CpuExecutor;
+use crate::data::{Split, Splits};
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Selection};
+use crate::executor::{BatchMetrics, Executor};
+use crate::gpu::{Gpu, GpuExecutor, Plan, PlanOptions, Selection};
+use crate::kind::{Storage, names};
+use crate::nn::{Model, Parameters};
 
-/// Where to train, as a user asks for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+/// Where a user wants to train.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceKind {
-    /// Hardware adapter, else processor.
+    /// A hardware adapter if there is one, else the processor.
     Auto,
-    /// Processor.
+    /// The processor.
     Cpu,
-    /// Adapter, a software one if need be.
+    /// An adapter; a software adapter if there is no hardware.
     Gpu,
 }
+names!(
+    DeviceKind,
+    "device",
+    Auto = "auto",
+    Cpu = "cpu",
+    Gpu = "gpu"
+);
 
-/// A device, and why it was taken.
+/// A device, and why it was chosen.
 pub struct Device {
-    /// The adapter's; none on the processor.
+    /// The open adapter; none on the processor.
     pub gpu: Option<Gpu>,
-    /// The device and the reason, for people.
+    /// The device and the reason for the choice, to be shown to the user.
     pub description: String,
-    /// What to beware of.
+    /// A warning about this choice, to be shown to the user.
     pub warning: Option<String>,
 }
 
 impl Device {
-    /// The device that `kind`, part of an adapter's name or else `WGPU_ADAPTER_NAME` ask for.
+    /// The device for `kind` and `adapter`, a part of an adapter's name. Without `adapter`, the
+    /// environment variable `WGPU_ADAPTER_NAME` gives it.
     ///
     /// # Errors
-    /// [`Error::UnknownName`] for an adapter that is not there, [`Error::NoAdapter`] if a GPU was
-    /// asked for and there is none, [`Error::Gpu`] if it cannot be opened.
+    /// [`Error::UnknownName`] if no adapter has the name, [`Error::NoAdapter`] if an adapter was asked
+    /// for and none was found, [`Error::Gpu`] if it cannot be opened.
     pub async fn choose(kind: DeviceKind, adapter: Option<String>) -> Result<Self> {
         if kind == DeviceKind::Cpu {
             return Ok(Self::cpu("as asked for"));
@@ -65,9 +79,10 @@ impl Device {
 
     fn cpu(reason: &str) -> Self {
         let threads = rayon::current_num_threads();
+        let plural = if threads == 1 { "" } else { "s" };
         Self {
             gpu: None,
-            description: format!("cpu, {threads} threads ({reason})"),
+            description: format!("cpu, {threads} thread{plural} ({reason})"),
             warning: None,
         }
     }
@@ -78,7 +93,7 @@ impl Device {
             description: format!("gpu, {summary} ({reason})"),
             warning: summary.software.then(|| {
                 format!(
-                    "{} runs on the processor; --device cpu is faster",
+                    "{} runs on the processor; `device` cpu is faster",
                     summary.name
                 )
             }),
@@ -97,5 +112,88 @@ impl Device {
     /// The adapter's name, if there is one.
     pub fn adapter(&self) -> Option<String> {
         self.gpu.as_ref().map(|gpu| gpu.summary().name.clone())
+    }
+
+    /// Lays `model` and the data out on the device. `parameters` makes the initial parameters of
+    /// each of `options.realizations`, once it is known that the device can hold them.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] for a storage that the processor does not have; data that do not fit
+    /// the model, a model too large for the adapter.
+    pub async fn executor(
+        self,
+        model: &Model,
+        splits: impl Into<Arc<Splits>>,
+        options: PlanOptions,
+        parameters: impl FnOnce() -> Vec<Parameters>,
+    ) -> Result<AnyExecutor> {
+        Ok(match self.gpu {
+            None if options.storage != Storage::F32 => {
+                return Err(Error::InvalidValue {
+                    field: "storage",
+                    value: options.storage.name().to_owned(),
+                    reason: "the processor stores f32; `device` gpu takes an adapter".to_owned(),
+                });
+            }
+            None => {
+                let executor = CpuExecutor::new(model, splits.into(), parameters(), options.sgd)?;
+                AnyExecutor::Cpu(Box::new(executor))
+            }
+            Some(gpu) => {
+                let plan = Plan::new(model, &splits.into(), options)?;
+                plan.check_limits(&gpu.limits())?;
+                let executor = GpuExecutor::from_plan(gpu, model, plan, &parameters()).await?;
+                AnyExecutor::Gpu(Box::new(executor))
+            }
+        })
+    }
+}
+
+/// An executor on either kind of device.
+pub enum AnyExecutor {
+    /// On the processor.
+    Cpu(Box<CpuExecutor>),
+    /// On an adapter.
+    Gpu(Box<GpuExecutor>),
+}
+
+impl Executor for AnyExecutor {
+    async fn train_steps(
+        &mut self,
+        orders: &[Vec<u32>],
+        steps: Range<usize>,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Vec<BatchMetrics>>> {
+        match self {
+            Self::Cpu(executor) => executor.train_steps(orders, steps, progress).await,
+            Self::Gpu(executor) => executor.train_steps(orders, steps, progress).await,
+        }
+    }
+
+    async fn train_rest(
+        &mut self,
+        orders: &[Vec<u32>],
+        first: usize,
+        stop: &dyn Fn() -> bool,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Option<Vec<Vec<BatchMetrics>>>> {
+        match self {
+            Self::Cpu(executor) => executor.train_rest(orders, first, stop, progress).await,
+            Self::Gpu(executor) => executor.train_rest(orders, first, stop, progress).await,
+        }
+    }
+
+    async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>> {
+        match self {
+            Self::Cpu(executor) => executor.evaluate(split).await,
+            Self::Gpu(executor) => executor.evaluate(split).await,
+        }
+    }
+
+    async fn parameters(&mut self) -> Result<Vec<Parameters>> {
+        match self {
+            Self::Cpu(executor) => executor.parameters().await,
+            Self::Gpu(executor) => executor.parameters().await,
+        }
     }
 }

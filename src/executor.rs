@@ -1,134 +1,70 @@
-//! What the three executors of a network have in common.
+//! The interface of the three executors of a network.
 
 use std::ops::Range;
 
-use sha2::{Digest, Sha256};
-
-use crate::data::Dataset;
-use crate::data::idx::hex;
+use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::nn::Parameters;
 
-/// One mini-batch, as training or evaluation saw it.
+/// The metrics of one mini-batch in training or evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchMetrics {
     /// The mean loss over the batch, before the update.
     pub loss: f64,
-    /// How many of its samples were classified correctly.
+    /// The number of its samples that were classified correctly.
     pub correct: u32,
-    /// How many samples it had; the last batch of an epoch may be short.
+    /// The number of its samples. The last batch of an epoch may be smaller.
     pub samples: u32,
 }
 
-/// How a network is trained.
+/// Plain stochastic gradient descent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sgd {
-    /// Samples in a mini-batch; the last one of an epoch is kept, short, and averaged over its size.
+    /// Number of samples of a mini-batch. The last batch of an epoch may be smaller; its gradient is the
+    /// mean over its own samples.
     pub batch_size: usize,
     /// The learning rate.
     pub learning_rate: f32,
 }
 
 impl Sgd {
-    /// Whether this can train `realizations` of a network.
+    /// Fails unless `realizations` of a network can be trained with these settings.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for a count of zero and a rate that is not finite and positive.
+    /// [`Error::InvalidValue`] for a count of zero or a learning rate that is not finite and positive.
     pub fn check(&self, realizations: usize) -> Result<()> {
-        let invalid = |option, value: String, reason: &str| {
-            Err(Error::InvalidOption {
-                option,
+        let invalid = |field, value: String, reason: &str| {
+            Err(Error::InvalidValue {
+                field,
                 value,
                 reason: reason.to_owned(),
             })
         };
         let counts = [
-            ("--batch-size", self.batch_size),
-            ("--realizations", realizations),
+            ("batch_size", self.batch_size),
+            ("realizations", realizations),
         ];
-        if let Some((option, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
-            return invalid(option, 0.to_string(), "must be at least 1");
+        if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
+            return invalid(field, 0.to_string(), "must be at least 1");
         }
         let rate = self.learning_rate;
         if !(rate.is_finite() && rate > 0.0) {
             let reason = "a learning rate must be finite and positive";
-            return invalid("--lr", rate.to_string(), reason);
+            return invalid("learning_rate", rate.to_string(), reason);
         }
         Ok(())
     }
 }
 
-/// The samples that an executor holds.
-#[derive(Clone, Debug)]
-pub struct Splits {
-    /// Trained on.
-    pub train: Dataset,
-    /// Held out of the training set, if asked for.
-    pub validation: Option<Dataset>,
-    /// Only ever evaluated on.
-    pub test: Dataset,
-}
-
-/// Names one of the [`Splits`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Split {
-    /// [`Splits::train`].
-    Train,
-    /// [`Splits::validation`].
-    Validation,
-    /// [`Splits::test`].
-    Test,
-}
-
-impl Splits {
-    /// The data set that `split` names.
-    ///
-    /// # Panics
-    /// If there is no validation set and `split` asks for it.
-    pub fn get(&self, split: Split) -> &Dataset {
-        match split {
-            Split::Train => &self.train,
-            Split::Validation => {
-                let validation = self.validation.as_ref();
-                validation.expect("a validation split was asked for without one")
-            }
-            Split::Test => &self.test,
-        }
-    }
-
-    /// The sha256 of everything that training and evaluation see, in hexadecimal digits.
-    pub fn sha256(&self) -> String {
-        let mut hash = Sha256::new();
-        let parts = [
-            Some(&self.train),
-            self.validation.as_ref(),
-            Some(&self.test),
-        ];
-        for data in parts {
-            let sizes = data.map_or([0; 4], |data| {
-                [data.len(), data.image[0], data.image[1], data.classes]
-            });
-            for size in sizes {
-                hash.update((size as u64).to_le_bytes());
-            }
-            if let Some(data) = data {
-                hash.update(&data.pixels);
-                hash.update(&data.labels);
-            }
-        }
-        hex(&hash.finalize())
-    }
-}
-
 /// Runs R realizations of a network: one description, R sets of parameters, one data set.
 ///
-/// Futures are ready at once on processors; on an adapter they wait for its results.
+/// On processors futures are ready at once; on an adapter they wait for its results.
 #[allow(
     async_fn_in_trait,
     reason = "training is generic over executors and never sends its future to another thread"
 )]
 pub trait Executor {
-    /// One epoch of plain mini-batch SGD: [`Self::train_steps`], all of them.
+    /// One epoch of mini-batch SGD: [`Self::train_steps`] for all steps.
     ///
     /// # Errors
     /// Those of [`Self::train_steps`].
@@ -140,11 +76,11 @@ pub trait Executor {
         self.train_steps(orders, 0..usize::MAX, progress).await
     }
 
-    /// The steps of an epoch of plain mini-batch SGD that lie in `steps`, counted from 0; an epoch
-    /// in parts is the epoch to the bit. `orders[r]` is the order in which realization r sees the
-    /// training samples, in the whole epoch. `progress` is told the number of these steps finished
-    /// so far, now and then. Returns the batches' metrics by realization and step; where a parameter
-    /// is no longer finite at the end of the epoch, the last loss is NaN.
+    /// The steps `steps` of an epoch of mini-batch SGD, counted from 0. Training an epoch in parts gives
+    /// the same bits as training it at once. `orders[r]` is the order in which realization r sees the
+    /// training samples in the whole epoch. `progress` is called now and then with the number of these
+    /// steps that are finished. Returns the batches' metrics by realization and step. If a parameter is
+    /// not finite at the end of the epoch, the last loss is NaN.
     ///
     /// # Errors
     /// See [`check_orders`]; [`Error::Gpu`] and [`Error::DeviceLost`] on an adapter.
@@ -155,9 +91,9 @@ pub trait Executor {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Vec<BatchMetrics>>>;
 
-    /// The steps of an epoch from `first` on, to its end or until `stop` says so: for executors whose
-    /// results take long to arrive, and which can look at `stop` without waiting for them. Others
-    /// give none, and are asked for a few steps at a time.
+    /// The steps of an epoch from `first` to its end, or until `stop` returns true. Executors implement
+    /// this if their results take long to arrive and they can call `stop` without waiting for them.
+    /// The others return `None`, and training calls [`Self::train_steps`] for a few steps at a time.
     ///
     /// # Errors
     /// Those of [`Self::train_steps`].
@@ -171,24 +107,24 @@ pub trait Executor {
         Ok(None)
     }
 
-    /// Loss and accuracy on a split, in the data's own order, in batches of the training's size; by
-    /// realization and batch.
+    /// Loss and accuracy on a split, by realization and batch. Samples are taken in the data's order, in
+    /// batches of the same size as in training.
     ///
     /// # Errors
     /// [`Error::Gpu`] and [`Error::DeviceLost`] on an adapter.
     ///
     /// # Panics
-    /// If there is no such split.
+    /// If the split does not exist.
     async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>>;
 
     /// The parameters of every realization.
     async fn parameters(&mut self) -> Result<Vec<Parameters>>;
 }
 
-/// Whether `orders` has one order a realization, each of `samples` positions of samples.
+/// Fails unless `orders` has one order for each realization, each of `samples` positions of samples.
 ///
 /// # Errors
-/// [`Error::Shape`] if not.
+/// [`Error::Shape`].
 pub fn check_orders(orders: &[Vec<u32>], realizations: usize, samples: usize) -> Result<()> {
     let shape = |operation: &str, expected, found| Error::Shape {
         operation: operation.to_owned(),

@@ -18,8 +18,10 @@
 //! use bregman::activation::TANH;
 //! use bregman::cpu::CpuExecutor;
 //! use bregman::data::Dataset;
-//! use bregman::executor::{Sgd, Splits};
-//! use bregman::nn::{Form, Init, LayerKind, Loss, Model};
+//! use bregman::data::Splits;
+//! use bregman::executor::Sgd;
+//! use bregman::kind::{Form, Init, LayerKind, Loss};
+//! use bregman::nn::Model;
 //! use bregman::train::{self, Schedule};
 //!
 //! // Samples are 8-bit features: here x and y of 400 points, 256 places each way.
@@ -77,30 +79,35 @@
 //! [`rng`] gives the same random numbers on every executor; [`device`] chooses where to train;
 //! [`selftest`] tells whether an adapter computes what it should, and [`bench`] how fast; [`plot`]
 //! draws figures, and [`tensorboard`] writes event files; [`settings`] reads option files;
-//! [`atomic_file`] says what a crash leaves behind; [`error`] has the one error type.
+//! [`files`] says what a crash leaves behind; [`error`] has the one error type.
 
 pub mod activation;
-pub mod atomic_file;
 pub mod bench;
+#[cfg(feature = "theory")]
 pub mod bilevel;
 pub mod checkpoint;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod cpu;
 pub mod data;
 pub mod device;
 pub mod error;
 pub mod executor;
+#[cfg(all(feature = "plot", feature = "theory"))]
+pub mod experiments;
+pub mod files;
 pub mod gpu;
 pub mod kernels;
+pub mod kind;
 pub mod math;
 pub mod nn;
+#[cfg(feature = "onnx")]
 pub mod onnx;
+#[cfg(feature = "plot")]
 pub mod plot;
 pub mod predict;
 pub mod reference;
 pub mod rng;
 pub mod selftest;
-pub mod settings;
 pub mod sweep;
-pub mod tensorboard;
 pub mod train;

@@ -1,8 +1,8 @@
-//! Networks as ONNX, for every runtime that reads it.
+//! Export of networks to ONNX.
 //!
-//! A network becomes a graph of standard operators (opset 17) with a batch of any size: input
-//! `pixels`, float32 (batch, features) within [0, 1]; output `logits`, float32 (batch, outputs).
-//! The messages are written by hand after `onnx.proto`, those fields of it that are needed.
+//! A network becomes a graph of standard operators (opset 17) for batches of any size. Its input is
+//! `pixels`, float32 (batch, features) within [0, 1]; its output is `logits`, float32 (batch, outputs).
+//! The message types follow `onnx.proto` and have only the fields that are needed.
 
 use std::collections::HashMap;
 
@@ -10,8 +10,9 @@ use prost::Message;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
+use crate::kind::LayerKind;
 use crate::nn::cnn::{Block, Cnn};
-use crate::nn::{Layer, LayerKind, LayerParameters, Model};
+use crate::nn::{Layer, LayerParameters, Model};
 
 const IR_VERSION: i64 = 8;
 const OPSET: i64 = 17;
@@ -150,7 +151,7 @@ enum Extent {
 /// A value in the graph, by name.
 type Name = String;
 
-/// The graph as it grows.
+/// The graph under construction.
 #[derive(Default)]
 struct Graph {
     proto: GraphProto,
@@ -217,15 +218,15 @@ impl Graph {
     }
 
     /// number − x.
-    fn less(&mut self, number: f32, x: &Name) -> Name {
+    fn sub_from(&mut self, number: f32, x: &Name) -> Name {
         let number = self.constant(number);
         self.op("Sub", &[&number, x])
     }
 
-    /// √((1 − z)(1 + z)).
-    fn leg(&mut self, z: &Name) -> Name {
+    /// √(1 − z²), as √((1 − z)(1 + z)).
+    fn sqrt_one_minus_square(&mut self, z: &Name) -> Name {
         let one = self.constant(1.0);
-        let [below, above] = [self.less(1.0, z), self.op("Add", &[z, &one])];
+        let [below, above] = [self.sub_from(1.0, z), self.op("Add", &[z, &one])];
         let product = self.op("Mul", &[&below, &above]);
         self.op("Sqrt", &[&product])
     }
@@ -264,11 +265,11 @@ impl Graph {
     fn rho_inv(&mut self, activation: &str, z: &Name) -> Result<Name> {
         Ok(match activation {
             "isru" => {
-                let leg = self.leg(z);
-                self.op("Div", &[z, &leg])
+                let root = self.sqrt_one_minus_square(z);
+                self.op("Div", &[z, &root])
             }
             "sigmoid" => {
-                let below = self.less(1.0, z);
+                let below = self.sub_from(1.0, z);
                 let ratio = self.op("Div", &[z, &below]);
                 self.op("Log", &[&ratio])
             }
@@ -303,7 +304,7 @@ impl Graph {
         self.op_with("Gemm", &[z, &weight, &bias], vec![transposed()])
     }
 
-    /// The features of a convolutional front-end, from inputs x; dropout is training's alone.
+    /// The features of a convolutional front-end, from inputs x. Dropout is used in training only.
     fn features(&mut self, cnn: &Cnn, p: &[LayerParameters<f32>], x: &Name) -> Result<Name> {
         let first = &cnn.blocks[0].conv;
         let image = [first.channels, first.height, first.width].map(|n| n as i64);
@@ -332,7 +333,7 @@ impl Graph {
         Ok(self.op("Flatten", &[&x]))
     }
 
-    /// The hidden layers, from inputs x: eq. 20, or its dual.
+    /// The hidden layers, from inputs x: eq. 20, or its dual form.
     fn hidden(&mut self, checkpoint: &Checkpoint, x: Name) -> Result<Name> {
         let model = &checkpoint.model;
         let rho = model.activation.name;
@@ -398,7 +399,7 @@ fn integers(name: &str, values: &[usize]) -> AttributeProto {
     }
 }
 
-/// The attribute of a `Gemm` that its second operand, (out, in), is to be transposed.
+/// The attribute of a `Gemm` that transposes its second operand, (out, in).
 fn transposed() -> AttributeProto {
     AttributeProto {
         name: "transB".to_owned(),
@@ -419,7 +420,7 @@ fn unknown(activation: &str) -> Error {
 /// The bytes of an ONNX file of a trained network.
 ///
 /// # Errors
-/// [`Error::UnknownName`] for an activation that is none of the crate's.
+/// [`Error::UnknownName`] for an activation that is not one of the crate's.
 pub fn export(checkpoint: &Checkpoint) -> Result<Vec<u8>> {
     let model = &checkpoint.model;
     let mut graph = Graph::default();

@@ -1,12 +1,13 @@
-//! What a trained network says of samples: in f64, whatever it was trained on.
+//! Predictions of a trained network, computed in f64 on the processor.
 
 use rayon::prelude::*;
 
 use crate::data::Dataset;
-use crate::nn::{Layer, LayerKind, LayerParameters, Loss, Model, Parameters};
+use crate::kind::{LayerKind, Loss};
+use crate::nn::{Layer, LayerParameters, Model, Parameters};
 use crate::reference;
 
-/// Samples that one task takes together, so that a row of weights serves all of them.
+/// Number of samples of one task: a row of weights is loaded once for all of them.
 const ROWS: usize = 32;
 
 /// The head's outputs for samples of 8-bit features, (samples, in) row-major: (samples, outputs).
@@ -17,7 +18,7 @@ pub fn outputs(model: &Model, parameters: &Parameters, pixels: &[u8]) -> Vec<f64
     let of_block = |pixels: &[u8]| {
         let x: Vec<f64> = pixels.iter().map(|&p| values[usize::from(p)]).collect();
         match &model.cnn {
-            // Convolutions are the textbook's, which takes its time.
+            // The reference is slow, but it has convolutions.
             Some(_) => reference::forward(model, &parameters, &x).logits,
             None => forward(model, &parameters, x),
         }
@@ -25,9 +26,10 @@ pub fn outputs(model: &Model, parameters: &Parameters, pixels: &[u8]) -> Vec<f64
     blocks.flat_map_iter(of_block).collect()
 }
 
-/// The probabilities of the classes, from the outputs of one sample: their softmax after
-/// cross-entropy. Squared error is least for the probabilities themselves; outputs are limited to
-/// [0, 1] and divided by their sum, and a single one is that of class 1.
+/// The probabilities of the classes, from the outputs of one sample. For cross-entropy they are the
+/// softmax of the outputs. Squared error is smallest if the outputs are the probabilities themselves,
+/// so outputs are limited to [0, 1] and divided by their sum; a single output is the probability of
+/// class 1.
 pub fn probabilities(loss: Loss, outputs: &[f64]) -> Vec<f64> {
     let shares: Vec<f64> = match (loss, outputs) {
         (Loss::MeanSquaredError, &[y]) => vec![1.0 - y.clamp(0.0, 1.0), y.clamp(0.0, 1.0)],
@@ -49,20 +51,20 @@ pub fn probabilities(loss: Loss, outputs: &[f64]) -> Vec<f64> {
     shares.into_iter().map(share).collect()
 }
 
-/// A sample that the network gets wrong.
+/// A sample that the network misclassifies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mistake {
     /// Its position in the data.
     pub sample: usize,
-    /// What it is.
+    /// Its class.
     pub label: usize,
-    /// What the network takes it for.
+    /// The class that the network predicts.
     pub prediction: usize,
-    /// How probable the network finds that.
+    /// The probability that the network gives to its prediction.
     pub probability: f64,
 }
 
-/// The `most` mistakes on `data` that the network is surest of, surest first.
+/// The mistakes on `data` with the highest probabilities, highest first; at most `most` of them.
 pub fn mistakes(
     model: &Model,
     parameters: &Parameters,
@@ -90,14 +92,15 @@ pub fn mistakes(
     mistakes
 }
 
-/// Classes with their probabilities, most probable first; of equals the first.
+/// Classes with their probabilities, most probable first; equal ones in their own order.
 pub fn ranked(probabilities: &[f64]) -> Vec<(usize, f64)> {
     let mut ranked: Vec<(usize, f64)> = probabilities.iter().copied().enumerate().collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
     ranked
 }
 
-/// The outputs for inputs `x`, (batch, in), without convolutions: eq. 20, or its dual.
+/// The outputs for inputs `x`, (batch, in), of a network without convolutions: eq. 20, or its dual
+/// form.
 fn forward(model: &Model, parameters: &Parameters<f64>, x: Vec<f64>) -> Vec<f64> {
     let [low, high] = model.clamp.map(f64::from);
     let dual_max = f64::from(model.activation.dual_max);
@@ -106,7 +109,7 @@ fn forward(model: &Model, parameters: &Parameters<f64>, x: Vec<f64>) -> Vec<f64>
         clamped.map(model.activation.rho_inv).collect()
     };
     let mut z = x;
-    // The dual variable, once there is one.
+    // The dual variable, after the first layer.
     let mut dual: Option<Vec<f64>> = None;
     for (layer, p) in model.layers.iter().zip(&parameters.layers) {
         let mut a = affine(layer, &z, p);
@@ -154,7 +157,7 @@ fn product(layer: &Layer, z: &[f64], weight: &[f64]) -> Vec<f64> {
     out
 }
 
-/// The dot product, in eight sums that are independent of each other.
+/// The dot product, in eight independent sums.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let (a, a_rest) = a.as_chunks::<8>();
     let (b, b_rest) = b.as_chunks::<8>();

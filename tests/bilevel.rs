@@ -1,4 +1,4 @@
-//! The theory: every proposition on a small sample, and that the checks find what is wrong.
+//! The theory: each proposition on a small sample, and checks that must find planted faults.
 
 use bregman::activation::{ALL, SIGMOID, TANH};
 use bregman::bilevel::propositions::{self, Effort};
@@ -20,7 +20,7 @@ fn quadratic(a: f64, c: f64, d: f64) -> Quadratic {
     }
 }
 
-/// Other seeds than the command's: the verdicts do not hang on its sample.
+/// Seeds other than that of `bregman theory`: the verdicts do not depend on its sample.
 #[test]
 fn every_verdict_is_the_expected_one() {
     for seed in [1, 2] {
@@ -64,7 +64,7 @@ fn proposition_3_1_fails_between_one_and_two_over_mu() {
     assert_eq!(majorant.largest_tau(), 1.0);
 }
 
-/// Each bullet of Definition 2.1 is missed by a function made to miss it.
+/// For each bullet of Definition 2.1 a function that violates it alone.
 #[test]
 fn the_definition_tells_its_bullets_apart() {
     let points: Vec<_> = (-4..=4).map(|i| scalar(0.25 * f64::from(i))).collect();
@@ -93,17 +93,17 @@ fn the_definition_tells_its_bullets_apart() {
     assert_eq!(check(&bent), [false, true, false]);
 }
 
-/// Closed forms of prox that are not activations: soft steps of the solver against algebra.
+/// The solver finds the closed forms of proximity operators that are not activations.
 #[test]
 fn the_solver_finds_what_algebra_does() {
     for v in (-40..=40).map(|i| 0.25 * f64::from(i)) {
-        // argmin τ·½u² − …: identity's potential is 0, so prox is v itself.
+        // The identity's potential is 0, so its prox is v itself.
         let potential = Potential::OfActivation(&bregman::activation::IDENTITY);
         assert_eq!(prox::prox(Geometry::Euclidean, potential, 3.0, v), v);
         let interval = Potential::Indicator([-1.0, 2.0]);
         let projected = prox::prox(Geometry::Euclidean, interval, 0.5, v);
         assert!((projected - v.clamp(-1.0, 2.0)).abs() <= 1e-15);
-        // ι of half of the sigmoid's range: what the activation gives, cut off.
+        // The indicator of half of the sigmoid's range cuts the activation off.
         let half = Potential::Indicator([0.0, 0.5]);
         let cut = prox::prox(Geometry::Bregman(&SIGMOID), half, 1.0, v);
         assert!(
@@ -111,14 +111,14 @@ fn the_solver_finds_what_algebra_does() {
             "{v}: {cut}"
         );
     }
-    // Steep, flat, and beyond the largest power of two that is tried at first.
+    // A zero far beyond the first bracket, and two beyond the ends of the interval.
     let cube = prox::solve_increasing(|u| u * u * u - 8e30, [f64::NEG_INFINITY, f64::INFINITY]);
     assert!((cube / 2e10 - 1.0).abs() < 1e-15);
     assert_eq!(prox::solve_increasing(|u| u + 3.0, [-1.0, 1.0]), -1.0);
     assert_eq!(prox::solve_increasing(|u| u - 3.0, [-1.0, 1.0]), 1.0);
 }
 
-/// Figure 1: each start goes to the critical point of its basin, and the certificates say so.
+/// Figure 1: each start converges to the critical point of its basin, and the certificates show it.
 #[test]
 fn figure_1_has_three_critical_points() {
     let quadratic = quadratic(1.0, -2.0, 0.5);
@@ -149,11 +149,11 @@ fn figure_1_has_three_critical_points() {
             assert!(last.residual < 1e-12 && last.moved < 1e-12, "{last:?}");
         }
     }
-    // Not critical: the residual sees it.
+    // A point that is not critical has a residual.
     assert!(problem.residual(&scalar(0.3)) > 0.1);
 }
 
-/// A step that majorises nothing raises the objective, and the certificate does not hide it.
+/// A step of a function that is no majorant raises the objective, and the certificate shows it.
 #[test]
 fn a_certificate_shows_a_rise() {
     let quadratic = quadratic(1.0, 0.0, 0.0);
@@ -177,7 +177,8 @@ fn a_certificate_shows_a_rise() {
     assert!(step(2.6).decrease < 0.0);
 }
 
-/// With a potential that has no closed form in its geometry, MM takes the solver, and descends.
+/// With a potential that has no closed form in its geometry, the algorithm uses the solver and
+/// descends.
 #[test]
 fn any_potential_can_be_minimised() {
     for activation in &ALL {

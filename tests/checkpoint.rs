@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 
 use bregman::activation;
-use bregman::checkpoint::{self, CheckpointFault};
-use bregman::error::Error;
+use bregman::checkpoint;
+use bregman::error::{CheckpointFault, Error};
+use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::nn::cnn::{BlockSpec, Cnn, Dropout};
-use bregman::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
+use bregman::nn::{Model, Parameters};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 

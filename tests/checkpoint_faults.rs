@@ -5,9 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use bregman::activation::TANH;
-use bregman::checkpoint::{self, CheckpointFault};
-use bregman::error::Error;
-use bregman::nn::{Form, Init, LayerKind, Loss, Model};
+use bregman::checkpoint;
+use bregman::error::{CheckpointFault, Error};
+use bregman::kind::{Form, Init, LayerKind, Loss};
+use bregman::nn::Model;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 

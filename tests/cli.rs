@@ -1,33 +1,24 @@
-//! `train_mnist` as a user meets it: every flag, every mistake, and what it writes.
+//! The programs as a user meets them: every mistake, and what they write.
 //!
 //! Digits that the program draws itself stand for data, so that neither files nor network are
 //! needed.
 
+#[path = "common/program.rs"]
+mod program;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
+use program::{folder, stderr, stdout};
 use serde_json::Value;
 
 /// A small run on the processor: 2 epochs of 5 steps, the last on a short batch.
 const SMALL: &str = "--dataset digits --limit-train 300 --limit-test 101 --device cpu --width 13 \
                      --epochs 2 --batch-size 64 --lr 0.1";
 
-fn command(args: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_train_mnist"));
-    for variable in ["BREGMAN_DATA_DIR", "WGPU_ADAPTER_NAME", "RUST_LOG"] {
-        command.env_remove(variable);
-    }
-    command.args(args.split_whitespace()).stdin(Stdio::null());
-    command
-}
-
 fn run(args: &str) -> Output {
-    command(args).output().expect("the program starts")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+    program::run("train_mnist", args)
 }
 
 /// Runs with --json; the summary is all there is on standard output.
@@ -66,10 +57,6 @@ fn numbers(summary: &Value) -> Vec<[Value; 4]> {
         .collect()
 }
 
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().expect("temporary folder")
-}
-
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("read folder");
     let mut names: Vec<String> = entries
@@ -97,21 +84,6 @@ const RESULTS: [&str; 7] = [
     "settings.toml",
     "summary.json",
 ];
-
-#[test]
-fn every_flag_is_known_and_explained() {
-    let help = run("--help");
-    assert!(help.status.success());
-    let help = String::from_utf8(help.stdout).expect("UTF-8");
-    let flags = "--dataset --data-dir --device --adapter --list-adapters --layer --form \
-                 --activation --hidden-layers --width --loss --input-range --validation --epochs \
-                 --batch-size --lr --seed --init --realizations --unfused --out-dir \
-                 --checkpoint-every --resume --config --save --load --eval-only --limit-train --limit-test \
-                 --json --cnn --conv-activation --dropout --describe";
-    for flag in flags.split_whitespace() {
-        assert!(help.contains(&format!("      {flag}")), "{flag}");
-    }
-}
 
 #[test]
 fn every_value_of_a_choice_trains() {
@@ -473,22 +445,117 @@ fn progress_is_one_line_an_epoch_where_there_is_no_terminal() {
     );
 }
 
+/// A closed pipe is no error of any command that prints.
 #[cfg(unix)]
 #[test]
-fn closed_outputs_are_no_panic() {
-    let program = env!("CARGO_BIN_EXE_train_mnist");
-    // The pipe's reader is gone before the summary is written.
-    let script = format!("{{ {program} {SMALL} --json; echo status $? >&2; }} | true");
-    let output = Command::new("sh")
-        .args(["-c", &script])
-        .output()
-        .expect("sh");
-    assert!(stderr(&output).contains("status 0"), "{}", stderr(&output));
-    for redirections in [">&-", "2>&-", ">&- 2>&-"] {
-        let script = format!("{program} {SMALL} {redirections}");
-        let output = Command::new("sh").args(["-c", &script]).output();
-        assert_eq!(output.expect("sh").status.code(), Some(0), "{redirections}");
+fn closed_outputs_are_no_error() {
+    let folder = folder();
+    let file = folder.path().join("x.safetensors").display().to_string();
+    program::succeeds("train_mnist", &format!("{SMALL} --save {file}"));
+    let picture = folder.path().join("picture.png").display().to_string();
+    let out = folder.path().join("out").display().to_string();
+    image::GrayImage::from_fn(20, 20, |x, y| image::Luma([(x * y) as u8]))
+        .save(&picture)
+        .expect("a picture");
+    program::takes_closed_outputs("train_mnist", SMALL, 0);
+    for (command, args, code) in [
+        ("train", format!("{SMALL} --json"), 0),
+        (
+            "evaluate",
+            format!("--load {file} --device cpu --limit-test 101"),
+            0,
+        ),
+        ("predict", format!("--load {file} {picture}"), 0),
+        ("predict", format!("--load {file} {picture} /no/such"), 1),
+        ("export", format!("--load {file}"), 0),
+        ("adapters", String::new(), 0),
+        ("selftest", "--adapter none".to_owned(), 2),
+        (
+            "spirals",
+            format!("--figure 5 --runs 1 --epochs 1 --device cpu --out-dir {out}"),
+            0,
+        ),
+        ("theory", format!("--problems 1 --out-dir {out}"), 0),
+    ] {
+        program::takes_closed_outputs(&format!("bregman {command}"), &args, code);
     }
+    for entry in bregman::cli::COMMANDS {
+        program::takes_closed_outputs(&format!("bregman {}", entry.name), "--help", 0);
+    }
+}
+
+/// What people expect of a program with commands.
+#[test]
+fn commands_are_listed_and_mistakes_get_suggestions() {
+    let help = program::run("bregman", "--help");
+    assert!(help.status.success());
+    let alone = program::run("bregman", "");
+    assert_eq!(alone.status.code(), Some(2));
+    for entry in bregman::cli::COMMANDS {
+        for text in [stdout(&help), stderr(&alone)] {
+            assert!(text.contains(&format!("\n  {} ", entry.name)), "{text}");
+        }
+        let of_command = program::run("bregman", &format!("{} --help", entry.name));
+        let usage = format!("Usage: bregman {}", entry.name);
+        assert!(stdout(&of_command).contains(&usage), "{usage}");
+        let other = program::run("bregman", &format!("help {}", entry.name));
+        assert!(stdout(&other).contains(&usage), "{usage}");
+        assert!(of_command.status.success() && other.status.success());
+    }
+    let version = format!("bregman {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(stdout(&program::run("bregman", "--version")), version);
+    let wrong = program::run("bregman", "trian");
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(stderr(&wrong).contains("'train'"), "{}", stderr(&wrong));
+    let wrong = program::run("bregman", "train --widht 3");
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(stderr(&wrong).contains("'--width'"), "{}", stderr(&wrong));
+}
+
+/// `bregman train`, `evaluate` and `adapters` are what `train_mnist` does with the same options.
+#[test]
+fn train_mnist_and_bregman_are_one() {
+    let folder = folder();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let [a, b] = [("train_mnist", "a"), ("bregman train", "b")].map(|(program, name)| {
+        program::succeeds(program, &format!("{SMALL} --save {}", file(name)));
+        fs::read(file(name)).expect("saved")
+    });
+    assert!(a == b);
+    let load = format!("--load {} --device cpu --limit-test 101 --json", file("a"));
+    let by_command = stdout(&program::run("bregman evaluate", &load));
+    assert_eq!(by_command, stdout(&run(&format!("{load} --eval-only"))));
+    assert!(by_command.contains("\"test_accuracy\":"), "{by_command}");
+    let listed = stdout(&run("--list-adapters"));
+    assert_eq!(stdout(&program::run("bregman adapters", "")), listed);
+}
+
+#[test]
+fn pictures_are_classified_and_networks_exported() {
+    let folder = folder();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    program::succeeds(
+        "bregman train",
+        &format!("{SMALL} --save {}", file("x.safetensors")),
+    );
+    image::GrayImage::from_fn(20, 20, |x, y| image::Luma([(x * y) as u8]))
+        .save(file("picture.png"))
+        .expect("a picture");
+    let load = format!("--load {}", file("x.safetensors"));
+    let args = format!("{load} /no/such.png {}", file("picture.png"));
+    let output = program::run("bregman predict", &args);
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "one of the pictures is not there"
+    );
+    assert!(stderr(&output).contains("/no/such.png"));
+    assert!(
+        stdout(&output).contains("picture.png: "),
+        "the other is classified"
+    );
+    program::succeeds("bregman export", &load);
+    assert!(fs::metadata(file("x.onnx")).is_ok_and(|file| file.len() > 1000));
 }
 
 #[test]

@@ -3,6 +3,9 @@
 
 #![cfg(unix)]
 
+#[path = "common/program.rs"]
+mod program;
+
 mod crash {
     pub mod disk;
     pub mod kill;

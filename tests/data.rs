@@ -12,10 +12,9 @@ use std::time::{Duration, Instant};
 
 use bregman::data::download::download;
 use bregman::data::{
-    DataFault, Dataset, DownloadFault, Loaded, Part, RemoteFile, Request, Source, Surroundings,
-    cifar10, idx, load_in,
+    Dataset, Loaded, Locations, Part, RemoteFile, Request, Source, cifar10, idx, load_in,
 };
-use bregman::error::{Error, Result};
+use bregman::error::{DataFault, DownloadFault, Error, Result};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
@@ -274,8 +273,8 @@ fn write_dataset(folder: &Path, class: u8) {
 }
 
 /// Neither data nor network, and little patience.
-fn nowhere() -> Surroundings {
-    Surroundings {
+fn nowhere() -> Locations {
+    Locations {
         data_dir: None,
         cache: None,
         mirrors: Some(Vec::new()),
@@ -291,8 +290,8 @@ fn request(dataset: Option<&str>, data_dir: Option<&Path>) -> Request {
     }
 }
 
-fn load(surroundings: &Surroundings, request: &Request) -> Result<Loaded> {
-    load_in(surroundings, request, &mut |_| {})
+fn load(locations: &Locations, request: &Request) -> Result<Loaded> {
+    load_in(locations, request, &mut |_| {})
 }
 
 #[test]
@@ -307,8 +306,8 @@ fn data_are_found_where_people_keep_them() {
     ] {
         let data_dir = root.path().join(format!("of-{}", place.replace('/', "-")));
         write_dataset(&data_dir.join(place), 3);
-        let from = |surroundings: &Surroundings, request: &Request| {
-            let loaded = load(surroundings, request)
+        let from = |locations: &Locations, request: &Request| {
+            let loaded = load(locations, request)
                 .unwrap_or_else(|error| panic!("{dataset} in {place}: {error}"));
             assert_eq!(loaded.train.name, dataset, "{place}");
             assert_eq!(loaded.test.name, dataset, "{place}");
@@ -326,12 +325,12 @@ fn data_are_found_where_people_keep_them() {
         );
         from(&nowhere(), &request(None, Some(&data_dir.join(place))));
         // From the environment, and from the cache.
-        let mut surroundings = nowhere();
-        surroundings.data_dir = Some(data_dir.clone());
-        from(&surroundings, &request(Some(dataset), None));
-        let mut surroundings = nowhere();
-        surroundings.cache = Some(data_dir.clone());
-        from(&surroundings, &request(Some(dataset), None));
+        let mut locations = nowhere();
+        locations.data_dir = Some(data_dir.clone());
+        from(&locations, &request(Some(dataset), None));
+        let mut locations = nowhere();
+        locations.cache = Some(data_dir.clone());
+        from(&locations, &request(Some(dataset), None));
     }
     // torchvision's own folder, and one that holds the one data set that it does.
     let torchvision = root.path().join("of-FashionMNIST-raw");
@@ -343,13 +342,13 @@ fn data_are_found_where_people_keep_them() {
     write_dataset(&root.path().join("a"), 1);
     write_dataset(&root.path().join("b"), 2);
     write_dataset(&root.path().join("c"), 4);
-    let mut surroundings = nowhere();
-    surroundings.data_dir = Some(root.path().join("b"));
-    surroundings.cache = Some(root.path().join("c"));
+    let mut locations = nowhere();
+    locations.data_dir = Some(root.path().join("b"));
+    locations.cache = Some(root.path().join("c"));
     let a = root.path().join("a");
-    let loaded = load(&surroundings, &request(None, Some(&a))).expect("a");
+    let loaded = load(&locations, &request(None, Some(&a))).expect("a");
     assert_eq!(loaded.train.labels[0], 1);
-    let loaded = load(&surroundings, &request(None, None)).expect("b");
+    let loaded = load(&locations, &request(None, None)).expect("b");
     assert_eq!(loaded.train.labels[0], 2);
 }
 
@@ -437,13 +436,13 @@ fn missing_data_that_were_asked_for_are_an_error_that_says_how_to_get_them() {
         "mnist is not in",
         "train-images-idx3-ubyte.gz",
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        "--dataset digits",
+        "use `dataset` digits",
     ] {
         assert!(says.contains(text), "no `{text}` in: {says}");
     }
-    let mut surroundings = nowhere();
-    surroundings.cache = Some(root.path().to_owned());
-    let error = load(&surroundings, &request(Some("mnist"), None)).expect_err("no data");
+    let mut locations = nowhere();
+    locations.cache = Some(root.path().to_owned());
+    let error = load(&locations, &request(Some("mnist"), None)).expect_err("no data");
     assert!(matches!(error, Error::Download { .. }), "{error}");
     let error = load(&nowhere(), &request(Some("mnist"), None)).expect_err("no folder");
     assert!(matches!(error, Error::NoCacheFolder { .. }), "{error}");
@@ -463,9 +462,9 @@ fn missing_data_that_were_asked_for_are_an_error_that_says_how_to_get_them() {
 fn digits_are_drawn_where_nothing_was_asked_for_and_nothing_is_there() {
     let root = folder();
     for cache in [None, Some(root.path().join("cache"))] {
-        let mut surroundings = nowhere();
-        surroundings.cache = cache;
-        let loaded = load(&surroundings, &request(None, None)).expect("digits");
+        let mut locations = nowhere();
+        locations.cache = cache;
+        let loaded = load(&locations, &request(None, None)).expect("digits");
         assert_eq!(loaded.train.name, "digits");
         assert_eq!((loaded.train.len(), loaded.test.len()), (7, 5));
         assert_eq!(loaded.notes.len(), 1);
@@ -480,10 +479,10 @@ fn digits_are_drawn_where_nothing_was_asked_for_and_nothing_is_there() {
     assert_eq!((loaded.train.len(), loaded.test.len()), (7, 5));
     assert!(loaded.notes.is_empty());
     // Data that are there but broken are not passed over.
-    let mut surroundings = nowhere();
-    surroundings.cache = Some(root.path().join("broken"));
+    let mut locations = nowhere();
+    locations.cache = Some(root.path().join("broken"));
     write_dataset(&root.path().join("broken"), 10);
-    let error = load(&surroundings, &request(None, None)).expect_err("labels");
+    let error = load(&locations, &request(None, None)).expect_err("labels");
     assert!(matches!(error, Error::Data { .. }), "{error}");
 }
 
@@ -750,9 +749,9 @@ fn only_what_is_missing_is_downloaded_and_failures_name_each_mirror() {
     write_dataset(&root.path().join("mnist"), 0);
     fs::remove_file(root.path().join("mnist/t10k-labels-idx1-ubyte")).expect("remove");
     let (mirror, requests) = serve(|_| Reply::Bytes(b"another file".to_vec()));
-    let mut surroundings = nowhere();
-    surroundings.mirrors = Some(vec![mirror.clone()]);
-    let error = load(&surroundings, &request(None, Some(root.path()))).expect_err("not the file");
+    let mut locations = nowhere();
+    locations.mirrors = Some(vec![mirror.clone()]);
+    let error = load(&locations, &request(None, Some(root.path()))).expect_err("not the file");
     assert_eq!(requests.load(Ordering::SeqCst), 1);
     let Error::Download {
         failures, dataset, ..

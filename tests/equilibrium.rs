@@ -1,4 +1,4 @@
-//! The equilibrium layer: its matrix, its limit, and its gradients, on processors.
+//! The equilibrium layer on processors: its matrix, its limit, and its gradients.
 
 use bregman::activation::{ALL, SIGMOID, TANH};
 use bregman::bilevel::equilibrium::experiment::{self, Samples, Training};
@@ -6,7 +6,8 @@ use bregman::bilevel::equilibrium::reference::{self, Weight};
 use bregman::bilevel::equilibrium::{CpuLayer, DELTA, Equilibrium, Gradient, Solver};
 use bregman::bilevel::sampler::Sampler;
 use bregman::data::spirals::Spirals;
-use bregman::nn::{Loss, Parameters};
+use bregman::kind::Loss;
+use bregman::nn::Parameters;
 use nalgebra::DVector;
 
 const TIGHT: Solver = Solver {
@@ -16,7 +17,8 @@ const TIGHT: Solver = Solver {
     max_gradient_iterations: 200,
 };
 
-/// Seven units on five inputs, four classes; V large enough that every row is normalised.
+/// Seven units on five inputs and four classes, with V times `scale`; a large V makes each row
+/// normalised.
 fn network(
     activation: &'static bregman::activation::Activation,
     scale: f64,
@@ -70,7 +72,8 @@ fn the_spectrum_is_bounded_by_construction() {
     );
 }
 
-/// One limit whatever the start, where no direction lowers E: a box-constrained quadratic program's.
+/// The limit does not depend on the start, and no other point has a lower E: it solves a quadratic
+/// program with box constraints.
 #[test]
 fn the_limit_is_the_unique_minimiser() {
     let (mut at_ends, mut units) = (0, 0);
@@ -104,8 +107,9 @@ fn the_limit_is_the_unique_minimiser() {
     );
 }
 
-/// Every gradient by central differences of the loss at the limit. At a kink, where a unit enters or
-/// leaves the range within the difference, there is no gradient; none of these samples is near one.
+/// Each gradient against central differences of the loss at the limit. There is no gradient at a
+/// kink, where a unit enters or leaves the range within the difference; none of these samples is
+/// near one.
 #[test]
 fn the_hypergradient_is_the_difference_quotient() {
     let step = 1e-6;
@@ -140,7 +144,7 @@ fn the_hypergradient_is_the_difference_quotient() {
 fn long_unrolling_tends_to_the_hypergradient() {
     let (equilibrium, parameters) = network(&TANH, 30.0);
     let (x, labels) = batch(2);
-    let gradients = |way| reference::gradients(&equilibrium, &parameters, &x, &labels, way).1;
+    let gradients = |method| reference::gradients(&equilibrium, &parameters, &x, &labels, method).1;
     let limit = gradients(Gradient::Implicit);
     let distance = |layers| {
         let found = gradients(Gradient::Unrolled(layers));
@@ -155,27 +159,27 @@ fn long_unrolling_tends_to_the_hypergradient() {
     assert!(distances[5] < 1e-6, "{distances:?}");
 }
 
-/// In f32 on all cores: the reference's loss and gradients, by either way, and its W.
+/// The f32 layer has the reference's loss and gradients, by either method.
 #[test]
 fn processors_agree_with_the_reference() {
     for activation in [&TANH, &SIGMOID] {
         let (mut equilibrium, parameters) = network(activation, 30.0);
         let (x, labels) = batch(4);
         let narrow = |values: &[f64]| -> Vec<f32> { values.iter().map(|&v| v as f32).collect() };
-        for way in [
+        for method in [
             Gradient::Implicit,
             Gradient::Unrolled(1),
             Gradient::Unrolled(30),
         ] {
             let (loss, expected) =
-                reference::gradients(&equilibrium, &parameters, &x, &labels, way);
+                reference::gradients(&equilibrium, &parameters, &x, &labels, method);
             equilibrium.solver.tolerance = 1e-6;
-            let mut layer = CpuLayer::new(&equilibrium, parameters.map(|p| p as f32), way);
+            let mut layer = CpuLayer::new(&equilibrium, parameters.map(|p| p as f32), method);
             let layer = layer.as_mut().expect("parameters that fit");
             let found = layer.forward(&narrow(&x), &labels);
             assert!(
                 (found.loss - loss).abs() < 1e-5,
-                "{way:?}: {} and {loss}",
+                "{method:?}: {} and {loss}",
                 found.loss
             );
             let gradient = layer.backward(&narrow(&x));
@@ -184,12 +188,12 @@ fn processors_agree_with_the_reference() {
                     let distance = (f64::from(*found) - expected).abs();
                     assert!(
                         distance < 2e-5,
-                        "{way:?}, tensor {t}: {found} and {expected}"
+                        "{method:?}, tensor {t}: {found} and {expected}"
                     );
                 }
             }
             let report = layer.take_report();
-            if way == Gradient::Implicit {
+            if method == Gradient::Implicit {
                 assert_eq!((report.samples, report.capped), (6, 0), "{report:?}");
                 assert!(
                     report.residuals <= 6e-6 && report.gradients == 1,
@@ -201,7 +205,8 @@ fn processors_agree_with_the_reference() {
     }
 }
 
-/// However sure the network is of a sample, down to gradients whose squares f32 cannot tell from 0.
+/// Gradients are finite however sure the network is of a sample, down to gradients whose squares
+/// are 0 in f32.
 #[test]
 fn gradients_of_sure_samples_are_finite() {
     let (mut equilibrium, parameters) = network(&TANH, 30.0);
@@ -211,7 +216,7 @@ fn gradients_of_sure_samples_are_finite() {
     for step in 0..800 {
         let margin = 20.0 + 0.1 * step as f32;
         let mut parameters = parameters.map(|p| p as f32);
-        // Class 0 wins by so much, more or less, whatever x is.
+        // Class 0 wins by about this margin for each x.
         parameters.head.weight.iter_mut().for_each(|w| *w *= 0.1);
         parameters.head.bias = vec![margin, 0.0, 0.0, 0.0];
         let mut layer = CpuLayer::new(&equilibrium, parameters, Gradient::Implicit);
@@ -223,15 +228,15 @@ fn gradients_of_sure_samples_are_finite() {
     }
 }
 
-/// What is kept for the backward pass: the limit and who is inside, however long it took; or every
-/// layer.
+/// The limit keeps its z and its mask for the backward pass, for any number of iterations; unrolled
+/// layers keep each z.
 #[test]
 fn memory_of_the_limit_does_not_depend_on_the_iterations() {
-    let kept = |way, max_iterations| {
+    let kept = |method, max_iterations| {
         let (mut equilibrium, parameters) = network(&TANH, 1.0);
         equilibrium.solver.tolerance = 0.0;
         equilibrium.solver.max_iterations = max_iterations;
-        let layer = CpuLayer::new(&equilibrium, parameters.map(|p| p as f32), way);
+        let layer = CpuLayer::new(&equilibrium, parameters.map(|p| p as f32), method);
         let mut layer = layer.expect("parameters that fit");
         layer.forward(&[0.5; 6 * 5], &[0; 6]);
         assert_eq!(
@@ -250,8 +255,8 @@ fn memory_of_the_limit_does_not_depend_on_the_iterations() {
     }
 }
 
-/// Problem 2.2 and its limit start at the same parameters and take the same samples in the same order,
-/// so that 1,000 layers learn what the limit learns; and h_L is as far from it as L says.
+/// Problem 2.2 and its limit start at the same parameters and take the same samples in the same
+/// order, so 1,000 layers learn the same as the limit; and the distance of h_L from h falls with L.
 #[test]
 fn many_layers_learn_what_the_limit_learns() {
     let solver = Solver {
@@ -272,8 +277,8 @@ fn many_layers_learn_what_the_limit_learns() {
         learning_rate: 0.3,
         seed: 4,
     };
-    let [deep, limit] = [Gradient::Unrolled(1_000), Gradient::Implicit].map(|way| {
-        let trained = experiment::train(&equilibrium, solver, [&train, &test], training, way);
+    let [deep, limit] = [Gradient::Unrolled(1_000), Gradient::Implicit].map(|method| {
+        let trained = experiment::train(&equilibrium, solver, [&train, &test], training, method);
         trained.expect("parameters that fit")
     });
     let pairs = deep.1.tensors().flatten().zip(limit.1.tensors().flatten());
@@ -300,7 +305,7 @@ fn many_layers_learn_what_the_limit_learns() {
     assert!(distances[0] > 0.01 && distances[5] < 1e-5, "{distances:?}");
 }
 
-/// A cap is a cap, and is reported; tensors that do not fit are refused.
+/// The cap on iterations holds and is reported; tensors that do not fit are refused.
 #[test]
 fn caps_and_shapes() {
     let (mut equilibrium, parameters) = network(&TANH, 1.0);

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use bregman::activation::{self, Activation};
 use bregman::cpu::CpuExecutor;
+use bregman::data::{Split, Splits};
 use bregman::error::Error;
-use bregman::executor::{BatchMetrics, Executor, Sgd, Split, Splits};
+use bregman::executor::{BatchMetrics, Executor, Sgd};
 use bregman::kernels::Isa;
-use bregman::nn::{Form, LayerKind, Loss, Model, Parameters};
+use bregman::kind::{Form, LayerKind, Loss};
+use bregman::nn::{Model, Parameters};
 use bregman::reference::Reference;
 use bregman::rng;
 use bregman::selftest::networks::{
@@ -314,7 +316,7 @@ fn counts_of_zero_are_refused() {
     };
     for error in [new(vec![], 8), new(initial(model, 1), 0)] {
         assert!(
-            matches!(error, Some(Error::InvalidOption { .. })),
+            matches!(error, Some(Error::InvalidValue { .. })),
             "{error:?}"
         );
     }

@@ -10,9 +10,10 @@ use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use bregman::checkpoint::{self, Run, State};
+use bregman::checkpoint::{self, Run};
 use bregman::data::{Part, cifar10, idx};
-use bregman::settings;
+use bregman::files::safetensors::State;
+use bregman::files::settings;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
@@ -366,7 +367,8 @@ fn the_largest_header_takes_a_few_times_its_size() {
 #[ignore = "writes to tests/corpus"]
 fn write_the_corpus() {
     use bregman::activation::TANH;
-    use bregman::nn::{Form, Init, LayerKind, Loss, Model};
+    use bregman::kind::{Form, Init, LayerKind, Loss};
+    use bregman::nn::Model;
     use bregman::train::{EpochMetrics, Position, Sums};
     use std::io::Write;
 

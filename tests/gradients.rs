@@ -2,8 +2,9 @@
 //! forms compared with each other, and its standard layer with its Euclidean one where they agree.
 
 use bregman::activation::{self, Activation};
+use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::nn::cnn::{BlockSpec, Cnn, Dropout};
-use bregman::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
+use bregman::nn::{Model, Parameters};
 use bregman::reference::cnn::dropout_factors;
 use bregman::reference::{Trace, forward_with, gradients_with, loss_and_gradient};
 use bregman::rng::{Purpose, Stream};
@@ -147,7 +148,7 @@ impl Case {
     fn loss(&self, parameters: &Parameters<f64>) -> f64 {
         let factors = self.factors.as_deref();
         let logits = forward_with(&self.model, parameters, &self.x, factors).logits;
-        loss_and_gradient(&self.model, &logits, &self.labels).loss
+        loss_and_gradient(self.model.loss, &logits, &self.labels).loss
     }
 
     /// No z and no u is near an end of the clamp. Nor is then a of sin near ±π/2, where z is ±1.

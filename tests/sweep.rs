@@ -7,7 +7,7 @@ use bregman::activation::{self, ARCTAN};
 use bregman::data::spirals::Spirals;
 use bregman::error::Error;
 use bregman::kernels::Isa;
-use bregman::nn::{Form, Init, LayerKind, Loss};
+use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::selftest::checks::Checks;
 use bregman::selftest::sweeps;
 use bregman::sweep::cpu::{self, Layout};
@@ -229,18 +229,18 @@ fn refuses_what_cannot_be_trained() {
     };
     type Change = fn(&mut Sweep);
     let changes: [(&str, Change); 5] = [
-        ("--runs", |s| s.runs.clear()),
-        ("--epochs", |s| s.epochs = 0),
-        ("--batch-size", |s| s.batch_size = 0),
-        ("--record-every", |s| s.record_every = 0),
-        ("--lr", |s| s.runs[1].learning_rate = f32::NAN),
+        ("runs", |s| s.runs.clear()),
+        ("epochs", |s| s.epochs = 0),
+        ("batch_size", |s| s.batch_size = 0),
+        ("record_every", |s| s.record_every = 0),
+        ("learning_rate", |s| s.runs[1].learning_rate = f32::NAN),
     ];
-    for (option, change) in changes {
+    for (field, change) in changes {
         let mut bad = good.clone();
         change(&mut bad);
         match fails(&bad, &data) {
-            Error::InvalidOption { option: found, .. } => assert_eq!(found, option),
-            other => panic!("{option}: {other}"),
+            Error::InvalidValue { field: found, .. } => assert_eq!(found, field),
+            other => panic!("{field}: {other}"),
         }
     }
     let mut wide = good.clone();

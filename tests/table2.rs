@@ -1,6 +1,9 @@
-//! `table2` as it is ended and started again.
+//! `bregman table2`, stopped and started again.
 
 #![cfg(unix)]
+
+#[path = "common/program.rs"]
+mod program;
 
 use std::fs;
 use std::path::Path;
@@ -9,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use bregman::checkpoint::Run;
 use bregman::data::cifar10;
+use program::{signal, stderr};
 use serde_json::Value;
 
-/// Files as CIFAR-10's, of a few images, each class of its own brightness.
+/// Files in CIFAR-10's format with a few images; the classes differ in brightness.
 fn write_data(folder: &Path) {
     for (f, name) in cifar10::FILES.into_iter().enumerate() {
         let record = |i: usize| {
@@ -25,17 +29,13 @@ fn write_data(folder: &Path) {
 }
 
 fn command(data: &Path, out: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_table2"));
     let run = "--row cifar10-cnn --layer bregman --runs 2 --epochs 10 --device cpu";
-    command.args(run.split_whitespace()).stdin(Stdio::null());
+    let mut command = program::command("bregman table2", run);
     command
         .arg("--data-dir")
         .arg(data)
         .arg("--out-dir")
         .arg(out);
-    for variable in ["BREGMAN_DATA_DIR", "RUST_LOG"] {
-        command.env_remove(variable);
-    }
     command
 }
 
@@ -46,23 +46,23 @@ fn accuracies(out: &Path) -> [Value; 2] {
     ["accuracies", "test_accuracy_by_epoch"].map(|key| cells[0][key].clone())
 }
 
-/// The lines that tell of epochs, without the seconds.
+/// The lines about epochs, without the seconds.
 fn epochs_of(said: &str) -> Vec<String> {
     let lines = said.lines().filter(|line| line.contains(": train loss "));
     let timeless = lines.filter_map(|line| Some(line.rsplit_once(", ")?.0.to_owned()));
     timeless.collect()
 }
 
-/// Killed in the middle of a cell, started again, asked to stop and started again: the accuracies of
-/// a cell that nobody disturbed, and no epoch twice.
+/// A cell that is killed, started again, stopped and started again has the accuracies of one that was
+/// not interrupted, and trains no epoch twice.
 #[test]
 fn a_cell_goes_on_where_it_was() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = program::folder();
     let [data, whole, parts] = ["data", "whole", "parts"].map(|name| folder.path().join(name));
     fs::create_dir(&data).expect("a folder");
     write_data(&data);
     let output = command(&data, &whole).output().expect("it starts");
-    let said = String::from_utf8_lossy(&output.stderr);
+    let said = stderr(&output);
     assert!(output.status.success(), "{said}");
     let undisturbed = epochs_of(&said);
     assert_eq!(undisturbed.len(), 10);
@@ -70,8 +70,8 @@ fn a_cell_goes_on_where_it_was() {
     let checkpoint = parts.join("cifar10-cnn-bregman.safetensors");
     let epochs = || Run::load(&checkpoint).map_or(0, |run| run.position.epochs.len());
     let mut last = 0;
-    // After each the file has more epochs than before, and not yet all.
-    for (signal, until, code) in [
+    // After each signal the file has more epochs than before, and not yet all.
+    for (name, until, code) in [
         ("KILL", 2, None),
         ("TERM", 4, Some(130)),
         ("INT", 6, Some(130)),
@@ -89,12 +89,9 @@ fn a_cell_goes_on_where_it_was() {
             );
             std::thread::sleep(Duration::from_millis(2));
         }
-        let kill = Command::new("sh")
-            .args(["-c", &format!("kill -{signal} {}", child.id())])
-            .status();
-        assert!(kill.expect("sh").success());
+        signal(child.id(), name);
         let output = child.wait_with_output().expect("it ends");
-        let said = String::from_utf8_lossy(&output.stderr);
+        let said = stderr(&output);
         assert_eq!(output.status.code(), code, "{said}");
         if last > 0 {
             let going_on = format!("going on after epoch {last} and ");
@@ -112,7 +109,7 @@ fn a_cell_goes_on_where_it_was() {
         assert!((until..10).contains(&last), "{last} epochs are saved");
     }
     let output = command(&data, &parts).output().expect("it starts");
-    let said = String::from_utf8_lossy(&output.stderr);
+    let said = stderr(&output);
     assert!(output.status.success(), "{said}");
     assert!(
         said.contains(&format!("going on after epoch {last} and ")),

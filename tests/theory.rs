@@ -1,10 +1,11 @@
-//! The theory's own properties, of the reference in f64; `tests/gpu/theory.rs` asks the same of the
-//! adapter.
+//! Properties that the theory proves, checked on the reference in f64; `tests/gpu/theory.rs` checks
+//! them on the adapter.
 
 #[path = "common/theory.rs"]
 mod theory;
 
-use bregman::nn::{Form, LayerKind, Loss, Model, Parameters};
+use bregman::kind::{Form, LayerKind, Loss};
+use bregman::nn::{Model, Parameters};
 use bregman::reference;
 
 fn states(tied: &theory::Tied, layers: usize) -> Vec<Vec<f64>> {

@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::ops::Range;
 
+use bregman::data::Split;
 use bregman::error::{Error, Result};
-use bregman::executor::{BatchMetrics, Executor, Split};
+use bregman::executor::{BatchMetrics, Executor};
 use bregman::nn::Parameters;
 use bregman::rng::sample_order;
 use bregman::train::{

@@ -6,4 +6,4 @@ cd "$(dirname "$0")/../.."
 # Minutes at the first time; the report says so where burn is missing.
 cargo build --release --features burn-wgpu --bin burn_wgpu \
     --manifest-path benches/peers/rust/Cargo.toml || true
-exec cargo run --release --bin gpu_report -- "$@"
+exec cargo run --release --bin bregman -- bench "$@"

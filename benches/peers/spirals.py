@@ -1,7 +1,7 @@
 """Steps a second of the two spirals' network in PyTorch and JAX, beside ours: 3 layers of 2 neurons,
 arctan, a linear head of one output, mean squared error, plain SGD, batches of 10, the dual form.
 
-    cargo build --release --bin two_spirals
+    cargo build --release --bin bregman
     python benches/peers/spirals.py [--seconds 5] [--runs 180]
 
 Needs torch (the CPU build will do) and jax. Each rate is the best of three; every step does all of
@@ -135,8 +135,8 @@ def jax_scan(x, y, rng, runs=None):
 
 def ours(options):
     with tempfile.TemporaryDirectory() as folder:
-        program = Path(__file__).parents[2] / "target/release/two_spirals"
-        command = [program, "--device", "cpu", "--out-dir", folder, *options.split()]
+        program = Path(__file__).parents[2] / "target/release/bregman"
+        command = [program, "spirals", "--device", "cpu", "--out-dir", folder, *options.split()]
         subprocess.run(command, check=True, capture_output=True)
         rows = json.loads((Path(folder) / "results.json").read_text())
         return rows[-1]["steps_per_second"]

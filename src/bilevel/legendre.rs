@@ -1,10 +1,10 @@
-//! Sec. 4: Legendre functions Φ and the distances that they measure.
+//! Sec. 4: Legendre functions Φ and their Bregman distances.
 
 use nalgebra::DVector;
 
 use crate::activation::Activation;
 
-/// A geometry on ℝᵈ: Φ(z) = Σᵢ φ(zᵢ), strongly convex with modulus σ.
+/// A geometry on ℝᵈ by Φ(z) = Σᵢ φ(zᵢ), which is strongly convex with modulus σ.
 #[derive(Clone, Copy, Debug)]
 pub enum Geometry {
     /// φ = ½t², whose distance is ½‖u − v‖² (Sec. 3).
@@ -22,7 +22,7 @@ impl Geometry {
         }
     }
 
-    /// φ(t), ∞ outside its domain.
+    /// φ(t), which is ∞ outside its domain.
     pub fn phi(self, t: f64) -> f64 {
         let [low, high] = self.domain();
         match self {
@@ -50,7 +50,7 @@ impl Geometry {
     }
 
     /// Eq. 12: D_Φ(u, v) = Φ(u) − Φ(v) − ⟨∇Φ(v), u − v⟩ ≥ ½σ‖u − v‖², for u in the domain and v in
-    /// its interior. Exact but for rounding: a few ε·(|Φ(u)| + |Φ(v)| + |⟨∇Φ(v), u − v⟩|).
+    /// its interior. The rounding error is a few ε·(|Φ(u)| + |Φ(v)| + |⟨∇Φ(v), u − v⟩|).
     pub fn distance(self, u: &DVector<f64>, v: &DVector<f64>) -> f64 {
         let pairs = u.iter().zip(v);
         match self {

@@ -1,9 +1,10 @@
-//! L → ∞ in the letter of Problem 2.1: what a tied Bregman layer without input converges to.
+//! L → ∞ in Problem 2.1 taken literally: the limit of tied Bregman layers, whose input is z⁽⁰⁾
+//! alone.
 //!
-//! An interior fixed point of z ↦ ρ(ρ⁻¹(z) + Wz + b) solves Wz + b = 0, in which x does not occur:
-//! h(x) depends on x only through the basin that x starts in, one basin where W is negative
-//! definite, and the basins of vertices of the range where it is not. Either way dh/dx, and with it
-//! every gradient that reaches layers below, is zero almost everywhere.
+//! An interior fixed point of z ↦ ρ(ρ⁻¹(z) + Wz + b) solves Wz + b = 0, in which x does not occur.
+//! So h(x) depends on x only through the basin of attraction that holds x. If W is negative
+//! definite, there is one basin; if it is not, vertices of the range have basins. In both cases
+//! dh/dx, and with it each gradient that reaches layers below, is zero almost everywhere.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -21,7 +22,8 @@ pub struct Tied {
 }
 
 impl Tied {
-    /// z⁽⁰⁾ = x, z⁽¹⁾, … in dual coordinates (a ← a + Wρ(a) + b, a kept to what ∇Φ can be), endless.
+    /// z⁽⁰⁾ = x, z⁽¹⁾, … without end, computed in dual coordinates: a ← a + Wρ(a) + b, with a
+    /// clamped to the range of ∇Φ.
     pub fn layers(&self, x: &DVector<f64>) -> impl Iterator<Item = DVector<f64>> + use<'_> {
         let Activation { rho, rho_inv, .. } = *self.activation;
         let ends = self.activation.range.map(rho_inv);
@@ -33,7 +35,7 @@ impl Tied {
         })
     }
 
-    /// h(x) as far as `layers` layers go.
+    /// z after `layers` layers, which tends to h(x).
     pub fn limit(&self, x: &DVector<f64>, layers: usize) -> DVector<f64> {
         let mut z = x.clone();
         for next in self.layers(x).take(layers + 1) {

@@ -1,12 +1,12 @@
-//! Definition 2.1 and the two majorants of Sections 3 and 4, with the layers that they become.
+//! Definition 2.1 and the two majorants of Sections 3 and 4, with their layers.
 
 use nalgebra::{DMatrix, DVector};
 
 use super::Geometry;
 
-/// The smooth part of the lower-level problem, f(z) = ½⟨z, Hz⟩ + ⟨d, z⟩ with H symmetric: what one
-/// tied, symmetric layer minimises. With layers that differ, or with H not symmetric, there is no
-/// common f, and neither Definition 2.1 nor Theorem 5.1 speaks of them.
+/// The smooth part of the lower-level problem, f(z) = ½⟨z, Hz⟩ + ⟨d, z⟩ with H symmetric, which
+/// tied, symmetric layers minimise. If layers differ, or if H is not symmetric, there is no common
+/// f, and neither Definition 2.1 nor Theorem 5.1 applies.
 #[derive(Clone, Debug)]
 pub struct Smooth {
     /// H, (d, d).
@@ -27,8 +27,8 @@ impl Smooth {
     }
 }
 
-/// Eq. 6: Q(z; v) = ½⟨z, Az⟩ + ⟨v, Cz⟩ + ⟨d, z⟩ − ½⟨v, Cv⟩ with A symmetric, the quadratic majorant
-/// of [`Self::tangent`] wherever C is negative semidefinite.
+/// Eq. 6: Q(z; v) = ½⟨z, Az⟩ + ⟨v, Cz⟩ + ⟨d, z⟩ − ½⟨v, Cv⟩ with A symmetric. Q is a majorant of
+/// [`Self::tangent`] if C is negative semidefinite.
 #[derive(Clone, Debug)]
 pub struct Quadratic {
     /// A, (d, d), symmetric.
@@ -40,8 +40,8 @@ pub struct Quadratic {
 }
 
 impl Quadratic {
-    /// The one f that Q is tangent to at every v: Q(v; v) = f(v) and ∇₁Q(v; v) = ∇f(v) leave
-    /// H = A + C, for symmetric C.
+    /// The f that Q is tangent to at each v: for symmetric C, Q(v; v) = f(v) and ∇₁Q(v; v) = ∇f(v)
+    /// give H = A + C.
     pub fn tangent(&self) -> Smooth {
         Smooth {
             hessian: &self.a + &self.c,
@@ -60,8 +60,8 @@ impl Quadratic {
         (&self.a + &self.c).tr_mul(v) + &self.d
     }
 
-    /// λ_max(A), which bounds τ: at most ‖A‖₂, and less where A's largest eigenvalue in magnitude is
-    /// negative.
+    /// λ_max(A), which bounds τ. It is at most ‖A‖₂, and less if the eigenvalue of A with the
+    /// largest magnitude is negative.
     pub fn curvature(&self) -> f64 {
         self.a.symmetric_eigenvalues().max()
     }
@@ -87,15 +87,16 @@ impl Majorant {
             + self.geometry.distance(z, v) / self.tau
     }
 
-    /// The largest τ for which F(·; v) lies above Q(·; v), and so above f, at every v: σ/λ_max(A).
+    /// The largest τ for which F(·; v) is at least Q(·; v), and so at least f, at each v:
+    /// σ/λ_max(A).
     ///
-    /// F − Q = τ⁻¹ D(z, v) − ½⟨z − v, A(z − v)⟩ ≥ ½(σ/τ − λ_max(A))‖z − v‖². Prop. 4.1 asks for
-    /// τ ≤ σ/‖A‖₂, which is enough; Prop. 3.1 promises τ < 2/‖A‖₂, which is not.
+    /// F − Q = τ⁻¹ D(z, v) − ½⟨z − v, A(z − v)⟩ ≥ ½(σ/τ − λ_max(A))‖z − v‖². Prop. 4.1
+    /// requires τ ≤ σ/‖A‖₂, which is sufficient; Prop. 3.1 requires τ < 2/‖A‖₂, which is not.
     pub fn largest_tau(&self) -> f64 {
         self.geometry.sigma() / self.quadratic.curvature().max(0.0)
     }
 
-    /// The layer that minimises F(·; v) + g: eqs. 10 and 17.
+    /// The layer whose output minimises F(·; v) + g (eqs. 10 and 17).
     pub fn layer(&self) -> Layer {
         let scaled = (&self.quadratic.a + &self.quadratic.c).transpose() * -self.tau;
         let weight = match self.geometry {
@@ -110,9 +111,9 @@ impl Majorant {
     }
 }
 
-/// What the minimisation of a majorant is made of, but for its last step, a proximity operator:
-/// eq. 10, z′ = prox_{τg}(Wz + b) with W = I − τ(A + C)ᵀ, and eq. 17,
-/// z′ = prox^Φ_{τg}(∇Φ(z) + Wz + b) with W = −τ(A + C)ᵀ; b = −τd in both.
+/// The affine part of the minimisation of a majorant. Its last step is a proximity operator: in
+/// eq. 10, z′ = prox_{τg}(Wz + b) with W = I − τ(A + C)ᵀ; in eq. 17,
+/// z′ = prox^Φ_{τg}(∇Φ(z) + Wz + b) with W = −τ(A + C)ᵀ. In both b = −τd.
 #[derive(Clone, Debug)]
 pub struct Layer {
     /// Euclidean or Bregman.
@@ -124,8 +125,8 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// What the proximity operator is applied to. The dual variable ∇Φ(z) is `dual`: a caller that
-    /// carries it from layer to layer never needs ρ⁻¹ of a z that has rounded to its range's end.
+    /// The argument of the proximity operator, where `dual` is ∇Φ(z). A caller that carries `dual`
+    /// from layer to layer does not need ρ⁻¹ of a z that was rounded to an end of the range.
     pub fn pre_activation(&self, z: &DVector<f64>, dual: &DVector<f64>) -> DVector<f64> {
         let affine = &self.weight * z + &self.bias;
         match self.geometry {
@@ -135,25 +136,24 @@ impl Layer {
     }
 }
 
-/// How far a function is from the three bullets of Definition 2.1, on a sample.
+/// The largest violations of the three bullets of Definition 2.1 on a sample.
 ///
-/// The third bullet is printed as F(z; zᵢ) = f(z) + …; what is meant, and checked, is
-/// F(z; zᵢ) ≥ f(z).
+/// The third bullet is printed as F(z; zᵢ) = f(z) + …; it means F(z; zᵢ) ≥ f(z), which is checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Definition {
-    /// Pairs (z, v) looked at.
+    /// The number of pairs (z, v).
     pub samples: usize,
-    /// The largest |F(v; v) − f(v)|, as a part of 1 + |f(v)|.
+    /// The largest |F(v; v) − f(v)|, relative to 1 + |f(v)|.
     pub touching: f64,
-    /// The largest rise of F(·; v) over the chord's midpoint, as a part of 1 + |F|: F(·; v) is to be
-    /// convex, so that it can be minimised.
+    /// The largest excess of F(·; v) over the midpoint of a chord, relative to 1 + |F|. F(·; v)
+    /// must be convex, so that it can be minimised.
     pub convexity: f64,
-    /// The largest f(z) − F(z; v), as a part of 1 + |f(z)|.
+    /// The largest f(z) − F(z; v), relative to 1 + |f(z)|.
     pub majorization: f64,
 }
 
 impl Definition {
-    /// Checks F = `majorant` of f on all pairs of `points`.
+    /// Checks whether F = `majorant` is a majorant of f, on all pairs of `points`.
     pub fn check(
         f: impl Fn(&DVector<f64>) -> f64,
         majorant: impl Fn(&DVector<f64>, &DVector<f64>) -> f64,

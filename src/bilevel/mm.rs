@@ -1,4 +1,4 @@
-//! Eq. 3: the majorization-minimization algorithm, and what each of its steps can prove.
+//! Eq. 3: the majorization-minimization algorithm, with a certificate of each of its steps.
 
 use nalgebra::DVector;
 
@@ -12,7 +12,7 @@ pub struct Problem {
     pub smooth: Smooth,
     /// gᵢ.
     pub potential: Potential,
-    /// What g is multiplied with: 1/τ where τg is to be a given potential.
+    /// The factor of g; 1/τ makes τg the potential itself.
     pub scale: f64,
 }
 
@@ -23,7 +23,8 @@ impl Problem {
         self.smooth.value(z) + self.scale * g
     }
 
-    /// ‖z − prox_g(z − ∇f(z))‖, 0 exactly where z is critical for f + g, whatever the algorithm.
+    /// ‖z − prox_g(z − ∇f(z))‖, which is 0 exactly where z is critical for f + g. It does not
+    /// depend on the algorithm.
     pub fn residual(&self, z: &DVector<f64>) -> f64 {
         let step = z - self.smooth.gradient(z);
         let proxed = step.map(|v| prox(Geometry::Euclidean, self.potential, self.scale, v));
@@ -31,14 +32,14 @@ impl Problem {
     }
 }
 
-/// What a step of the algorithm did.
+/// The certificate of a step of the algorithm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Certificate {
     /// The step l, from 1.
     pub step: usize,
     /// f + g at z⁽ˡ⁾.
     pub objective: f64,
-    /// By how much f + g fell; a majorant never lets it rise.
+    /// The decrease of f + g, which is never negative with a majorant.
     pub decrease: f64,
     /// ‖z⁽ˡ⁾ − z⁽ˡ⁻¹⁾‖.
     pub moved: f64,
@@ -46,13 +47,13 @@ pub struct Certificate {
     pub residual: f64,
 }
 
-/// z⁽ˡ⁺¹⁾ = argmin_z F(z; z⁽ˡ⁾) + g(z), one at a time; endless.
+/// The iteration z⁽ˡ⁺¹⁾ = argmin_z F(z; z⁽ˡ⁾) + g(z), without end.
 pub struct Minimization<'a> {
     problem: &'a Problem,
     layer: Layer,
     /// The proximity operator of τg in the layer's geometry.
     prox: Prox,
-    /// Whether g only keeps z in the range, so that what ρ was applied to is ∇Φ(z′) itself.
+    /// Whether g only restricts z to the range, so that the argument of ρ is ∇Φ(z′) itself.
     carries: bool,
     z: DVector<f64>,
     /// ∇Φ(z).
@@ -63,7 +64,7 @@ pub struct Minimization<'a> {
 
 impl<'a> Minimization<'a> {
     /// Starts at z⁽⁰⁾ = `start`, in the interior of the domain of Φ. The proximity operator is
-    /// [`closed_form`] where there is one, else [`prox()`].
+    /// [`closed_form`] if there is one, else [`prox()`].
     pub fn new(problem: &'a Problem, majorant: &Majorant, start: DVector<f64>) -> Self {
         let geometry = majorant.geometry;
         let tau = majorant.tau * problem.scale;
@@ -84,7 +85,7 @@ impl<'a> Minimization<'a> {
         }
     }
 
-    /// z⁽ˡ⁾ as it stands.
+    /// The current z⁽ˡ⁾.
     pub fn point(&self) -> &DVector<f64> {
         &self.z
     }
@@ -98,7 +99,7 @@ impl Iterator for Minimization<'_> {
         let z = pre_activation.map(&self.prox);
         self.dual = match self.layer.geometry {
             Geometry::Bregman(activation) if self.carries => {
-                // ∇Φ is finite at the ends of the sine's range: past them, a is forgotten.
+                // ∇Φ is finite at the ends of the sine's range, so a is clamped there.
                 let [low, high] = activation.range.map(activation.rho_inv);
                 pre_activation.map(|a| a.clamp(low, high))
             }

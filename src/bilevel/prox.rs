@@ -1,4 +1,4 @@
-//! Proximity operators in one dimension: closed forms, and the solver that they are checked with.
+//! Proximity operators in one dimension: closed forms, and a solver to check them.
 
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
 
@@ -15,14 +15,14 @@ pub enum Potential {
     /// φ(t) − t²/2, whose Euclidean proximity operator is the activation (Sec. 3); convex, since
     /// σ ≥ 1 in every row of Table 1.
     OfActivation(&'static Activation),
-    /// A formula of its own.
+    /// A formula that does not come from Table 1.
     Formula(&'static Formula),
 }
 
-/// A potential that is written out, with its derivative, and owes nothing to Table 1.
+/// A potential with its derivative and its proximity operator, written out independently of Table 1.
 #[derive(Debug)]
 pub struct Formula {
-    /// What it is, in the paper's words.
+    /// Its name in the paper.
     pub name: &'static str,
     /// dom g, closed.
     pub domain: [f64; 2],
@@ -30,7 +30,7 @@ pub struct Formula {
     pub value: fn(f64) -> f64,
     /// g′(t) within the domain.
     pub slope: fn(f64) -> f64,
-    /// Its Euclidean proximity operator, of g itself (τ = 1).
+    /// The Euclidean proximity operator of g (τ = 1).
     pub prox: fn(f64) -> f64,
 }
 
@@ -54,7 +54,8 @@ pub static EXAMPLE_3_2: Formula = Formula {
 };
 
 /// g(t) = √(1 − t²) + t asin t − t²/2 on [−1, 1]: its Euclidean proximity operator is the sine,
-/// clamped to ±π/2, since g′ stays finite at ±1. The plain sine falls, and so is none.
+/// clamped to ±π/2, since g′ stays finite at ±1. The plain sine is not monotone, and so no proximity
+/// operator.
 pub static CLAMPED_SINE: Formula = Formula {
     name: "clamped sine",
     domain: [-1.0, 1.0],
@@ -73,7 +74,7 @@ impl Potential {
         }
     }
 
-    /// g(t), ∞ outside its domain.
+    /// g(t), which is ∞ outside its domain.
     pub fn value(self, t: f64) -> f64 {
         let [low, high] = self.domain();
         match self {
@@ -94,9 +95,9 @@ impl Potential {
     }
 }
 
-/// The closed form of prox^φ_{τg}, where there is one: the activation, where g is the indicator of
-/// its range and φ its own (Prop. 4.2), or φ = ½t² and τg = φ − ½t² (Sec. 3); that of a formula; the
-/// projection.
+/// The closed form of prox^φ_{τg}, if there is one. It is the activation if g is the indicator of
+/// its range and φ is its own (Prop. 4.2), or if φ = ½t² and τg is the activation's φ − ½t² (Sec.
+/// 3); the operator of a formula; or the projection.
 pub fn closed_form(geometry: Geometry, potential: Potential, tau: f64) -> Option<Prox> {
     match (geometry, potential) {
         (Geometry::Bregman(activation), Potential::Indicator(interval))
@@ -121,8 +122,8 @@ pub fn closed_form(geometry: Geometry, potential: Potential, tau: f64) -> Option
 pub type Prox = Box<dyn Fn(f64) -> f64>;
 
 /// prox^φ_{τg}(v) = argmin_u τg(u) + φ(u) − uv (Van Nguyen), which for φ = ½t² is the Euclidean
-/// prox_{τg}(v) = argmin_u τg(u) + ½(u − v)², found by [`solve_increasing`] on the derivative; to a
-/// few ULP of the derivative over its slope, which is at least σ.
+/// prox_{τg}(v) = argmin_u τg(u) + ½(u − v)². [`solve_increasing`] finds the zero of the
+/// derivative. The error is a few ULP of the derivative, divided by its slope, which is at least σ.
 pub fn prox(geometry: Geometry, potential: Potential, tau: f64, v: f64) -> f64 {
     let [[low, high], [least, most]] = [geometry.domain(), potential.domain()];
     let domain = [low.max(least), high.min(most)];
@@ -130,16 +131,17 @@ pub fn prox(geometry: Geometry, potential: Potential, tau: f64, v: f64) -> f64 {
     solve_increasing(derivative, domain)
 }
 
-/// What [`prox`] minimises: τg(u) + φ(u) − uv.
+/// The function of u that [`prox`] minimises, τg(u) + φ(u) − uv.
 pub fn prox_objective(geometry: Geometry, potential: Potential, tau: f64, v: f64, u: f64) -> f64 {
     tau * potential.value(u) + geometry.phi(u) - u * v
 }
 
-/// The zero of an increasing function on an interval, or the end beyond which it would lie.
+/// The zero of an increasing function on an interval, or the end of the interval next to it.
 ///
-/// A bracket, doubled outwards while an end is infinite, is cut by the secant and by its middle in
-/// turn, so that every second cut halves it, however steep the function is at its ends; it ends
-/// where nothing is left between its two ends, or after 240 cuts at a width of 2⁻¹²⁰ of the first.
+/// An infinite end is replaced by a bracket that doubles until it holds the zero. The bracket is
+/// cut at the secant and at its middle in turn, so each second cut halves it, even if the function
+/// is steep at its ends. It ends when no number is left between the ends, or after 240 cuts, when
+/// its width is at most 2⁻¹²⁰ of the first.
 pub fn solve_increasing(f: impl Fn(f64) -> f64, [low, high]: [f64; 2]) -> f64 {
     const CUTS: usize = 240;
     let widen = |sign: f64| {

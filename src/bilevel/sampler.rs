@@ -1,18 +1,18 @@
-//! Random points, orthogonal bases and matrices of a given spectrum.
+//! Random points, orthogonal bases and matrices with a given spectrum.
 
 use nalgebra::{DMatrix, DVector};
 
 use crate::activation::Activation;
 use crate::rng::{Purpose, Stream};
 
-/// Draws samples one after the other; a function of its seed alone.
+/// A sequence of random samples that depends on its seed only.
 pub struct Sampler {
     stream: Stream,
     drawn: u64,
 }
 
 impl Sampler {
-    /// The samples of a proposition's `draw`.
+    /// The samples of the problem number `draw`.
     pub fn new(seed: u64, draw: u32) -> Self {
         Self {
             stream: Stream::new(seed, Purpose::Proposition, draw),
@@ -20,13 +20,13 @@ impl Sampler {
         }
     }
 
-    /// A number uniform on [low, high[.
+    /// A number, uniform on [low, high[.
     pub fn uniform(&mut self, low: f64, high: f64) -> f64 {
         self.drawn += 1;
         low + (high - low) * f64::from(self.stream.uniform(self.drawn - 1))
     }
 
-    /// Numbers uniform on [low, high[.
+    /// `len` numbers, uniform on [low, high[.
     pub fn vector(&mut self, len: usize, low: f64, high: f64) -> DVector<f64> {
         DVector::from_fn(len, |_, _| self.uniform(low, high))
     }
@@ -41,20 +41,20 @@ impl Sampler {
         DMatrix::from_fn(len, len, |_, _| self.uniform(-1.0, 1.0))
     }
 
-    /// Orthonormal columns.
+    /// An orthogonal matrix.
     pub fn basis(&mut self, len: usize) -> DMatrix<f64> {
         self.matrix(len).qr().q()
     }
 
-    /// A symmetric matrix with its smallest eigenvalue `low`, its largest `high`, the others between
-    /// them.
+    /// A symmetric matrix with smallest eigenvalue `low`, largest eigenvalue `high`, and the others
+    /// between them.
     pub fn symmetric(&mut self, len: usize, low: f64, high: f64) -> DMatrix<f64> {
         let basis = self.basis(len);
         let mut spectrum = self.vector(len, low, high);
         spectrum[0] = low;
         spectrum[len - 1] = high;
         let product = &basis * DMatrix::from_diagonal(&spectrum) * basis.transpose();
-        // Symmetric to the last bit, too.
+        // Symmetric to the last bit.
         0.5 * (&product + product.transpose())
     }
 }

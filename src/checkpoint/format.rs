@@ -1,23 +1,35 @@
-//! The bytes of a checkpoint.
+//! What the files of networks and of runs have in common: description, tensors, checks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-
-use super::CheckpointFault;
 use crate::activation;
-use crate::error::{Error, Result};
-use crate::nn::{Cnn, Form, LayerKind, Loss, Model, Parameters, Shape};
+use crate::error::{CheckpointFault, Error};
+use crate::files::safetensors::State;
+use crate::kind::{Form, LayerKind, Loss};
+use crate::nn::{Cnn, Model, Parameters, Shape};
+
+/// The entry of the metadata that distinguishes a run's file from a network's.
+pub(super) const VERSION_KEY: &str = "bregman_run";
+
+type FaultResult<T> = std::result::Result<T, CheckpointFault>;
 
 /// Decimal digits that give back the very number, as a float32 here and as Python's `float()`:
-/// the shortest that name it among the float64.
+/// the shortest that identify it among the float64.
 fn exact(value: f32) -> String {
     format!("{:?}", f64::from(value))
 }
 
-/// The description of a network, as the metadata has it.
-pub(super) fn description(model: &Model) -> Vec<(&'static str, String)> {
-    let mut entries = vec![
+/// The error for a fault in the file `path`; made for `map_err`.
+pub(super) fn at(path: &Path) -> impl FnOnce(CheckpointFault) -> Error {
+    let path = path.to_owned();
+    move |fault| Error::Checkpoint { path, fault }
+}
+
+/// The entries that describe a network. The one of the convolutions is empty if there are none.
+pub(super) fn description(model: &Model) -> [(&'static str, String); 9] {
+    let cnn = model.cnn.as_ref();
+    [
         ("layer", model.kind.name().to_owned()),
         ("form", model.form.name().to_owned()),
         ("activation", model.activation.name.to_owned()),
@@ -26,14 +38,15 @@ pub(super) fn description(model: &Model) -> Vec<(&'static str, String)> {
         ("clamp_high", exact(model.clamp[1])),
         ("input_low", exact(model.input_range[0])),
         ("input_high", exact(model.input_range[1])),
-    ];
-    entries.extend(model.cnn.iter().map(|cnn| ("cnn", cnn.to_json())));
-    entries
+        ("cnn", cnn.map_or_else(String::new, Cnn::to_json)),
+    ]
 }
 
-fn metadata(model: &Model, dataset: &str) -> HashMap<String, String> {
-    description(model)
-        .into_iter()
+/// The metadata that every file has: description without empty entries, data set and version.
+pub(super) fn metadata(model: &Model, dataset: &str) -> BTreeMap<String, String> {
+    let described = description(model).into_iter();
+    described
+        .filter(|(_, value)| !value.is_empty())
         .chain([
             ("dataset", dataset.to_owned()),
             ("bregman_version", env!("CARGO_PKG_VERSION").to_owned()),
@@ -42,84 +55,19 @@ fn metadata(model: &Model, dataset: &str) -> HashMap<String, String> {
         .collect()
 }
 
-/// The bytes of a file.
-pub(super) fn serialize(model: &Model, dataset: &str, parameters: &Parameters) -> Vec<u8> {
-    let tensors: Vec<(Shape, Vec<u8>)> = model
-        .tensors()
-        .into_iter()
-        .zip(parameters.tensors())
-        .map(|(shape, values)| (shape, values.iter().flat_map(|v| v.to_le_bytes()).collect()))
-        .collect();
-    let views = tensors.iter().map(|(shape, bytes)| {
-        let view = TensorView::new(Dtype::F32, shape.dims.clone(), bytes);
-        (
-            shape.name.as_str(),
-            view.expect("parameters have the shapes of their model"),
-        )
-    });
-    let file = safetensors::serialize(views, Some(metadata(model, dataset)))
-        .expect("a header of strings and shapes serializes");
-    sort_header(&file)
-}
+/// The network that the metadata and the shapes of the tensors describe, and the name of its data
+/// set. The shapes have `leading` dimensions before the network's own.
+pub(super) fn read_model(state: &State<'_>, leading: usize) -> FaultResult<(Model, String)> {
+    let kind = state.parse_by("layer", LayerKind::by_name)?;
+    let form = state.parse_by("form", Form::by_name)?;
+    let activation = state.parse_by("activation", activation::by_name)?;
+    let loss = state.parse_by("loss", Loss::by_name)?;
+    let clamp = [state.finite("clamp_low")?, state.finite("clamp_high")?];
+    let input_range = [state.finite("input_low")?, state.finite("input_high")?];
+    let dataset = state.text("dataset")?.to_owned();
+    state.text("bregman_version")?;
 
-/// The same file with its header's entries in order: the library's order of the metadata differs
-/// from run to run, and one seed must give one file.
-fn sort_header(file: &[u8]) -> Vec<u8> {
-    const LENGTH: usize = size_of::<u64>();
-    let (length, rest) = file.split_at(LENGTH);
-    let length = u64::from_le_bytes(length.try_into().expect("eight bytes"));
-    let (header, data) = rest.split_at(length as usize);
-    let sorted: BTreeMap<String, BTreeMap<String, serde_json::Value>> =
-        serde_json::from_slice(header).expect("a header just written parses");
-    let mut header = serde_json::to_vec(&sorted).expect("strings and numbers serialize");
-    header.resize(header.len().next_multiple_of(LENGTH), b' ');
-    let mut sorted = Vec::with_capacity(LENGTH + header.len() + data.len());
-    sorted.extend((header.len() as u64).to_le_bytes());
-    sorted.extend(header);
-    sorted.extend(data);
-    sorted
-}
-
-type FaultResult<T> = std::result::Result<T, CheckpointFault>;
-
-/// What a file holds: network, parameters, and the name of the data set.
-pub(super) type Contents = (Model, Parameters, String);
-
-/// Reads the bytes of a file.
-pub(super) fn deserialize(bytes: &[u8]) -> FaultResult<Contents> {
-    let malformed = |e: safetensors::SafeTensorError| CheckpointFault::Malformed {
-        reason: e.to_string(),
-    };
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(malformed)?;
-    let file = SafeTensors::deserialize(bytes).map_err(malformed)?;
-    let metadata = header.metadata().as_ref();
-    let text = |key: &str| metadata.and_then(|entries| entries.get(key).map(String::as_str));
-    if text(super::run::VERSION_KEY).is_some() {
-        return Err(CheckpointFault::Run);
-    }
-    let shape = |name: &str| file.tensor(name).ok().map(|view| view.shape().to_vec());
-    let (model, dataset) = read_model(&text, &shape)?;
-    let parameters = read_tensors(&file, &model)?;
-    check_numbers(&model, &parameters)?;
-    Ok((model, parameters, dataset))
-}
-
-/// The network that metadata and the shapes of the tensors describe, and the name of its data set.
-pub(super) fn read_model<'t>(
-    text: &dyn Fn(&str) -> Option<&'t str>,
-    shape: &dyn Fn(&str) -> Option<Vec<usize>>,
-) -> FaultResult<(Model, String)> {
-    let entries = Entries(text);
-    let kind = entries.parse("layer", LayerKind::by_name)?;
-    let form = entries.parse("form", Form::by_name)?;
-    let activation = entries.parse("activation", activation::by_name)?;
-    let loss = entries.parse("loss", Loss::by_name)?;
-    let clamp = [entries.number("clamp_low")?, entries.number("clamp_high")?];
-    let input_range = [entries.number("input_low")?, entries.number("input_high")?];
-    let dataset = entries.text("dataset")?.to_owned();
-    entries.text("bregman_version")?;
-
-    let (widths, outputs) = widths(shape)?;
+    let (widths, outputs) = widths(state, leading)?;
     let refused = |key, value: String| {
         move |e: Error| CheckpointFault::Metadata {
             key,
@@ -148,116 +96,63 @@ pub(super) fn read_model<'t>(
         });
     }
     model.clamp = clamp;
-    // There is such an entry only where there are convolutions.
-    if let Ok(json) = entries.text("cnn") {
+    // Only networks with convolutions have this entry.
+    if let Ok(json) = state.text("cnn") {
         let cnn = Cnn::from_json(json).and_then(|cnn| model.with_cnn(cnn));
         model = cnn.map_err(refused("cnn", json.to_owned()))?;
     }
     Ok((model, dataset))
 }
 
-/// The metadata's strings.
-struct Entries<'a, 't>(&'a dyn Fn(&str) -> Option<&'t str>);
-
-impl<'t> Entries<'_, 't> {
-    fn text(&self, key: &'static str) -> FaultResult<&'t str> {
-        (self.0)(key).ok_or(CheckpointFault::MissingMetadata { key })
-    }
-
-    fn parse<T>(&self, key: &'static str, parse: impl FnOnce(&str) -> Result<T>) -> FaultResult<T> {
-        let value = self.text(key)?;
-        parse(value).map_err(|e| CheckpointFault::Metadata {
-            key,
-            value: value.to_owned(),
-            reason: e.to_string(),
-        })
-    }
-
-    fn number(&self, key: &'static str) -> FaultResult<f32> {
-        let value = self.text(key)?;
-        match value.parse::<f32>() {
-            Ok(number) if number.is_finite() => Ok(number),
-            _ => Err(CheckpointFault::Metadata {
-                key,
-                value: value.to_owned(),
-                reason: "a finite number is needed".to_owned(),
-            }),
-        }
-    }
-}
-
 /// The input width, the hidden layers' widths, and the number of outputs, from the weights' shapes.
-fn widths(shape: &dyn Fn(&str) -> Option<Vec<usize>>) -> FaultResult<(Vec<usize>, usize)> {
-    let matrix = |tensor: String| match shape(&tensor) {
-        None => Err(CheckpointFault::MissingTensor {
-            tensor,
-            expected: "a matrix (out, in)".to_owned(),
-        }),
-        Some(dims) => match dims[..] {
-            [outputs, inputs] if outputs > 0 && inputs > 0 => Ok([outputs, inputs]),
-            _ => Err(CheckpointFault::NotAMatrix {
-                tensor,
-                found: dims,
-            }),
-        },
-    };
-    let [first, inputs] = matrix("layers.0.weight".to_owned())?;
+fn widths(state: &State<'_>, leading: usize) -> FaultResult<(Vec<usize>, usize)> {
+    let [first, inputs] = state.matrix("layers.0.weight", leading)?;
     let mut widths = vec![inputs, first];
     loop {
         let tensor = format!("layers.{}.weight", widths.len() - 1);
-        if shape(&tensor).is_none() {
+        if !state.arrays.contains_key(&tensor) {
             break;
         }
-        widths.push(matrix(tensor)?[0]);
+        widths.push(state.matrix(&tensor, leading)?[0]);
     }
-    Ok((widths, matrix("head.weight".to_owned())?[0]))
+    Ok((widths, state.matrix("head.weight", leading)?[0]))
 }
 
-fn read_tensors(file: &SafeTensors<'_>, model: &Model) -> FaultResult<Parameters> {
-    let needed = model.tensors();
-    // All shapes first: what is allocated then is no more than what the file holds.
-    for Shape { name, dims } in &needed {
-        let tensor = || name.clone();
-        let view = file
-            .tensor(name)
-            .map_err(|_| CheckpointFault::MissingTensor {
-                tensor: tensor(),
-                expected: format!("shape {dims:?}"),
-            })?;
-        if view.shape() != dims {
-            return Err(CheckpointFault::Shape {
-                tensor: tensor(),
-                expected: dims.clone(),
-                found: view.shape().to_vec(),
-            });
+/// Removes the parameters of `model` from `state` and returns those of each realization. Every tensor
+/// has the dimensions `leading` before its own: none, or the number of realizations.
+pub(super) fn take_parameters(
+    state: &mut State<'_>,
+    model: &Model,
+    leading: &[usize],
+) -> FaultResult<Vec<Parameters>> {
+    // All shapes first: the memory allocated then is no more than the file has.
+    let shapes = model.tensors().into_iter();
+    let tensors = shapes
+        .map(|shape| state.take(&shape.name, &[leading, &shape.dims].concat()))
+        .collect::<FaultResult<Vec<Vec<f32>>>>()?;
+    let mut all = vec![Parameters::zeros(model); leading.iter().product()];
+    for (r, parameters) in all.iter_mut().enumerate() {
+        for (tensor, numbers) in parameters.tensors_mut().zip(&tensors) {
+            let len = tensor.len();
+            tensor.copy_from_slice(&numbers[r * len..][..len]);
         }
-        if view.dtype() != Dtype::F32 {
-            let found = view.dtype().to_string();
-            return Err(CheckpointFault::NumberType {
-                tensor: tensor(),
-                found,
-            });
-        }
+        check_numbers(model, parameters)?;
     }
-    let known = |name: &String| needed.iter().any(|shape| shape.name == *name);
-    if let Some((tensor, view)) = file.tensors().into_iter().find(|(name, _)| !known(name)) {
-        let found = view.shape().to_vec();
-        return Err(CheckpointFault::UnexpectedTensor { tensor, found });
-    }
-    let mut parameters = Parameters::zeros(model);
-    for (shape, values) in needed.iter().zip(parameters.tensors_mut()) {
-        let view = file
-            .tensor(&shape.name)
-            .expect("its shape was checked above");
-        let (numbers, _) = view.data().as_chunks();
-        for (value, &bytes) in values.iter_mut().zip(numbers) {
-            *value = f32::from_le_bytes(bytes);
-        }
-    }
-    Ok(parameters)
+    Ok(all)
 }
 
-/// Whether all parameters are finite, and M's rows on the simplex.
+/// Fails if an array is left in `state`: the network has no place for it.
+pub(super) fn check_rest(state: &State<'_>) -> FaultResult<()> {
+    match state.arrays.first_key_value() {
+        None => Ok(()),
+        Some((tensor, array)) => Err(CheckpointFault::UnexpectedTensor {
+            tensor: tensor.clone(),
+            found: array.dims.clone(),
+        }),
+    }
+}
+
+/// Fails unless all parameters are finite and M's rows are on the simplex.
 pub(super) fn check_numbers(model: &Model, parameters: &Parameters) -> FaultResult<()> {
     for (Shape { name, dims }, values) in model.tensors().into_iter().zip(parameters.tensors()) {
         if let Some(index) = values.iter().position(|v| !v.is_finite()) {

@@ -1,47 +1,46 @@
-//! The checkpoint of a run: all that goes on from it needs, all realizations in one file.
+//! The checkpoint of a run: everything needed to continue it, with all realizations in one file.
 //!
 //! Tensors are those of [`Model::tensors`] with the realization as first dimension, and arrays of
-//! the epochs so far. The generator has no state but seed and epoch ([`crate::rng`]), and the
-//! position in the order of the samples is the number of steps.
+//! the epochs so far. The random number generator has no state but seed and epoch ([`crate::rng`]),
+//! and the position in the order of the samples is the number of steps.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::state::Numbers;
-use super::{CheckpointFault, State, format};
-use crate::atomic_file::{Disk, System};
-use crate::error::{Error, Result};
+use super::format::{self, VERSION_KEY, at};
+use crate::error::{CheckpointFault, Result};
+use crate::files::atomic::{Disk, System};
+use crate::files::safetensors::{Numbers, State};
 use crate::nn::{Model, Parameters};
 use crate::train::{History, Position, Sums};
 
-/// The entry that tells a run's file from a network's.
-pub(super) const VERSION_KEY: &str = "bregman_run";
 const VERSION: &str = "1";
 const GENERATOR: &str = "philox4x32-10";
 
-/// A run, as far as it has come.
+/// A run and its progress so far.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// The network.
     pub model: Model,
     /// The data set's name.
     pub dataset: String,
-    /// What [`crate::executor::Splits::sha256`] says of the data.
+    /// [`Splits::sha256`](crate::data::Splits::sha256) of the data.
     pub data_sha256: String,
-    /// What it was trained on last: `cpu`, or the adapter. Elsewhere its bits are others.
+    /// What it was trained on last: `cpu`, or the adapter's name. On another device the result is
+    /// equally valid but not bit-identical.
     pub device: String,
-    /// The options of the program that made it, by name.
+    /// The options of the program that started it, by name.
     pub options: BTreeMap<String, String>,
     /// The seed of the first realization.
     pub seed: u64,
-    /// How far it has come.
+    /// The epochs and steps that are done.
     pub position: Position,
     /// The parameters of each realization.
     pub parameters: Vec<Parameters>,
 }
 
 impl Run {
-    /// Writes the run to `path`, whose earlier contents stay until the new ones are durable.
+    /// Writes the run to `path`. The file's earlier contents stay until the new ones are durable.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] for a parameter that is not finite, [`Error::Io`].
@@ -75,11 +74,7 @@ impl Run {
     /// # Errors
     /// What is wrong with them.
     pub fn parse(bytes: &[u8]) -> Result<Self, CheckpointFault> {
-        let read = State::read(bytes, bytes.len() as u64);
-        let state = read.map_err(|e| CheckpointFault::Malformed {
-            reason: e.to_string(),
-        })?;
-        Self::of_state(state?)
+        Self::of_state(State::of_bytes(bytes)?)
     }
 
     fn state(&self) -> State<'_> {
@@ -88,8 +83,6 @@ impl Run {
         let position = &self.position;
         let text = [
             (VERSION_KEY, VERSION.to_owned()),
-            ("bregman_version", env!("CARGO_PKG_VERSION").to_owned()),
-            ("dataset", self.dataset.clone()),
             ("data_sha256", self.data_sha256.clone()),
             ("device", self.device.clone()),
             ("options", options),
@@ -98,10 +91,9 @@ impl Run {
             ("epoch", position.epochs.len().to_string()),
             ("step", position.steps.to_string()),
         ];
-        let entries = format::description(&self.model).into_iter().chain(text);
-        state.metadata = entries
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect();
+        state.metadata = format::metadata(&self.model, &self.dataset);
+        let text = text.map(|(key, value)| (key.to_owned(), value));
+        state.metadata.extend(text);
 
         let realizations = self.parameters.len();
         for (t, shape) in self.model.tensors().into_iter().enumerate() {
@@ -162,13 +154,8 @@ impl Run {
                 });
             }
         }
-        let text = |key: &str| state.metadata.get(key).map(String::as_str);
-        // A realization's own shape, without their number.
-        let shape = |name: &str| {
-            let (_, dims) = state.arrays.get(name)?.dims.split_first()?;
-            Some(dims.to_vec())
-        };
-        let (model, dataset) = format::read_model(&text, &shape)?;
+        // The first dimension is the realization.
+        let (model, dataset) = format::read_model(&state, 1)?;
         let realizations = state.arrays["head.weight"].dims[0];
         let sums = state
             .arrays
@@ -180,7 +167,7 @@ impl Run {
             ("epoch.loss", sums),
             ("limits", limits),
         ] {
-            // Sums and limits are not there yet at the start.
+            // A run that has just started has no sums and limits yet.
             if found != realizations.max(1) && (found > 0 || tensor == "head.weight") {
                 return Err(CheckpointFault::Shape {
                     tensor: tensor.to_owned(),
@@ -210,13 +197,8 @@ impl Run {
                 .collect(),
             limits: state.take("limits", &[limits])?,
         };
-        let parameters = read_parameters(&mut state, &model, realizations)?;
-        if let Some((tensor, array)) = state.arrays.pop_first() {
-            return Err(CheckpointFault::UnexpectedTensor {
-                tensor,
-                found: array.dims,
-            });
-        }
+        let parameters = format::take_parameters(&mut state, &model, &[realizations])?;
+        format::check_rest(&state)?;
         let options = state.text("options")?;
         let options = serde_json::from_str(options).map_err(|e| CheckpointFault::Metadata {
             key: "options",
@@ -229,7 +211,7 @@ impl Run {
                 return Err(CheckpointFault::Metadata {
                     key: "generator",
                     value: other.to_owned(),
-                    reason: format!("this program draws its numbers from {GENERATOR}"),
+                    reason: format!("this program uses {GENERATOR}"),
                 });
             }
         }
@@ -251,11 +233,6 @@ const TRAIN_ACCURACIES: &str = "epochs.train_accuracies";
 const TEST_ACCURACIES: &str = "epochs.test_accuracies";
 const VAL_ACCURACIES: &str = "epochs.val_accuracies";
 
-fn at(path: &Path) -> impl FnOnce(CheckpointFault) -> Error {
-    let path = path.to_owned();
-    move |fault| Error::Checkpoint { path, fault }
-}
-
 /// The finite numbers of an array.
 fn take_finite(
     state: &mut State<'_>,
@@ -274,7 +251,7 @@ fn take_finite(
 }
 
 fn read_epochs(state: &mut State, realizations: usize) -> Result<History, CheckpointFault> {
-    // No more epochs than there are numbers for.
+    // At most the number of epochs that the file has numbers for.
     let epochs = state
         .arrays
         .get(TRAIN_LOSSES)
@@ -284,7 +261,7 @@ fn read_epochs(state: &mut State, realizations: usize) -> Result<History, Checkp
         return Err(CheckpointFault::Metadata {
             key: "epoch",
             value: done.to_string(),
-            reason: format!("its `{TRAIN_LOSSES}` are of {epochs} epochs"),
+            reason: format!("`{TRAIN_LOSSES}` has {epochs} epochs"),
         });
     }
     let seconds = take_finite(state, "epochs.seconds", &[epochs])?;
@@ -301,47 +278,4 @@ fn read_epochs(state: &mut State, realizations: usize) -> Result<History, Checkp
             found => found?,
         },
     })
-}
-
-fn read_parameters(
-    state: &mut State<'_>,
-    model: &Model,
-    realizations: usize,
-) -> Result<Vec<Parameters>, CheckpointFault> {
-    let shapes = model.tensors();
-    // All shapes first: what is allocated then is no more than what the file holds.
-    for shape in &shapes {
-        let expected = [&[realizations], &shape.dims[..]].concat();
-        let tensor = shape.name.clone();
-        match state.arrays.get(&tensor) {
-            Some(array) if array.dims == expected => {}
-            Some(array) => {
-                return Err(CheckpointFault::Shape {
-                    tensor,
-                    expected,
-                    found: array.dims.clone(),
-                });
-            }
-            None => {
-                return Err(CheckpointFault::MissingTensor {
-                    tensor,
-                    expected: format!("shape {expected:?}"),
-                });
-            }
-        }
-    }
-    let mut all = vec![Parameters::zeros(model); realizations];
-    for (t, shape) in shapes.iter().enumerate() {
-        let dims = [&[realizations], &shape.dims[..]].concat();
-        let numbers: Vec<f32> = state.take(&shape.name, &dims)?;
-        let each = numbers.chunks_exact(numbers.len() / realizations);
-        for (parameters, numbers) in all.iter_mut().zip(each) {
-            if let Some(tensor) = parameters.tensors_mut().nth(t) {
-                tensor.copy_from_slice(numbers);
-            }
-        }
-    }
-    all.iter()
-        .try_for_each(|parameters| format::check_numbers(model, parameters))?;
-    Ok(all)
 }

@@ -1,19 +1,113 @@
-//! Parsers of option values, and the error of a value that cannot work.
+//! The groups of options, parsers of their values, and errors with the names of flags.
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::ArgGroup;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::activation::{self, Activation};
-use crate::error::Error;
-use crate::gpu::shader::Storage;
-use crate::nn::{Form, Init, LayerKind, Loss, cnn};
+use crate::device::DeviceKind;
+use crate::error::{Error, FIELDS};
+use crate::kind::{Form, Init, LayerKind, Loss, Storage};
+use crate::nn::cnn;
 
-/// An [`Error::InvalidOption`].
-pub fn invalid(option: &'static str, value: impl ToString, reason: impl Into<String>) -> Error {
-    Error::InvalidOption {
-        option,
+/// The group of the options that change what is computed: a resumed run keeps them.
+pub const RESULT: &str = "result";
+/// The group of the options that leave every computed number as it is: a resumed run may change
+/// them.
+pub const FREE: &str = "free";
+/// The group of the options that say which files to read options from, or that something else is to
+/// be done: they are no settings.
+pub const REQUEST: &str = "request";
+
+/// The three groups, for [`clap::Command::groups`]: each option names one of them.
+pub fn groups() -> [ArgGroup; 3] {
+    [RESULT, FREE, REQUEST].map(|name| ArgGroup::new(name).multiple(true))
+}
+
+/// The fields of the options in `group`.
+pub fn members(command: &clap::Command, group: &str) -> Vec<String> {
+    let mut command = command.clone();
+    command.build();
+    let groups = command.get_groups().filter(|found| found.get_id() == group);
+    groups
+        .flat_map(ArgGroup::get_args)
+        .map(clap::Id::to_string)
+        .collect()
+}
+
+/// The options of `command` with their flags, by the names of their fields.
+pub fn flags_of(command: &clap::Command) -> Vec<(String, String)> {
+    let options = command.get_arguments().filter_map(|arg| {
+        let flag = format!("--{}", arg.get_long()?);
+        Some((arg.get_id().to_string(), flag))
+    });
+    options.collect()
+}
+
+/// The options that set a field of the library, where they have another name.
+const OTHER_NAMES: [(&str, &str); 3] = [
+    ("learning_rate", "lr"),
+    ("hidden_layers", "layers"),
+    ("realizations", "runs"),
+];
+
+/// An error as this command line tells it: with flags where the library names fields.
+pub fn message(error: &Error) -> String {
+    let text = error.to_string();
+    match error {
+        // In these, backticks enclose what was typed or read from a file.
+        Error::UnknownName { .. } | Error::Settings { .. } => text,
+        _ => flags(&text),
+    }
+}
+
+/// `text` with the flags of the running command where it has fields in backticks.
+pub fn flags(text: &str) -> String {
+    translate(text, super::options())
+}
+
+/// `text` with the flags of `options` where it has fields in backticks. A field for which there is no
+/// option becomes its words.
+fn translate(text: &str, options: &[(String, String)]) -> String {
+    let flag = |field: &str| {
+        let mut found = options.iter().filter(|(id, _)| id == field);
+        found.next().map(|(_, flag)| flag.clone())
+    };
+    let other = |field: &str| {
+        let names = OTHER_NAMES.iter().filter(|(known, _)| *known == field);
+        names.filter_map(|(_, name)| flag(name)).next()
+    };
+    let parts = text.split('`').enumerate();
+    let translated = parts.map(|(index, part)| match index % 2 {
+        0 => part.to_owned(),
+        _ => match flag(part).or_else(|| other(part)) {
+            Some(flag) => flag,
+            None if FIELDS.contains(&part) => part.replace('_', " "),
+            None => format!("`{part}`"),
+        },
+    });
+    translated.collect()
+}
+
+/// An [`Error::InvalidValue`] of the option `field`.
+pub fn invalid(field: &'static str, value: impl ToString, reason: impl Into<String>) -> Error {
+    Error::InvalidValue {
+        field,
         value: value.to_string(),
         reason: reason.into(),
     }
+}
+
+/// Parses [`DeviceKind`] by its name.
+pub fn device_parser() -> impl TypedValueParser<Value = DeviceKind> {
+    let value = |kind: &DeviceKind| {
+        PossibleValue::new(kind.name()).help(match kind {
+            DeviceKind::Auto => "A hardware adapter if there is one, else the processor",
+            DeviceKind::Cpu => "The processor",
+            DeviceKind::Gpu => "An adapter; a software adapter if there is no hardware",
+        })
+    };
+    PossibleValuesParser::new(DeviceKind::ALL.iter().map(value))
+        .try_map(|name| DeviceKind::by_name(&name))
 }
 
 /// Parses [`LayerKind`] by its name.
@@ -70,4 +164,55 @@ pub fn parse_range(text: &str) -> std::result::Result<[f32; 2], String> {
     numbers.ok_or_else(|| {
         "two numbers with a comma between them are needed, as in 0.05,0.95".to_owned()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::COMMANDS;
+
+    /// In the messages of every command each field becomes a flag of the command, or words.
+    #[test]
+    fn every_field_has_a_name_in_every_command() {
+        for entry in COMMANDS {
+            let options = flags_of(&entry.description());
+            let name = |field: &&str| translate(&format!("`{field}`"), &options);
+            for field in FIELDS {
+                let name = name(field);
+                assert!(!name.contains(['`', '_']), "{}: {name}", entry.name);
+            }
+            if entry.name == "train" {
+                let words = FIELDS
+                    .iter()
+                    .map(name)
+                    .filter(|name| !name.starts_with("--"));
+                assert_eq!(
+                    words.collect::<Vec<_>>(),
+                    [
+                        "gradient tolerance",
+                        "layers",
+                        "max gradient iterations",
+                        "outputs",
+                        "record every",
+                        "runs"
+                    ],
+                    "settings of the library that training has no options for"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn fields_become_flags_and_other_words_stay() {
+        let options = flags_of(&COMMANDS[0].description());
+        for (text, expected) in [
+            ("`learning_rate` 0: bad", "--lr 0: bad"),
+            ("use `device` cpu", "use --device cpu"),
+            ("tensor `head.weight`", "tensor `head.weight`"),
+            ("`hidden_layers` or `runs`", "--hidden-layers or runs"),
+            ("no field", "no field"),
+        ] {
+            assert_eq!(translate(text, &options), expected);
+        }
+    }
 }

@@ -1,13 +1,187 @@
-//! The command line: options, messages, progress and the commands themselves.
+//! The command line: the commands, their options, messages and progress.
+//!
+//! [`COMMANDS`] lists the commands of `bregman`. To add one, write a module with an `Options` struct
+//! (clap's derive) that implements [`Command`], and add a line to the list. Every option belongs to
+//! one of the groups [`args::RESULT`], [`args::FREE`] and [`args::REQUEST`]; a test holds all options
+//! to that.
 
+pub mod adapters;
 pub mod args;
+pub mod bench;
+pub mod evaluate;
+pub mod export;
+pub mod layered;
+pub mod pictures;
+pub mod predict;
+pub mod progress;
 pub mod say;
+pub mod selftest;
+pub mod spirals;
 pub mod stop;
+pub mod table2;
+pub mod theory;
+pub mod train;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
-use say::say;
+use say::say_error;
+
+/// The commands of `bregman`, in the order of its help.
+pub static COMMANDS: &[Entry] = &[
+    Entry::new::<train::Options>("train"),
+    Entry::new::<evaluate::Options>("evaluate"),
+    Entry::new::<predict::Options>("predict"),
+    Entry::new::<export::Options>("export"),
+    Entry::new::<adapters::Options>("adapters"),
+    Entry::new::<selftest::Options>("selftest"),
+    Entry::new::<bench::Options>("bench"),
+    Entry::new::<spirals::Options>("spirals"),
+    Entry::new::<table2::Options>("table2"),
+    Entry::new::<theory::Options>("theory"),
+];
+
+/// A command: its options, and what it does with them.
+pub trait Command: clap::CommandFactory + clap::FromArgMatches {
+    /// Reads the options from `words`, the first of which is the program's name. Ends the program,
+    /// as clap does, on words that `command` does not take.
+    ///
+    /// # Errors
+    /// For options that cannot work.
+    fn read(command: clap::Command, words: Vec<OsString>) -> Result<Self> {
+        let matches = command.get_matches_from(words);
+        Ok(Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()))
+    }
+
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever it meets.
+    fn run(self) -> Result<Ended>;
+}
+
+/// A [`Command`] under its name.
+pub struct Entry {
+    /// What follows `bregman`.
+    pub name: &'static str,
+    description: fn() -> clap::Command,
+    run: fn(clap::Command, Vec<OsString>) -> Result<Ended>,
+}
+
+impl Entry {
+    /// The command with the options `C`.
+    pub const fn new<C: Command>(name: &'static str) -> Self {
+        Self {
+            name,
+            description: C::command,
+            run: |command, words| C::read(command, words)?.run(),
+        }
+    }
+
+    /// clap's description of the command and its options.
+    pub fn description(&self) -> clap::Command {
+        let command = (self.description)().name(self.name);
+        command
+            .version(env!("CARGO_PKG_VERSION"))
+            .groups(args::groups())
+    }
+
+    /// Runs the command as `program`, which is what a user types up to the options, in words.
+    fn run(&self, program: Vec<OsString>, options: &[OsString]) -> ExitCode {
+        env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+        // A process runs one command.
+        let _ = RUNNING.set(Running {
+            options: args::flags_of(&self.description()),
+            program,
+        });
+        let name = self::program();
+        let command = self.description().bin_name(&name).display_name(&name);
+        let words = [&[OsString::from(name)], options].concat();
+        exit((self.run)(command, words))
+    }
+}
+
+/// The command that this process runs.
+struct Running {
+    /// What a user types up to the options: `bregman train`, in words.
+    program: Vec<OsString>,
+    /// The options by the names of their fields, with their flags.
+    options: Vec<(String, String)>,
+}
+
+static RUNNING: OnceLock<Running> = OnceLock::new();
+
+fn file_name(path: &OsString) -> String {
+    let name = std::path::Path::new(path).file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// A command line of the running command with other options, as a shell takes it.
+pub fn command_line(options: impl IntoIterator<Item = String>) -> String {
+    let words = match RUNNING.get() {
+        Some(running) => running.program.clone(),
+        None => std::env::args_os().take(1).collect(),
+    };
+    let words = words.iter().map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<String> = words
+        .chain(options)
+        .map(|word| stop::quoted(&word))
+        .collect();
+    words.join(" ")
+}
+
+/// The command line of this process, as a shell takes it.
+pub fn same_command_line() -> String {
+    let words = std::env::args().map(|word| stop::quoted(&word));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The options of the running command by the names of their fields, with their flags.
+fn options() -> &'static [(String, String)] {
+    RUNNING.get().map_or(&[], |running| &running.options)
+}
+
+/// The running command without the path of its program: `bregman train`.
+pub fn program() -> String {
+    let program = RUNNING.get().map_or(&[][..], |running| &running.program);
+    let mut words = program.iter();
+    let first = words.next().map(file_name);
+    let rest = words.map(|word| word.to_string_lossy().into_owned());
+    first.into_iter().chain(rest).collect::<Vec<_>>().join(" ")
+}
+
+/// clap's description of `bregman` with all its commands.
+pub fn description() -> clap::Command {
+    clap::Command::new("bregman")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Train and use Bregman neural networks on any GPU or on the processor")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(COMMANDS.iter().map(Entry::description))
+}
+
+/// The program `bregman`: runs the command that its first argument names.
+pub fn bregman() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let named = |word: &OsString| COMMANDS.iter().find(|entry| word == entry.name);
+    match words.get(1).and_then(named) {
+        Some(entry) => entry.run(words[..2].to_vec(), &words[2..]),
+        // Help, the version, or no command of ours: clap answers, with its exit code.
+        None => match description().try_get_matches_from(words) {
+            Err(answer) => answer.exit(),
+            Ok(_) => ExitCode::FAILURE,
+        },
+    }
+}
+
+/// The program `train_mnist`: the command `train` under a name of its own.
+pub fn train_mnist() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let (program, options) = words.split_at(words.len().min(1));
+    Entry::new::<train::Options>("train").run(program.to_vec(), options)
+}
 
 /// How a command ended that met no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +202,10 @@ pub fn exit(result: Result<Ended>) -> ExitCode {
         Ok(Ended::Failed) => ExitCode::FAILURE,
         Ok(Ended::Stopped) => ExitCode::from(stop::STOPPED),
         Err(error) => {
-            say(format_args!("error: {error}"));
+            say_error(&error);
             match error {
                 // As clap's own exit code for usage errors.
-                Error::InvalidOption { .. } | Error::UnknownName { .. } => ExitCode::from(2),
+                Error::InvalidValue { .. } | Error::UnknownName { .. } => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             }
         }

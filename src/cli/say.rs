@@ -1,14 +1,35 @@
-//! What a command says: lines on standard error, results on standard output, numbers as text.
+//! Messages on standard error, results on standard output, and numbers as text.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
+use super::args::{flags, message};
 use crate::error::{Error, Result};
 use crate::train::{mean, standard_deviation};
 
 /// Prints a line to standard error. A closed pipe is ignored.
 pub fn say(line: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Prints an error to standard error.
+pub fn say_error(error: &Error) {
+    say(format_args!("error: {}", message(error)));
+}
+
+/// Prints an error that does not end the command to standard error.
+pub fn warn(error: &Error) {
+    say(format_args!("warning: {}", message(error)));
+}
+
+/// Prints a warning of the library to standard error.
+pub fn say_warning(warning: &str) {
+    say(format_args!("warning: {}", flags(warning)));
+}
+
+/// Prints what a user should know to standard error.
+pub fn note(text: &str) {
+    say(format_args!("note: {}", flags(text)));
 }
 
 /// Writes to standard output. A closed pipe (`| head`) is not an error.
@@ -65,4 +86,12 @@ pub fn thousands(number: usize) -> String {
         .map(|group| std::str::from_utf8(group).unwrap_or_default())
         .collect();
     groups.join(",")
+}
+
+/// A number of things: `1 epoch`, `2 epochs`.
+pub fn plural(number: usize, thing: &str) -> String {
+    match number {
+        1 => format!("1 {thing}"),
+        _ => format!("{number} {thing}s"),
+    }
 }

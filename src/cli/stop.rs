@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM as a question that training asks.
+//! Ctrl-C and SIGTERM: a request to stop, which training asks for.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -8,16 +8,16 @@ use signal_hook::flag;
 
 use super::say::say;
 
-/// The exit code of a program that was stopped, by the shells' custom for Ctrl-C.
+/// The exit code of a program that was stopped, as shells have it for Ctrl-C.
 pub const STOPPED: u8 = 130;
 
 static ASKED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// From now on the first signal is a question, and the second one ends the program at once.
+/// From now on the first signal is a request to stop, and the second one ends the program at once.
 pub fn listen() {
     let asked = ASKED.get_or_init(Arc::default);
     for signal in [SIGINT, SIGTERM] {
-        // In this order: the second signal finds what the first one has set.
+        // In this order, so that only the second signal finds the request of the first.
         let second = flag::register_conditional_shutdown(signal, STOPPED.into(), asked.clone());
         let both = second.and_then(|_| flag::register(signal, asked.clone()));
         if let Err(error) = both {
@@ -35,18 +35,8 @@ pub fn requested() -> bool {
         .is_some_and(|asked| asked.load(Ordering::SeqCst))
 }
 
-/// A command line of this program, as a shell takes it.
-pub fn command_line(arguments: impl IntoIterator<Item = String>) -> String {
-    let program = std::env::args().next();
-    let program = program.unwrap_or_else(|| "bregman".to_owned());
-    let words = std::iter::once(program).chain(arguments);
-    words
-        .map(|word| quoted(&word))
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-fn quoted(word: &str) -> String {
+/// A word as a shell takes it.
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
     match word.chars().all(plain) && !word.is_empty() {
         true => word.to_owned(),

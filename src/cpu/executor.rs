@@ -7,8 +7,9 @@ use super::cnn::{Batch, Front};
 use super::step::Network;
 use super::team::{Member, Team};
 use super::workspace::Workspace;
+use crate::data::{Split, Splits};
 use crate::error::Result;
-use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
+use crate::executor::{BatchMetrics, Executor, Sgd, check_orders};
 use crate::kernels::Isa;
 use crate::nn::{Model, Parameters};
 

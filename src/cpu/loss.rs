@@ -4,8 +4,8 @@ use std::array::from_fn;
 
 use super::linalg::Matrix;
 use crate::kernels::LANES;
+use crate::kind::Loss;
 use crate::math::{exp_f32, log_f32};
-use crate::nn::Loss;
 
 /// The loss of each sample of a block, and whether it was classified correctly.
 pub(super) struct BlockLoss {

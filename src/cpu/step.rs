@@ -15,7 +15,8 @@ use crate::data::Dataset;
 use crate::executor::BatchMetrics;
 use crate::kernels::dense::{Loops, Rows};
 use crate::kernels::{LANES, limit, sum};
-use crate::nn::{Form, Layer, LayerKind, LayerParameters, Loss, Model, project_simplex};
+use crate::kind::{Form, LayerKind, Loss};
+use crate::nn::{Layer, LayerParameters, Model, project_simplex};
 
 /// The parameters and matrices of a layer, as the team shares them.
 struct LayerView<'a> {

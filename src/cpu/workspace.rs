@@ -1,7 +1,8 @@
 //! The memory of a training step, allocated once.
 
 use crate::kernels::LANES;
-use crate::nn::{Layer, LayerKind, Model};
+use crate::kind::LayerKind;
+use crate::nn::{Layer, Model};
 
 /// Rows whose distance is a multiple of this number fall into few sets of a cache.
 const ALIASING: usize = 256;

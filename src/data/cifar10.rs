@@ -1,9 +1,9 @@
 //! CIFAR-10's binary version: records of one label byte and 3,072 pixels, the red, green and blue
-//! planes of 32 × 32, row-major. Five files to train on and one to test on, loose or in the released
-//! archive.
+//! planes of 32 × 32, row-major. There are five training files and one test file, either as files in
+//! a folder or in the released archive.
 //!
-//! No file is read beyond the 10,000 records that it has as released. One that has fewer is used,
-//! and a note says so.
+//! No file is read beyond the 10,000 records that it has as released. A file with fewer records is
+//! used, and a note says so.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::GzDecoder;
 
-use super::fault::DataFault;
+use super::dataset::Dataset;
 use super::idx::Hashed;
 use super::source::{RemoteFile, Source};
-use super::{Dataset, DownloadProgress, Loaded, Surroundings, download, locate};
-use crate::error::{Error, Result};
+use super::{DownloadProgress, Loaded, Locations, download, locate};
+use crate::error::{DataFault, Error, Result};
 
 /// Height and width of every image.
 pub const IMAGE: [usize; 2] = [32, 32];
@@ -44,15 +44,15 @@ const ARCHIVE_SHA256: &str = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda
 const PIXELS: usize = CHANNELS * IMAGE[0] * IMAGE[1];
 const RECORD: usize = 1 + PIXELS;
 
-/// Where the data are.
+/// The place of the data.
 enum Place {
-    /// The files lie in this folder.
+    /// A folder with the files.
     Folder(PathBuf),
-    /// The archive.
+    /// The archive's path.
     Archive(PathBuf),
 }
 
-/// Whether there is CIFAR-10 in `data_dir` or in a folder of its own below it.
+/// Whether CIFAR-10 is in `data_dir` or in a folder of its own below it.
 pub fn is_in(data_dir: &Path) -> bool {
     find(data_dir, &FILES).is_some()
 }
@@ -71,13 +71,13 @@ fn find(data_dir: &Path, needed: &[&str]) -> Option<Place> {
     })
 }
 
-/// Loads the parts that are needed, from `data_dir` or a folder of CIFAR-10's own below it; the
-/// archive is downloaded if they are not there.
+/// Loads the parts that are needed, from `data_dir` or from CIFAR-10's own folder below it. If they
+/// are not found, the archive is downloaded.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Data`], [`Error::Download`].
 pub(super) fn load(
-    surroundings: &Surroundings,
+    locations: &Locations,
     data_dir: &Path,
     train: bool,
     test: bool,
@@ -88,7 +88,7 @@ pub(super) fn load(
     let mut notes = Vec::new();
     let place = match find(data_dir, &needed) {
         Some(place) => place,
-        None => fetch(surroundings, data_dir, &mut notes, progress)?,
+        None => fetch(locations, data_dir, &mut notes, progress)?,
     };
     let files = match &place {
         Place::Folder(folder) => read_folder(folder, &needed)?,
@@ -121,8 +121,8 @@ pub(super) fn load(
     for (which, part, released) in parts {
         if !part.is_empty() && part.len() != released {
             notes.push(format!(
-                "warning: of the {released} {which} images of the released cifar10 only {} are \
-                 here; accuracies are on those",
+                "warning: only {} of the {released} {which} images of the released cifar10 were \
+                 found; accuracies are on those",
                 part.len()
             ));
         }
@@ -131,14 +131,14 @@ pub(super) fn load(
 }
 
 fn fetch(
-    surroundings: &Surroundings,
+    locations: &Locations,
     data_dir: &Path,
     notes: &mut Vec<String>,
     progress: &mut dyn FnMut(&DownloadProgress),
 ) -> Result<Place> {
     let source = Source::Cifar10;
     let folder = locate::target(data_dir, source);
-    let mirrors = match &surroundings.mirrors {
+    let mirrors = match &locations.mirrors {
         Some(mirrors) => mirrors.clone(),
         None => source.mirrors().iter().map(|&url| url.into()).collect(),
     };
@@ -147,7 +147,7 @@ fn fetch(
         bytes: ARCHIVE_BYTES,
         sha256: ARCHIVE_SHA256,
     };
-    let patience = surroundings.patience;
+    let patience = locations.patience;
     download::download(&mirrors, patience, &folder, &[archive], progress)?.map_err(|failures| {
         Error::Download {
             dataset: source.name(),
@@ -164,10 +164,10 @@ fn fetch(
     Ok(Place::Archive(folder.join(ARCHIVE)))
 }
 
-/// How to get the data into `folder` without this program, in a sentence.
+/// A sentence that says how to get the data into `folder` by hand.
 pub(super) fn by_hand(folder: &Path) -> String {
     format!(
-        "by hand: put {ARCHIVE}, or the six .bin files in it, from {} into {}; or use --dataset \
+        "by hand: put {ARCHIVE}, or the six .bin files in it, from {} into {}; or use `dataset` \
          digits, which needs no file",
         Source::Cifar10.mirrors().join(" or "),
         folder.display(),
@@ -184,7 +184,8 @@ fn read_folder(folder: &Path, needed: &[&'static str]) -> Result<Vec<Vec<u8>>> {
     needed.iter().map(read).collect()
 }
 
-/// The files `needed` of the archive. One that is not the archive released is used with a note.
+/// Reads the files `needed` from the archive. An archive other than the released one is used with a
+/// note.
 fn read_archive(
     path: &Path,
     needed: &[&'static str],
@@ -194,7 +195,7 @@ fn read_archive(
         path: path.to_owned(),
         fault,
     };
-    // What a damaged stream is reported as differs between the two formats.
+    // gzip and tar report a damaged stream as different kinds of errors.
     let damaged = |error: io::Error| {
         fault(DataFault::Gzip {
             reason: error.to_string(),
@@ -215,11 +216,11 @@ fn read_archive(
             found[position] = Some(parse(entry).map_err(damaged)?.map_err(fault)?);
         }
     }
-    // What may follow the archive counts towards the checksum.
+    // Bytes after the archive count towards the checksum.
     io::copy(&mut reader, &mut io::sink()).map_err(Error::io("read", path))?;
     if reader.into_inner().sha256() != ARCHIVE_SHA256 {
         notes.push(format!(
-            "warning: {} is not the archive released: its sha256 is another",
+            "warning: {} is not the released archive: its sha256 differs",
             path.display()
         ));
     }
@@ -228,7 +229,7 @@ fn read_archive(
     files.collect::<Result<_, DataFault>>().map_err(fault)
 }
 
-/// Reads whole records, 10,000 at most, and checks their labels.
+/// Reads at most 10,000 whole records and checks their labels.
 ///
 /// # Errors
 /// The outer result is the reader's own error, the inner one what is wrong with the bytes.

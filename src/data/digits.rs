@@ -1,19 +1,19 @@
-//! Generated digits: 28 × 28 grey images that look like handwriting, drawn by the program itself,
-//! for those who have neither MNIST nor a network.
+//! Generated digits: 28 × 28 grey images that look like handwriting, for use without MNIST and without
+//! a network connection.
 //!
-//! A sample is a glyph (one of the ways to write its digit) as strokes of a pen: Catmull-Rom
-//! splines through control points, which are jittered, bent by a smooth random displacement,
-//! mapped by a random affine map, and drawn with a soft edge, white on black as in MNIST.
+//! A sample is a glyph (one of the ways to write its digit) drawn as strokes of a pen: Catmull-Rom
+//! splines through control points. These are jittered, bent by a smooth random displacement and mapped
+//! by a random affine map. Strokes have a soft edge and are white on black as in MNIST.
 //!
-//! The images are the same on every machine: sample i draws its numbers from a stream of its own,
-//! and the arithmetic is +, −, ×, / and √ in `f32`, which are rounded the same everywhere, unlike
-//! sines and exponentials.
+//! The images are the same on every machine: sample i has its own stream of random numbers, and the
+//! arithmetic is +, −, ×, / and √ in `f32`, which are rounded the same everywhere, unlike sines and
+//! exponentials.
 
 mod glyphs;
 
 use rayon::prelude::*;
 
-use super::Dataset;
+use super::dataset::Dataset;
 use crate::rng::{Purpose, Stream};
 use glyphs::{GLYPHS, Glyph, Point};
 
@@ -22,7 +22,7 @@ pub const TRAIN: usize = 60_000;
 /// Number of test samples.
 pub const TEST: usize = 10_000;
 
-/// The seed of the one data set there is: whoever draws it gets the same images.
+/// The seed of the data set, which is always the same.
 const SEED: u64 = 0x6469_6769_7473;
 
 /// Height and width of an image, in pixels, as MNIST's.
@@ -33,14 +33,14 @@ const PIXELS: usize = SIDE * SIDE;
 /// Height of an unscaled glyph without the pen's width, in pixels: with it, about the 20 that MNIST
 /// fits its digits into.
 const GLYPH_SIDE: f32 = 19.0;
-/// Pixels at each side of an image that a stroke keeps clear of.
+/// Number of pixels at each side of an image that stay free of strokes.
 const MARGIN: f32 = 1.0;
-/// Straight segments that stand for the spline between two control points.
+/// Number of straight segments that approximate the spline between two control points.
 const SEGMENTS: usize = 6;
-/// Vectors of the displacement field along each axis of the unit square: those of a cubic.
+/// Number of vectors of the displacement field along each axis of the unit square, for a cubic.
 const NODES: usize = 4;
-/// Width of the ramp between ink and paper, in pixels: a little above the 1 that avoids jagged
-/// edges, as if scanned.
+/// Width of the ramp between ink and paper, in pixels: a little more than 1, which would just avoid
+/// jagged edges, as in a scan.
 const SOFTNESS: f32 = 1.3;
 
 /// The largest jitter of a control point along an axis, in the unit square.
@@ -66,11 +66,10 @@ const INK: [f32; 2] = [0.75, 1.0];
 /// The largest amplitude of the noise, as a part of full brightness.
 const NOISE: f32 = 0.1;
 
-/// Draws the first `train` training and the first `test` test samples; at most [`TRAIN`] and
-/// [`TEST`], which is all there are.
+/// Draws the first `train` training and the first `test` test samples, at most [`TRAIN`] and [`TEST`].
 ///
-/// Labels are random, so classes are balanced only roughly. Any prefix is the same whatever else
-/// is drawn.
+/// Labels are random, so classes are only roughly balanced. A sample does not depend on the number of
+/// samples drawn.
 pub fn generate(train: usize, test: usize) -> (Dataset, Dataset) {
     (
         draw_samples(0, train.min(TRAIN)),
@@ -97,7 +96,7 @@ fn draw_samples(first: usize, count: usize) -> Dataset {
     }
 }
 
-/// Draws the sample numbered `sample` into `image`, (height, width), and gives its label.
+/// Draws the sample numbered `sample` into `image`, (height, width), and returns its label.
 fn draw_sample(sample: u32, image: &mut [u8]) -> u8 {
     let mut numbers = Numbers::of_sample(sample);
     let label = numbers.below(GLYPHS.len());
@@ -120,7 +119,7 @@ fn draw_sample(sample: u32, image: &mut [u8]) -> u8 {
     label as u8
 }
 
-/// The random numbers of a sample, one after the other.
+/// The random numbers of a sample, in sequence.
 struct Numbers {
     stream: Stream,
     next: u64,
@@ -162,7 +161,7 @@ impl Numbers {
     }
 }
 
-/// A place that the pen passes.
+/// A point on the path of the pen.
 #[derive(Clone, Copy)]
 struct Vertex {
     /// Across and down: in the unit square until [`transform`], in pixels after it.
@@ -209,7 +208,7 @@ fn spline(control: &[[f32; 2]], places: &mut Vec<[f32; 2]>) {
     }
     for i in 1..control.len() {
         let (p1, p2) = (control[i - 1], control[i]);
-        // Beyond its ends the spline goes on straight.
+        // Beyond its ends the spline continues straight.
         let p0 = if i >= 2 {
             control[i - 2]
         } else {
@@ -266,7 +265,7 @@ fn transform(strokes: &mut [Vec<Vertex>], numbers: &mut Numbers) {
     let scale_x = GLYPH_SIDE * numbers.between(SCALE_X);
     let scale_y = GLYPH_SIDE * numbers.between(SCALE_Y);
     let shear = numbers.symmetric(SHEAR);
-    // Cosine and sine without either: the rational parametrization of the circle.
+    // Cosine and sine by the rational parametrization of the circle.
     let t = numbers.symmetric(HALF_ANGLE_TANGENT);
     let cosine = (1.0 - t * t) / (1.0 + t * t);
     let sine = 2.0 * t / (1.0 + t * t);
@@ -277,8 +276,8 @@ fn transform(strokes: &mut [Vec<Vertex>], numbers: &mut Numbers) {
     }
 }
 
-/// Moves the strokes to the centre of the image and a little off it, made smaller where they would
-/// not fit.
+/// Moves the strokes to the centre of the image plus a random shift, and shrinks them if they would not
+/// fit.
 fn fit(strokes: &mut [Vec<Vertex>], numbers: &mut Numbers) {
     let mut low = [f32::INFINITY; 2];
     let mut high = [f32::NEG_INFINITY; 2];
@@ -303,7 +302,7 @@ fn fit(strokes: &mut [Vec<Vertex>], numbers: &mut Numbers) {
     }
 }
 
-/// Draws the segment from `a` to `b` into `coverage`, (height, width): the part of each pixel that
+/// Draws the segment from `a` to `b` into `coverage`, (height, width): the fraction of each pixel that
 /// has ink.
 fn draw_segment(a: Vertex, b: Vertex, coverage: &mut [f32; PIXELS]) {
     // Pixel (column, row) has its centre at (column + ½, row + ½).
@@ -311,7 +310,7 @@ fn draw_segment(a: Vertex, b: Vertex, coverage: &mut [f32; PIXELS]) {
     let pixels = |axis: usize| {
         let low = a.at[axis].min(b.at[axis]) - reach;
         let high = a.at[axis].max(b.at[axis]) + reach;
-        // Conversion takes what is below 0 to 0.
+        // The conversion maps negative numbers to 0.
         low as usize..(high as usize + 1).min(SIDE)
     };
     let direction = [0, 1].map(|axis| b.at[axis] - a.at[axis]);
@@ -332,7 +331,7 @@ fn draw_segment(a: Vertex, b: Vertex, coverage: &mut [f32; PIXELS]) {
             let distance = (x * x + y * y).sqrt();
             let covered = (0.5 + (radius - distance) / SOFTNESS).clamp(0.0, 1.0);
             let pixel = &mut coverage[row * SIDE + column];
-            // Segments of a stroke overlap at their ends, which is no reason for more ink.
+            // Segments of a stroke overlap at their ends, where the ink must not add up.
             *pixel = pixel.max(covered);
         }
     }

@@ -1,38 +1,46 @@
-//! Downloads: from the first mirror that works, whole, checked, or not at all.
+//! Downloads from the first mirror that works. A file is kept only if it is complete and its checksum
+//! is right.
 
+#[cfg(feature = "download")]
 use std::io::{ErrorKind, Read};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(feature = "download")]
+use std::time::Instant;
 
+#[cfg(feature = "download")]
 use ureq::Agent;
 
-use super::fault::{DownloadFault, MirrorFailure};
+#[cfg(feature = "download")]
 use super::idx::Hashed;
 use super::source::RemoteFile;
-use crate::atomic_file::AtomicFile;
-use crate::error::Result;
+use crate::error::{DownloadFault, MirrorFailure, Result};
+#[cfg(feature = "download")]
+use crate::files::atomic::AtomicFile;
 
-/// Slower on average than this, in bytes per second, a mirror is given up.
+/// A mirror whose average speed is below this, in bytes per second, is abandoned.
+#[cfg(feature = "download")]
 const SLOWEST: f64 = 4096.0;
 
-/// How far the download of a file has got.
+/// The progress of the download of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DownloadProgress<'a> {
     /// The file's address.
     pub url: &'a str,
-    /// Bytes that are there.
+    /// Number of bytes received.
     pub bytes: u64,
-    /// Bytes of the whole file.
+    /// Size of the whole file in bytes.
     pub total: u64,
 }
 
-/// Downloads `files` to `folder`, which is made if it does not exist. The
-/// mirrors are tried in order; one that fails is given up for all files, those that it has sent are
-/// kept. A file gets its name when its size and its sha256 are right and it is safe on the disk.
+/// Downloads `files` to `folder`, which is created if it does not exist. The mirrors are tried in
+/// order. A mirror that fails is not asked again, but the files that it has sent are kept. A file gets
+/// its name when its size and sha256 are right and it is safe on the disk.
 ///
 /// # Errors
-/// The outer result is [`Error::Io`](crate::error::Error::Io) of the file system (no mirror helps a
-/// full disk), the inner one tells why each mirror was given up.
+/// The outer result is [`Error::Io`](crate::error::Error::Io) of the file system, where another mirror
+/// would not help; the inner one says why each mirror was abandoned.
+#[cfg(feature = "download")]
 pub fn download(
     mirrors: &[String],
     patience: Duration,
@@ -69,6 +77,27 @@ pub fn download(
     })
 }
 
+/// Says that nothing can be downloaded: the crate was built without its feature `download`.
+///
+/// # Errors
+/// The inner result names the first file at the first mirror.
+#[cfg(not(feature = "download"))]
+pub fn download(
+    mirrors: &[String],
+    _patience: Duration,
+    _folder: &Path,
+    files: &[RemoteFile],
+    _progress: &mut dyn FnMut(&DownloadProgress),
+) -> Result<Result<(), Vec<MirrorFailure>>> {
+    let first = mirrors.iter().zip(files).next();
+    let failures = first.map(|(mirror, file)| MirrorFailure {
+        url: format!("{mirror}{}", file.name),
+        fault: DownloadFault::NotBuilt,
+    });
+    Ok(Err(failures.into_iter().collect()))
+}
+
+#[cfg(feature = "download")]
 fn fetch(
     agent: &Agent,
     url: &str,
@@ -91,7 +120,7 @@ fn fetch(
 
     let total = file.bytes;
     let mut target = AtomicFile::create(&folder.join(&file.name))?;
-    // One byte more than the file has is enough to know that it is too long.
+    // One byte more than expected is enough to know that the file is too long.
     let mut body = Hashed::new(body.take(total + 1));
     let mut bytes = 0;
     let started = Instant::now();

@@ -1,8 +1,8 @@
 //! The IDX format of MNIST: a big-endian header (magic, number of samples, for images height and
-//! width), then one byte a pixel or label.
+//! width), then one byte for each pixel or label.
 //!
-//! The header is compared with what the file must hold before anything is allocated, and no more
-//! than one byte beyond that is ever read or decompressed.
+//! The header is compared with the released file's before anything is allocated, and at most one byte
+//! beyond the expected size is read or decompressed.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
@@ -11,9 +11,8 @@ use std::path::Path;
 use flate2::bufread::GzDecoder;
 use sha2::{Digest, Sha256};
 
-use super::fault::DataFault;
 use super::source::{self, DataFile, Part, Source};
-use crate::error::{Error, Result};
+use crate::error::{DataFault, Error, Result};
 
 /// Height and width of every image.
 pub const IMAGE: [usize; 2] = [28, 28];
@@ -23,11 +22,11 @@ pub const CLASSES: u8 = 10;
 const IMAGES_MAGIC: u32 = 0x0803;
 const LABELS_MAGIC: u32 = 0x0801;
 
-/// Reads a file of `source`, plain or (if its name ends in `.gz`) compressed, and checks it: its
-/// form first, so that an error names the fault, then whether it is the one released. Returns the
-/// pixels, (samples, height × width) row-major, or the labels, (samples).
+/// Reads a file of `source`, plain or (if its name ends in `.gz`) compressed, and checks it: first its
+/// format, so that an error names the fault, then its checksum. Returns the pixels,
+/// (samples, height × width) row-major, or the labels, (samples).
 ///
-/// A plain file may differ from the one released, if it is not the other data set's.
+/// A plain file may differ from the released one, unless it belongs to a different data set.
 ///
 /// # Errors
 /// [`Error::Io`] and [`Error::Data`].
@@ -42,7 +41,7 @@ pub fn read_file(path: &Path, source: Source, file: &DataFile) -> Result<Vec<u8>
     let bytes = parse(&mut reader, is_gz, file.part, file.samples)
         .map_err(Error::io("read", path))?
         .map_err(fault)?;
-    // What may follow the compressed stream counts towards the checksum.
+    // Bytes after the compressed stream count towards the checksum.
     io::copy(&mut reader, &mut io::sink()).map_err(Error::io("read", path))?;
     let found = reader.into_inner().sha256();
     match source::owner(&found) {
@@ -59,8 +58,8 @@ pub fn read_file(path: &Path, source: Source, file: &DataFile) -> Result<Vec<u8>
 }
 
 /// Reads `samples` images (as pixels, (samples, height × width) row-major) or labels, (samples),
-/// from IDX bytes, gzip-compressed if `is_gz`. The memory taken is set by `samples`, whatever the
-/// bytes claim.
+/// from IDX bytes, gzip-compressed if `is_gz`. The memory taken depends on `samples` only, not on the
+/// header.
 ///
 /// # Errors
 /// The outer result is the reader's own error, the inner one what is wrong with the bytes.
@@ -116,7 +115,7 @@ fn parse_plain(
         let field = field.try_into().expect("chunks of 4 bytes");
         u32::from_be_bytes(field)
     });
-    // A field that is cut off is the end of the file; one that is there is checked first.
+    // Fields are checked in order; a missing field means that the file is truncated.
     let mut field = || fields.next().ok_or_else(|| truncated(header.len()));
     let checked = (|| {
         match field()? {
@@ -176,7 +175,7 @@ pub fn sha256_of(path: &Path) -> Result<String> {
     Ok(reader.sha256())
 }
 
-/// A reader that computes the sha256 of what goes through it.
+/// A reader that computes the sha256 of the bytes read through it.
 pub struct Hashed<R> {
     reader: R,
     sha256: Sha256,
@@ -191,7 +190,7 @@ impl<R: Read> Hashed<R> {
         }
     }
 
-    /// The sha256 of what was read so far, in hexadecimal digits.
+    /// The sha256 of the bytes read so far, in hexadecimal digits.
     pub fn sha256(self) -> String {
         hex(&self.sha256.finalize())
     }

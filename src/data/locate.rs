@@ -1,7 +1,7 @@
-//! Where the files of a data set are.
+//! Finds the files of a data set.
 //!
-//! MNIST's and Fashion-MNIST's files bear the same names. The folder tells them apart, if it is
-//! named as this program or torchvision names it; else the checksum does.
+//! MNIST's and Fashion-MNIST's files have the same names. The name of their folder distinguishes
+//! them, if this program or torchvision gave it; otherwise the checksum does.
 
 use std::path::{Path, PathBuf};
 
@@ -9,18 +9,18 @@ use super::idx;
 use super::source::{self, Source};
 use crate::error::Result;
 
-/// The folder of a data set, and which of its files are there.
+/// The folder of a data set, and the files found in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
     /// The folder.
     pub folder: PathBuf,
-    /// The path of each of [`Source::files`], if it is there: compressed if it can be, because
-    /// that is checked against the released checksum.
+    /// The path of each of [`Source::files`] that was found. The compressed file is preferred, because
+    /// it is checked against the released checksum.
     pub files: Vec<Option<PathBuf>>,
 }
 
 impl Location {
-    /// What there is of `source` in `folder` itself.
+    /// The files of `source` in `folder` itself.
     pub fn of(folder: &Path, source: Source) -> Self {
         let files = source.files().iter().map(|file| {
             [format!("{}.gz", file.name), file.name.to_owned()]
@@ -34,15 +34,15 @@ impl Location {
         }
     }
 
-    /// How many files are there.
+    /// The number of files found.
     pub fn count(&self) -> usize {
         self.files.iter().flatten().count()
     }
 }
 
-/// Where `source` is in `data_dir`: below it, in a folder of the data set's own, or in `data_dir`
-/// itself, unless that is named for another data set. The first place that has all files, else
-/// the first that has any.
+/// Finds `source` in a folder of its own below `data_dir`, or in `data_dir` itself unless its name is
+/// that of a different data set. Returns the first place that has all files, else the first that has
+/// any.
 pub fn find(data_dir: &Path, source: Source) -> Option<Location> {
     let own = source
         .folders()
@@ -66,8 +66,8 @@ pub fn find(data_dir: &Path, source: Source) -> Option<Location> {
     complete.or(locations.first()).cloned()
 }
 
-/// The data set that there is in `data_dir`: the one whose files lie in it, else the first of which
-/// there is a folder below it.
+/// The data set in `data_dir`: the one whose files are in it, else the first one that has a folder
+/// below it.
 ///
 /// # Errors
 /// [`crate::error::Error::Io`] for a file that cannot be read.
@@ -79,12 +79,13 @@ pub fn source_in(data_dir: &Path) -> Result<Option<Source>> {
     Ok(owner(data_dir)?.or_else(below))
 }
 
-/// The data set whose files lie in `folder` itself: by its name, else by the checksum of a file.
+/// The data set whose files are in `folder` itself, known by the folder's name or else by the checksum
+/// of a file.
 ///
 /// # Errors
 /// [`crate::error::Error::Io`] for a file that cannot be read.
 pub fn owner(folder: &Path) -> Result<Option<Source>> {
-    // The names of the files are those of any data set that has files.
+    // All data sets with IDX files use the same file names.
     let location = Location::of(folder, Source::Mnist);
     if location.count() == 0 {
         return Ok(None);
@@ -100,7 +101,7 @@ pub fn owner(folder: &Path) -> Result<Option<Source>> {
     Ok(None)
 }
 
-/// Where the files of `source` go in `data_dir`, if they are not there.
+/// The folder in `data_dir` into which files of `source` are downloaded.
 pub fn target(data_dir: &Path, source: Source) -> PathBuf {
     if named_for(data_dir) == Some(source) {
         return data_dir.to_owned();
@@ -109,9 +110,9 @@ pub fn target(data_dir: &Path, source: Source) -> PathBuf {
     data_dir.join(names.iter().collect::<PathBuf>())
 }
 
-/// The data set that `folder` is named for.
+/// The data set whose folder name `folder` has.
 fn named_for(folder: &Path) -> Option<Source> {
-    // So that `.` and `..` have a name, too.
+    // So that `.` and `..` have a name too.
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let folder = folder.canonicalize().unwrap_or(folder);
     Source::ALL.into_iter().find(|source| {

@@ -1,164 +1,99 @@
 //! Data sets: labelled 8-bit images, read from disk, downloaded, or drawn.
 
 pub mod cifar10;
+mod dataset;
 pub mod digits;
 pub mod download;
-mod fault;
 pub mod idx;
 pub mod locate;
+#[cfg(feature = "plot")]
 pub mod picture;
 mod source;
 pub mod spirals;
+mod splits;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use dataset::Dataset;
 pub use download::DownloadProgress;
-pub use fault::{DataFault, DownloadFault, MirrorFailure};
 pub use source::{DataFile, Part, RemoteFile, Source, owner};
+pub use splits::{Split, Splits};
 
-use crate::error::{Error, Result};
+use crate::error::{DataFault, Error, Result};
 use locate::Location;
 
-/// Labelled images, or any samples of 8-bit features.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dataset {
-    /// What reports call it: "mnist", "fashion-mnist", "cifar10", "digits".
-    pub name: String,
-    /// Colours of a pixel: 1 for grey, 3 for red, green, blue.
-    pub channels: usize,
-    /// Height and width of an image, in pixels.
-    pub image: [usize; 2],
-    /// Number of classes; labels are below it.
-    pub classes: usize,
-    /// (samples, channels, height, width), row-major.
-    pub pixels: Vec<u8>,
-    /// (samples).
-    pub labels: Vec<u8>,
-}
-
-impl Dataset {
-    /// Number of samples.
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there is no sample.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// Features of a sample: channels × height × width.
-    pub fn features(&self) -> usize {
-        self.channels * self.image[0] * self.image[1]
-    }
-
-    /// The images, and after them their mirror images: left and right exchanged.
-    #[must_use]
-    pub fn with_mirror_images(mut self) -> Self {
-        let mut mirrored = self.pixels.clone();
-        for row in mirrored.chunks_exact_mut(self.image[1]) {
-            row.reverse();
-        }
-        self.pixels.append(&mut mirrored);
-        self.labels.extend_from_within(..);
-        self
-    }
-
-    /// Keeps the first `samples`.
-    pub fn truncate(&mut self, samples: usize) {
-        self.pixels.truncate(samples * self.features());
-        self.labels.truncate(samples);
-    }
-
-    /// Splits the last `samples` off into a data set of their own.
-    ///
-    /// # Panics
-    /// If there are fewer.
-    pub fn split_off(&mut self, samples: usize) -> Dataset {
-        let rest = self
-            .len()
-            .checked_sub(samples)
-            .expect("as many samples as are split off");
-        Dataset {
-            name: self.name.clone(),
-            channels: self.channels,
-            image: self.image,
-            classes: self.classes,
-            pixels: self.pixels.split_off(rest * self.features()),
-            labels: self.labels.split_off(rest),
-        }
-    }
-}
-
-/// Which data are wanted.
+/// The data to load.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// The name of a data set, see [`Source::by_name`].
     pub dataset: Option<String>,
-    /// The folder that has the data, or gets them.
+    /// The folder that has the data, or into which they are downloaded.
     pub data_dir: Option<PathBuf>,
-    /// The largest number of training samples and of test samples; the first ones are taken. Where
-    /// it is 0, the files of that part are not needed.
+    /// The largest number of training samples and of test samples; the first ones are taken. The files
+    /// of a part with limit 0 are not needed.
     pub limit: Option<(usize, usize)>,
 }
 
-/// A data set in its two parts.
+/// A loaded data set: training and test part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
-    /// To train on.
+    /// The training samples.
     pub train: Dataset,
-    /// To test on.
+    /// The test samples.
     pub test: Dataset,
-    /// What a person should know about where the data come from; a sentence each.
+    /// Notes for the user about where the data come from, each a sentence.
     pub notes: Vec<String>,
 }
 
-/// What is around a request: the folders and the mirrors.
+/// The folders and mirrors that [`load_in`] may use.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
+pub struct Locations {
     /// The folder named by the environment variable `BREGMAN_DATA_DIR`.
     pub data_dir: Option<PathBuf>,
-    /// The folder for data if none is named: `bregman` in the user's cache folder.
+    /// The folder for data if no folder is named: `bregman` in the user's cache folder.
     pub cache: Option<PathBuf>,
-    /// Addresses to download from instead of [`Source::mirrors`], each with a slash at its end.
+    /// Addresses to download from instead of [`Source::mirrors`]; each ends with a slash.
     pub mirrors: Option<Vec<String>>,
-    /// How long a mirror may take to answer, and to go on after a pause.
+    /// How long a mirror may take to answer, and how long it may pause.
     pub patience: Duration,
 }
 
-impl Surroundings {
-    /// Those of this process.
+impl Locations {
+    /// The environment's and the user's, with the data sets' own mirrors.
     pub fn of_process() -> Self {
         let variable = std::env::var_os("BREGMAN_DATA_DIR").filter(|folder| !folder.is_empty());
         Self {
             data_dir: variable.map(PathBuf::from),
+            #[cfg(feature = "download")]
             cache: dirs::cache_dir().map(|folder| folder.join("bregman")),
+            #[cfg(not(feature = "download"))]
+            cache: None,
             mirrors: None,
             patience: Duration::from_secs(4),
         }
     }
 }
 
-/// Loads the data that `request` asks for: from its folder, else from that of `BREGMAN_DATA_DIR`,
-/// else from the user's cache folder, downloading what is missing.
+/// Loads the data that `request` asks for: from its folder, else from the folder named by
+/// `BREGMAN_DATA_DIR`, else from the user's cache folder. Missing files are downloaded.
 ///
-/// If neither a data set nor a folder was named, and MNIST is not there and cannot be downloaded,
-/// the data are generated digits, and a note says so. `progress` is told how downloads go.
+/// If neither a data set nor a folder was named, and MNIST is not found and cannot be downloaded,
+/// the data are generated digits, and a note says so. `progress` is called as downloads proceed.
 ///
 /// # Errors
 /// [`Error::UnknownName`], [`Error::Io`], [`Error::Data`], [`Error::NoDataFolder`],
 /// [`Error::NoCacheFolder`], [`Error::Download`].
 pub fn load(request: &Request, progress: &mut dyn FnMut(&DownloadProgress)) -> Result<Loaded> {
-    load_in(&Surroundings::of_process(), request, progress)
+    load_in(&Locations::of_process(), request, progress)
 }
 
-/// [`load`], with `surroundings` instead of the process's.
+/// [`load`] with other `locations`.
 ///
 /// # Errors
 /// See [`load`].
 pub fn load_in(
-    surroundings: &Surroundings,
+    locations: &Locations,
     request: &Request,
     progress: &mut dyn FnMut(&DownloadProgress),
 ) -> Result<Loaded> {
@@ -169,10 +104,10 @@ pub fn load_in(
         return Ok(generated(train, test, Vec::new()));
     }
 
-    let named_folder = request.data_dir.as_ref().or(surroundings.data_dir.as_ref());
+    let named_folder = request.data_dir.as_ref().or(locations.data_dir.as_ref());
     let source = match (named, named_folder) {
         (Some(source), _) => source,
-        // A folder of files says by itself what they are.
+        // Without a name, the files in the folder decide.
         (None, Some(folder)) => match locate::source_in(folder)? {
             Some(source) => source,
             None if cifar10::is_in(folder) => Source::Cifar10,
@@ -180,7 +115,7 @@ pub fn load_in(
         },
         (None, None) => Source::Mnist,
     };
-    let folder = match (named_folder, &surroundings.cache) {
+    let folder = match (named_folder, &locations.cache) {
         (Some(folder), _) if !folder.is_dir() => Err(Error::NoDataFolder {
             path: folder.clone(),
             dataset: source.name(),
@@ -199,7 +134,7 @@ pub fn load_in(
         }),
     };
     if source == Source::Cifar10 {
-        let mut loaded = cifar10::load(surroundings, folder?, train > 0, test > 0, progress)?;
+        let mut loaded = cifar10::load(locations, folder?, train > 0, test > 0, progress)?;
         loaded.train.truncate(train);
         loaded.test.truncate(test);
         return Ok(loaded);
@@ -209,15 +144,15 @@ pub fn load_in(
         .filter(|&file| if file < 2 { train > 0 } else { test > 0 })
         .collect();
     let location = folder
-        .and_then(|folder| complete(surroundings, folder, source, &needed, &mut notes, progress));
+        .and_then(|folder| complete(locations, folder, source, &needed, &mut notes, progress));
     let location = match location {
         Ok(location) => location,
-        // A fault of data that are there is never passed over.
+        // A fault in existing data is always reported.
         Err(error @ Error::Data { .. }) => return Err(error),
         Err(error) if named.is_none() && named_folder.is_none() => {
             let note = format!(
-                "there is no MNIST here, so these are generated digits, drawn by the program \
-                 itself: accuracies on them are not MNIST's. {error}"
+                "MNIST was not found, so these are generated digits, drawn by the program itself: \
+                 accuracies on them are not MNIST's. {error}"
             );
             return Ok(generated(train, test, vec![note]));
         }
@@ -232,7 +167,7 @@ pub fn load_in(
 
 /// Finds `source` in `data_dir` and downloads what is missing of its files numbered `needed`.
 fn complete(
-    surroundings: &Surroundings,
+    locations: &Locations,
     data_dir: &Path,
     source: Source,
     needed: &[usize],
@@ -262,9 +197,9 @@ fn complete(
     if missing.is_empty() {
         return Ok(location);
     }
-    // A fault of a file that is there goes before what is missing.
+    // Faults of existing files are reported before anything is downloaded.
     read(&location, source, &present)?;
-    let mirrors = match &surroundings.mirrors {
+    let mirrors = match &locations.mirrors {
         Some(mirrors) => mirrors.clone(),
         None => source.mirrors().iter().map(|&url| url.into()).collect(),
     };
@@ -272,7 +207,7 @@ fn complete(
     let remote: Vec<RemoteFile> = missing.iter().map(|file| file.remote()).collect();
     download::download(
         &mirrors,
-        surroundings.patience,
+        locations.patience,
         &location.folder,
         &remote,
         progress,
@@ -291,12 +226,12 @@ fn complete(
     Ok(Location::of(&location.folder, source))
 }
 
-/// Reads the files numbered `needed` of a data set; the other parts are empty.
+/// Reads the files numbered `needed` of a data set. The other parts stay empty.
 fn read(location: &Location, source: Source, needed: &[usize]) -> Result<Loaded> {
     let mut parts = vec![Vec::new(); location.files.len()];
     for &file in needed {
         let name = source.files()[file].name;
-        // A file deleted since it was found.
+        // The file may have been deleted since it was found.
         let path = location.files[file].clone();
         let path = path.unwrap_or_else(|| location.folder.join(name));
         parts[file] = idx::read_file(&path, source, &source.files()[file])?;
@@ -322,11 +257,11 @@ fn generated(train: usize, test: usize, notes: Vec<String>) -> Loaded {
     Loaded { train, test, notes }
 }
 
-/// How to get `files` of `source` into `folder` without this program, in a sentence.
+/// A sentence that says how to get `files` of `source` into `folder` by hand.
 fn by_hand<'a>(source: Source, files: impl Iterator<Item = &'a DataFile>, folder: &Path) -> String {
     let names: Vec<String> = files.map(|file| format!("{}.gz", file.name)).collect();
     format!(
-        "by hand: put {} from {} into {}; or use --dataset digits, which needs no file",
+        "by hand: put {} from {} into {}; or use `dataset` digits, which needs no file",
         names.join(", "),
         source.mirrors().join(" or "),
         folder.display(),

@@ -1,8 +1,8 @@
-//! Pictures of any size and polarity, made into what a network was trained on.
+//! Converts pictures of any size and polarity to the images that a network was trained on.
 //!
-//! MNIST's images are what is left of scans after this: the digit's box scaled to fit 20 × 20 pixels,
-//! its aspect kept, and placed so that its centre of mass is the centre of 28 × 28 (LeCun, Cortes,
-//! Burges). Those of Fashion-MNIST fill the frame, and are centred by their box (Xiao, Rasul,
+//! MNIST's images were made from scans as follows: the digit's box is scaled to fit 20 × 20 pixels with
+//! its aspect ratio kept, and placed so that its centre of mass is the centre of 28 × 28 (LeCun, Cortes,
+//! Burges). The images of Fashion-MNIST fill the frame and are centred by their box (Xiao, Rasul,
 //! Vollgraf, 2017).
 
 use std::path::Path;
@@ -14,34 +14,34 @@ use super::Source;
 use super::idx::IMAGE;
 use crate::error::{Error, Result};
 
-/// A picture has at most so many pixels each way.
+/// The largest width and height of a picture, in pixels.
 const LARGEST: u32 = 16_384;
 
-/// Less difference between the darkest and the brightest pixel, of 1, is no drawing.
+/// The smallest difference between the darkest and the brightest pixel of a drawing, of 1.
 const LEAST_CONTRAST: f32 = 0.1;
 
-/// Ink below this is paper: noise, shadows, the artefacts of compression.
+/// Ink below this counts as paper: noise, shadows and compression artefacts.
 const PAPER: f32 = 0.15;
 
-/// Ink above this is part of what was drawn, for its box.
+/// Ink above this counts as part of the drawing when its box is found.
 const DRAWN: f32 = 0.35;
 
 type Gray = ImageBuffer<Luma<f32>, Vec<f32>>;
 
-/// How a data set's images were made.
+/// The way a data set's images were made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// MNIST's, and those of the generated digits.
+    /// As MNIST's and the generated digits.
     Digit,
-    /// Fashion-MNIST's.
+    /// As Fashion-MNIST's.
     Clothing,
 }
 
 impl Style {
-    /// That of the data set called `name`.
+    /// The style of the data set called `name`.
     ///
     /// # Errors
-    /// [`Error::UnknownName`] for one whose images are not of 28 × 28 grey pixels.
+    /// [`Error::UnknownName`] for a data set whose images are not of 28 × 28 grey pixels.
     pub fn of_dataset(name: &str) -> Result<Self> {
         match name {
             "mnist" | "digits" => Ok(Self::Digit),
@@ -56,7 +56,7 @@ impl Style {
         }
     }
 
-    /// What a class is called.
+    /// The name of a class.
     pub fn class_name(self, class: usize) -> String {
         const CLOTHING: [&str; 10] = [
             "T-shirt",
@@ -76,7 +76,7 @@ impl Style {
         }
     }
 
-    /// The longer side of what is drawn, in pixels.
+    /// The longer side of the drawing, in pixels.
     fn longest(self) -> u32 {
         match self {
             Self::Digit => 20,
@@ -85,19 +85,19 @@ impl Style {
     }
 }
 
-/// A picture, made ready.
+/// A picture, ready for the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
     /// (28, 28), row-major.
     pub pixels: Vec<u8>,
-    /// What was done to it, for people.
+    /// What was done to it, to be shown to the user.
     pub done: String,
 }
 
 /// Reads a PNG or JPEG file.
 ///
 /// # Errors
-/// [`Error::Io`] if it cannot be read, [`Error::Picture`] if it is no such file, or empty.
+/// [`Error::Io`] if it cannot be read, [`Error::Picture`] if it is not a picture or shows nothing.
 pub fn read(path: &Path, style: Style) -> Result<Picture> {
     let fault = |reason: String| Error::Picture {
         path: path.to_owned(),
@@ -115,7 +115,7 @@ pub fn read(path: &Path, style: Style) -> Result<Picture> {
     prepare(&image, style).map_err(fault)
 }
 
-/// Makes `image` ready.
+/// Converts `image`.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -144,7 +144,7 @@ pub fn prepare(image: &DynamicImage, style: Style) -> Result<Picture, String> {
     let scaled = |side: u32| ((side as f32 * scale).round() as u32).max(1);
     let cropped = imageops::crop(&mut ink, left, top, box_width, box_height).to_image();
     let [w, h] = [scaled(box_width), scaled(box_height)];
-    // Its support grows with the reduction, so that thin lines fade rather than vanish.
+    // The filter's support grows with the reduction, so that thin lines fade and do not vanish.
     let mut small = imageops::resize(&cropped, w, h, FilterType::Triangle);
     let most = small.pixels().fold(0.0f32, |most, p| most.max(p[0]));
     small
@@ -174,7 +174,7 @@ pub fn prepare(image: &DynamicImage, style: Style) -> Result<Picture, String> {
     })
 }
 
-/// Grey levels within [0, 1], on white where the picture is transparent.
+/// Grey levels within [0, 1]; transparent parts are white.
 fn gray(image: &DynamicImage) -> Gray {
     let image = image.to_luma_alpha16();
     Gray::from_fn(image.width(), image.height(), |x, y| {
@@ -183,7 +183,8 @@ fn gray(image: &DynamicImage) -> Gray {
     })
 }
 
-/// The median of the outermost pixels: the paper, unless the drawing covers most of the edge.
+/// The median of the outermost pixels. It is the paper's level, unless the drawing covers most of the
+/// edge.
 fn border_median(gray: &Gray) -> f32 {
     let (width, height) = gray.dimensions();
     let border = gray
@@ -194,7 +195,7 @@ fn border_median(gray: &Gray) -> f32 {
     levels[levels.len() / 2]
 }
 
-/// Where the top left corner of `small` goes, (x, y).
+/// The place (x, y) of the top left corner of `small`.
 fn place(small: &Gray, style: Style) -> [usize; 2] {
     let (width, height) = small.dimensions();
     let centre = match style {

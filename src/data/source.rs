@@ -1,8 +1,8 @@
-//! The data sets that there are, and their files as released.
+//! The data sets that the crate knows, and their files as released.
 
 use crate::error::{Error, Result};
 
-/// A data set that the program can get by itself.
+/// A data set that the crate can download or generate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// MNIST: handwritten digits (LeCun, Cortes, Burges).
@@ -11,7 +11,7 @@ pub enum Source {
     FashionMnist,
     /// CIFAR-10: small colour photographs (Krizhevsky).
     Cifar10,
-    /// Digits that the program draws.
+    /// Generated digits.
     Digits,
 }
 
@@ -19,14 +19,19 @@ impl Source {
     /// All data sets.
     pub const ALL: [Self; 4] = [Self::Mnist, Self::FashionMnist, Self::Cifar10, Self::Digits];
 
+    /// Its description.
+    fn release(self) -> &'static Release {
+        match self {
+            Self::Mnist => &MNIST,
+            Self::FashionMnist => &FASHION_MNIST,
+            Self::Cifar10 => &CIFAR10,
+            Self::Digits => &DIGITS,
+        }
+    }
+
     /// The name in options and reports.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Mnist => "mnist",
-            Self::FashionMnist => "fashion-mnist",
-            Self::Cifar10 => "cifar10",
-            Self::Digits => "digits",
-        }
+        self.release().name
     }
 
     /// The data set called `name`.
@@ -44,54 +49,77 @@ impl Source {
             })
     }
 
-    /// The IDX files as released; none for what the program draws or [`super::cifar10`] reads.
+    /// The IDX files as released; none for generated digits and for the files that [`super::cifar10`]
+    /// reads.
     pub fn files(self) -> &'static [DataFile] {
-        match self {
-            Self::Mnist => &MNIST,
-            Self::FashionMnist => &FASHION_MNIST,
-            Self::Cifar10 | Self::Digits => &[],
-        }
+        self.release().files
     }
 
-    /// The folder of the files, as this program and as torchvision name it, below the data folder.
+    /// The folders of the files below the data folder: this program's name and torchvision's.
     pub fn folders(self) -> &'static [&'static [&'static str]] {
-        match self {
-            Self::Mnist => &[&["mnist"], &["MNIST", "raw"]],
-            Self::FashionMnist => &[&["fashion-mnist"], &["FashionMNIST", "raw"]],
-            Self::Cifar10 => &[&["cifar10"], &["cifar-10-batches-bin"]],
-            Self::Digits => &[],
-        }
+        self.release().folders
     }
 
-    /// Where the files can be downloaded, best first; each ends with a slash.
+    /// The addresses from which the files can be downloaded, best first; each ends with a slash.
     pub fn mirrors(self) -> &'static [&'static str] {
-        match self {
-            Self::Mnist => &[
-                "https://ossci-datasets.s3.amazonaws.com/mnist/",
-                "https://storage.googleapis.com/cvdf-datasets/mnist/",
-            ],
-            Self::FashionMnist => &["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"],
-            Self::Cifar10 => &["https://www.cs.toronto.edu/~kriz/"],
-            Self::Digits => &[],
-        }
+        self.release().mirrors
     }
 }
+
+/// A data set as released: everything that [`Source`] knows of it.
+struct Release {
+    name: &'static str,
+    files: &'static [DataFile],
+    folders: &'static [&'static [&'static str]],
+    mirrors: &'static [&'static str],
+}
+
+static MNIST: Release = Release {
+    name: "mnist",
+    files: &MNIST_FILES,
+    folders: &[&["mnist"], &["MNIST", "raw"]],
+    mirrors: &[
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    ],
+};
+
+static FASHION_MNIST: Release = Release {
+    name: "fashion-mnist",
+    files: &FASHION_MNIST_FILES,
+    folders: &[&["fashion-mnist"], &["FashionMNIST", "raw"]],
+    mirrors: &["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"],
+};
+
+static CIFAR10: Release = Release {
+    name: "cifar10",
+    files: &[],
+    folders: &[&["cifar10"], &["cifar-10-batches-bin"]],
+    mirrors: &["https://www.cs.toronto.edu/~kriz/"],
+};
+
+static DIGITS: Release = Release {
+    name: "digits",
+    files: &[],
+    folders: &[],
+    mirrors: &[],
+};
 
 /// Which part of a data set a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Images, one byte a pixel.
+    /// Images, one byte for each pixel.
     Images,
-    /// Labels, one byte a sample.
+    /// Labels, one byte for each sample.
     Labels,
 }
 
-/// A file as released: `train-images-idx3-ubyte` and its kind.
+/// An IDX file as released, such as `train-images-idx3-ubyte`.
 #[derive(Clone, Copy, Debug)]
 pub struct DataFile {
-    /// The plain file's name; the compressed one's has `.gz` behind it.
+    /// The plain file's name; the compressed file's is the same with `.gz`.
     pub name: &'static str,
-    /// What it holds.
+    /// Its contents.
     pub part: Part,
     /// Number of samples.
     pub samples: u32,
@@ -104,7 +132,7 @@ pub struct DataFile {
 }
 
 impl DataFile {
-    /// Its compressed form, as a mirror has it.
+    /// The compressed file that mirrors have.
     pub fn remote(&self) -> RemoteFile {
         RemoteFile {
             name: format!("{}.gz", self.name),
@@ -117,9 +145,9 @@ impl DataFile {
 /// A file to download.
 #[derive(Clone, Debug)]
 pub struct RemoteFile {
-    /// Its name, on the mirrors and on the disk.
+    /// Its name on the mirrors and on the disk.
     pub name: String,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
     /// Its sha256, in hexadecimal digits.
     pub sha256: &'static str,
@@ -147,7 +175,7 @@ const fn data_file(
     }
 }
 
-const MNIST: [DataFile; 4] = [
+const MNIST_FILES: [DataFile; 4] = [
     data_file(
         0,
         9_912_422,
@@ -174,7 +202,7 @@ const MNIST: [DataFile; 4] = [
     ),
 ];
 
-const FASHION_MNIST: [DataFile; 4] = [
+const FASHION_MNIST_FILES: [DataFile; 4] = [
     data_file(
         0,
         26_421_880,

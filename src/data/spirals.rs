@@ -1,10 +1,10 @@
 //! The two spirals of the paper's Figures 4 to 6: points of the plane in two interleaved classes.
 //!
-//! With θ = 2π√U(0, 1) and r = 2θ + π a point of class 0 is r (cos θ, sin θ) + N(0, I), one of class
-//! 1 −r (cos θ, sin θ) + N(0, I) with numbers of its own. All are divided by the training set's
-//! largest |coordinate| rounded up to a whole number, so that those lie in [−1, 1].
+//! With θ = 2π√U(0, 1) and r = 2θ + π, a point of class 0 is r (cos θ, sin θ) + N(0, I), one of class
+//! 1 is −r (cos θ, sin θ) + N(0, I) with its own random numbers. All points are divided by the training
+//! set's largest |coordinate| rounded up to a whole number, so that training points lie in [−1, 1].
 //!
-//! The points are the same on every machine: sines and logarithms are [`crate::math`]'s.
+//! The points are the same on every machine, because sines and logarithms are [`crate::math`]'s.
 
 use std::f32::consts::PI;
 
@@ -22,7 +22,7 @@ pub struct Spirals {
 }
 
 impl Spirals {
-    /// A training set and a test set of `per_class` points a class each, under `seed`.
+    /// A training set and a test set drawn with `seed`, each with `per_class` points of each class.
     pub fn draw(per_class: usize, seed: u64) -> [Self; 2] {
         let [mut train, mut test] = [0, 1].map(|split| draw(per_class, seed, split));
         let largest = |points: &[[f32; 2]]| {
@@ -46,8 +46,8 @@ impl Spirals {
         self.labels.is_empty()
     }
 
-    /// These points where `activation` can take them: as they are where its range holds [−1, 1],
-    /// else mapped from there to its usual input range.
+    /// The points within the range of `activation`: unchanged if the range contains [−1, 1], else mapped
+    /// from [−1, 1] to the activation's usual input range.
     pub fn within(mut self, activation: &Activation) -> Self {
         let [low, high] = input_range(activation);
         if [low, high] != [-1.0, 1.0] {
@@ -59,7 +59,7 @@ impl Spirals {
     }
 }
 
-/// Where [−1, 1] goes with `activation`.
+/// The interval that [−1, 1] is mapped to for `activation`.
 pub fn input_range(activation: &Activation) -> [f32; 2] {
     let [min, max] = activation.range;
     if min <= -1.0 && max >= 1.0 {
@@ -69,7 +69,7 @@ pub fn input_range(activation: &Activation) -> [f32; 2] {
     }
 }
 
-/// Undivided points, class 0 before class 1.
+/// Points before the division, class 0 before class 1.
 fn draw(per_class: usize, seed: u64, split: u32) -> Spirals {
     let mut spirals = Spirals {
         points: Vec::with_capacity(2 * per_class),

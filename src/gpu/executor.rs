@@ -7,10 +7,11 @@ use super::metrics::batch_metrics;
 use super::op::{BufferId, Op};
 use super::plan::{Plan, PlanOptions, SplitPlan};
 use super::program::{Buffers, Program, run_in_turn};
-use super::shader::Storage;
 use super::storage::{decode, encode};
+use crate::data::{Split, Splits};
 use crate::error::{Error, Result};
-use crate::executor::{BatchMetrics, Executor, Split, Splits, check_orders};
+use crate::executor::{BatchMetrics, Executor, check_orders};
+use crate::kind::Storage;
 use crate::nn::{Model, Parameters};
 
 /// The most FLOPs of one submission. A slow card at a tenth of its peak needs less than a second for them,
@@ -55,7 +56,7 @@ impl GpuExecutor {
     ///
     /// # Errors
     /// [`Error::Shape`] for data or parameters that do not fit the model, [`Error::TooLarge`] for a
-    /// buffer beyond the adapter's limits, [`Error::InvalidOption`] for half precision if the
+    /// buffer beyond the adapter's limits, [`Error::InvalidValue`] for half precision if the
     /// adapter or a kernel has none, [`Error::Gpu`] with the driver's message.
     pub async fn new(
         gpu: Gpu,
@@ -91,8 +92,8 @@ impl GpuExecutor {
         }
         plan.check_limits(&gpu.limits())?;
         if options.storage == Storage::F16 && !gpu.has_f16() {
-            return Err(Error::InvalidOption {
-                option: "--storage",
+            return Err(Error::InvalidValue {
+                field: "storage",
                 value: options.storage.name().to_owned(),
                 reason: format!("{} has no shader-f16", gpu.summary().name),
             });

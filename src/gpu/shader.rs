@@ -1,49 +1,13 @@
 //! WGSL modules: a kernel file followed by the library files that it needs. The module scope of WGSL is
 //! independent of order, so linking is concatenation.
 
-pub use super::reflect::{Access, Binding, Field, Reflection, reflect}; // moved
-pub use super::tile::{Layout, Tile, TileSizes}; // moved
 use super::wgsl::wgsl;
-pub use super::wgsl::{File, MATH}; // moved
+use super::wgsl::{File, MATH};
 use crate::activation::Activation;
-use crate::error::{Error, Result};
 
-/// The precision in which an adapter stores weights and activations. All arithmetic is in f32.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Storage {
-    /// In single precision.
-    #[default]
-    F32,
-    /// W, M, z, a and u in half precision, if the adapter has `shader-f16`. Biases, gradients and the
-    /// network's outputs stay in single precision.
-    F16,
-}
+use crate::kind::Storage;
 
 impl Storage {
-    /// Every storage.
-    pub const ALL: [Self; 2] = [Self::F32, Self::F16];
-
-    /// Its name for users.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-        }
-    }
-
-    /// The storage called `name`.
-    ///
-    /// # Errors
-    /// [`Error::UnknownName`] with the known names.
-    pub fn by_name(name: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|storage| storage.name() == name);
-        found.ok_or_else(|| Error::UnknownName {
-            kind: "storage",
-            name: name.to_owned(),
-            known: Self::ALL.map(Self::name).join(", "),
-        })
-    }
-
     /// Its file.
     pub const fn file(self) -> File {
         match self {
@@ -84,9 +48,12 @@ impl Shader {
 
     /// The same module with weights and activations in `storage`.
     pub fn stored(mut self, storage: Storage) -> Self {
-        let known = Storage::ALL.map(|storage| storage.file().name);
+        let is_storage = |file: &File| {
+            let known = Storage::ALL.iter();
+            known.map(|s| s.file().name).any(|name| name == file.name)
+        };
         for file in &mut self.files {
-            if known.contains(&file.name) {
+            if is_storage(file) {
                 *file = storage.file();
             }
         }

@@ -7,13 +7,13 @@ use half::f16;
 
 use super::op::{BufferSpec, Contents, Op};
 use super::reflect::reflect;
-use super::shader::Storage;
 use crate::error::{Error, Result};
+use crate::kind::Storage;
 
 /// Changes the ops, and the buffers that they share, to half precision.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] if a kernel takes a buffer in single precision only that others take in half
+/// [`Error::InvalidValue`] if a kernel takes a buffer in single precision only that others take in half
 /// precision, as kernels of the unfused path and of convolutions do.
 pub(crate) fn to_half(ops: &mut [&mut Op], buffers: &mut [BufferSpec]) -> Result<()> {
     let mut half = HashSet::new();
@@ -28,11 +28,11 @@ pub(crate) fn to_half(ops: &mut [&mut Op], buffers: &mut [BufferSpec]) -> Result
     }
     for op in ops.iter() {
         if let Some(id) = bound(op, false)?.find(|id| half.contains(id)) {
-            return Err(Error::InvalidOption {
-                option: "--storage",
+            return Err(Error::InvalidValue {
+                field: "storage",
                 value: Storage::F16.name().to_owned(),
                 reason: format!(
-                    "`{}` takes `{}` in f32 only: half precision needs fused kernels and no \
+                    "kernel {} takes buffer {} in f32 only: half precision needs fused kernels and no \
                      convolutions",
                     op.shader.kernel(),
                     buffers[id].name

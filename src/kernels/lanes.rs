@@ -13,8 +13,8 @@ use bytemuck::{Pod, Zeroable};
 
 use super::isa::{Isa, Level};
 use super::{Float32, LANES, limit};
+use crate::kind::{Form, LayerKind, Loss};
 use crate::math;
-use crate::nn::{Form, LayerKind, Loss};
 use crate::rng::sample_order_into;
 
 /// Neurons of every layer, and coordinates of a point.

@@ -1,20 +1,20 @@
 //! The convolutional front-end that may come before the hidden layers.
 //!
 //! Images x (batch, channels, height, width) go through blocks of convolution, activation and
-//! max-pooling; the last block's output, flattened, are the features f, of which dropout takes some
-//! away while training. The hidden layers then start from
+//! max-pooling. The last block's output, flattened, are the features f; in training, dropout removes
+//! some of them. The hidden layers then start from
 //!
 //! ```text
 //! z₀ = ρ(f),   a₀ = f  (dual form)
 //! ```
 //!
-//! with their own ρ. A Bregman layer's input must lie in the range of ρ, where ρ⁻¹ is defined: ρ is
-//! the one map into it that needs no scale, and it makes the features themselves the dual variable,
-//! so that the skip path hands them on unchanged and its gradient reaches the convolutions undamped.
+//! with their own ρ. A Bregman layer's input must lie in the range of ρ, where ρ⁻¹ is defined. ρ maps
+//! into it without a scale, and it makes the features themselves the dual variable. So the skip path
+//! passes them on unchanged, and its gradient reaches the convolutions undamped.
 
 use serde::{Deserialize, Serialize};
 
-use super::Layer;
+use super::layer::Layer;
 use crate::activation::{self, Activation};
 use crate::error::{Error, Result};
 
@@ -32,9 +32,9 @@ pub struct Conv {
     pub filters: usize,
     /// Height and width of the window.
     pub kernel: [usize; 2],
-    /// Pixels from one window to the next.
+    /// Distance between neighbouring windows, in pixels.
     pub stride: usize,
-    /// Rows and columns of zeros on each side.
+    /// Number of rows and columns of zeros on each side.
     pub padding: usize,
 }
 
@@ -49,23 +49,23 @@ impl Conv {
         ]
     }
 
-    /// Numbers of one input image.
+    /// Number of numbers of one input image.
     pub fn inputs(&self) -> usize {
         self.channels * self.height * self.width
     }
 
-    /// Numbers of one output image.
+    /// Number of numbers of one output image.
     pub fn outputs(&self) -> usize {
         let [height, width] = self.output();
         self.filters * height * width
     }
 
-    /// Weights that one output sees: channels × kernel × kernel.
+    /// Number of weights of one filter: channels × kernel × kernel.
     pub fn window(&self) -> usize {
         self.channels * self.kernel[0] * self.kernel[1]
     }
 
-    /// The matrix that the weights are, (filters, window).
+    /// The shape of the weights as a matrix, (filters, window).
     pub fn matrix(&self) -> Layer {
         Layer {
             inputs: self.window(),
@@ -75,8 +75,8 @@ impl Conv {
     }
 }
 
-/// The largest number of each window, windows of `kernel` × `kernel` every `stride` pixels; pixels
-/// that no whole window covers are left out. Of equal numbers the first counts.
+/// Max-pooling: the largest number of each window of `kernel` × `kernel`, with a window every `stride`
+/// pixels. Pixels that no whole window covers are ignored. Of equal numbers the first one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
     /// Channels.
@@ -87,7 +87,7 @@ pub struct Pool {
     pub width: usize,
     /// Height and width of the window.
     pub kernel: usize,
-    /// Pixels from one window to the next.
+    /// Distance between neighbouring windows, in pixels.
     pub stride: usize,
 }
 
@@ -97,14 +97,14 @@ impl Pool {
         [self.height, self.width].map(|pixels| (pixels - self.kernel) / self.stride + 1)
     }
 
-    /// Numbers of one output image.
+    /// Number of numbers of one output image.
     pub fn outputs(&self) -> usize {
         let [height, width] = self.output();
         self.channels * height * width
     }
 }
 
-/// Convolution, activation, and pooling where there is one.
+/// Convolution, activation, and optional pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {
     /// The convolution.
@@ -114,35 +114,35 @@ pub struct Block {
 }
 
 impl Block {
-    /// Numbers of one output image.
+    /// Number of numbers of one output image.
     pub fn outputs(&self) -> usize {
         self.pool.map_or(self.conv.outputs(), |pool| pool.outputs())
     }
 }
 
-/// Which features training leaves out: each with a probability, a new draw each step.
+/// Dropout: training sets each feature to zero with a given probability, drawn anew in each step.
 ///
 /// A feature that stays is divided by 1 − probability, so that evaluation needs no factor. Whether
-/// feature j of row i stays in step t of realization r is a function of seed + r, t, i and j alone.
+/// feature j of row i stays in step t of realization r depends on seed + r, t, i and j only.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
-    /// That of being left out, at least 0 and below 1.
+    /// The probability that a feature is dropped, in [0, 1).
     pub probability: f32,
     /// The seed of the first realization.
     pub seed: u64,
-    /// The number of an executor's first step: that of the steps before it where training goes on.
+    /// The number of an executor's first step: the number of steps done before, if training is continued.
     pub first_step: u32,
 }
 
-/// No count or extent is larger, so that no product of them overflows.
-const MOST: usize = 8192;
+/// The largest count or extent, chosen so that no product of them overflows.
+const MAX_EXTENT: usize = 8192;
 
 /// A convolutional front-end.
 #[derive(Clone, Debug)]
 pub struct Cnn {
     /// The activation of the blocks: [`activation::RELU`] or one of [`activation::ALL`].
     pub activation: &'static Activation,
-    /// First to last; at least one.
+    /// The blocks in order; at least one.
     pub blocks: Vec<Block>,
     /// Dropout of the features.
     pub dropout: Option<Dropout>,
@@ -159,7 +159,7 @@ pub fn activation_by_name(name: &str) -> Result<&'static Activation> {
     activation::by_name(name)
 }
 
-/// What a block is made of, but for the extents, which follow from the block before it.
+/// The description of a block without its extents, which follow from the previous block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BlockSpec {
@@ -192,15 +192,14 @@ impl Cnn {
     /// A front-end for images of `channels` × `height` × `width`.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for no block, a count of zero, or a window larger than what it
-    /// slides over.
+    /// [`Error::InvalidValue`] for no blocks, a count of zero, or a window larger than its input.
     pub fn new(
         activation: &'static Activation,
         [mut channels, mut height, mut width]: [usize; 3],
         specs: &[BlockSpec],
     ) -> Result<Self> {
-        let invalid = |value: String, reason: &str| Error::InvalidOption {
-            option: "--cnn",
+        let invalid = |value: String, reason: &str| Error::InvalidValue {
+            field: "cnn",
             value,
             reason: reason.to_owned(),
         };
@@ -224,7 +223,7 @@ impl Cnn {
                 ));
             }
             let extents = [&height, &width, &spec.padding];
-            if counts.iter().chain(extents).any(|&n| n > MOST) {
+            if counts.iter().chain(extents).any(|&n| n > MAX_EXTENT) {
                 return Err(invalid(place, "no count may be above 8,192"));
             }
             let conv = Conv {
@@ -267,28 +266,28 @@ impl Cnn {
         })
     }
 
-    /// The same with dropout of the features.
+    /// The same front-end with dropout of the features.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for a probability that is not at least 0 and below 1.
+    /// [`Error::InvalidValue`] for a probability outside [0, 1).
     pub fn with_dropout(mut self, dropout: Dropout) -> Result<Self> {
         if !(0.0..1.0).contains(&dropout.probability) {
-            return Err(Error::InvalidOption {
-                option: "--dropout",
+            return Err(Error::InvalidValue {
+                field: "dropout",
                 value: dropout.probability.to_string(),
-                reason: "a probability of at least 0 and below 1 is needed".to_owned(),
+                reason: "must be a probability of at least 0 and below 1".to_owned(),
             });
         }
         self.dropout = Some(dropout);
         Ok(self)
     }
 
-    /// Numbers of one image.
+    /// Number of numbers of one image.
     pub fn inputs(&self) -> usize {
         self.blocks[0].conv.inputs()
     }
 
-    /// Numbers of the features of one image.
+    /// Number of features of one image.
     pub fn features(&self) -> usize {
         self.blocks[self.blocks.len() - 1].outputs()
     }
@@ -299,8 +298,8 @@ impl Cnn {
         self.blocks.iter().map(|block| flops(&block.conv)).sum()
     }
 
-    /// FLOPs of the convolutions' products for one image in a training step: three products each,
-    /// but for the first, whose input needs no gradient.
+    /// FLOPs of the convolutions' products for one image in a training step: three products for each
+    /// convolution, except the first, whose input needs no gradient.
     pub fn step_flops(&self) -> u64 {
         let first = &self.blocks[0].conv;
         3 * self.forward_flops() - 2 * (first.outputs() * first.window()) as u64
@@ -308,16 +307,16 @@ impl Cnn {
 }
 
 impl Cnn {
-    /// The small front-end for images of `shape` (channels, height, width): two blocks of 32 and 64
-    /// filters for grey images, three of 32, 64 and 128 and dropout of one half for colours, all of
-    /// 3 × 3 pixels.
+    /// The small front-end for images of `shape` (channels, height, width). For grey images it has two
+    /// blocks of 32 and 64 filters; for colour images it has three of 32, 64 and 128 filters and dropout
+    /// of one half. All kernels are 3 × 3 pixels.
     ///
     /// # Errors
-    /// Those of [`Cnn::new`] for images too small.
+    /// Those of [`Cnn::new`] for images that are too small.
     pub fn small(activation: &'static Activation, shape: [usize; 3]) -> Result<Self> {
         let [first, second] = [BlockSpec::same(32, 3), BlockSpec::same(64, 3)];
         if shape[0] == 1 {
-            // 28 × 28 → 14 × 14 → 4 × 4: as many features as a square layer can take.
+            // 28 × 28 → 14 × 14 → 4 × 4: 1,024 features, few enough for a square layer.
             let second = BlockSpec {
                 pool: Some([3, 3]),
                 ..second
@@ -333,8 +332,8 @@ impl Cnn {
         })
     }
 
-    /// The same with the masks of dropout, if there is any, drawn from `seed` on, step `first_step`
-    /// first.
+    /// The same front-end, with the masks of dropout, if there is any, drawn from `seed`, starting at step
+    /// `first_step`.
     pub fn with_seed(mut self, seed: u64, first_step: u32) -> Self {
         if let Some(dropout) = &mut self.dropout {
             dropout.seed = seed;
@@ -343,7 +342,7 @@ impl Cnn {
         self
     }
 
-    /// The description that checkpoints keep, as JSON: all but the masks' seed.
+    /// The description in checkpoints, as JSON. It has everything except the masks' seed.
     pub fn to_json(&self) -> String {
         let first = &self.blocks[0].conv;
         let blocks = self.blocks.iter().map(|Block { conv, pool }| BlockSpec {
@@ -365,13 +364,13 @@ impl Cnn {
     /// The front-end that [`Self::to_json`] described.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] or [`Error::UnknownName`] for one that cannot be.
+    /// [`Error::InvalidValue`] or [`Error::UnknownName`] for an invalid description.
     pub fn from_json(json: &str) -> Result<Self> {
         let description: Description =
-            serde_json::from_str(json).map_err(|error| Error::InvalidOption {
-                option: "--cnn",
+            serde_json::from_str(json).map_err(|error| Error::InvalidValue {
+                field: "cnn",
                 value: json.to_owned(),
-                reason: format!("it describes no front-end: {error}"),
+                reason: format!("not the description of a front-end: {error}"),
             })?;
         let activation = activation_by_name(&description.activation)?;
         let cnn = Self::new(activation, description.image, &description.blocks)?;
@@ -386,7 +385,7 @@ impl Cnn {
     }
 }
 
-/// A front-end as checkpoints have it.
+/// The JSON of a front-end in checkpoints.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Description {

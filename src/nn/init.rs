@@ -1,48 +1,14 @@
 //! Initial parameters.
 
-use super::{Layer, LayerKind, Model, Parameters, project_simplex};
-use crate::error::{Error, Result};
+use super::layer::Layer;
+use super::model::Model;
+use super::parameters::Parameters;
+use super::simplex::project_simplex;
+use crate::kind::{Init, LayerKind};
 use crate::rng::{Purpose, Stream};
 
-/// How parameters start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Init {
-    /// W and b from U(±1/√in) (PyTorch's); M the projection of the same onto the simplex.
-    Random,
-    /// W = eye for standard, 0 for Euclidean and Bregman; b = 0; M = 1/in; head W = 1/in, b = 0.
-    /// Convolutions start as in `Random`: filters that are all alike would stay so.
-    Deterministic,
-}
-
 impl Init {
-    /// Every value.
-    pub const ALL: &'static [Self] = &[Self::Random, Self::Deterministic];
-
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Random => "random",
-            Self::Deterministic => "deterministic",
-        }
-    }
-
-    /// The value called `name`.
-    ///
-    /// # Errors
-    /// [`Error::UnknownName`] with the names that exist.
-    pub fn by_name(name: &str) -> Result<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|v| v.name() == name)
-            .ok_or_else(|| Error::UnknownName {
-                kind: "init",
-                name: name.to_owned(),
-                known: "random, deterministic".to_owned(),
-            })
-    }
-
-    /// Initial parameters of one realization: a function of the model, the way and the seed alone.
+    /// Initial parameters of one realization. They depend on the model, the method and the seed only.
     pub fn parameters(self, model: &Model, seed: u64) -> Parameters {
         let mut parameters = Parameters::zeros(model);
         match self {

@@ -2,12 +2,15 @@
 
 pub mod cnn;
 mod init;
+mod layer;
 mod model;
 mod parameters;
 mod simplex;
 
 pub use cnn::Cnn;
-pub use init::Init;
-pub use model::{Form, Layer, LayerKind, Loss, Model, Shape};
+pub use layer::{Layer, Shape};
+pub use model::Model;
 pub use parameters::{LayerParameters, Parameters};
 pub use simplex::project_simplex;
+
+pub use crate::kind::{Form, Init, LayerKind, Loss};

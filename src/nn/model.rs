@@ -1,93 +1,12 @@
-//! Networks as data.
+//! The description of a network.
 
-use super::{Cnn, Parameters};
+use super::cnn::Cnn;
+use super::layer::{Layer, Shape};
+use super::parameters::{LayerParameters, Parameters};
 use crate::activation::Activation;
-use crate::data::Dataset;
+use crate::data::{Dataset, Splits};
 use crate::error::{Error, Result};
-use crate::executor::Splits;
-
-/// The hidden layers (eq. 20), `z` being (batch, in) and `W` (out, in).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LayerKind {
-    /// z′ = ρ(Wz + b).
-    Standard,
-    /// z′ = ρ(z + Wz + b), with Mz for the first z where widths differ.
-    Euclidean,
-    /// z′ = ρ(ρ⁻¹(z) + Wz + b), with Mz for the first z where widths differ.
-    Bregman,
-}
-
-/// Which variable a Bregman network carries from layer to layer; the others have one form only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// a = ρ⁻¹(z): no inverse between layers of one width, and gradients that stay finite.
-    Dual,
-    /// z, clamped before every ρ⁻¹: eq. 20 to the letter.
-    Primal,
-}
-
-/// What training minimises; both are means (PyTorch's conventions).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// Softmax cross-entropy, the mean over the batch. The class is the first largest logit.
-    CrossEntropy,
-    /// Squared error against one-hot targets, the mean over batch × outputs. With one output the
-    /// target is the label, 0 or 1, and the class is 1 above ½.
-    MeanSquaredError,
-}
-
-macro_rules! names {
-    ($type:ident, $kind:literal, $($variant:ident = $name:literal),+) => {
-        impl $type {
-            /// Every value.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The name on the command line and in checkpoints.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),+ }
-            }
-
-            /// The value called `name`.
-            ///
-            /// # Errors
-            /// [`Error::UnknownName`] with the names that exist.
-            pub fn by_name(name: &str) -> Result<Self> {
-                Self::ALL.iter().copied().find(|v| v.name() == name).ok_or_else(|| {
-                    Error::UnknownName {
-                        kind: $kind,
-                        name: name.to_owned(),
-                        known: [$($name),+].join(", "),
-                    }
-                })
-            }
-        }
-    };
-}
-names!(
-    LayerKind,
-    "layer",
-    Standard = "standard",
-    Euclidean = "euclidean",
-    Bregman = "bregman"
-);
-names!(Form, "form", Dual = "dual", Primal = "primal");
-names!(
-    Loss,
-    "loss",
-    CrossEntropy = "cross-entropy",
-    MeanSquaredError = "mse"
-);
-
-/// A dense layer's shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layer {
-    /// Width of its input.
-    pub inputs: usize,
-    /// Width of its output.
-    pub outputs: usize,
-    /// Whether the skip goes through M, (outputs, inputs), each row on the probability simplex.
-    pub mix: bool,
-}
+use crate::kind::{Form, LayerKind, Loss};
 
 /// A network: hidden layers of one kind, then a linear head.
 #[derive(Clone, Debug)]
@@ -98,13 +17,13 @@ pub struct Model {
     pub form: Form,
     /// ρ.
     pub activation: &'static Activation,
-    /// What training minimises.
+    /// The loss that training minimises.
     pub loss: Loss,
-    /// What every argument of ρ⁻¹ is clamped to.
+    /// The interval to which every argument of ρ⁻¹ is clamped.
     pub clamp: [f32; 2],
-    /// A pixel p of 0…255 enters as low + p/255 · (high − low).
+    /// [low, high]: a pixel p of 0…255 becomes the input low + p/255 · (high − low).
     pub input_range: [f32; 2],
-    /// What comes before the hidden layers, if it is not the pixels themselves.
+    /// The convolutional front-end, if there is one.
     pub cnn: Option<Cnn>,
     /// The hidden layers, first to last; at least one.
     pub layers: Vec<Layer>,
@@ -112,22 +31,13 @@ pub struct Model {
     pub head: Layer,
 }
 
-/// A tensor's name (PyTorch's) and shape.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// `layers.0.weight`, `head.bias`, ….
-    pub name: String,
-    /// Row-major dimensions.
-    pub dims: Vec<usize>,
-}
-
 impl Model {
-    /// A network with input width `widths[0]`, hidden widths `widths[1..]` and `outputs` outputs,
-    /// with the activation's own clamp and input range.
+    /// A network with input width `widths[0]`, hidden widths `widths[1..]` and `outputs` outputs. Clamp
+    /// and input range are the activation's defaults.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for a width of zero, no hidden layer, or cross-entropy over fewer
-    /// than two outputs.
+    /// [`Error::InvalidValue`] for a width of zero, no hidden layer, or cross-entropy over fewer than
+    /// two outputs.
     pub fn new(
         kind: LayerKind,
         form: Form,
@@ -136,20 +46,20 @@ impl Model {
         widths: &[usize],
         outputs: usize,
     ) -> Result<Self> {
-        let invalid = |option, value: usize, reason: &str| Error::InvalidOption {
-            option,
+        let invalid = |field, value: usize, reason: &str| Error::InvalidValue {
+            field,
             value: value.to_string(),
             reason: reason.to_owned(),
         };
         if widths.len() < 2 {
             return Err(invalid(
-                "--hidden-layers",
+                "hidden_layers",
                 0,
                 "a network has at least one hidden layer",
             ));
         }
         if widths.contains(&0) {
-            return Err(invalid("--width", 0, "a layer has at least one neuron"));
+            return Err(invalid("width", 0, "a layer has at least one neuron"));
         }
         let fewest = if loss == Loss::CrossEntropy { 2 } else { 1 };
         if outputs < fewest {
@@ -184,16 +94,16 @@ impl Model {
     /// The same network with inputs mapped to [low, high].
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] unless low < high are finite and within the closed range of ρ.
+    /// [`Error::InvalidValue`] unless low < high are finite and within the closed range of ρ.
     pub fn with_input_range(mut self, low: f32, high: f32) -> Result<Self> {
         let [min, max] = self.activation.range;
         let inside = f64::from(low) >= min && f64::from(high) <= max;
         if !(low.is_finite() && high.is_finite() && low < high && inside) {
-            return Err(Error::InvalidOption {
-                option: "--input-range",
+            return Err(Error::InvalidValue {
+                field: "input_range",
                 value: format!("{low},{high}"),
                 reason: format!(
-                    "LOW < HIGH must be finite and within the range of {}, [{min}, {max}]",
+                    "low < high must be finite and within the range of {}, [{min}, {max}]",
                     self.activation.name
                 ),
             });
@@ -219,8 +129,8 @@ impl Model {
         Ok(self)
     }
 
-    /// Whether layer `l` takes the dual variable over from what is below it: a layer of the same
-    /// width, or the front-end, whose features it is.
+    /// Whether layer `l` receives the dual variable from below: from a layer of the same width, or from
+    /// the front-end, whose features are the dual variable.
     pub fn carries_dual(&self, l: usize) -> bool {
         self.is_dual() && !self.layers[l].mix && (l > 0 || self.cnn.is_some())
     }
@@ -230,13 +140,13 @@ impl Model {
         self.kind == LayerKind::Bregman && self.form == Form::Dual
     }
 
-    /// Numbers of one sample.
+    /// Number of features of one sample.
     pub fn inputs(&self) -> usize {
         self.cnn.as_ref().map_or(self.layers[0].inputs, Cnn::inputs)
     }
 
-    /// The value that each pixel 0…255 enters as; every executor reads this table, so that inputs
-    /// are the same to the bit.
+    /// The input value of each pixel 0…255. Every executor reads this table, so that inputs are equal bit
+    /// for bit.
     pub fn pixel_values(&self) -> [f32; 256] {
         let [low, high] = self.input_range;
         let range = f64::from(high) - f64::from(low);
@@ -285,7 +195,7 @@ impl Model {
         tensors
     }
 
-    /// How many numbers one realization trains.
+    /// Number of trained parameters of one realization.
     pub fn parameter_count(&self) -> usize {
         self.tensors()
             .iter()
@@ -293,8 +203,8 @@ impl Model {
             .sum()
     }
 
-    /// FLOPs of one training step on `batch` samples, matrix products alone: 2mnk each for the
-    /// forward, the weight gradient and (but for the first layer on the pixels) the input gradient.
+    /// FLOPs of the matrix products of one training step on `batch` samples: 2mnk each for the forward
+    /// pass, the weight gradient and the input gradient, which a first layer on pixels does not need.
     pub fn step_flops(&self, batch: usize) -> u64 {
         let product = |layer: &Layer| 2 * (batch * layer.inputs * layer.outputs) as u64;
         let layer_flops = |(l, layer): (usize, &Layer)| {
@@ -306,11 +216,11 @@ impl Model {
         convolutions + layers + 3 * product(&self.head)
     }
 
-    /// Fails unless `data` can be fed to this network.
+    /// Fails unless `data` fits this network.
     ///
     /// # Errors
-    /// [`Error::Shape`] for another width or no samples, [`Error::Label`] for a label that is no
-    /// class.
+    /// [`Error::Shape`] for a different number of features or no samples, [`Error::Label`] for a label
+    /// that is not a class.
     pub fn check_dataset(&self, data: &Dataset) -> Result<()> {
         if data.features() != self.inputs() || data.is_empty() {
             return Err(Error::Shape {
@@ -319,7 +229,7 @@ impl Model {
                 found: vec![data.len(), data.features()],
             });
         }
-        // One output tells two classes apart.
+        // One output distinguishes two classes.
         let classes = self.head.outputs.max(2);
         let misfit = data
             .labels
@@ -335,7 +245,7 @@ impl Model {
         })
     }
 
-    /// Fails unless every split can be fed to this network; see [`Self::check_dataset`].
+    /// Fails unless every split fits this network; see [`Self::check_dataset`].
     ///
     /// # Errors
     /// Those of [`Self::check_dataset`].
@@ -353,7 +263,7 @@ impl Model {
     /// Fails unless `parameters` have this network's shapes.
     ///
     /// # Errors
-    /// [`Error::Shape`] that names the first tensor that does not fit.
+    /// [`Error::Shape`] with the name of the first tensor that does not fit.
     pub fn check_parameters(&self, parameters: &Parameters) -> Result<()> {
         let shapes = self.tensors();
         let lens: Vec<usize> = parameters.tensors().map(Vec::len).collect();
@@ -375,5 +285,19 @@ impl Model {
                 found: vec![len],
             })
         })
+    }
+}
+
+impl<T: Copy + Default> Parameters<T> {
+    /// All zeros, in the shapes of `model`.
+    pub fn zeros(model: &Model) -> Self {
+        let blocks = model.cnn.iter().flat_map(|cnn| &cnn.blocks);
+        Self {
+            conv: blocks
+                .map(|block| LayerParameters::zeros(&block.conv.matrix()))
+                .collect(),
+            layers: model.layers.iter().map(LayerParameters::zeros).collect(),
+            head: LayerParameters::zeros(&model.head),
+        }
     }
 }

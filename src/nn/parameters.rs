@@ -1,6 +1,6 @@
 //! Parameters of one realization.
 
-use super::{Layer, Model};
+use super::layer::Layer;
 
 /// Parameters of one layer, or gradients of the same shapes.
 #[derive(Clone, Debug, PartialEq)]
@@ -9,23 +9,24 @@ pub struct LayerParameters<T> {
     pub weight: Vec<T>,
     /// b, (out).
     pub bias: Vec<T>,
-    /// M, (out, in), each row on the probability simplex, where the skip changes width.
+    /// M, (out, in), each row on the probability simplex, if the skip changes width.
     pub mix: Option<Vec<T>>,
 }
 
-/// Parameters of a network, one realization.
+/// Parameters of one realization of a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameters<T = f32> {
     /// The convolutions' parameters: weights (filters, channels, kernel, kernel), no M.
     pub conv: Vec<LayerParameters<T>>,
     /// The hidden layers' parameters.
     pub layers: Vec<LayerParameters<T>>,
-    /// The head's.
+    /// The head's parameters.
     pub head: LayerParameters<T>,
 }
 
 impl<T: Copy + Default> LayerParameters<T> {
-    fn zeros(layer: &Layer) -> Self {
+    /// All zeros, in the shapes of `layer`.
+    pub(super) fn zeros(layer: &Layer) -> Self {
         let matrix = vec![T::default(); layer.outputs * layer.inputs];
         Self {
             mix: layer.mix.then(|| matrix.clone()),
@@ -45,18 +46,6 @@ impl<T: Copy + Default> LayerParameters<T> {
 }
 
 impl<T: Copy + Default> Parameters<T> {
-    /// All zeros, in the shapes of `model`.
-    pub fn zeros(model: &Model) -> Self {
-        let blocks = model.cnn.iter().flat_map(|cnn| &cnn.blocks);
-        Self {
-            conv: blocks
-                .map(|block| LayerParameters::zeros(&block.conv.matrix()))
-                .collect(),
-            layers: model.layers.iter().map(LayerParameters::zeros).collect(),
-            head: LayerParameters::zeros(&model.head),
-        }
-    }
-
     /// The same parameters in another number type.
     pub fn map<U>(&self, f: impl Fn(T) -> U) -> Parameters<U> {
         Parameters {
@@ -70,7 +59,7 @@ impl<T: Copy + Default> Parameters<T> {
         self.conv.iter().chain(&self.layers).chain([&self.head])
     }
 
-    /// The tensors in the canonical order of [`Model::tensors`].
+    /// The tensors in the canonical order of [`Model::tensors`](super::Model::tensors).
     pub fn tensors(&self) -> impl Iterator<Item = &Vec<T>> {
         self.all().flat_map(|l| {
             [Some(&l.weight), Some(&l.bias), l.mix.as_ref()]
@@ -79,7 +68,7 @@ impl<T: Copy + Default> Parameters<T> {
         })
     }
 
-    /// The tensors, to be changed, in the canonical order of [`Model::tensors`].
+    /// The tensors, mutable, in the canonical order of [`Model::tensors`](super::Model::tensors).
     pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Vec<T>> {
         self.conv
             .iter_mut()

@@ -1,10 +1,10 @@
 //! Projection onto the probability simplex.
 
 /// Replaces `row` by its Euclidean projection onto {p ≥ 0, Σp = 1} (Held, Wolfe, Crowder 1974):
-/// max(row − θ, 0) with the one θ that makes the sum 1, found by sorting.
+/// max(row − θ, 0) with the θ that makes the sum 1, found by sorting.
 ///
-/// The sums are taken in f64; a row's float32 sum still reaches 1.0000015. A row that is not finite
-/// becomes NaN, so that a diverged run stays visible.
+/// The sums are computed in f64; the float32 sum of a projected row may still be 1.0000015. A row that
+/// is not finite becomes NaN, so that divergence stays visible.
 pub fn project_simplex(row: &mut [f32]) {
     if !row.iter().all(|value| value.is_finite()) {
         row.fill(f32::NAN);

@@ -1,8 +1,8 @@
 //! The two losses.
 
-use crate::nn::{Loss, Model};
+use crate::kind::Loss;
 
-/// Loss, number correct and output gradient of a batch.
+/// Loss, number of correct samples and output gradient of a batch.
 #[derive(Clone, Debug)]
 pub struct LossGradient {
     /// The mean loss.
@@ -15,8 +15,8 @@ pub struct LossGradient {
 
 /// The loss of `logits` (batch, outputs) against `labels` (batch), by the conventions of
 /// [`Loss`].
-pub fn loss_and_gradient(model: &Model, logits: &[f64], labels: &[u8]) -> LossGradient {
-    let outputs = model.head.outputs;
+pub fn loss_and_gradient(loss: Loss, logits: &[f64], labels: &[u8]) -> LossGradient {
+    let outputs = (logits.len() / labels.len().max(1)).max(1);
     let batch = labels.len() as f64;
     let mut result = LossGradient {
         loss: 0.0,
@@ -30,7 +30,7 @@ pub fn loss_and_gradient(model: &Model, logits: &[f64], labels: &[u8]) -> LossGr
             (_, true) => 1.0,
             (_, false) => 0.0,
         };
-        match model.loss {
+        match loss {
             Loss::CrossEntropy => {
                 let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let sum: f64 = row.iter().map(|y| (y - largest).exp()).sum();

@@ -18,8 +18,9 @@ pub use simplex::project_simplex;
 use std::ops::Range;
 
 use crate::data::Dataset;
+use crate::data::{Split, Splits};
 use crate::error::Result;
-use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
+use crate::executor::{BatchMetrics, Executor, Sgd, check_orders};
 use crate::nn::{Model, Parameters};
 
 /// R realizations of a network in f64.
@@ -145,7 +146,7 @@ impl Executor for Reference {
             for indices in order.chunks(self.sgd.batch_size) {
                 let (x, labels) = self.batch(data, indices);
                 let logits = forward(&self.model, parameters, &x).logits;
-                let loss = loss_and_gradient(&self.model, &logits, &labels);
+                let loss = loss_and_gradient(self.model.loss, &logits, &labels);
                 batches.push(metrics(&loss, indices.len()));
             }
             all.push(batches);

@@ -2,7 +2,8 @@
 
 use super::cnn::{CnnTrace, cnn_backward, cnn_forward};
 use super::loss::{LossGradient, loss_and_gradient};
-use crate::nn::{Layer, LayerKind, LayerParameters, Model, Parameters};
+use crate::kind::LayerKind;
+use crate::nn::{Layer, LayerParameters, Model, Parameters};
 
 /// What the backward pass needs of the forward pass.
 #[derive(Clone, Debug, Default)]
@@ -258,7 +259,7 @@ pub fn gradients_with(
     factors: Option<&[f64]>,
 ) -> (LossGradient, Parameters<f64>) {
     let trace = forward_with(model, parameters, x, factors);
-    let loss = loss_and_gradient(model, &trace.logits, labels);
+    let loss = loss_and_gradient(model.loss, &trace.logits, labels);
     let gradient = backward(model, parameters, &trace, &loss.delta);
     (loss, gradient)
 }

@@ -7,7 +7,7 @@ use crate::activation::{self, Activation};
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::gpu::ops;
-use crate::gpu::shader::MATH;
+use crate::gpu::wgsl::MATH;
 
 /// The checks, by name.
 pub const ALL: [(&str, Check); 3] = [
@@ -20,7 +20,7 @@ fn rho(gpu: &mut Gpu, activation: &Activation, a: &[f32]) -> Result<Vec<f32>> {
     let mut run = Run::default();
     let input = run.input(a);
     let output = run.output(a.len());
-    run.op(ops::apply_rho::apply_rho(
+    run.op(ops::elementwise::apply_rho::apply_rho(
         activation,
         a.len(),
         input,
@@ -34,7 +34,7 @@ fn rho_inv(gpu: &mut Gpu, activation: &Activation, z: &[f32]) -> Result<Vec<f32>
     let input = run.input(z);
     let output = run.output(z.len());
     let clamp = activation.clamp;
-    run.op(ops::apply_rho_inv::apply_rho_inv(
+    run.op(ops::elementwise::apply_rho_inv::apply_rho_inv(
         activation,
         z.len(),
         clamp,
@@ -44,14 +44,14 @@ fn rho_inv(gpu: &mut Gpu, activation: &Activation, z: &[f32]) -> Result<Vec<f32>
     Ok(run.read(gpu, &[output])?.remove(0))
 }
 
-/// Far out, ρ stays in its range and ρ⁻¹ stays finite.
+/// For large arguments ρ stays in its range and ρ⁻¹ of the clamped argument stays finite.
 fn saturation(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let far: Vec<f32> = [0.0, f32::MIN_POSITIVE, 1.0, 88.0, 89.0, 1e3, 1e8, 3.4e38]
         .into_iter()
         .flat_map(|x| [x, -x])
         .collect();
     for activation in &activation::ALL {
-        // In f64: π/2 itself rounds up to f32.
+        // Compared in f64, since π/2 rounds up in f32.
         let [low, high] = activation.range;
         for (a, z) in far.iter().zip(rho(gpu, activation, &far)?) {
             let inside = z.is_finite() && low <= f64::from(z) && f64::from(z) <= high;
@@ -66,10 +66,10 @@ fn saturation(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     Ok(())
 }
 
-/// The way to the dual variable and back, ρ(ρ⁻¹(z)).
+/// The round trip to the dual variable and back, ρ(ρ⁻¹(z)).
 pub(super) struct RoundTrip {
     activation: &'static Activation,
-    /// The bounds of ρ and of ρ⁻¹, in ULP: our own and what WGSL allows divisions and roots.
+    /// The bounds of ρ and of ρ⁻¹ in ULP, with the error that WGSL allows divisions and roots.
     ulps: [f64; 2],
 }
 
@@ -82,20 +82,20 @@ impl RoundTrip {
         Self { activation, ulps }
     }
 
-    /// Compares what became of z with it: u + (½ + v) κ ULP, u and v being the bounds of ρ and of
-    /// ρ⁻¹, and κ = |a| h(z) / |z| the condition of the way.
+    /// Compares `back` with z. The bound is u + (½ + v) κ ULP, where u and v are the bounds of ρ
+    /// and of ρ⁻¹, and κ = |a| h(z) / |z| is the condition number of ρ.
     pub(super) fn check(&self, checks: &mut Checks, z: f32, back: f32) {
         let (exact, least) = (f64::from(z), f64::from(f32::MIN_POSITIVE));
         let a = (self.activation.rho_inv)(exact);
         let slope = (self.activation.rho_slope)(exact);
-        // At 0 the way is straight.
+        // The limit for z → 0.
         let kappa = if z == 0.0 {
             1.0
         } else {
             (a * slope / exact).abs()
         };
         let bound = (self.ulps[0] + (0.5 + self.ulps[1]) * kappa) * spacing(exact);
-        // What may be below the least normal number may be 0.
+        // A result below the smallest normal number may be 0.
         let flushed = back == 0.0 && exact.abs() - bound < least;
         let distance = if flushed {
             0.0
@@ -107,8 +107,8 @@ impl RoundTrip {
         });
     }
 
-    /// Numbers of the clamped domain: evenly over its middle, and denser and denser towards its ends
-    /// and 0.
+    /// Numbers of the clamped domain: evenly spread over its middle, and increasingly dense towards
+    /// its ends and 0.
     pub(super) fn domain(&self) -> Vec<f32> {
         let [low, high] = self.activation.clamp;
         let mut z = random(1, 3000, low.max(-20.0), high.min(20.0));
@@ -124,7 +124,7 @@ impl RoundTrip {
     }
 }
 
-/// ρ(ρ⁻¹(z)) is z.
+/// ρ(ρ⁻¹(z)) is z within the bound of the round trip.
 fn round_trip(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     for activation in &activation::ALL {
         let trip = RoundTrip::of(activation);
@@ -138,6 +138,7 @@ fn round_trip(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     Ok(())
 }
 
+/// ρ(−a) = −ρ(a) to the bit, for each activation with a symmetric range.
 fn odd(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let a = random(1, 2000, 0.0, 30.0);
     let negated: Vec<f32> = a.iter().map(|a| -a).collect();

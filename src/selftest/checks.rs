@@ -1,5 +1,5 @@
-//! Expected values that carry a bound on the float32 rounding of the kernel under test, and the book
-//! that is kept on how near to it kernels come.
+//! Expected values with a bound on the float32 rounding of the kernel under test, and the record of
+//! the largest error found, as a fraction of its bound.
 
 use half::f16;
 use serde::Serialize;
@@ -7,29 +7,29 @@ use serde::Serialize;
 use super::dispatch::Run;
 use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::gpu::shader::Storage;
+use crate::kind::Storage;
 
-/// Relative error of one operation. WGSL leaves the direction of rounding open, so a whole ULP.
+/// Relative error of one operation: a whole ULP, since WGSL leaves the direction of rounding open.
 const ROUNDING: f64 = 1.0 / (1 << 23) as f64;
 
 /// Results below the smallest normal number may be flushed to 0.
 const FLUSH: f64 = f32::MIN_POSITIVE as f64;
 
-/// Relative error of an elementary function of ours: 4 ULP, and 8 more for what WGSL allows a
-/// division (2.5) and a square root (4.5) in it.
+/// Relative error of an elementary function of [`crate::math`]: 4 ULP, and 8 more for the error that
+/// WGSL allows a division (2.5) and a square root (4.5) in it.
 const FUNCTION: f64 = 12.0 * ROUNDING;
 
-/// A value in f64, and how far float32 may be from it.
+/// A value in f64, and a bound on the distance of a float32 result from it.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounded {
     /// The value.
     pub value: f64,
-    /// The largest right distance from it.
+    /// The largest distance from it that is right.
     pub error: f64,
 }
 
 impl Bounded {
-    /// A value that is not computed.
+    /// A given value, without an error.
     pub fn exact(value: f32) -> Self {
         Self {
             value: f64::from(value),
@@ -37,8 +37,8 @@ impl Bounded {
         }
     }
 
-    /// A sum of products of exact factors in any order: n·ε Σ|ab| to first order (Higham, 2002,
-    /// §3.1), for n operations that round.
+    /// A sum of products of exact factors, summed in any order: the error is n·ε Σ|ab| to first
+    /// order for n rounded operations (Higham, 2002, §3.1).
     pub fn dot(terms: impl IntoIterator<Item = (f32, f32)>) -> Self {
         let (mut value, mut magnitude, mut n) = (0.0, 0.0, 0.0);
         for (a, b) in terms {
@@ -53,7 +53,7 @@ impl Bounded {
         }
     }
 
-    /// [`Self::dot`] where the first factors are computed.
+    /// [`Self::dot`] with first factors that have an error.
     pub fn dot_of(terms: impl IntoIterator<Item = (Self, f32)>) -> Self {
         let (mut value, mut magnitude, mut inherited, mut n) = (0.0, 0.0, 0.0, 0.0);
         for (a, b) in terms {
@@ -69,7 +69,7 @@ impl Bounded {
         }
     }
 
-    /// The rounded sum of two.
+    /// The rounded sum of two values.
     pub fn plus(self, other: Self) -> Self {
         let value = self.value + other.value;
         Self {
@@ -78,7 +78,7 @@ impl Bounded {
         }
     }
 
-    /// The rounded product of two.
+    /// The rounded product of two values.
     pub fn times(self, other: Self) -> Self {
         let value = self.value * other.value;
         let error = self.error * (other.value.abs() + other.error) + self.value.abs() * other.error;
@@ -88,7 +88,7 @@ impl Bounded {
         }
     }
 
-    /// f of an exact argument, by one of our elementary functions.
+    /// f of an exact argument, computed by an elementary function of [`crate::math`].
     pub fn function(f: impl Fn(f64) -> f64, argument: f32) -> Self {
         let value = f(f64::from(argument));
         Self {
@@ -97,7 +97,7 @@ impl Bounded {
         }
     }
 
-    /// f of this, f being `lipschitz`-continuous.
+    /// f of this value, where f has the Lipschitz constant `lipschitz`.
     pub fn through(self, f: impl Fn(f64) -> f64, lipschitz: f64) -> Self {
         let value = f(self.value);
         Self {
@@ -106,8 +106,9 @@ impl Bounded {
         }
     }
 
-    /// This as a weight or an activation lies in memory. WGSL leaves the direction of rounding open, so
-    /// a whole ULP of half precision, and what is not normal in it may become 0.
+    /// This value after it is stored as a weight or an activation. In half precision that adds a
+    /// whole ULP, since WGSL leaves the direction of rounding open, and numbers that are not normal
+    /// may become 0.
     pub fn stored(self, storage: Storage) -> Self {
         const ROUNDING: f64 = 1.0 / (1 << 10) as f64;
         const FLUSH: f64 = 1.0 / (1 << 14) as f64;
@@ -120,7 +121,7 @@ impl Bounded {
         }
     }
 
-    /// [`Self::stored`] of a dual variable, which keeps within the largest number.
+    /// [`Self::stored`] of a dual variable, which is clamped to the largest number.
     pub fn stored_dual(self, storage: Storage) -> Self {
         match storage {
             Storage::F32 => self,
@@ -128,7 +129,7 @@ impl Bounded {
         }
     }
 
-    /// This kept within ±max.
+    /// This value clamped to ±max.
     pub fn limited(self, max: f32) -> Self {
         let max = f64::from(max);
         Self {
@@ -138,15 +139,15 @@ impl Bounded {
     }
 }
 
-/// A check: it dispatches kernels and tells [`Checks`] what they gave.
+/// A check: it dispatches kernels and gives their results to [`Checks`].
 pub type Check = fn(&mut Gpu, &mut Checks) -> Result<()>;
 
-/// What was compared so far, a row a kernel or contract.
+/// The comparisons so far, with a row for each kernel or contract.
 #[derive(Debug, Default)]
 pub struct Checks {
-    /// Whether all permutations are wanted, not only a sample.
+    /// Whether to check all permutations instead of a sample.
     pub full: bool,
-    /// How weights and activations lie in memory.
+    /// The precision in which weights and activations are stored.
     pub storage: Storage,
     rows: Vec<Row>,
     current: usize,
@@ -155,20 +156,20 @@ pub struct Checks {
 /// The comparisons of one kernel, contract or network.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// What was checked.
+    /// The kernel, contract or network.
     pub name: String,
-    /// How many numbers were compared.
+    /// The number of compared numbers.
     pub numbers: usize,
-    /// The largest error found, as a part of the bound derived for it: up to 1 is right.
+    /// The largest error, as a fraction of the bound derived for it; up to 1 is right.
     pub worst: f64,
-    /// Where that was.
+    /// Where the largest error was found.
     pub place: String,
-    /// The first thing that is wrong.
+    /// The first wrong result.
     pub failure: Option<String>,
 }
 
 impl Checks {
-    /// Checks of all permutations, if `full`.
+    /// No comparisons yet; with `full`, checks of all permutations.
     pub fn new(full: bool) -> Self {
         Self {
             full,
@@ -176,12 +177,12 @@ impl Checks {
         }
     }
 
-    /// Buffers and ops of a check of kernels that store weights or activations.
+    /// A run of kernels that store weights or activations.
     pub fn run(&self) -> Run {
         Run::stored(self.storage)
     }
 
-    /// Weights or activations that lie in memory as they are.
+    /// Weights or activations, rounded so that storing them changes nothing.
     pub fn stored(&self, mut values: Vec<f32>) -> Vec<f32> {
         if self.storage == Storage::F16 {
             for value in &mut values {
@@ -191,7 +192,7 @@ impl Checks {
         values
     }
 
-    /// What follows counts towards the row of this name.
+    /// From here on, comparisons count towards the row of this name.
     pub fn begin(&mut self, name: &str) {
         let known = self.rows.iter().position(|row| row.name == name);
         self.current = known.unwrap_or_else(|| {
@@ -206,7 +207,7 @@ impl Checks {
         });
     }
 
-    /// Compares what the adapter gave with what it should have given, each within its bound.
+    /// Compares the results of the adapter with the expected values, each within its bound.
     pub fn compare(&mut self, what: &str, found: &[f32], expected: &[Bounded]) {
         self.require(found.len() == expected.len(), || {
             format!("{what}: {} numbers, not {}", found.len(), expected.len())
@@ -219,13 +220,13 @@ impl Checks {
         }
     }
 
-    /// Counts a number that is this far off, where `bound` is allowed.
+    /// Counts a number with an error of `distance`, where `bound` is allowed.
     pub fn within(&mut self, distance: f64, bound: f64, place: impl FnOnce() -> String) {
         let row = &mut self.rows[self.current];
         row.numbers += 1;
         let part = match distance {
             0.0 => 0.0,
-            // As far off as can be.
+            // NaN counts as the largest error.
             _ if distance.is_nan() => f64::INFINITY,
             _ => distance / bound,
         };
@@ -238,7 +239,7 @@ impl Checks {
         }
     }
 
-    /// Counts something that either holds or does not.
+    /// Counts a condition that must hold.
     pub fn require(&mut self, holds: bool, failure: impl FnOnce() -> String) {
         let distance = if holds { 0.0 } else { f64::INFINITY };
         self.within(distance, 1.0, failure);

@@ -4,17 +4,17 @@ use super::checks::{Bounded, Check, Checks};
 use super::dispatch::{Run, random};
 use crate::activation;
 use crate::error::Result;
-use crate::gpu::ops::conv2d_backward_weight::Parts;
-use crate::gpu::shader::Tile;
+use crate::gpu::ops::conv::conv2d_backward_weight::Parts;
+use crate::gpu::tile::Tile;
 use crate::gpu::{Gpu, ops};
 use crate::nn::cnn::{Conv, Dropout, Pool};
 use crate::reference::cnn::dropout_factors;
 use crate::reference::{conv2d, max_pool2d};
 
-/// (R, batch): the second realization would show a wrong stride.
+/// (R, batch). With two realizations a wrong stride between them shows.
 const ROWS: [usize; 2] = [2, 3];
 
-/// Relative error of one operation; WGSL leaves the direction of rounding open.
+/// Relative error of one operation: a whole ULP, since WGSL leaves the direction of rounding open.
 const ROUNDING: f64 = 1.0 / (1 << 23) as f64;
 
 /// The checks, by name.
@@ -26,8 +26,8 @@ pub const ALL: [(&str, Check); 5] = [
     ("dropout", dropout),
 ];
 
-/// Single pixels; primes; kernels that are no squares, with every stride and padding; one filter and
-/// one channel more than a tile has.
+/// Single pixels; primes; kernels that are not square, with different strides and paddings; one
+/// filter and one channel more than a tile has.
 fn shapes() -> Vec<Conv> {
     let conv = |[channels, height, width]: [usize; 3], filters, kernel, stride, padding| Conv {
         channels,
@@ -44,12 +44,12 @@ fn shapes() -> Vec<Conv> {
         conv([3, 5, 11], 5, [2, 5], 3, 2),
         conv([2, 6, 7], 33, [3, 3], 2, 1),
         conv([34, 4, 5], 3, [1, 4], 1, 3),
-        // Windows of a multiple of 4, and sums over positions that are split.
+        // Windows of a multiple of 4, and sums over positions that are split into parts.
         conv([4, 17, 19], 3, [3, 3], 1, 1),
     ]
 }
 
-/// f(realization's part of each operand) for both realizations, end to end.
+/// f of each operand's part of a realization, for both realizations one after the other.
 fn by_realization<const N: usize>(
     operands: [&[f32]; N],
     f: impl Fn([Vec<f64>; N]) -> Vec<f64>,
@@ -66,8 +66,8 @@ fn by_realization<const N: usize>(
     (0..ROWS[0]).flat_map(|r| f(part(r))).collect()
 }
 
-/// Sums of `terms` products each, by `f`: their bound comes from the sum of the magnitudes, which is
-/// `f` of those of the operands (Higham, 2002, §3.1).
+/// `f` of the operands, where each result is a sum of `terms` products. Its bound comes from the
+/// sum of the magnitudes, which is `f` of the operands' magnitudes (Higham, 2002, §3.1).
 fn sums(
     terms: usize,
     operands: [&[f32]; 2],
@@ -108,16 +108,16 @@ fn forward(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
 
         let mut run = Run::default();
         let [x, weight, bias] = [&x, &weight, &bias].map(|values| run.input(values));
-        let op = ops::conv2d_forward::conv2d_forward;
+        let op = ops::conv::conv2d_forward::conv2d_forward;
         let plain = Tile::ALL.map(|tile| {
             let output = run.output(images * conv.outputs());
             run.op(op(&conv, ROWS, tile, None, [x, weight], output));
             output
         });
-        let tile = ops::conv2d_forward::tile(&conv, ROWS[1]);
+        let tile = ops::conv::conv2d_forward::tile(&conv, ROWS[1]);
         let biased = run.output(images * conv.outputs());
         run.op(op(&conv, ROWS, tile, None, [x, weight], biased));
-        run.op(ops::add_channel_bias::add_channel_bias(
+        run.op(ops::elementwise::add_channel_bias::add_channel_bias(
             &conv, ROWS, bias, biased,
         ));
         let fused: Vec<_> = activation::ALL
@@ -166,7 +166,7 @@ fn backward_input(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         let operands = [&delta, &weight].map(|values| run.input(values));
         let outputs = Tile::ALL.map(|tile| {
             let output = run.output(images * conv.inputs());
-            run.op(ops::conv2d_backward_input::conv2d_backward_input(
+            run.op(ops::conv::conv2d_backward_input::conv2d_backward_input(
                 &conv, ROWS, tile, operands, output,
             ));
             output
@@ -179,7 +179,7 @@ fn backward_input(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     Ok(())
 }
 
-/// The gradients of weight and bias, and the updates by them.
+/// The gradients of weight and bias, and the updated weight and bias.
 fn backward_weight(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     const RATE: f32 = 0.25;
     for conv in shapes() {
@@ -215,11 +215,11 @@ fn backward_weight(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
             let partial = run.output(parts.len(&conv, ROWS[0]));
             let gradients = [&weight, &bias].map(|values| run.output(values.len()));
             let parameters = [&weight, &bias].map(|values| run.input(values));
-            run.op(ops::conv2d_backward_weight::conv2d_backward_weight(
+            run.op(ops::conv::conv2d_backward_weight::conv2d_backward_weight(
                 &conv, ROWS, parts, operands, partial,
             ));
             for (rate, tensors) in [(None, gradients), (Some(RATE), parameters)] {
-                run.op(ops::conv2d_update::conv2d_update(
+                run.op(ops::conv::conv2d_update::conv2d_update(
                     &conv, ROWS[0], parts, rate, partial, tensors,
                 ));
             }
@@ -234,7 +234,7 @@ fn backward_weight(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     Ok(())
 }
 
-/// Windows that overlap, touch and leave gaps; numbers that are equal.
+/// Windows that overlap, touch and leave gaps; equal numbers.
 fn max_pool2d(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     for (kernel, stride) in [(1, 1), (2, 2), (3, 1), (2, 3), (3, 2)] {
         let pool = Pool {
@@ -246,7 +246,7 @@ fn max_pool2d(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         };
         let images = ROWS[0] * ROWS[1];
         let inputs = images * pool.channels * pool.height * pool.width;
-        // Few different numbers: of equal ones the first must count.
+        // Few different numbers, since the first of equal ones must count.
         let x: Vec<f32> = random(10, inputs, -4.0, 4.0)
             .iter()
             .map(|x| x.round())
@@ -256,7 +256,7 @@ fn max_pool2d(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         };
         let wide: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
         let (largest, positions) = max_pool2d::max_pool2d_forward(&pool, &wide);
-        // Whole numbers: their sums are exact.
+        // Whole numbers, whose sums are exact.
         let delta: Vec<f32> = random(11, largest.len(), -8.0, 8.0)
             .iter()
             .map(|x| x.round())
@@ -277,14 +277,14 @@ fn max_pool2d(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         let [x, delta, z] = [&x, &delta, &z].map(|values| run.input(values));
         let [output, places] = [0, 1].map(|_| run.output(largest.len()));
         let [plain, fused] = [0, 1].map(|_| run.output(inputs));
-        run.op(ops::max_pool2d_forward::max_pool2d_forward(
+        run.op(ops::conv::max_pool2d_forward::max_pool2d_forward(
             &pool,
             images,
             x,
             [output, places],
         ));
         for (activation, output) in [(None, plain), (Some((tanh, z)), fused)] {
-            run.op(ops::max_pool2d_backward::max_pool2d_backward(
+            run.op(ops::conv::max_pool2d_backward::max_pool2d_backward(
                 &pool,
                 images,
                 activation,
@@ -300,11 +300,11 @@ fn max_pool2d(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     Ok(())
 }
 
-/// The very factors that the other executors draw, in the first steps of a run.
+/// The same factors as on the other executors, in the first steps of a run.
 fn dropout(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let len = 1003;
     let x = random(13, ROWS[0] * len, 1.0, 2.0);
-    // The carry of seed + 1 goes into the upper half.
+    // The first seed + 1 carries into the upper half.
     for (seed, probability) in [(u64::from(u32::MAX), 0.3), (5, 0.0), (7 << 40, 0.9)] {
         let drawn = Dropout {
             probability,
@@ -316,14 +316,14 @@ fn dropout(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         let counter = run.bytes(&[0; 4]);
         let outputs = [0, 1].map(|_| run.output(x.len()));
         for output in outputs {
-            run.op(ops::dropout::dropout(
+            run.op(ops::elementwise::dropout::dropout(
                 Some(&drawn),
                 [ROWS[0], len],
                 counter,
                 input,
                 output,
             ));
-            run.op(ops::count_step::count_step(counter));
+            run.op(ops::elementwise::count_step::count_step(counter));
         }
         let found = run.read(gpu, &outputs)?;
         for (step, found) in found.iter().enumerate() {
@@ -331,7 +331,7 @@ fn dropout(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
                 (0..ROWS[0]).flat_map(|r| dropout_factors(&drawn, r, step as u32, 1, len));
             let expected = factors.zip(&x).map(|(factor, &x)| {
                 let value = factor * f64::from(x);
-                // The factor and the product are rounded.
+                // Both the factor and the product are rounded.
                 Bounded {
                     value,
                     error: 4.0 * ROUNDING * value,

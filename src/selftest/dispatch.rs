@@ -1,11 +1,11 @@
-//! Runs a few ops on buffers of their own, and waits for them.
+//! Runs a few ops on their own buffers and waits for them.
 
 use crate::error::Result;
-use crate::gpu::shader::Storage;
 use crate::gpu::{BufferId, BufferSpecs, Buffers, Gpu, Op, Program, Step, decode, to_half};
+use crate::kind::Storage;
 use crate::rng::{Purpose, Stream};
 
-/// What a buffer starts with that an op is expected to fill: what no check expects of it.
+/// The initial contents of a buffer that an op should fill; no check expects this number.
 pub const UNWRITTEN: f32 = -777.0;
 
 /// Buffers and ops of a check.
@@ -18,7 +18,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Ops on weights and activations that lie in memory so.
+    /// A run of ops whose weights and activations are stored in this precision.
     pub fn stored(storage: Storage) -> Self {
         Self {
             storage,
@@ -26,7 +26,7 @@ impl Run {
         }
     }
 
-    /// A buffer of bytes, filled up to whole words.
+    /// A buffer of bytes, padded to whole words.
     pub fn bytes(&mut self, bytes: &[u8]) -> BufferId {
         let name = format!("buffer {}", self.specs.0.len());
         self.specs.bytes(name, bytes.to_vec())
@@ -37,22 +37,22 @@ impl Run {
         self.bytes(bytemuck::cast_slice(values))
     }
 
-    /// A buffer that the ops are expected to fill.
+    /// A buffer of `len` numbers that the ops should fill.
     pub fn output(&mut self, len: usize) -> BufferId {
         self.input(&vec![UNWRITTEN; len])
     }
 
-    /// The step that gather and loss read: samples first .. first + count, place `slot`.
+    /// Sets the step that gather and loss read: samples first .. first + count, at place `slot`.
     pub fn step(&mut self, first: u32, count: u32, slot: u32) {
         self.steps = Some(self.specs.steps("steps", [Step { first, count, slot }]));
     }
 
-    /// One more op, after those before it.
+    /// Appends an op.
     pub fn op(&mut self, op: Op) {
         self.ops.push(op);
     }
 
-    /// Runs the ops; the words of the buffers `ids` after that.
+    /// Runs the ops and returns the words of the buffers `ids`.
     pub fn read_words(mut self, gpu: &mut Gpu, ids: &[BufferId]) -> Result<Vec<Vec<u32>>> {
         let bytes = self.read_bytes(gpu, ids)?;
         let words = bytes
@@ -74,7 +74,7 @@ impl Run {
         })
     }
 
-    /// Runs the ops; the numbers of the buffers `ids` after that.
+    /// Runs the ops and returns the numbers of the buffers `ids`.
     pub fn read(mut self, gpu: &mut Gpu, ids: &[BufferId]) -> Result<Vec<Vec<f32>>> {
         let lengths: Vec<usize> = ids
             .iter()

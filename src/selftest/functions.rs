@@ -1,5 +1,5 @@
-//! The elementary functions on the adapter: the worst error in units in the last place (ULP) over
-//! all ranges, ends and branch points of each.
+//! The elementary functions on the adapter: the largest error of each in units in the last place
+//! (ULP) over all ranges, ends and branch points.
 
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_PI_2, FRAC_PI_4, LN_2, SQRT_2};
 use std::f64::consts;
@@ -11,31 +11,31 @@ use serde::Serialize;
 use super::dispatch::Run;
 use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::gpu::ops::apply_function::apply_function;
-use crate::gpu::shader::{File, MATH};
+use crate::gpu::ops::elementwise::apply_function::apply_function;
+use crate::gpu::wgsl::{File, MATH};
 use crate::math::*;
 
-/// The bound of every function, in ULP, where ÷ and √ are rounded correctly.
+/// The bound of each function in ULP, where ÷ and √ are rounded correctly.
 pub const BOUND: f64 = 4.0;
 
-/// What WGSL allows a division and a square root (√ is the reciprocal of inverseSqrt, 2 ULP, and a
-/// division), in ULP.
+/// The errors that WGSL allows a division and a square root, in ULP. √ is the reciprocal of
+/// inverseSqrt (2 ULP), by a division.
 const DIVISION: f64 = 2.5;
 const ROOT: f64 = 4.5;
 
 /// The largest `f32` below π/2.
 const BELOW_FRAC_PI_2: f32 = coefficients::BELOW_FRAC_PI_2;
-/// What ln 2 in `f64` lacks.
+/// The difference of ln 2 and its `f64`.
 const LN_2_TAIL: f64 = 2.3190468138462996e-17;
 
-/// How results are ordered.
+/// The order of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// With the argument.
+    /// Results rise with the argument.
     Rising,
-    /// Falling as |x| rises.
+    /// Results fall as |x| rises.
     Peak,
-    /// Rising up to ½, then falling.
+    /// Results rise up to ½, then fall.
     Hump,
 }
 use Order::{Hump, Peak, Rising};
@@ -43,23 +43,23 @@ use Order::{Hump, Peak, Rising};
 /// An elementary function of [`crate::math`] and `shaders/math.wgsl`.
 #[derive(Clone, Copy, Debug)]
 pub struct Function {
-    /// Its name, there and there.
+    /// Its name in both files.
     pub name: &'static str,
-    /// On the processor.
+    /// The function on the processor.
     pub ours: fn(f32) -> f32,
-    /// In WGSL: a file that defines `function` as it.
+    /// A WGSL file that defines `function` as this function.
     pub wgsl: File,
-    /// The exact function, continued past the ends of its domain as [`crate::math`] has it.
+    /// The exact function, continued past the ends of its domain as in [`crate::math`].
     pub exact: fn(f64) -> f64,
-    /// No result is outside.
+    /// All results are in this range.
     pub range: (f32, f32),
     /// Whether it is odd, to the bit.
     pub odd: bool,
-    /// How results are ordered.
+    /// The order of results.
     pub order: Order,
-    /// Where the domain ends, the result saturates or the method changes.
+    /// Arguments where the domain ends, the result saturates or the method changes.
     pub branches: &'static [f32],
-    /// The method changes also at the half-integer multiples of ln 2 times this, if it is not 0.
+    /// If not 0, the method also changes at the half-integer multiples of ln 2 times this.
     pub octaves: f32,
 }
 
@@ -90,7 +90,7 @@ const ALL: (f32, f32) = (-f32::MAX, f32::MAX);
 const UNIT: (f32, f32) = (-1.0, 1.0);
 const ARCTAN: (f32, f32) = (-BELOW_FRAC_PI_2, BELOW_FRAC_PI_2);
 
-/// All of them.
+/// All functions.
 #[rustfmt::skip]
 pub fn all() -> Vec<Function> {
     vec![
@@ -197,28 +197,28 @@ pub fn step(x: f32, steps: i32) -> f32 {
     if place < 0 { -magnitude } else { magnitude }
 }
 
-/// How densely arguments are sampled.
+/// The density of the sampled arguments.
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling {
-    /// One in so many of all numbers.
+    /// Of all numbers, one in `all` is sampled.
     pub all: usize,
-    /// One in so many of those from 2⁻³⁰ to 2⁸.
+    /// Of the numbers from 2⁻³⁰ to 2⁸, one in `usual` is sampled.
     pub usual: usize,
-    /// So many neighbours on either side of every special point.
+    /// The number of neighbours on either side of each special point.
     pub neighbours: i32,
-    /// So many numbers that approach a branch point from either side.
+    /// The number of arguments that approach a branch point from either side.
     pub approach: usize,
 }
 
 impl Sampling {
-    /// Over 1,000,000 points a function: for processors.
+    /// Over 1,000,000 points for each function; for processors.
     pub const DENSE: Self = Self {
         all: 4099,
         usual: 401,
         neighbours: 500,
         approach: 100_000,
     };
-    /// Over 65,536 points a function: for adapters.
+    /// Over 65,536 points for each function; for adapters.
     pub const SPARSE: Self = Self {
         all: 65_521,
         usual: 4001,
@@ -236,8 +236,9 @@ impl Function {
             .collect()
     }
 
-    /// The neighbours of zero, of the least normal and the largest number, of 88, 1e3 and 3.4e38, and
-    /// of every branch point; and what approaches a branch point from either side.
+    /// The neighbours of zero, of the smallest normal and the largest number, of 88, 1e3 and
+    /// 3.4e38, and of each branch point; and arguments that approach a branch point from either
+    /// side.
     fn special_points(&self, sampling: Sampling) -> Vec<f32> {
         let mut centres = vec![0.0, f32::MIN_POSITIVE, 88.0, 1e3, 3.4e38, f32::INFINITY];
         centres.extend(self.branches);
@@ -253,8 +254,8 @@ impl Function {
         points
     }
 
-    /// A sample of all numbers, a denser one of the usual ones, and the special points; of either
-    /// sign.
+    /// A sample of all numbers, a denser sample of the usual ones, and the special points, each
+    /// with both signs.
     pub fn points(&self, sampling: Sampling) -> impl ParallelIterator<Item = f32> + use<> {
         let bits = |from: u32, to: u32, each| {
             let bits = (from..to).into_par_iter().step_by(each);
@@ -266,8 +267,8 @@ impl Function {
         all.chain(usual).chain(special).flat_map_iter(|x| [x, -x])
     }
 
-    /// The error of `found` at x in ULP; infinite for NaN, and where range or sign (given what was
-    /// found at −x) are not what they must be.
+    /// The error of `found` at x in ULP. It is infinite for NaN, for a result out of range, and for
+    /// an odd function whose result at −x, `found_at_negative`, is not `-found`.
     pub fn error(&self, x: f32, found: f32, found_at_negative: f32) -> f64 {
         let (low, high) = self.range;
         let sign_is_kept = !self.odd || found_at_negative.to_bits() == (-found).to_bits();
@@ -282,14 +283,15 @@ impl Function {
         (f64::from(found) - exact).abs() / spacing(exact)
     }
 
-    /// By how much the bound is wider on an adapter whose divisions and roots are only as exact as
-    /// WGSL asks, in ULP: the allowance of each in the function and in what it calls.
+    /// The widening of the bound, in ULP, for an adapter whose divisions and roots are only as
+    /// exact as WGSL requires: the sum of the allowances of each in the function and in those it
+    /// calls.
     pub fn allowance(&self, math: &Module) -> f64 {
         allowance(math, self.name)
     }
 }
 
-/// What WGSL allows the divisions and roots of the function called `name`, in ULP.
+/// The error that WGSL allows the divisions and roots of the function called `name`, in ULP.
 pub(super) fn allowance(module: &Module, name: &str) -> f64 {
     let named = |function: &&WgslFunction| function.name.as_deref() == Some(name);
     let mut functions = module.functions.iter().map(|(_, function)| function);
@@ -313,36 +315,36 @@ fn allowance_of(module: &Module, function: &WgslFunction) -> f64 {
     function.expressions.iter().map(|(_, e)| of(e)).sum()
 }
 
-/// The worst that was found of a function.
+/// The largest error of a function.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FunctionRow {
-    /// The function.
+    /// The function's name.
     pub name: &'static str,
-    /// How many arguments were tried.
+    /// The number of arguments.
     pub points: usize,
-    /// The largest error, in ULP; infinite where a result is NaN, out of range or of a wrong sign.
+    /// The largest error in ULP; infinite if a result is NaN, out of range or of a wrong sign.
     pub worst: f64,
-    /// The argument.
+    /// The argument of the largest error.
     pub at: f32,
-    /// What the adapter gave there.
+    /// The adapter's result there.
     pub found: f32,
-    /// The largest error that is right where ÷ and √ are rounded correctly, in ULP.
+    /// The largest right error in ULP, where ÷ and √ are rounded correctly.
     pub bound: f64,
-    /// What is added to it where they are only as exact as WGSL asks, in ULP.
+    /// The addition to the bound where ÷ and √ are only as exact as WGSL requires, in ULP.
     pub allowance: f64,
 }
 
 impl FunctionRow {
-    /// Whether the error is within the bound, or at least within WGSL's allowance.
+    /// Whether the error is within the bound and WGSL's allowance.
     pub fn passes(&self) -> bool {
         self.worst <= self.bound + self.allowance
     }
 }
 
-/// Computes every function on the adapter and compares.
+/// Computes each function on the adapter and compares it with the exact one.
 ///
 /// # Errors
-/// Those of the adapter.
+/// Errors of the adapter.
 pub fn check(gpu: &mut Gpu) -> Result<Vec<FunctionRow>> {
     let math = naga::front::wgsl::parse_str(MATH.text).expect("math.wgsl is valid");
     let all = all();
@@ -350,7 +352,7 @@ pub fn check(gpu: &mut Gpu) -> Result<Vec<FunctionRow>> {
 }
 
 fn check_one(gpu: &mut Gpu, math: &Module, function: &Function) -> Result<FunctionRow> {
-    // Pairs of x and −x. WGSL leaves infinities open.
+    // Pairs of x and −x. WGSL does not define results for infinities.
     let finite = function.points(Sampling::SPARSE).filter(|x| x.is_finite());
     let x: Vec<f32> = finite.collect();
     let mut run = Run::default();
@@ -362,7 +364,7 @@ fn check_one(gpu: &mut Gpu, math: &Module, function: &Function) -> Result<Functi
         let (found, mirrored) = (found[i], found[i ^ 1]);
         let error = function.error(x[i], found, mirrored);
         if x[i].is_subnormal() {
-            // It may have been flushed to zero.
+            // The argument may have been flushed to zero.
             error.min(function.error(0f32.copysign(x[i]), found, mirrored))
         } else {
             error

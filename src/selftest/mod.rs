@@ -1,8 +1,8 @@
-//! Whether an adapter computes what it should: elementary functions, activations, every kernel and
-//! whole trainings against f64, each within a bound derived for it.
+//! The self-test of an adapter: elementary functions, activations, each kernel and whole trainings
+//! are compared with f64, each result within a bound that is derived for it.
 //!
-//! `cargo run --release --bin selftest` runs it on a user's own adapters, the tests of the crate on
-//! theirs. All of it waits for the adapter.
+//! `bregman selftest` runs it on the user's adapters; the crate's tests run the same checks. Each
+//! check blocks until the adapter is done.
 
 pub mod activations;
 pub mod checks;
@@ -23,7 +23,7 @@ use crate::gpu::Gpu;
 use checks::{Checks, Row};
 use functions::FunctionRow;
 
-/// What the self-test found out about an adapter.
+/// The result of the self-test of one adapter.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// The adapter's name.
@@ -32,7 +32,7 @@ pub struct Report {
     pub backend: String,
     /// Driver name and version.
     pub driver: String,
-    /// Whether all of it is right.
+    /// Whether all results are within their bounds.
     pub passed: bool,
     /// The elementary functions.
     pub functions: Vec<FunctionRow>,
@@ -42,14 +42,15 @@ pub struct Report {
     pub kernels: Vec<Row>,
     /// The trainings.
     pub training: Vec<Row>,
-    /// How long it took.
+    /// The duration.
     pub seconds: f64,
 }
 
-/// Runs all checks, of all permutations if `full`; `progress` is told what comes next.
+/// Runs all checks, with `full` on all permutations. `progress` gets the name of each check before
+/// it runs.
 ///
 /// # Errors
-/// Those of the adapter; what is merely wrong is in the report.
+/// Errors of the adapter. A wrong result is no error; it is in the report.
 pub fn run(gpu: &mut Gpu, full: bool, progress: &mut dyn FnMut(&str)) -> Result<Report> {
     let start = Instant::now();
     progress("elementary functions");
@@ -61,7 +62,7 @@ pub fn run(gpu: &mut Gpu, full: bool, progress: &mut dyn FnMut(&str)) -> Result<
             checks.begin(name);
             check(gpu, &mut checks)?;
         }
-        // Rows that were begun only to begin others.
+        // A check that only begins rows of other names leaves its own row empty.
         let rows = checks.into_rows().into_iter();
         Ok(rows.filter(|row| row.numbers > 0).collect())
     };

@@ -1,24 +1,26 @@
-//! Training on any executor against the reference: one table of networks, one data set, and the
+//! Training on any executor compared with the reference: a table of networks, a data set, and the
 //! tolerance between an executor and the reference.
 
 use super::checks::Checks;
 use crate::activation::{self, Activation};
 use crate::data::Dataset;
+use crate::data::{Split, Splits};
 use crate::error::Result;
-use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits};
+use crate::executor::{BatchMetrics, Executor, Sgd};
+use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::nn::cnn::{BlockSpec, Cnn, Dropout};
-use crate::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
+use crate::nn::{Model, Parameters};
 use crate::reference::Reference;
 use crate::rng::{self, Purpose, Stream};
 
-/// R of every case.
+/// R of each case.
 pub const REALIZATIONS: usize = 2;
 /// The seed of the first realization.
 pub const SEED: u64 = 41;
 
 /// Two epochs of five steps, the last one short.
 pub const EPOCHS: u32 = 2;
-/// How they are trained.
+/// The training of each case.
 pub const SGD: Sgd = Sgd {
     batch_size: 8,
     learning_rate: 0.1,
@@ -26,10 +28,10 @@ pub const SGD: Sgd = Sgd {
 /// Samples of the training split.
 pub const TRAIN_SAMPLES: usize = 37;
 
-/// Features of a sample: a prime.
+/// Features of a sample; a prime.
 const FEATURES: usize = 13;
 
-/// Every kind of layer in every form.
+/// Each kind of layer in each form.
 pub const KINDS: [(LayerKind, Form); 4] = [
     (LayerKind::Standard, Form::Dual),
     (LayerKind::Euclidean, Form::Dual),
@@ -41,11 +43,11 @@ pub const KINDS: [(LayerKind, Form); 4] = [
 pub struct Case {
     /// Layers, form, activation and widths.
     pub name: String,
-    /// Its description.
+    /// The network.
     pub model: Model,
 }
 
-/// Every kind of layer × activation, in both forms, with and without M, and every loss.
+/// Each kind of layer with each activation, in both forms, with and without M, and each loss.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (kind, form) in KINDS {
@@ -83,8 +85,8 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// Convolutions before every kind of layer, with kernels, strides and paddings of every sort, every
-/// conv activation, with and without pooling, dropout and M.
+/// Convolutions before each kind of layer, with different kernels, strides and paddings, with each
+/// activation of a convolution, with and without pooling, dropout and M.
 pub fn cnn_cases() -> Vec<Case> {
     let block = |filters, kernel, stride, padding, pool| BlockSpec {
         filters,
@@ -145,12 +147,12 @@ pub fn cnn_cases() -> Vec<Case> {
     cases
 }
 
-/// Labelled noise in which the label shows.
+/// Labelled noise in which some features depend on the label.
 pub fn dataset(samples: usize, classes: usize, stream: u32) -> Dataset {
     images(samples, classes, stream, [1, 1, FEATURES])
 }
 
-/// The same as images of channels × height × width.
+/// [`dataset`] as images of channels × height × width.
 fn images(
     samples: usize,
     classes: usize,
@@ -179,7 +181,7 @@ fn images(
     }
 }
 
-/// The data of a case.
+/// The data of a case, by the shape of its inputs.
 pub fn splits(model: &Model) -> Splits {
     let classes = model.head.outputs.max(2);
     let shape = model.cnn.as_ref().map_or([1, 1, FEATURES], |cnn| {
@@ -194,33 +196,33 @@ pub fn splits(model: &Model) -> Splits {
     }
 }
 
-/// Initial parameters of `realizations` from `SEED` on.
+/// Initial parameters of each realization, whose seeds start at [`SEED`].
 pub fn initial(model: &Model, realizations: usize) -> Vec<Parameters> {
     (0..realizations as u64)
         .map(|r| Init::Random.parameters(model, SEED + r))
         .collect()
 }
 
-/// What a run leaves.
+/// The metrics and the parameters of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// By epoch, realization and step.
+    /// Of training, by epoch, realization and step.
     pub batches: Vec<Vec<Vec<BatchMetrics>>>,
-    /// By split, realization and batch.
+    /// Of the evaluation, by split, realization and batch.
     pub evaluations: Vec<Vec<Vec<BatchMetrics>>>,
-    /// By realization.
+    /// The trained parameters, by realization.
     pub parameters: Vec<Parameters>,
 }
 
 impl Record {
-    /// All metrics: those of training, then those of evaluation.
+    /// All metrics: first those of training, then those of the evaluation.
     pub fn metrics(&self) -> impl Iterator<Item = &BatchMetrics> {
         let trained = self.batches.iter().flatten().flatten();
         trained.chain(self.evaluations.iter().flatten().flatten())
     }
 }
 
-/// Trains `realizations` from `first_seed` on for `EPOCHS`, then evaluates.
+/// Trains `realizations`, whose seeds start at `first_seed`, for [`EPOCHS`], then evaluates.
 pub fn run(executor: &mut impl Executor, first_seed: u64, realizations: usize) -> Result<Record> {
     pollster::block_on(async {
         let mut batches = Vec::new();
@@ -243,40 +245,42 @@ pub fn run(executor: &mut impl Executor, first_seed: u64, realizations: usize) -
     })
 }
 
-/// The reference's run, and how far float32 may be from it.
+/// The reference's run, and the tolerance of float32.
 ///
-/// A float32 step is the exact step of a network whose parameters are off by the roundings on the
-/// way: (k + 8) u relative for a dot product of length k with its epilogue, u = 2⁻²⁴ (Higham, 2002,
-/// §3.1; 2⁻²³ where WGSL leaves the direction of rounding open). So the reference is run again from
-/// parameters that are off by η, at random, and what that changes is scaled from η to the roundings
-/// of all steps. Three draws, since one may be lucky.
+/// A float32 step is the exact step of a network with perturbed parameters. The perturbation comes
+/// from rounding: (k + 8) u relative for a dot product of length k with its epilogue, u = 2⁻²⁴
+/// (Higham, 2002, §3.1), or 2⁻²³ since WGSL leaves the direction of rounding open. So the reference
+/// runs again from parameters that are perturbed at random by η, and the change of each result is
+/// scaled from η to the roundings of all steps. Three draws are summed, since a single one may
+/// change a result too little by chance.
 pub struct Expected {
-    /// The run.
+    /// The reference's run.
     pub record: Record,
-    /// Of the losses, by [`Record::metrics`].
+    /// Tolerances of the losses, in the order of [`Record::metrics`].
     losses: Vec<f64>,
-    /// Of the correct counts, likewise: where rounding alone decides between two classes.
+    /// Tolerances of the correct counts, likewise: samples whose class rounding decides.
     correct: Vec<u32>,
-    /// By realization and tensor.
+    /// Tolerances of the parameters, by realization and tensor.
     tensors: Vec<Vec<f64>>,
 }
 
-/// How far off the perturbed parameters are, relatively.
+/// η, the relative perturbation of the parameters.
 pub(super) const ETA: f32 = 1.0 / (1 << 16) as f32;
 
 impl Expected {
     /// The reference's run of `model` on [`splits`] from [`initial`] parameters.
     ///
     /// # Errors
-    /// Those of [`Reference::new`].
+    /// Errors of [`Reference::new`].
     pub fn of(model: &Model) -> Result<Self> {
         Self::from(model, &initial(model, REALIZATIONS))
     }
 
-    /// The reference's run of `model` on [`splits`] from these parameters, one a realization.
+    /// The reference's run of `model` on [`splits`] from these parameters, one set for each
+    /// realization.
     ///
     /// # Errors
-    /// Those of [`Reference::new`].
+    /// Errors of [`Reference::new`].
     pub fn from(model: &Model, initial: &[Parameters]) -> Result<Self> {
         let splits = splits(model);
         let realizations = initial.len();
@@ -285,7 +289,7 @@ impl Expected {
             run(&mut reference, SEED, realizations)
         };
         let record = reference(initial)?;
-        // The longest sum of a step: a dot product, or the gradient of a filter over all images.
+        // The longest sum of a step is a dot product, or the gradient of a filter over all images.
         let blocks = model.cnn.iter().flat_map(|cnn| &cnn.blocks);
         let sums = blocks.map(|block| {
             let conv = &block.conv;
@@ -336,7 +340,7 @@ impl Expected {
         })
     }
 
-    /// Compares every loss, count and parameter, by name, each within its bound.
+    /// Compares each loss, each count and each parameter within its tolerance.
     pub fn compare(&self, model: &Model, found: &Record, checks: &mut Checks) {
         let steps: usize = self.record.batches.iter().flatten().map(Vec::len).sum();
         let count = found.metrics().count();
@@ -367,7 +371,7 @@ impl Expected {
     }
 }
 
-/// Every parameter off by ±η relative.
+/// The parameters, each multiplied by 1 ± η.
 pub(super) fn perturb(parameters: &Parameters, draw: u32) -> Parameters {
     let stream = Stream::new(77, Purpose::Init, draw);
     let mut perturbed = parameters.clone();
@@ -383,7 +387,7 @@ pub(super) fn perturb(parameters: &Parameters, draw: u32) -> Parameters {
     perturbed
 }
 
-/// The largest |aᵢ − bᵢ|; NaN counts as infinite.
+/// The largest |aᵢ − bᵢ|, where NaN counts as infinite.
 pub fn largest_difference(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).fold(0.0, |largest, (a, b)| {

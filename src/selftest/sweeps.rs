@@ -1,4 +1,4 @@
-//! Sweeps against the textbook: the first 20 steps of 8 runs, by name, and what a run is from.
+//! Sweeps compared with the textbook: the first 20 steps of 8 runs, and what a run depends on.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -10,7 +10,8 @@ use crate::data::spirals::Spirals;
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::gpu::ops::sweep::MAX_LAYERS;
-use crate::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
+use crate::kind::{Form, Init, LayerKind, Loss};
+use crate::nn::{Model, Parameters};
 use crate::sweep::{self, Record, Run, Sweep, reference};
 
 /// The checks of adapters, by name.
@@ -29,8 +30,8 @@ pub const ALL: [(&str, Check); 3] = [
     ("sweep, dispatches", dispatches),
 ];
 
-/// Many epochs in few dispatches, as many as a clock that stands still allows, are what they are one
-/// a dispatch: no driver has cut a loop short.
+/// Many epochs in a dispatch give the same as one epoch in each dispatch, so no driver has cut a
+/// loop short. The clock decides the number: one that stands still allows the most.
 fn dispatches(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let (kind, form, loss) = (LayerKind::Bregman, Form::Dual, Loss::MeanSquaredError);
     let model = sweep::network(kind, form, &activation::ARCTAN, loss, 3)?;
@@ -63,7 +64,7 @@ fn dispatches(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     Ok(())
 }
 
-/// How a sweep is trained.
+/// A function that trains a sweep.
 pub type Train<'a> = &'a mut dyn FnMut(&Sweep, &Spirals) -> Result<Record>;
 
 fn train(gpu: &mut Gpu, sweep: &Sweep, data: &Spirals) -> Result<Record> {
@@ -77,8 +78,8 @@ fn train(gpu: &mut Gpu, sweep: &Sweep, data: &Spirals) -> Result<Record> {
     ))
 }
 
-/// Three layers of every kind, activation and loss, and all other depths; of the former a part that
-/// has each of them, unless `full`.
+/// Networks of three layers of each kind, with each activation and loss, and of all other depths.
+/// Without `full`, only some of those with three layers, which cover each kind, activation and loss.
 pub fn models(full: bool) -> Vec<Model> {
     let mut models = Vec::new();
     let mut push = |(kind, form), activation, loss, layers| {
@@ -100,7 +101,7 @@ pub fn models(full: bool) -> Vec<Model> {
     models
 }
 
-/// Spirals of so few points that every step can be looked at.
+/// Spirals of a few points.
 fn few(model: &Model, samples: usize) -> Spirals {
     let [all, _] = Spirals::draw(100, 3).map(|s| s.within(model.activation));
     let chosen = (0..samples).map(|i| i * 67 % all.len());
@@ -119,12 +120,12 @@ fn eight_runs() -> Vec<Run> {
     (0..8).map(run).collect()
 }
 
-/// Every loss, count and parameter of the first 20 steps of 8 runs, each within its bound: that of
-/// [`super::networks::Expected`], here for sums over two neurons and a batch. The steps are 20
-/// epochs of one batch, so that each is seen, and 5 epochs of 4, the last of which is short.
+/// Compares each loss, count and parameter of the first 20 steps of 8 runs. The tolerance is that
+/// of [`super::networks::Expected`] for sums over two neurons and a batch. The steps are 20 epochs
+/// of one batch, so that each is recorded, and 5 epochs of 4 batches, the last of which is short.
 ///
 /// # Errors
-/// Those of `train`.
+/// Errors of `train`.
 pub fn first_steps(model: &Model, checks: &mut Checks, train: Train<'_>) -> Result<()> {
     const STEPS: f64 = 20.0;
     const BATCH: usize = 10;
@@ -205,11 +206,11 @@ pub fn first_steps(model: &Model, checks: &mut Checks, train: Train<'_>) -> Resu
     Ok(())
 }
 
-/// What a run is from: its seed alone gives its initial parameters; a run that diverges says so, and
-/// disturbs no other; and all of it repeats to the bit.
+/// Checks what a run depends on. Its seed alone gives its initial parameters; a run that diverges
+/// has the loss NaN and disturbs no other run; and a sweep repeats to the bit.
 ///
 /// # Errors
-/// Those of `train`.
+/// Errors of `train`.
 pub fn runs(layers: usize, checks: &mut Checks, train: Train<'_>) -> Result<()> {
     for (kind, form) in [
         (LayerKind::Standard, Form::Dual),
@@ -228,7 +229,7 @@ pub fn runs(layers: usize, checks: &mut Checks, train: Train<'_>) -> Result<()> 
                 batch_size: 10,
                 record_every: 1,
             };
-            // So small a rate that parameters stay where they began.
+            // The rate is so small that parameters do not change.
             sweep.runs.iter_mut().for_each(|r| r.learning_rate = 1e-30);
             let still = train(&sweep, &data)?;
             for (run, found) in sweep.runs.iter().zip(&still.parameters) {
@@ -264,6 +265,7 @@ pub fn runs(layers: usize, checks: &mut Checks, train: Train<'_>) -> Result<()> 
     Ok(())
 }
 
+/// The largest difference of two sets of parameters.
 fn distance(a: &Parameters, b: &Parameters) -> f64 {
     let tensors = a.tensors().zip(b.tensors());
     tensors.fold(0.0, |largest: f64, (a, b)| {

@@ -1,4 +1,4 @@
-//! Networks on the adapter: ten steps of SGD, gradients, and what deep or saturated layers do.
+//! Networks on the adapter: ten steps of SGD, gradients, and deep or saturated layers.
 
 use super::activations::RoundTrip;
 use super::checks::{Check, Checks};
@@ -8,12 +8,15 @@ use super::networks::{
     run, splits,
 };
 use crate::activation::{self, Activation};
+use crate::data::Splits;
 use crate::error::Result;
-use crate::executor::{Executor, Sgd, Splits};
-use crate::gpu::ops::layer_forward::{Epilogue, Input, Operands, layer_forward};
-use crate::gpu::shader::{Storage, Tile};
+use crate::executor::{Executor, Sgd};
+use crate::gpu::ops::layer::layer_forward::{Epilogue, Input, Operands, layer_forward};
+use crate::gpu::tile::Tile;
 use crate::gpu::{Gpu, GpuExecutor, PlanOptions};
-use crate::nn::{Form, Layer, LayerKind, Loss, Model, Parameters};
+use crate::kind::Storage;
+use crate::kind::{Form, LayerKind, Loss};
+use crate::nn::{Layer, Model, Parameters};
 use crate::reference;
 
 /// The checks, by name.
@@ -54,7 +57,7 @@ fn executor(
     pollster::block_on(executor)
 }
 
-/// Every network of `cases`: each loss, each count and each parameter.
+/// Compares each loss, count and parameter of each network of `cases`.
 fn ten_steps(gpu: &mut Gpu, checks: &mut Checks, cases: Vec<Case>, fused: bool) -> Result<()> {
     for case in cases {
         let model = &case.model;
@@ -66,7 +69,7 @@ fn ten_steps(gpu: &mut Gpu, checks: &mut Checks, cases: Vec<Case>, fused: bool) 
     Ok(())
 }
 
-/// The gradient by which one step moves the parameters, against central differences of the
+/// Compares the gradient, by which one step moves the parameters, with central differences of the
 /// reference's loss.
 fn gradient(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     for (kind, form) in networks::KINDS {
@@ -84,7 +87,7 @@ fn gradient_of(gpu: &mut Gpu, checks: &mut Checks, model: &Model) -> Result<()> 
         batch_size: 8,
         learning_rate: 1.0,
     };
-    // One batch, so that a step is an epoch.
+    // One batch, so that one epoch is one step.
     let train = dataset(sgd.batch_size, 5, 4);
     let splits = Splits {
         test: train.clone(),
@@ -112,7 +115,7 @@ fn gradient_of(gpu: &mut Gpu, checks: &mut Checks, model: &Model) -> Result<()> 
     let roundings = (13 + 8) as f64 / f64::from(1 << 23);
 
     for (t, shape) in model.tensors().iter().enumerate() {
-        // M is projected after the step; ten steps compare it.
+        // M is projected after the step; the ten steps check it.
         if shape.name.ends_with(".mix") {
             continue;
         }
@@ -126,7 +129,7 @@ fn gradient_of(gpu: &mut Gpu, checks: &mut Checks, model: &Model) -> Result<()> 
             m.max(largest(&changes))
         });
         let parameter = p0.iter().fold(0.0, |m: f64, p| m.max(f64::from(p.abs())));
-        // Roundings on the way, of the update, and of the central difference.
+        // The roundings of the gradient, of the update, and of the central difference.
         let bound = roundings * (sensitivity / f64::from(networks::ETA) + largest(&g))
             + (parameter + largest(&g)) / f64::from(1 << 23)
             + 20.0 * f64::EPSILON.powf(2.0 / 3.0) * loss.loss.max(largest(&g));
@@ -154,7 +157,7 @@ fn gradient_of(gpu: &mut Gpu, checks: &mut Checks, model: &Model) -> Result<()> 
     Ok(())
 }
 
-/// With W = 0 and b = 0 a hundred Bregman layers in dual form are one round trip.
+/// With W = 0 and b = 0, a hundred Bregman layers in dual form are one round trip.
 fn identity(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     for activation in &activation::ALL {
         identity_of(gpu, checks, activation)?;
@@ -180,7 +183,7 @@ fn identity_of(gpu: &mut Gpu, checks: &mut Checks, activation: &'static Activati
 /// (width, width) and b, from `z` (batch, width).
 ///
 /// # Errors
-/// Those of the adapter.
+/// Errors of the adapter.
 pub fn tied_states(
     gpu: &mut Gpu,
     activation: &Activation,
@@ -227,7 +230,7 @@ pub fn tied_states(
     run.read(gpu, &states)
 }
 
-/// Saturated networks in dual form keep finite losses and parameters.
+/// Saturated networks in dual form keep their losses and parameters finite.
 fn saturation(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     for activation in &activation::ALL {
         let (model, splits, parameters, sgd) = saturated(activation)?;
@@ -241,10 +244,11 @@ fn saturation(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     Ok(())
 }
 
-/// A Bregman network in dual form whose weights, a thousand times the usual, saturate every unit.
+/// A Bregman network in dual form whose weights, a thousand times the usual, saturate each unit;
+/// with its data, parameters and training.
 ///
 /// # Errors
-/// None that is expected.
+/// None are expected.
 pub fn saturated(activation: &'static Activation) -> Result<(Model, Splits, Vec<Parameters>, Sgd)> {
     let loss = Loss::CrossEntropy;
     let kind = LayerKind::Bregman;
@@ -253,7 +257,7 @@ pub fn saturated(activation: &'static Activation) -> Result<(Model, Splits, Vec<
     for layer in &mut parameters[0].layers {
         layer.weight.iter_mut().for_each(|w| *w *= 1000.0);
     }
-    // Where nothing saturates, gradients grow with the weights.
+    // An unbounded range does not saturate, so gradients grow with the weights.
     let bounded = activation.range.iter().all(|end| end.is_finite());
     let sgd = Sgd {
         learning_rate: if bounded { 0.1 } else { 1e-12 },
@@ -265,7 +269,7 @@ pub fn saturated(activation: &'static Activation) -> Result<(Model, Splits, Vec<
 /// The losses of 200 steps; NaN where a parameter is not finite.
 ///
 /// # Errors
-/// Those of the executor.
+/// Errors of the executor.
 pub fn saturated_losses(executor: &mut impl Executor) -> Result<Vec<f64>> {
     let orders = [(0..networks::TRAIN_SAMPLES as u32).collect()];
     let mut losses = Vec::new();

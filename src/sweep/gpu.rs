@@ -9,7 +9,7 @@ use crate::data::spirals::Spirals;
 use crate::error::{Error, Result};
 use crate::gpu::ops::sweep::{MAX_LAYERS, Operands, Params, sweep as sweep_op};
 use crate::gpu::{BufferSpecs, Buffers, Gpu, Program, Step};
-use crate::nn::{Init, LayerKind};
+use crate::kind::{Init, LayerKind};
 
 /// What a dispatch should take: drivers give up after some 2 s, and a first guess may be off.
 const DISPATCH: Duration = Duration::from_millis(250);
@@ -23,7 +23,7 @@ const SOFTWARE_TURNS: usize = 60_000;
 /// finished since it was last told, summed over runs.
 ///
 /// # Errors
-/// Those of [`Sweep::check`]; [`Error::InvalidOption`] for more layers than an invocation holds;
+/// Those of [`Sweep::check`]; [`Error::InvalidValue`] for more layers than an invocation holds;
 /// [`Error::Shape`] for more samples than a software adapter does in a dispatch; [`Error::Gpu`] and
 /// [`Error::DeviceLost`].
 pub async fn train(
@@ -56,12 +56,10 @@ pub async fn resume(
     sweep.check(data)?;
     let layers = sweep.model.layers.len();
     if layers > MAX_LAYERS {
-        return Err(Error::InvalidOption {
-            option: "--layers",
+        return Err(Error::InvalidValue {
+            field: "layers",
             value: layers.to_string(),
-            reason: format!(
-                "an adapter trains up to {MAX_LAYERS} layers an invocation; use --device cpu"
-            ),
+            reason: format!("an adapter trains at most {MAX_LAYERS} layers; use `device` cpu"),
         });
     }
     if gpu.summary().software && turns(sweep, data) > SOFTWARE_TURNS {

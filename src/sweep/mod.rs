@@ -26,13 +26,14 @@ use crate::error::{Error, Result};
 use crate::executor::Sgd;
 use crate::kernels::lanes::records;
 pub use crate::kernels::lanes::{LAYER_PARAMETERS, Metrics, WIDTH};
-use crate::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
+use crate::kind::{Form, Init, LayerKind, Loss};
+use crate::nn::{Model, Parameters};
 
 /// `layers` layers of two neurons and a linear head with one output for squared error, two for
 /// cross-entropy.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] for no layer.
+/// [`Error::InvalidValue`] for no layer.
 pub fn network(
     kind: LayerKind,
     form: Form,
@@ -80,7 +81,7 @@ impl Sweep {
     /// Fails unless the network has the shapes of [`network`] and can be trained on `data`.
     ///
     /// # Errors
-    /// [`Error::Shape`] for different shapes or no data; [`Error::InvalidOption`] for counts of zero
+    /// [`Error::Shape`] for different shapes or no data; [`Error::InvalidValue`] for counts of zero
     /// and rates that are not finite and positive.
     pub fn check(&self, data: &Spirals) -> Result<()> {
         let model = &self.model;
@@ -124,15 +125,15 @@ impl Sweep {
             sgd.check(self.runs.len())?;
         }
         let counts = [
-            ("--runs", self.runs.len()),
-            ("--epochs", self.epochs as usize),
-            ("--batch-size", self.batch_size),
-            ("--record-every", self.record_every as usize),
+            ("runs", self.runs.len()),
+            ("epochs", self.epochs as usize),
+            ("batch_size", self.batch_size),
+            ("record_every", self.record_every as usize),
         ];
         match counts.into_iter().find(|(_, count)| *count == 0) {
             None => Ok(()),
-            Some((option, _)) => Err(Error::InvalidOption {
-                option,
+            Some((field, _)) => Err(Error::InvalidValue {
+                field,
                 value: "0".to_owned(),
                 reason: "must be at least 1".to_owned(),
             }),

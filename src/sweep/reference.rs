@@ -62,7 +62,7 @@ pub fn evaluate(model: &Model, parameters: &Parameters<f64>, data: &Spirals) -> 
     let indices: Vec<u32> = (0..data.len() as u32).collect();
     let (x, labels) = batch(data, &indices);
     let logits = forward(model, parameters, &x).logits;
-    let loss = loss_and_gradient(model, &logits, &labels);
+    let loss = loss_and_gradient(model.loss, &logits, &labels);
     let finite = parameters.tensors().flatten().all(|p| p.is_finite());
     Metrics {
         loss: if finite { loss.loss as f32 } else { f32::NAN },

@@ -4,9 +4,11 @@ use std::cell::Cell;
 
 use bregman::activation;
 use bregman::checkpoint::Run;
+use bregman::data::Splits;
 use bregman::error::Error;
-use bregman::executor::{Executor, Sgd, Splits};
-use bregman::nn::{Form, Init, LayerKind, Loss, Model, Parameters};
+use bregman::executor::{Executor, Sgd};
+use bregman::kind::{Form, Init, LayerKind, Loss};
+use bregman::nn::{Model, Parameters};
 use bregman::rng;
 use bregman::selftest::checks::Checks;
 use bregman::selftest::networks::{

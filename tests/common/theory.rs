@@ -1,7 +1,7 @@
-//! What the theory promises of a Bregman network whose layers share W and b (eq. 20, Sec. 5, Theorem
-//! 5.1), asked of any executor: the energy E(z) = −½ zᵀWz − bᵀz falls from layer to layer where W is
-//! symmetric with λ_min ≥ −2σ and not beyond, and the dual map a ↦ a + Wρ(a) + b is Lipschitz and
-//! invertible.
+//! Properties of a Bregman network whose layers share W and b (eq. 20, Sec. 5, Theorem 5.1),
+//! checked on any executor: the energy E(z) = −½ zᵀWz − bᵀz falls from layer to layer where W is
+//! symmetric with λ_min ≥ −2σ, and not otherwise; and the dual map a ↦ a + Wρ(a) + b is Lipschitz
+//! and invertible.
 
 use bregman::activation::{self, Activation};
 use bregman::selftest::dispatch::random;
@@ -80,8 +80,8 @@ impl Tied {
             weight[(i + 1) * WIDTH + i] -= skew as f32;
         }
         let steepest = match activation.name {
-            "sigmoid" => 0.5,
-            "softplus" => 5.0,
+            name if name == activation::SIGMOID.name => 0.5,
+            name if name == activation::SOFTPLUS.name => 5.0,
             _ => 0.0,
         };
         let matrix = wide(&weight);
@@ -120,8 +120,8 @@ impl Tied {
         (0..WIDTH).map(quadratic).sum()
     }
 
-    /// How far rounding may move a and z of a layer in one step: a sum of WIDTH + 3 terms, and
-    /// 12 ULP of ρ (the self-test's bound for any adapter).
+    /// The rounding errors of a and z of a layer in one step: a sum of WIDTH + 3 terms, and 12 ULP
+    /// of ρ (the self-test's bound for any adapter).
     fn roundings(&self, z: &[f64], a: &[f64], epsilon: f64) -> [Vec<f64>; 2] {
         let of_a = |i: usize| {
             let [_, magnitude] = self.affine(z, i);
@@ -133,7 +133,7 @@ impl Tied {
         [of_a, of_z]
     }
 
-    /// What rounding of z may change of E, to first order: Σ |∂E/∂zᵢ| · roundingᵢ.
+    /// The change of E by the rounding of z, to first order: Σ |∂E/∂zᵢ| · roundingᵢ.
     fn energy_rounding(&self, z: &[f64], a: &[f64], epsilon: f64) -> f64 {
         let [_, of_z] = self.roundings(z, a, epsilon);
         let gradient = |i: usize| self.affine(z, i)[0].abs();
@@ -144,7 +144,7 @@ impl Tied {
         (0..WIDTH).map(|i| gradient(i) * of_z[i]).sum::<f64>() + own
     }
 
-    /// The largest rise of E from a layer to the next, over what rounding explains.
+    /// The largest rise of E from a layer to the next, minus the part that rounding explains.
     fn largest_rise(&self, states: &mut States<'_>, epsilon: f64) -> f64 {
         let states = states(self, LAYERS);
         let mut largest = f64::NEG_INFINITY;
@@ -176,7 +176,7 @@ fn highest(activation: &Activation) -> f64 {
 pub fn energy_falls(states: &mut States<'_>, epsilon: f64) {
     for activation in &activation::ALL {
         for network in 0..NETWORKS {
-            // Down to −2σ, and its rounding to f32.
+            // λ_min down to −2σ, with a margin for the rounding of W to f32.
             for lowest in [-1.0, -2.0 + 1e-6] {
                 let spectrum = [lowest, highest(activation)];
                 let tied = Tied::new(activation, network, spectrum, 0.45, 0.0);
@@ -206,7 +206,7 @@ pub fn energy_rises_beyond(states: &mut States<'_>, epsilon: f64) {
 }
 
 /// ‖F(a) − F(a′)‖ is at most (1 + ‖W‖₂/σ) ‖a − a′‖, and at least (1 − ‖W‖₂/σ) ‖a − a′‖; where that
-/// is positive, a is found back from F(a) by a ← F(a) − Wρ(a) − b.
+/// is positive, a is recovered from F(a) by a ← F(a) − Wρ(a) − b.
 pub fn dual_map_is_lipschitz_and_invertible(states: &mut States<'_>, epsilon: f64) {
     for activation in &activation::ALL {
         let sigma = activation.sigma;
@@ -217,7 +217,7 @@ pub fn dual_map_is_lipschitz_and_invertible(states: &mut States<'_>, epsilon: f6
             let row = |state: usize, row: usize| &states[state][row * WIDTH..(row + 1) * WIDTH];
             let rounding = |r: usize| {
                 let [of_a, of_z] = tied.roundings(row(0, r), row(1, r), epsilon);
-                // z of the first layer is off, too, by a part of W.
+                // z of the first layer has an error, too, which W passes on.
                 of_a.iter().sum::<f64>() + tied.norm * of_z.iter().sum::<f64>()
             };
             for r in 0..BATCH {

@@ -7,10 +7,11 @@ use std::path::Path;
 use std::rc::Rc;
 
 use bregman::activation::TANH;
-use bregman::atomic_file::{Disk, System, remove_stale};
 use bregman::checkpoint::Run;
 use bregman::error::{Error, Result};
-use bregman::nn::{Form, Init, LayerKind, Loss, Model};
+use bregman::files::atomic::{Disk, System, remove_stale};
+use bregman::kind::{Form, Init, LayerKind, Loss};
+use bregman::nn::Model;
 use bregman::train::Position;
 use tempfile::NamedTempFile;
 
@@ -101,7 +102,7 @@ fn names(folder: &Path) -> usize {
     fs::read_dir(folder).expect("read folder").count()
 }
 
-/// The table of `atomic_file`, line by line, with and without an old file.
+/// The table of `files::atomic`, line by line, with and without an old file.
 #[test]
 fn every_failure_leaves_the_old_state_or_the_new() {
     let folder = tempfile::tempdir().expect("temporary folder");

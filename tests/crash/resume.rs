@@ -8,34 +8,24 @@ use std::time::{Duration, Instant};
 use bregman::checkpoint::Run;
 use serde_json::Value;
 
+use crate::program;
+pub use crate::program::{folder, metrics, signal, stderr};
+
 /// A run of a few small steps an epoch, the last on a short batch.
 pub const SMALL: &str = "--dataset digits --limit-train 300 --limit-test 101 --device cpu --width 13 \
                          --batch-size 64 --lr 0.1";
 
 pub fn command(args: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_train_mnist"));
-    let variables = std::env::vars_os().map(|(name, _)| name);
-    for name in variables.filter(|name| name.to_string_lossy().starts_with("BREGMAN_")) {
-        command.env_remove(name);
-    }
-    command.env_remove("WGPU_ADAPTER_NAME");
-    command.args(args.split_whitespace()).stdin(Stdio::null());
-    command
+    program::command("train_mnist", args)
 }
 
 pub fn run(args: &str) -> Output {
-    command(args).output().expect("the program starts")
+    program::run("train_mnist", args)
 }
 
-pub fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// A run that must end well; what it says.
+/// A run that must end well; returns what it said.
 pub fn succeeds(args: &str) -> String {
-    let output = run(args);
-    assert!(output.status.success(), "{args}: {}", stderr(&output));
-    stderr(&output)
+    program::succeeds("train_mnist", args)
 }
 
 fn fails(args: &str, says: &[&str]) {
@@ -45,22 +35,6 @@ fn fails(args: &str, says: &[&str]) {
     for text in says {
         assert!(message.contains(text), "{args}: no `{text}` in: {message}");
     }
-}
-
-/// The lines of `metrics.jsonl`, without the seconds.
-pub fn metrics(folder: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(folder.join("metrics.jsonl")).expect("read");
-    let timeless = |line: &str| {
-        let mut line: Value = serde_json::from_str(line).expect("JSON");
-        let fields = line.as_object_mut().expect("an object");
-        fields.retain(|key, _| !["seconds", "samples_per_second"].contains(&key.as_str()));
-        line
-    };
-    text.lines().map(timeless).collect()
-}
-
-pub fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().expect("temporary folder")
 }
 
 /// k epochs, then n − k: the same file of parameters, the same lines of metrics.
@@ -172,11 +146,27 @@ fn stops_and_goes_on(name: &str) {
     }
 }
 
-pub fn signal(process: u32, signal: &str) {
-    let status = Command::new("sh")
-        .args(["-c", &format!("kill -{signal} {process}")])
-        .status();
-    assert!(status.expect("sh").success());
+/// The number of threads changes no bit, and may be another when a run is resumed.
+#[test]
+fn a_run_of_one_thread_goes_on_with_two() {
+    let (whole, parts) = (folder(), folder());
+    let [whole, parts] = [whole.path(), parts.path()];
+    let run = format!("{SMALL} --hidden-layers 2 --width 40 --threads 1");
+    let at = |folder: &Path| format!("--out-dir {0} --save {0}/x.safetensors", folder.display());
+    succeeds(&format!("{run} --epochs 4 {}", at(whole)));
+    succeeds(&format!(
+        "{run} --epochs 2 --checkpoint-every 1 {}",
+        at(parts)
+    ));
+    let checkpoint = parts.join("checkpoint.safetensors");
+    let said = succeeds(&format!(
+        "--resume {} --epochs 4 --threads 2",
+        checkpoint.display()
+    ));
+    assert!(said.contains("cpu, 2 threads"), "{said}");
+    assert_eq!(metrics(whole), metrics(parts));
+    let saved = |folder: &Path| fs::read(folder.join("x.safetensors")).expect("saved");
+    assert!(saved(whole) == saved(parts), "parameters");
 }
 
 #[test]

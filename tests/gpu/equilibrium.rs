@@ -6,8 +6,10 @@ use bregman::activation::{SIGMOID, TANH};
 use bregman::bilevel::equilibrium::{
     CpuEquilibrium, Equilibrium, GpuEquilibrium, Gradient, Solver, SolverReport,
 };
-use bregman::executor::{BatchMetrics, Executor, Sgd, Split, Splits};
-use bregman::nn::{Loss, Parameters};
+use bregman::data::{Split, Splits};
+use bregman::executor::{BatchMetrics, Executor, Sgd};
+use bregman::kind::Loss;
+use bregman::nn::Parameters;
 use bregman::rng;
 use bregman::selftest::networks::dataset;
 

@@ -1,9 +1,9 @@
 //! Plants faults in the WGSL or in the plan, one at a time. The comparison with the reference must catch
 //! each.
 
-use bregman::gpu::shader::Storage;
 use bregman::gpu::wgsl::File;
 use bregman::gpu::{BufferId, GpuExecutor, Plan, PlanOptions};
+use bregman::kind::Storage;
 use bregman::nn::Model;
 
 use bregman::selftest::networks::{

@@ -1,11 +1,13 @@
 //! The GPU executor as a whole; that its numbers are right is the self-test's.
 
 use bregman::checkpoint::Run;
+use bregman::data::{Split, Splits};
 use bregman::error::Error;
-use bregman::executor::{Executor, Sgd, Split, Splits};
-use bregman::gpu::shader::Storage;
+use bregman::executor::{Executor, Sgd};
 use bregman::gpu::{GpuExecutor, Plan, PlanOptions};
-use bregman::nn::{LayerKind, Model, Parameters};
+use bregman::kind::LayerKind;
+use bregman::kind::Storage;
+use bregman::nn::{Model, Parameters};
 use bregman::reference::Reference;
 use bregman::rng::sample_order;
 
@@ -121,7 +123,7 @@ fn half_precision() {
         let half = GpuExecutor::new(gpu(), &model, &splits, &parameters, options);
         let half = pollster::block_on(half);
         if !gpu().has_f16() {
-            let refused = matches!(half, Err(Error::InvalidOption { .. }));
+            let refused = matches!(half, Err(Error::InvalidValue { .. }));
             return assert!(refused, "an adapter without shader-f16");
         }
         let mut half = half.unwrap_or_else(|e| panic!("{e}"));
@@ -238,8 +240,8 @@ fn refuses() {
 /// Found from the description alone, in MiB, before anything is allocated.
 fn too_large() {
     let tanh = &bregman::activation::TANH;
-    let loss = bregman::nn::Loss::CrossEntropy;
-    let form = bregman::nn::Form::Dual;
+    let loss = bregman::kind::Loss::CrossEntropy;
+    let form = bregman::kind::Form::Dual;
     let widths = [13, 40_000, 40_000];
     let model = Model::new(LayerKind::Standard, form, tanh, loss, &widths, 5).expect("a network");
     let plan = Plan::new(&model, &splits(&model), options(1, SGD, true)).expect("a plan");

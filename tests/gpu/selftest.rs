@@ -1,4 +1,4 @@
-//! The self-test's checks, each as a test: kernels, activations, elementary functions, trainings.
+//! Each check of the self-test as a test: kernels, activations, elementary functions, trainings.
 
 use bregman::gpu::tile::{Layout, Product, Tile};
 use bregman::selftest::checks::{Check, Checks};
@@ -50,7 +50,7 @@ fn functions() {
     }
 }
 
-/// Products of any shape, layout and tile.
+/// Matrix products of any shape, layout and tile.
 fn any_product() {
     let config = ProptestConfig {
         failure_persistence: None,

@@ -4,14 +4,18 @@
 //! Where a tool is not installed its tests are ignored, and counted so. BREGMAN_PYTHON names the
 //! interpreter that has them (`python3` if it is not set).
 
+#[path = "../common/program.rs"]
+mod program;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use bregman::checkpoint::{self, Checkpoint};
 use bregman::data::{self, Dataset, Request};
+use bregman::kind::{Init, Loss};
 use bregman::nn::cnn::BlockSpec;
-use bregman::nn::{Cnn, Init, Loss, Model};
+use bregman::nn::{Cnn, Model};
 use bregman::selftest::networks::KINDS;
 use bregman::{activation, onnx, predict};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -221,8 +225,7 @@ fn tensorboard_loads() -> Result<(), Failed> {
     let train = |args: &[&str]| -> Result<(), Failed> {
         let run = "--dataset digits --limit-train 200 --limit-test 50 --device cpu --width 13 \
                    --validation 20 --checkpoint-every 2";
-        let output = Command::new(env!("CARGO_BIN_EXE_train_mnist"))
-            .args(run.split_whitespace())
+        let output = program::command("train_mnist", run)
             .args(args)
             .arg("--out-dir")
             .arg(out)

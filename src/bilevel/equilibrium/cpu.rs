@@ -3,34 +3,26 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Equilibrium, NEGLIGIBLE_SQUARE, SolverReport};
+use super::layer::{Equilibrium, Gradient, NEGLIGIBLE_SQUARE, SolverReport};
 use crate::cpu::product::Slice::{Plain, Transposed};
 use crate::cpu::product::{Parallelism, Slice, multiply_slices};
+use crate::data::{Split, Splits};
 use crate::error::Result;
-use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
+use crate::executor::{BatchMetrics, Executor, Sgd, check_orders};
 use crate::kernels::Isa;
 use crate::nn::Parameters;
 use crate::reference::loss_and_gradient;
 
-/// How the layer is run and differentiated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gradient {
-    /// To the limit, by the implicit function theorem; memory does not depend on the iterations.
-    Implicit,
-    /// Problem 2.2: so many layers, and back through all of them, each kept.
-    Unrolled(usize),
-}
-
-/// The layer and its head, with what the last batch left for the backward pass.
+/// The layer and its head, with the states of the last batch that the backward pass needs.
 pub struct CpuLayer {
     equilibrium: Equilibrium,
     parameters: Parameters,
-    way: Gradient,
+    method: Gradient,
     /// D^{−½}, (n).
     scales: Vec<f32>,
     /// W, (n, n), symmetric.
     weight: Vec<f32>,
-    /// z⁽⁰⁾ … z⁽ᴸ⁾, (batch, n) each, or the limit alone.
+    /// z⁽⁰⁾ … z⁽ᴸ⁾, each (batch, n), or the limit alone.
     trace: Vec<Vec<f32>>,
     /// 1 where a unit is inside the range, (batch, n).
     inside: Vec<f32>,
@@ -44,12 +36,16 @@ impl CpuLayer {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::error::Error::Shape) for parameters that do not fit.
-    pub fn new(equilibrium: &Equilibrium, parameters: Parameters, way: Gradient) -> Result<Self> {
+    pub fn new(
+        equilibrium: &Equilibrium,
+        parameters: Parameters,
+        method: Gradient,
+    ) -> Result<Self> {
         equilibrium.check_parameters(&parameters)?;
         let mut layer = Self {
             equilibrium: equilibrium.clone(),
             parameters,
-            way,
+            method,
             scales: vec![],
             weight: vec![],
             trace: vec![],
@@ -61,7 +57,7 @@ impl CpuLayer {
         Ok(layer)
     }
 
-    /// The parameters as they are.
+    /// The current parameters.
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
     }
@@ -71,18 +67,18 @@ impl CpuLayer {
         &self.weight
     }
 
-    /// What solving did since this was last asked.
+    /// Statistics of the solver since the last call.
     pub fn take_report(&mut self) -> SolverReport {
         std::mem::take(&mut self.report)
     }
 
-    /// Bytes that the last forward pass left for the backward one.
+    /// Bytes of the states that the last forward pass kept for the backward pass.
     pub fn kept_bytes(&self) -> usize {
         let states: usize = self.trace.iter().map(Vec::len).sum();
         (states + self.inside.len()) * size_of::<f32>()
     }
 
-    /// Y of V, in place of V's layout.
+    /// Element (i, j) of Y = ½(V + Vᵀ).
     fn symmetric(&self, i: usize, j: usize) -> f32 {
         let (n, v) = (self.equilibrium.width(), &self.parameters.layers[1].weight);
         0.5 * (v[i * n + j] + v[j * n + i])
@@ -142,8 +138,8 @@ impl CpuLayer {
         }
     }
 
-    /// Iterates each row to its tolerance. Rows that are done leave the batch, so that none is
-    /// computed in vain; `c` is Ux + b, (rows, n).
+    /// Iterates each row until it has converged. Converged rows leave the batch, so that no row is
+    /// computed in vain. `c` is Ux + b, (rows, n).
     fn solve(&mut self, mut c: Vec<f32>) {
         let n = self.equilibrium.width();
         let activation = self.equilibrium.model.activation;
@@ -180,7 +176,7 @@ impl CpuLayer {
                     squares += natural * natural;
                 }
                 let residual = (squares / n as f32).sqrt();
-                // A NaN is as far as it goes.
+                // NaN stays NaN: the row is done.
                 let converged = residual.is_nan() || residual <= solver.tolerance;
                 if converged || iteration == solver.max_iterations {
                     let place = left[row] * n..(left[row] + 1) * n;
@@ -201,7 +197,7 @@ impl CpuLayer {
                     self.report.residuals += f64::from(residual);
                     continue;
                 }
-                // Rows move up over those that left.
+                // The rows that are left move up.
                 a.copy_within(at.clone(), kept * n);
                 c.copy_within(at.clone(), kept * n);
                 drift.copy_within(at, kept * n);
@@ -221,10 +217,10 @@ impl CpuLayer {
         self.trace = vec![limit];
     }
 
-    /// Forward and loss of x (batch, features).
+    /// The forward pass and the loss of x (batch, features).
     pub fn forward(&mut self, x: &[f32], labels: &[u8]) -> BatchMetrics {
         let injected = self.injected(x);
-        match self.way {
+        match self.method {
             Gradient::Implicit => self.solve(injected),
             Gradient::Unrolled(layers) => self.unroll(&injected, layers),
         }
@@ -241,9 +237,9 @@ impl CpuLayer {
             Plain(z),
             Transposed(&head.weight),
         );
-        // A handful of numbers a sample: the textbook's loss will do.
+        // A few numbers for each sample: the textbook's loss is fast enough.
         let logits: Vec<f64> = logits.into_iter().map(f64::from).collect();
-        let loss = loss_and_gradient(model, &logits, labels);
+        let loss = loss_and_gradient(model.loss, &logits, labels);
         self.delta = loss.delta.iter().map(|&d| d as f32).collect();
         BatchMetrics {
             loss: loss.loss,
@@ -281,7 +277,7 @@ impl CpuLayer {
 
         // dL/d(Ux + b), and dL/dW.
         let mut dw = vec![0.0; n * n];
-        let dc = match self.way {
+        let dc = match self.method {
             Gradient::Implicit => {
                 let (v, iterations) = self.conjugate_gradients(g);
                 self.report.gradients += 1;
@@ -304,7 +300,7 @@ impl CpuLayer {
         gradient
     }
 
-    /// v with −W_SS v_S = g_S and 0 outside S, row by row, and the iterations that it took.
+    /// v with −W_SS v_S = g_S and v = 0 outside S, row by row, and the number of iterations.
     fn conjugate_gradients(&self, g: Vec<f32>) -> (Vec<f32>, u64) {
         let n = self.equilibrium.width();
         let solver = self.equilibrium.solver;
@@ -363,7 +359,8 @@ impl CpuLayer {
         (v, iterations)
     }
 
-    /// δ⁽ᴸ⁾ = h(z⁽ᴸ⁾) ∘ g, δ⁽ˡ⁾ = δ⁽ˡ⁺¹⁾ + h(z⁽ˡ⁾) ∘ δ⁽ˡ⁺¹⁾W: Σ δ, and Σ δ⁽ˡ⁺¹⁾ᵀ z⁽ˡ⁾ in `dw`.
+    /// Returns Σ δ and adds Σ δ⁽ˡ⁺¹⁾ᵀ z⁽ˡ⁾ to `dw`, with δ⁽ᴸ⁾ = h(z⁽ᴸ⁾) ∘ g and
+    /// δ⁽ˡ⁾ = δ⁽ˡ⁺¹⁾ + h(z⁽ˡ⁾) ∘ δ⁽ˡ⁺¹⁾W.
     fn back_through_layers(&self, g: Vec<f32>, dw: &mut [f32]) -> Vec<f32> {
         let n = self.equilibrium.width();
         let rows = g.len() / n;
@@ -467,19 +464,19 @@ impl CpuEquilibrium {
         splits: Arc<Splits>,
         parameters: Parameters,
         sgd: Sgd,
-        way: Gradient,
+        method: Gradient,
     ) -> Result<Self> {
         equilibrium.model.check_splits(&splits)?;
         sgd.check(1)?;
         Ok(Self {
-            layer: CpuLayer::new(equilibrium, parameters, way)?,
+            layer: CpuLayer::new(equilibrium, parameters, method)?,
             pixel_values: equilibrium.model.pixel_values(),
             splits,
             sgd,
         })
     }
 
-    /// What solving did since this was last asked.
+    /// Statistics of the solver since the last call.
     pub fn take_report(&mut self) -> SolverReport {
         self.layer.take_report()
     }
@@ -514,7 +511,7 @@ impl Executor for CpuEquilibrium {
             self.layer.update(&gradient, self.sgd.learning_rate);
             progress(batches.len());
         }
-        // A parameter may overflow without a trace in the loss; the last step then owns up.
+        // A parameter can overflow while the loss stays finite; the last step's loss is then NaN.
         let mut parameters = self.layer.parameters.tensors().flatten();
         if steps.end >= count
             && let Some(last) = batches.last_mut()

@@ -1,5 +1,5 @@
-//! The experiment that the paper leaves open (end of Sec. 5): Problem 2.2 at growing L against the
-//! problem at its limit, with tied, symmetric weights.
+//! An experiment that the paper leaves open (end of Sec. 5): Problem 2.2 with a growing number of
+//! layers L against the problem at its limit L → ∞, with tied, symmetric weights.
 
 use std::time::Instant;
 
@@ -7,14 +7,15 @@ use nalgebra::DVector;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::cpu::CpuLayer;
+use super::layer::{Equilibrium, Gradient, Solver};
 use super::reference::{self, Weight};
-use super::{CpuLayer, Equilibrium, Gradient, Solver};
 use crate::error::Result;
 use crate::executor::BatchMetrics;
 use crate::nn::Parameters;
 use crate::rng;
 
-/// Inputs and labels to learn.
+/// Inputs and their labels.
 #[derive(Clone, Debug)]
 pub struct Samples {
     /// (samples, features).
@@ -33,7 +34,7 @@ impl Samples {
     }
 }
 
-/// Plain mini-batch SGD, the same for every L.
+/// Plain mini-batch SGD, the same for each L.
 #[derive(Clone, Copy, Debug)]
 pub struct Training {
     /// Passes over the samples.
@@ -42,30 +43,30 @@ pub struct Training {
     pub batch_size: usize,
     /// The learning rate.
     pub learning_rate: f32,
-    /// Of initial parameters and order of samples.
+    /// The seed of the initial parameters and of the order of samples.
     pub seed: u64,
 }
 
-/// What became of a network.
+/// The result of training one network.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Outcome {
-    /// L; none for the limit.
+    /// L, or `None` for the limit.
     pub layers: Option<usize>,
-    /// Of initial parameters and order of samples.
+    /// The seed of the initial parameters and of the order of samples.
     pub seed: u64,
-    /// The training loss after the last epoch, of the network that was trained.
+    /// Its training loss after the last epoch.
     pub loss: f64,
     /// Its training accuracy, a fraction.
     pub accuracy: f64,
     /// Its test accuracy, a fraction.
     pub test_accuracy: f64,
-    /// The training loss with h in the place of h_L.
+    /// Its training loss with h in place of h_L.
     pub loss_at_limit: f64,
-    /// Iterations a sample, the mean over the training: L, or what the solver took.
+    /// The mean number of iterations for each sample of the training: L, or those of the solver.
     pub iterations: f64,
-    /// Bytes that the forward pass of a mini-batch leaves for the backward one.
+    /// Bytes of the states that the forward pass of a mini-batch keeps for the backward pass.
     pub kept_bytes: usize,
-    /// The time that training took.
+    /// The duration of training.
     pub seconds: f64,
 }
 
@@ -76,21 +77,21 @@ fn metrics(batches: &[BatchMetrics]) -> [f64; 2] {
     [loss / samples, correct / samples]
 }
 
-/// Trains one network by the gradient of its own L or of the limit, from the same initial parameters
-/// and in the same order of samples whatever `way` says. The limit is solved as `equilibrium` says for
-/// training, and to `exact` for what is reported of it.
+/// Trains one network by the gradient of L layers or of the limit, as `method` says. Initial
+/// parameters and order of samples do not depend on `method`. In training the limit is solved as
+/// `equilibrium` says; for the reported numbers it is solved as `exact` says.
 ///
 /// # Errors
-/// Those of [`CpuLayer::new`].
+/// Errors of [`CpuLayer::new`].
 pub fn train(
     equilibrium: &Equilibrium,
     exact: Solver,
     [samples, test]: [&Samples; 2],
     training: Training,
-    way: Gradient,
+    method: Gradient,
 ) -> Result<(Outcome, Parameters)> {
     let features = equilibrium.model.inputs();
-    let mut layer = CpuLayer::new(equilibrium, equilibrium.initial(training.seed), way)?;
+    let mut layer = CpuLayer::new(equilibrium, equilibrium.initial(training.seed), method)?;
     let mut kept_bytes = 0;
     let start = Instant::now();
     for epoch in 0..training.epochs {
@@ -110,7 +111,7 @@ pub fn train(
     }
     let seconds = start.elapsed().as_secs_f64();
     let report = layer.take_report();
-    let (layers, iterations) = match way {
+    let (layers, iterations) = match method {
         Gradient::Implicit => (None, report.iterations as f64 / report.samples as f64),
         Gradient::Unrolled(layers) => (Some(layers), layers as f64),
     };
@@ -119,15 +120,15 @@ pub fn train(
         solver: exact,
         ..equilibrium.clone()
     };
-    let evaluate = |way, samples: &Samples| -> Result<[f64; 2]> {
-        let mut layer = CpuLayer::new(&exact, parameters.clone(), way)?;
+    let evaluate = |method, samples: &Samples| -> Result<[f64; 2]> {
+        let mut layer = CpuLayer::new(&exact, parameters.clone(), method)?;
         let batches = samples.batches(training.batch_size);
         let batches: Vec<_> = batches.map(|(x, y)| layer.forward(x, y)).collect();
         Ok(metrics(&batches))
     };
-    let [loss, accuracy] = evaluate(way, samples)?;
+    let [loss, accuracy] = evaluate(method, samples)?;
     let [loss_at_limit, _] = evaluate(Gradient::Implicit, samples)?;
-    let [_, test_accuracy] = evaluate(way, test)?;
+    let [_, test_accuracy] = evaluate(method, test)?;
     let outcome = Outcome {
         layers,
         seed: training.seed,
@@ -165,7 +166,7 @@ pub fn distances(
         };
         let limit = run(1e-7, 20_000);
         let distance = |&layers: &usize| {
-            // Below any residual: none but L ends it.
+            // No residual is below −1, so only L ends the iteration.
             let cut = run(-1.0, layers);
             ((cut - &limit).norm_squared() / limit.len() as f64).sqrt()
         };

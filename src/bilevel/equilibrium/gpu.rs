@@ -7,9 +7,10 @@
 
 use std::ops::Range;
 
-use super::{Equilibrium, NEGLIGIBLE_SQUARE, SolverReport};
+use super::layer::{Equilibrium, NEGLIGIBLE_SQUARE, SolverReport};
+use crate::data::{Split, Splits};
 use crate::error::Result;
-use crate::executor::{BatchMetrics, Executor, Sgd, Split, Splits, check_orders};
+use crate::executor::{BatchMetrics, Executor, Sgd, check_orders};
 use crate::gpu::ops;
 use crate::gpu::tile::{Layout, Product, Tile};
 use crate::gpu::{BufferId, BufferSpecs, Buffers, Gpu, Op, Program, Step, batch_metrics};

@@ -1,8 +1,9 @@
-//! The equilibrium layer and both of its gradients in f64, one sample at a time, as in the text.
+//! The equilibrium layer and both of its gradients in f64, one sample at a time, written as in the
+//! documentation of the module above.
 
 use nalgebra::{DMatrix, DVector};
 
-use super::Equilibrium;
+use super::layer::{Equilibrium, Gradient};
 use crate::nn::Parameters;
 use crate::reference::loss_and_gradient;
 
@@ -40,7 +41,8 @@ impl Weight {
     }
 
     /// dL/dV from G = dL/dW. With Ḡ = ½(G + Gᵀ), tᵢ = Σⱼ Ḡᵢⱼ Yᵢⱼ sⱼ and s = D^{−½},
-    /// dVᵢⱼ = r (Ḡᵢⱼ sᵢ sⱼ − ½ (tᵢsᵢ³ + tⱼsⱼ³) sign Yᵢⱼ), the second term only where dᵢ, or dⱼ, exceeds 1.
+    /// dVᵢⱼ = r (Ḡᵢⱼ sᵢ sⱼ − ½ (tᵢsᵢ³ + tⱼsⱼ³) sign Yᵢⱼ), with the second term only where dᵢ, or
+    /// dⱼ, exceeds 1.
     pub fn pull_back(&self, gradient: &DMatrix<f64>) -> DMatrix<f64> {
         let n = self.scales.len();
         let s = &self.scales;
@@ -62,21 +64,21 @@ impl Weight {
     }
 }
 
-/// Where the iteration of one sample stands.
+/// A state of the iteration of one sample.
 #[derive(Clone, Debug)]
 pub struct Solution {
     /// z, (n).
     pub z: DVector<f64>,
     /// The drift Wz + Ux + b, (n).
     pub drift: DVector<f64>,
-    /// Iterations taken.
+    /// The number of iterations.
     pub iterations: usize,
     /// The root mean square of the natural residual.
     pub residual: f64,
 }
 
 impl Solution {
-    /// S: the units that z + drift leaves inside the range.
+    /// S: the units whose z + drift is inside the range.
     pub fn inside(&self, [low, high]: [f64; 2]) -> Vec<usize> {
         let target = &self.z + &self.drift;
         (0..self.z.len())
@@ -130,13 +132,13 @@ pub fn solve(
     }
 }
 
-/// The loss of a batch, x (batch, features), and its gradients, by one of the two ways.
+/// The loss of a batch, x (batch, features), and its gradients, by one of the two methods.
 pub fn gradients(
     equilibrium: &Equilibrium,
     p: &Parameters<f64>,
     x: &[f64],
     labels: &[u8],
-    way: super::Gradient,
+    method: Gradient,
 ) -> (f64, Parameters<f64>) {
     let model = &equilibrium.model;
     let (n, features, outputs) = (equilibrium.width(), model.inputs(), model.head.outputs);
@@ -156,11 +158,11 @@ pub fn gradients(
             let injection = injected(equilibrium, p, x);
             let run =
                 |tolerance, steps| solve(equilibrium, w, &injection, &start, tolerance, steps);
-            match way {
-                super::Gradient::Implicit => {
+            match method {
+                Gradient::Implicit => {
                     vec![run(f64::from(solver.tolerance), solver.max_iterations)]
                 }
-                super::Gradient::Unrolled(layers) => (0..=layers).map(|l| run(-1.0, l)).collect(),
+                Gradient::Unrolled(layers) => (0..=layers).map(|l| run(-1.0, l)).collect(),
             }
         })
         .collect();
@@ -169,7 +171,7 @@ pub fn gradients(
         let z = &trace[trace.len() - 1].z;
         logits.extend((&head * z + vector(&p.head.bias)).iter());
     }
-    let loss = loss_and_gradient(model, &logits, labels);
+    let loss = loss_and_gradient(model.loss, &logits, labels);
 
     let mut gradient = p.map(|_| 0.0);
     let mut dw = DMatrix::zeros(n, n);
@@ -188,8 +190,8 @@ pub fn gradients(
         }
         let g = head.tr_mul(&delta);
         // dL/d(Ux + b), summed over the layers.
-        let dc = match way {
-            super::Gradient::Implicit => {
+        let dc = match method {
+            Gradient::Implicit => {
                 let inside = last.inside(activation.range);
                 let mut v = DVector::zeros(n);
                 if !inside.is_empty() {
@@ -203,7 +205,7 @@ pub fn gradients(
                 dw += &v * last.z.transpose();
                 v
             }
-            super::Gradient::Unrolled(_) => {
+            Gradient::Unrolled(_) => {
                 let mut through = last.z.map(h).component_mul(&g);
                 let mut dc = DVector::zeros(n);
                 for before in trace[..trace.len() - 1].iter().rev() {

@@ -1,9 +1,9 @@
-//! Theorem 5.1, each of its hypotheses missed, and the literal limit.
+//! Theorem 5.1, its failure without each of its hypotheses, and the literal limit.
 
 use nalgebra::DVector;
 
 use super::{Claim, DEPTH, Effort, Measured, Row, SPREAD, flattest};
-use crate::activation::Activation;
+use crate::activation::{self, Activation};
 use crate::bilevel::limit::Tied;
 use crate::bilevel::sampler::Sampler;
 
@@ -23,7 +23,7 @@ fn tied(
     (tied, start)
 }
 
-/// Σ of the magnitudes of E's terms, which its roundings are a part of.
+/// The sum of the magnitudes of the terms of E, to which its rounding error is relative.
 fn energy_scale(tied: &Tied, z: &DVector<f64>) -> f64 {
     let magnitudes = z.map(f64::abs);
     let quadratic = 0.5 * magnitudes.dot(&(tied.weight.map(f64::abs) * &magnitudes));
@@ -47,7 +47,7 @@ fn last_move(tied: &Tied, start: &DVector<f64>) -> f64 {
     let mut layers = tied.layers(start).skip(DEPTH - 1);
     let last = [(); 2].map(|()| layers.next());
     let [Some(before), Some(after)] = last else {
-        unreachable!("a network without end");
+        unreachable!("the layers have no end");
     };
     (after - before).amax()
 }
@@ -56,8 +56,9 @@ fn is_bounded(activation: &Activation) -> bool {
     activation.range.iter().all(|end| end.is_finite())
 }
 
-/// A unit that drifts to an end of its range by c a layer has an algebraic tail at worst (arctan):
-/// it moves by c/(1 + (cl)²) ≤ 1/(2l) at layer l.
+/// The largest move of a network that converges. A unit that drifts to an end of its range by c in
+/// each layer has an algebraic tail at worst (arctan): at layer l it moves by
+/// c/(1 + (cl)²) ≤ 1/(2l).
 const STILL_MOVING: f64 = 0.5 / DEPTH as f64;
 
 pub(super) fn theorem_5_1(effort: Effort, activation: &'static Activation) -> Vec<Row> {
@@ -68,7 +69,7 @@ pub(super) fn theorem_5_1(effort: Effort, activation: &'static Activation) -> Ve
         let high = sampler.uniform(-0.5, 1.0) * sigma;
         let (network, start) = tied(&mut sampler, activation, [-2.0 * sigma, high]);
         descent.add(largest_rise(&network, &start, 200));
-        // E has to be bounded below. arcsinh is slow where z is large: h = 1/cosh z.
+        // E must be bounded below. arcsinh is slow where z is large, since h = 1/cosh z.
         let high = if is_bounded(activation) {
             high
         } else {
@@ -102,7 +103,7 @@ pub(super) fn theorem_5_1(effort: Effort, activation: &'static Activation) -> Ve
     ]
 }
 
-/// Theorem 5.1 without one of its hypotheses at a time.
+/// Theorem 5.1 without one of its hypotheses, for each of them.
 pub(super) fn missed_hypotheses(effort: Effort, activation: &'static Activation) -> Vec<Row> {
     let sigma = activation.sigma;
     let mut untied = Measured::default();
@@ -110,7 +111,7 @@ pub(super) fn missed_hypotheses(effort: Effort, activation: &'static Activation)
     let mut too_large = Measured::default();
     let mut unbounded = Measured::default();
     for mut sampler in effort.samplers() {
-        // Layers in turn from two networks, each of which would converge.
+        // Layers of two networks in turn, each of which converges by itself.
         let (odd, start) = tied(&mut sampler, activation, [-1.9 * sigma, -0.1 * sigma]);
         let len = start.len();
         let even = Tied {
@@ -133,7 +134,7 @@ pub(super) fn missed_hypotheses(effort: Effort, activation: &'static Activation)
         turning.weight += (&skew - skew.transpose()) * sigma;
         asymmetric.add(largest_rise(&turning, &start, 100));
 
-        // Around a fixed point where φ is near its flattest, the steps overshoot.
+        // Around a fixed point where φ is nearly flattest, the steps overshoot.
         let (mut network, start) = tied(&mut sampler, activation, [-2.6 * sigma, -0.1 * sigma]);
         let middle = DVector::from_element(start.len(), flattest(activation));
         network.bias = -&network.weight * middle;
@@ -178,7 +179,7 @@ pub(super) fn missed_hypotheses(effort: Effort, activation: &'static Activation)
         };
         rows.push(claim.row(Some(activation), unbounded));
     }
-    if activation.name == "identity" {
+    if activation.name == activation::IDENTITY.name {
         let mut cycle = Measured::default();
         for mut sampler in effort.samplers() {
             let (network, start) = tied(&mut sampler, activation, [-2.0, -0.1]);
@@ -201,7 +202,8 @@ pub(super) fn forgotten_input(effort: Effort, activation: &'static Activation) -
     let sigma = activation.sigma;
     let mut measured = Measured::default();
     for mut sampler in effort.samplers() {
-        // Well inside: a start's trace fades like ½ᴸ where φ″ is near σ, and slower outside.
+        // Well inside the bounds of λ(W): there the influence of the start fades like ½ᴸ if φ″ is
+        // near σ, and more slowly elsewhere.
         let (network, start) = tied(&mut sampler, activation, [-1.5 * sigma, -0.5 * sigma]);
         let other = sampler.point(activation, start.len(), SPREAD);
         let [one, two] = [start, other].map(|x| network.limit(&x, DEPTH));

@@ -1,4 +1,4 @@
-//! Props. 3.1 and 4.1, and the layers that their majorants become.
+//! Props. 3.1 and 4.1, and the layers of their majorants.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -8,8 +8,8 @@ use crate::bilevel::prox::Potential;
 use crate::bilevel::sampler::Sampler;
 use crate::bilevel::{Definition, Geometry, Majorant, Minimization, Problem, Quadratic};
 
-/// A Q that majorises its tangent: λ(A) from `low` to `high`, C negative semidefinite and 0 along
-/// A's top eigenvector, so that f curves there as much as Q does.
+/// A Q that majorises its tangent: λ(A) is in [`low`, `high`], and C is negative semidefinite and 0
+/// along the top eigenvector of A, so that f has the curvature of Q there.
 fn quadratic(sampler: &mut Sampler, len: usize, low: f64, high: f64) -> Quadratic {
     let a = sampler.symmetric(len, low, high);
     let top = top_eigenvector(&a);
@@ -30,7 +30,7 @@ fn top_eigenvector(symmetric: &DMatrix<f64>) -> DVector<f64> {
         .into_owned()
 }
 
-/// The worst violation of F ≥ f by `majorant` among `points`, and of the other bullets.
+/// The worst violation of a bullet of Definition 2.1 by `majorant` among `points`.
 fn violation(majorant: &Majorant, points: &[DVector<f64>]) -> f64 {
     let f = majorant.quadratic.tangent();
     let found = Definition::check(|z| f.value(z), |z, v| majorant.value(z, v), points);
@@ -76,7 +76,7 @@ pub(super) fn proposition_3_1(effort: Effort) -> Vec<Row> {
         let steps = Minimization::new(&problem, &majorant, start);
         for step in steps.take(DEPTH / 2) {
             converges.samples += 1;
-            // Backwards by a rounding, at most.
+            // f + g rises by a rounding error at most.
             let rise = -step.decrease / (1.0 + step.objective.abs());
             converges.worst = converges.worst.max(rise);
             if step.step == DEPTH / 2 {
@@ -113,7 +113,7 @@ pub(super) fn proposition_3_1(effort: Effort) -> Vec<Row> {
 
 pub(super) fn proposition_4_1(effort: Effort, activation: &'static Activation) -> Vec<Row> {
     const LEN: usize = 5;
-    // What τ is a part of: σ/‖A‖₂ or σ/λ_max(A).
+    // τ is relative to σ/‖A‖₂ or to σ/λ_max(A).
     let measure = |lowest: f64, [low, high]: [f64; 2], by_norm: bool| {
         let mut measured = Measured::default();
         for mut sampler in effort.samplers() {
@@ -133,7 +133,7 @@ pub(super) fn proposition_4_1(effort: Effort, activation: &'static Activation) -
             let mut points: Vec<_> = (0..10)
                 .map(|_| sampler.point(activation, LEN, SPREAD))
                 .collect();
-            // Along A's top eigenvector at φ's flattest point nothing is to spare.
+            // Along the top eigenvector of A, at φ's flattest point, the bound is met exactly.
             let flat = DVector::from_element(LEN, flattest(activation));
             points.push(&flat + 0.05 * top_eigenvector(&majorant.quadratic.a));
             points.push(flat);
@@ -185,7 +185,7 @@ pub(super) fn layers(effort: Effort, activation: &'static Activation) -> Vec<Row
                 geometry,
                 tau: sampler.uniform(0.1, 0.5),
             };
-            // τg is what has the activation for its proximity operator.
+            // The activation is the proximity operator of this τg.
             let potential = match geometry {
                 Geometry::Euclidean => Potential::OfActivation(activation),
                 Geometry::Bregman(_) => Potential::Indicator(activation.range),

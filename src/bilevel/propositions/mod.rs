@@ -1,5 +1,5 @@
-//! Every proposition of Sections 2 to 5 on samples: the corrected ones hold, and what is wrong or
-//! out of a hypothesis fails, as it must.
+//! The propositions of Sections 2 to 5 on samples: the corrected ones hold, and those that are
+//! wrong or lack a hypothesis fail, as they must.
 
 mod convergence;
 mod majorants;
@@ -10,36 +10,36 @@ use serde::Serialize;
 use super::sampler::Sampler;
 use crate::activation::{self, Activation};
 
-/// What f64 makes of an inequality between sums of some d² products, relative to the largest: 10²
-/// roundings of 10² times the sum that is left.
+/// The rounding error of an inequality between sums of about d² products, relative to the result:
+/// 10² roundings of terms that are 10² times as large.
 const ROUNDING: f64 = 1e-12;
 
-/// Dual variables that points are drawn from: |ρ⁻¹| up to here, where 1 − ρ is no longer coarse.
+/// The largest |ρ⁻¹| of the drawn points. Up to here f64 resolves 1 − ρ well.
 const SPREAD: f64 = 4.0;
 
-/// Layers after which a network counts as having converged or not.
+/// The number of layers after which a network must have converged.
 const DEPTH: usize = 2_000;
 
-/// A claim, what was sampled of it, and the verdict.
+/// One checked claim: what was sampled, the worst violation, the verdict.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// The proposition, and the activation that it was checked for if it is about one.
+    /// The proposition, and the activation if it is about one.
     pub name: String,
-    /// What was drawn and measured.
+    /// The random problems and the measurement, in words.
     pub sampled: &'static str,
-    /// How many times.
+    /// The number of samples.
     pub samples: usize,
     /// The worst violation.
     pub worst: f64,
-    /// What rounding, or the depth, may make of a claim that holds.
+    /// The largest violation that rounding, or a finite depth, explains.
     pub bound: f64,
     /// Whether the claim held on all samples.
     pub holds: bool,
-    /// Whether it should have.
+    /// Whether the claim should hold.
     pub expected: bool,
 }
 
-/// A measurement of a claim.
+/// The number of samples of a claim, and the worst violation.
 #[derive(Clone, Copy, Debug, Default)]
 struct Measured {
     samples: usize,
@@ -49,7 +49,7 @@ struct Measured {
 impl Measured {
     fn add(&mut self, violation: f64) {
         self.samples += 1;
-        // NaN is as bad as can be.
+        // NaN counts as the largest violation.
         let violation = if violation.is_nan() {
             f64::MAX
         } else {
@@ -59,7 +59,7 @@ impl Measured {
     }
 }
 
-/// A claim that holds as long as its violation stays within a bound.
+/// A claim that holds if its worst violation is within a bound.
 struct Claim {
     name: &'static str,
     sampled: &'static str,
@@ -86,19 +86,19 @@ impl Claim {
     }
 }
 
-/// How much is sampled.
+/// The number of samples.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// Random problems a claim.
+    /// Random problems for each claim.
     pub problems: u32,
-    /// Random arguments of a function of one variable.
+    /// Random arguments for each function of one variable.
     pub arguments: u32,
     /// Their seed.
     pub seed: u64,
 }
 
 impl Effort {
-    /// What the command samples.
+    /// The samples of `bregman theory`.
     pub const FULL: Self = Self {
         problems: 40,
         arguments: 4_000,
@@ -128,11 +128,11 @@ pub fn check(effort: Effort) -> Vec<Row> {
     rows
 }
 
-/// Where φ is flattest, φ″ = σ: there the threshold on τ is met exactly.
+/// The point where φ is flattest, φ″ = σ, and the threshold on τ is met exactly.
 fn flattest(activation: &Activation) -> f64 {
     let at = |a| (activation.rho)(a);
     let curvature = |z| 1.0 / (activation.rho_slope)(z);
-    // softplus only tends to it.
+    // φ″ of softplus only tends to σ.
     let candidates = [at(0.0), at(36.0)];
     let flat = |z: &f64| curvature(*z) - activation.sigma < 1e-9;
     *candidates

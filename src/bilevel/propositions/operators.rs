@@ -1,4 +1,4 @@
-//! Activations as proximity operators, what Table 1 says of their φ, and which g are convex.
+//! Activations as proximity operators, the φ of Table 1, and which g are convex.
 
 use nalgebra::DVector;
 
@@ -10,7 +10,7 @@ use crate::bilevel::prox::{
 };
 use crate::bilevel::sampler::Sampler;
 
-/// Sec. 3: what the Euclidean proximity operators of the potentials are.
+/// Sec. 3: the Euclidean proximity operators of the potentials.
 pub(super) fn euclidean_potentials(effort: Effort) -> Vec<Row> {
     let measure = |potential: Potential, activation: &Activation| {
         let mut measured = Measured::default();
@@ -26,7 +26,7 @@ pub(super) fn euclidean_potentials(effort: Effort) -> Vec<Row> {
         }
         measured
     };
-    // The derivative is off by some roundings of v, the solution by no more, since σ ≥ 1.
+    // The derivative has an error of a few roundings of v, and so has the solution, since σ ≥ 1.
     let bound = 16.0 * f64::EPSILON;
     let sampled = "|solver − closed form|, |solver − ρ(v)|, both over 1 + |v|; v ∈ [−8, 8]";
     let formula = |name, formula: &'static Formula, activation| {
@@ -116,7 +116,7 @@ pub(super) fn proposition_4_3(effort: Effort, activation: &'static Activation) -
         let [s, t] = ends;
         let difference = phi(t) - phi(s);
         let scale = 1.0 + phi(t).abs() + phi(s).abs();
-        // By parts, since ρ is smooth where ρ⁻¹ is steep.
+        // The integral by parts, since ρ is smooth where ρ⁻¹ is steep.
         let [from, to] = [rho_inv(s), rho_inv(t)];
         let by_parts = t * to - s * from - integrate(rho, from, to);
         integral.add((difference - by_parts).abs() / scale);
@@ -149,7 +149,7 @@ pub(super) fn proposition_4_3(effort: Effort, activation: &'static Activation) -
                 0 => "nothing: dom φ is ℝ and has no ends",
                 _ => "1/|φ′| at the finite ends of dom φ",
             },
-            // 1/tan of π/2 as f64 has it.
+            // 1/tan(π/2) for the f64 next to π/2.
             bound: 1e-16,
             expected: |activation| activation.dual_max == f32::MAX,
         }
@@ -157,7 +157,7 @@ pub(super) fn proposition_4_3(effort: Effort, activation: &'static Activation) -
     ]
 }
 
-/// ∫ f from s to t, by Gauss and Legendre's five points on each of 64 parts.
+/// ∫ f from s to t by the five-point Gauss-Legendre rule on each of 64 parts.
 fn integrate(f: fn(f64) -> f64, s: f64, t: f64) -> f64 {
     const PARTS: u32 = 64;
     const NODES: [(f64, f64); 5] = [
@@ -176,7 +176,7 @@ fn integrate(f: fn(f64) -> f64, s: f64, t: f64) -> f64 {
     half * middles.map(part).sum::<f64>()
 }
 
-/// Sec. 5 calls the g of Examples 3.1 and 3.2 nonconvex. Here a claim holds if a violation of
+/// Sec. 5 calls the g of Examples 3.1 and 3.2 nonconvex. This claim holds if a violation of
 /// convexity is found.
 pub(super) fn convexity(effort: Effort) -> Vec<Row> {
     let formulas = [&EXAMPLE_3_1, &EXAMPLE_3_2];

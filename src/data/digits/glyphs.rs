@@ -1,17 +1,17 @@
-//! The shapes that people give the ten digits.
+//! The shapes of the ten handwritten digits.
 
 /// A point in hundredths of the unit square: x to the right, y down.
 pub(super) type Point = (i8, i8);
 
-/// What the pen draws without being lifted: smooth runs, each of which begins, at an angle, where
-/// the one before it ended. Only the first run names the point it begins at.
+/// A line drawn without lifting the pen: smooth runs, each of which begins, at an angle, where the
+/// previous one ended. Only the first run has its starting point.
 pub(super) type Stroke = &'static [&'static [Point]];
 
 /// One way to write a digit.
 pub(super) type Glyph = &'static [Stroke];
 
-/// A stroke through points "x y": the pen glides through one followed by a comma, and turns sharply
-/// at one followed by a semicolon.
+/// A stroke through points "x y": the pen passes smoothly through a point followed by a comma, and
+/// turns sharply at a point followed by a semicolon.
 macro_rules! stroke {
     ($($($x:literal $y:literal),+);+) => { &[$(&[$(($x, $y)),+]),+] };
 }

@@ -3,7 +3,7 @@
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::{STORAGE, Shader};
 use crate::gpu::wgsl::{File, GRID, MATH, METRICS, NUMBERS, STEP, wgsl};
-use crate::nn::Loss;
+use crate::kind::Loss;
 
 params! { batch: u32, outputs: u32, order_stride: u32, realizations: u32 }
 

@@ -10,24 +10,9 @@ pub mod loss;
 pub mod product;
 pub mod sweep;
 
-pub use self::bench as limits; // moved
-pub use conv::{
-    conv2d_backward_input, conv2d_backward_weight, conv2d_forward, conv2d_update,
-    max_pool2d_backward, max_pool2d_forward,
-}; // moved
-pub use elementwise::{
-    add, add_bias, add_channel_bias, apply_function, apply_gate, apply_rho, apply_rho_inv,
-    apply_rho_slope, bias_gradient, check_finite, count_step, dropout, limit_dual, project_simplex,
-    sgd,
-}; // moved
-pub use layer::{
-    gather, head, layer_backward, layer_forward, layer_forward_mix, mix_backward, mix_update,
-}; // moved
-pub use product::matmul; // moved
-
 use super::op::Permutation;
-use super::shader::{STORAGE, Shader, Storage};
-pub use super::tile::Product; // moved
+use super::shader::{STORAGE, Shader};
+use crate::kind::Storage;
 
 /// Every shader permutation that ships.
 pub fn permutations() -> Vec<Permutation> {

@@ -4,7 +4,8 @@ use crate::activation::{self, Activation};
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::Shader;
 use crate::gpu::wgsl::{File, NUMBERS, RNG, STEP, wgsl};
-use crate::nn::{Form, LayerKind, Loss, Model};
+use crate::kind::{Form, LayerKind, Loss};
+use crate::nn::Model;
 
 params! {
     runs: u32, samples: u32, batch: u32, epochs: u32, record_every: u32, random: u32, bound: f32,

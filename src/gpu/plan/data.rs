@@ -1,7 +1,7 @@
 //! The part of a plan that concerns the data: their buffers, evaluation, and the check of the parameters.
 
 use super::{Builder, Convolutions, LayerBuffers, SplitPlan};
-use crate::executor::{Split, Splits};
+use crate::data::{Split, Splits};
 use crate::gpu::op::{BufferId, Op, Step};
 use crate::gpu::ops;
 use crate::gpu::ops::layer::layer_forward::Input;

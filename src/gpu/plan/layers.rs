@@ -6,7 +6,8 @@ use crate::gpu::ops;
 use crate::gpu::ops::layer::layer_backward::Skip;
 use crate::gpu::ops::layer::layer_forward::Input;
 use crate::gpu::tile::{Product, Tile};
-use crate::nn::{Form, Layer, LayerKind, Model};
+use crate::kind::{Form, LayerKind};
+use crate::nn::{Layer, Model};
 
 /// The product of a layer's forward.
 pub(super) fn forward_product(batch: usize, layer: &Layer) -> Product {

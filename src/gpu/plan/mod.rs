@@ -12,10 +12,11 @@ use super::buffers::BufferSpecs;
 use super::op::{BufferId, BufferSpec, Op};
 use super::ops::layer::layer_backward::Skip;
 use super::ops::layer::layer_forward::Input;
-use super::shader::Storage;
 use super::storage::to_half;
+use crate::data::{Split, Splits};
 use crate::error::{Error, Result};
-use crate::executor::{Sgd, Split, Splits};
+use crate::executor::Sgd;
+use crate::kind::Storage;
 use crate::nn::Model;
 
 /// The options of a plan.
@@ -69,7 +70,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Shape`] if the data does not fit the model, [`Error::Label`] for a label that is not
-    /// below the number of classes, [`Error::InvalidOption`] for half precision without fused kernels
+    /// below the number of classes, [`Error::InvalidValue`] for half precision without fused kernels
     /// or behind convolutions.
     pub fn new(model: &Model, splits: &Splits, options: PlanOptions) -> Result<Self> {
         let present = [Split::Train, Split::Validation, Split::Test]
@@ -148,7 +149,7 @@ impl LayerPlan {
     /// Layer `l` of `model`, whose input is a buffer.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] as for a [`Plan`].
+    /// [`Error::InvalidValue`] as for a [`Plan`].
     pub fn new(model: &Model, l: usize, options: PlanOptions) -> Result<Self> {
         let builder = Builder::new(model, options);
         let (mut forward, mut backward) = (Vec::new(), Vec::new());

@@ -6,7 +6,8 @@ use crate::gpu::op::{BufferId, Op};
 use crate::gpu::ops;
 use crate::gpu::ops::layer::layer_backward::Skip;
 use crate::gpu::tile::{Layout, Product, Tile};
-use crate::nn::{Layer, LayerKind, Model};
+use crate::kind::LayerKind;
+use crate::nn::{Layer, Model};
 
 impl Builder<'_> {
     pub(super) fn unfused_forward(&self, l: usize, ops: &mut Vec<Op>) {

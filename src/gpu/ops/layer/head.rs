@@ -6,7 +6,8 @@ use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::reflect::reflect;
 use crate::gpu::shader::{STORAGE, Shader};
 use crate::gpu::wgsl::{MATH, METRICS, NUMBERS, STEP, wgsl};
-use crate::nn::{Layer, Loss};
+use crate::kind::Loss;
+use crate::nn::Layer;
 
 params! { batch: u32, inputs: u32, outputs: u32, order_stride: u32, realizations: u32 }
 

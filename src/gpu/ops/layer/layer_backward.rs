@@ -6,7 +6,8 @@ use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::{STORAGE, Shader};
 use crate::gpu::tile::{Product, Tile};
 use crate::gpu::wgsl::{File, LHS_WHOLE, NUMBERS, TILE_MATMUL, VECTOR, wgsl};
-use crate::nn::{Layer, LayerKind};
+use crate::kind::LayerKind;
+use crate::nn::Layer;
 
 params! {
     batch: u32,

@@ -5,7 +5,7 @@ use crate::activation::{self, Activation};
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::Shader;
 use crate::gpu::wgsl::{GRID, NUMBERS, wgsl};
-use crate::nn::LayerKind;
+use crate::kind::LayerKind;
 
 params! { len: u32, gate_low: f32, gate_high: f32 }
 

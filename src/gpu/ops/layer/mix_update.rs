@@ -5,7 +5,8 @@ use crate::activation::{self, Activation};
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::{STORAGE, Shader};
 use crate::gpu::wgsl::{NUMBERS, SIMPLEX, wgsl};
-use crate::nn::{Layer, LayerKind};
+use crate::kind::LayerKind;
+use crate::nn::Layer;
 
 params! {
     batch: u32,

@@ -1,0 +1,263 @@
+//! The report for people, in Markdown.
+
+use std::fmt::Write as _;
+
+use serde::Deserialize;
+
+use super::Row;
+use super::parts::Part;
+use super::report::Report;
+
+/// A dispatch of the part `profile`.
+#[derive(Deserialize)]
+struct Dispatch {
+    realizations: usize,
+    kernel: String,
+    device_seconds: f64,
+}
+
+/// A training of the part `mnist`.
+#[derive(Deserialize)]
+struct Training {
+    realizations: usize,
+    width: usize,
+    samples: usize,
+    fastest_epoch_seconds: f64,
+    epochs: Vec<Epoch>,
+}
+
+#[derive(Deserialize)]
+struct Epoch {
+    epoch: u32,
+    test_accuracy: f64,
+}
+
+/// What the parts `first step` and `selftest` find, as far as the page has it.
+#[derive(Deserialize)]
+struct FirstStep {
+    seconds: f64,
+}
+
+#[derive(Deserialize)]
+struct Verdict {
+    passed: bool,
+}
+
+/// What another library's program finds.
+#[derive(Deserialize)]
+struct Peer {
+    version: String,
+    device: String,
+    rows: Vec<PeerRow>,
+}
+
+#[derive(Deserialize)]
+struct PeerRow {
+    name: String,
+    how: Option<String>,
+    seconds: f64,
+}
+
+/// The page of `report`.
+pub fn page(report: &Report) -> String {
+    let mut page = String::new();
+    let mut line = |text: &str| page += &format!("{text}\n");
+    match report.adapter() {
+        Err(reason) => line(&format!("# Unknown adapter, {}\n\n{reason}\n", report.date)),
+        Ok(adapter) => {
+            line(&format!("# {}, {}\n", adapter.name, report.date));
+            if adapter.software {
+                line("A software adapter: only counts and ratios mean anything.\n");
+            }
+            line(&format!(
+                "Driver {}. Measured limits: {:.1} GFLOP/s of FMAs, {:.1} GB/s of copying. Encoding \
+                 a dispatch takes {:.2} µs of the host.\n",
+                adapter.driver,
+                1e-9 * adapter.measured.fma_flops_per_second,
+                1e-9 * adapter.measured.copy_bytes_per_second,
+                1e6 * adapter.seconds_to_encode_a_dispatch,
+            ));
+        }
+    }
+    if let Ok(FirstStep { seconds }) = report.found(Part::FirstStep) {
+        line(&format!(
+            "From nothing to the first finished step, pipelines compiled: {seconds:.3} s.\n"
+        ));
+    }
+    for part in [Part::Steps, Part::Cnn, Part::Matmul, Part::Layers] {
+        line(&format!("## {}\n", part.name()));
+        line(&match report.found::<Vec<Row>>(part) {
+            Ok(rows) => rows_table(&rows),
+            Err(reason) => format!("{reason}\n"),
+        });
+        let measured = report.parts.get(part.name());
+        if let Some(reason) = measured.and_then(|measured| measured.unfinished.as_ref()) {
+            line(&format!("Not all was measured: {reason}\n"));
+        }
+    }
+    line("## Dispatches of a step, three layers\n");
+    line(&match report.found::<Vec<Dispatch>>(Part::Profile) {
+        Ok(dispatches) => profile_table(&dispatches),
+        Err(reason) => format!("{reason}\n"),
+    });
+    line("## MNIST\n");
+    line(&match report.found::<Vec<Training>>(Part::Mnist) {
+        Ok(trainings) => trainings.iter().map(training_line).collect(),
+        Err(reason) => format!("{reason}\n"),
+    });
+    line("## Peers\n");
+    line(&peers_table(report));
+    line("## Self-test\n");
+    line(&match report.found(Part::Selftest) {
+        Ok(Verdict { passed: true }) => "All right.".to_owned(),
+        Ok(Verdict { passed: false }) => "NOT RIGHT: see the JSON file.".to_owned(),
+        Err(reason) => reason,
+    });
+    page
+}
+
+fn rows_table(rows: &[Row]) -> String {
+    let mut table =
+        "| what | µs | device µs | GFLOP/s | of peak | dispatches | unfused ÷ fused |\n\
+                     |---|---|---|---|---|---|---|\n"
+            .to_owned();
+    for row in rows {
+        let name = &row.name;
+        let unfused = name.replace(", fused", ", unfused");
+        let other = rows.iter().find(|other| other.name == unfused);
+        let ratio = other
+            .filter(|_| unfused != *name)
+            .map_or(String::new(), |other| {
+                format!("{:.2}", other.seconds / row.seconds)
+            });
+        let device = row
+            .device_seconds
+            .map_or(String::new(), |seconds| format!("{:.2}", 1e6 * seconds));
+        let _ = writeln!(
+            table,
+            "| {name} | {:.2} | {device} | {:.1} | {:.1} % | {} | {ratio} |",
+            1e6 * row.seconds,
+            1e-9 * row.flops_per_second,
+            100.0 * row.share_of_peak,
+            row.dispatches,
+        );
+    }
+    let rates = rows
+        .iter()
+        .filter_map(|row| Some(row.samples? as f64 / row.seconds));
+    let rates: Vec<String> = rates.map(|rate| format!("{rate:.0}")).collect();
+    if !rates.is_empty() {
+        let _ = writeln!(table, "\nSamples/s: {}.", rates.join(" and "));
+    }
+    table
+}
+
+fn profile_table(dispatches: &[Dispatch]) -> String {
+    let mut table = "| R | kernel | tile | device µs |\n|---|---|---|---|\n".to_owned();
+    for dispatch in dispatches {
+        // A kernel's label is the list of the files that it is linked from, its own first.
+        let files: Vec<&str> = dispatch.kernel.split('+').collect();
+        let tile = files.iter().find_map(|file| file.split_once("tile/"));
+        let _ = writeln!(
+            table,
+            "| {} | `{}` | {} | {:.2} |",
+            dispatch.realizations,
+            files[0],
+            tile.map_or("", |(_, tile)| tile),
+            1e6 * dispatch.device_seconds,
+        );
+    }
+    table
+}
+
+fn training_line(training: &Training) -> String {
+    let last = training.epochs.last();
+    format!(
+        "R = {}, three layers of {}, {} samples, batches of 128: {:.3} s an epoch, test accuracy \
+         {:.2} % after {}.\n",
+        training.realizations,
+        training.width,
+        training.samples,
+        training.fastest_epoch_seconds,
+        100.0 * last.map_or(f64::NAN, |epoch| epoch.test_accuracy),
+        last.map_or(0, |epoch| epoch.epoch),
+    )
+}
+
+/// The peers' rows beside ours of the same name.
+fn peers_table(report: &Report) -> String {
+    let ours: Vec<Row> = [Part::Steps, Part::Cnn, Part::Matmul]
+        .into_iter()
+        .flat_map(|part| report.found::<Vec<Row>>(part).unwrap_or_default())
+        .collect();
+    let mut about = String::new();
+    let mut table = "| what | peer | how | theirs µs | ours µs | theirs ÷ ours |\n\
+                     |---|---|---|---|---|---|\n"
+        .to_owned();
+    for (part, library) in [(Part::Pytorch, "PyTorch"), (Part::Burn, "burn")] {
+        let peer: Peer = match report.found(part) {
+            Ok(peer) => peer,
+            Err(reason) => {
+                let _ = writeln!(about, "{library}: {reason}\n");
+                continue;
+            }
+        };
+        let _ = writeln!(about, "{library} {} on {}.\n", peer.version, peer.device);
+        for row in peer.rows {
+            let own = ours.iter().find(|own| own.name == row.name);
+            let (own, ratio) = own.map_or_else(Default::default, |own| {
+                let ratio = format!("{:.2}", row.seconds / own.seconds);
+                (format!("{:.2}", 1e6 * own.seconds), ratio)
+            });
+            let _ = writeln!(
+                table,
+                "| {} | {library} | {} | {:.2} | {own} | {ratio} |",
+                row.name,
+                row.how.unwrap_or_default(),
+                1e6 * row.seconds,
+            );
+        }
+    }
+    about + &table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, seconds: f64, samples: Option<usize>) -> Row {
+        Row {
+            name: name.to_owned(),
+            seconds,
+            device_seconds: None,
+            flops: 2e6,
+            dispatches: 8,
+            flops_per_second: 2e6 / seconds,
+            share_of_peak: 0.25,
+            samples,
+        }
+    }
+
+    #[test]
+    fn a_fused_row_has_its_ratio_and_a_row_of_samples_its_rate() {
+        let rows = [
+            row("step a, fused", 2e-6, None),
+            row("step a, unfused", 5e-6, None),
+        ];
+        let table = rows_table(&rows);
+        assert!(
+            table.contains("| step a, fused | 2.00 |  | 1000.0 | 25.0 % | 8 | 2.50 |"),
+            "{table}"
+        );
+        assert!(
+            table.contains("| step a, unfused | 5.00 |  | 400.0 | 25.0 % | 8 |  |"),
+            "{table}"
+        );
+        assert!(!table.contains("Samples/s"));
+        let table = rows_table(&[row("cnn", 1e-3, Some(32)), row("cnn 5", 4e-3, Some(160))]);
+        assert!(
+            table.ends_with("\nSamples/s: 32000 and 40000.\n"),
+            "{table}"
+        );
+    }
+}

@@ -1,0 +1,223 @@
+//! The report on an adapter: what each part found, in a JSON file and on a page beside it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Limits;
+use super::page::page;
+use super::parts::Part;
+use crate::error::{Error, Result};
+use crate::files::atomic;
+
+/// A report.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// The day on which it was made, as 2026-11-25.
+    pub date: String,
+    /// The parts that were run, by their names.
+    pub parts: BTreeMap<String, Measured>,
+    /// The number of the host's logical processors.
+    pub processors: usize,
+    /// The version of the crate.
+    pub version: String,
+}
+
+/// A part that was run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Measured {
+    /// What it found, or an object whose `failed` says why there is nothing.
+    pub found: Value,
+    /// Seconds that the part took.
+    pub seconds: f64,
+    /// Why `found` is not all that the part would have found, if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<String>,
+}
+
+impl Measured {
+    /// A part that found nothing, for `reason`.
+    pub fn failed(reason: impl Into<String>) -> Self {
+        Self {
+            found: serde_json::json!({ "failed": reason.into() }),
+            seconds: 0.0,
+            unfinished: None,
+        }
+    }
+
+    /// Why it found nothing, or not all; none for a part that ran to its end.
+    pub fn failure(&self) -> Option<&str> {
+        let failed = self.found.get("failed").and_then(Value::as_str);
+        failed.or(self.unfinished.as_deref())
+    }
+}
+
+/// What the part `adapter` finds.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Adapter {
+    /// The adapter's name.
+    pub name: String,
+    /// The driver's name and version.
+    pub driver: String,
+    /// Whether it computes on the processor.
+    pub software: bool,
+    /// What it reaches.
+    pub measured: Limits,
+    /// Seconds of the host for each dispatch that it encodes.
+    pub seconds_to_encode_a_dispatch: f64,
+}
+
+impl Report {
+    /// A report of `date` that has no parts yet.
+    pub fn new(date: String) -> Self {
+        Self {
+            date,
+            parts: BTreeMap::new(),
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// Reads a report's JSON file.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Settings`] if the file is not a report.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        serde_json::from_str(&text).map_err(|error| Error::Settings {
+            path: path.to_owned(),
+            reason: format!("this is not the JSON file of a report: {error}"),
+        })
+    }
+
+    /// What `part` found.
+    ///
+    /// # Errors
+    /// Why there is nothing, as a sentence.
+    pub fn found<T: DeserializeOwned>(&self, part: Part) -> Result<T, String> {
+        let Some(measured) = self.parts.get(part.name()) else {
+            return Err("Not run.".to_owned());
+        };
+        match measured.found.get("failed").and_then(Value::as_str) {
+            Some(reason) => Err(format!("Failed: {reason}")),
+            None => serde_json::from_value(measured.found.clone())
+                .map_err(|error| format!("Not readable: {error}")),
+        }
+    }
+
+    /// What the part `adapter` found.
+    ///
+    /// # Errors
+    /// Why there is nothing, as a sentence.
+    pub fn adapter(&self) -> Result<Adapter, String> {
+        self.found(Part::Adapter)
+    }
+
+    /// The path of the JSON file in `folder`: adapter and date name it.
+    pub fn path(&self, folder: &Path) -> PathBuf {
+        let name = self.adapter().map(|adapter| adapter.name);
+        let name = name.unwrap_or_else(|_| "unknown adapter".to_owned());
+        let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+        let words: Vec<String> = words
+            .filter(|word| !word.is_empty())
+            .map(str::to_lowercase)
+            .collect();
+        folder.join(format!("{}-{}.json", words.join("-"), self.date))
+    }
+
+    /// Adds the parts that an earlier report of the same day and adapter in `folder` has and this one
+    /// lacks.
+    ///
+    /// # Errors
+    /// Those of [`Self::load`].
+    pub fn add_earlier(&mut self, folder: &Path) -> Result<()> {
+        let path = self.path(folder);
+        if path.exists() {
+            for (part, measured) in Self::load(&path)?.parts {
+                self.parts.entry(part).or_insert(measured);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the JSON file and the page beside it into `folder`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn save(&self, folder: &Path) -> Result<PathBuf> {
+        let path = self.path(folder);
+        let text = serde_json::to_string_pretty(self).expect("numbers and strings serialize");
+        atomic::write(&path, (text + "\n").as_bytes())?;
+        self.save_page(&path)?;
+        Ok(path)
+    }
+
+    /// Writes the page beside the JSON file at `path`, with the extension `md`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn save_page(&self, path: &Path) -> Result<PathBuf> {
+        let path = path.with_extension("md");
+        atomic::write(&path, page(self).as_bytes())?;
+        Ok(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn measured(found: Value) -> Measured {
+        Measured {
+            found,
+            seconds: 1.0,
+            unfinished: None,
+        }
+    }
+
+    fn report() -> Report {
+        let mut report = Report::new("2026-11-25".to_owned());
+        let adapter = json!({
+            "name": "Card (8 GB), new",
+            "driver": "1.2",
+            "software": false,
+            "measured": { "fma_flops_per_second": 2e12, "copy_bytes_per_second": 3e11 },
+            "seconds_to_encode_a_dispatch": 2e-6,
+        });
+        report.parts.insert("adapter".to_owned(), measured(adapter));
+        report
+    }
+
+    #[test]
+    fn a_report_is_read_as_it_was_written_and_keeps_the_earlier_parts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut first = report();
+        first.parts.insert("steps".to_owned(), measured(json!([])));
+        let path = first.save(folder.path()).expect("room");
+        assert!(path.ends_with("card-8-gb-new-2026-11-25.json"), "{path:?}");
+        assert!(path.with_extension("md").exists());
+        let mut second = report();
+        second
+            .parts
+            .insert("cnn".to_owned(), Measured::failed("no time was left"));
+        second.add_earlier(folder.path()).expect("a report");
+        let names: Vec<&String> = second.parts.keys().collect();
+        assert_eq!(names, ["adapter", "cnn", "steps"]);
+        assert_eq!(second.parts["cnn"].failure(), Some("no time was left"));
+        assert_eq!(
+            second.found::<Vec<Value>>(Part::Cnn),
+            Err("Failed: no time was left".to_owned())
+        );
+        assert_eq!(
+            second.found::<Vec<Value>>(Part::Mnist),
+            Err("Not run.".to_owned())
+        );
+        std::fs::write(&path, "[]").expect("room");
+        assert!(matches!(Report::load(&path), Err(Error::Settings { .. })));
+    }
+}

@@ -1,0 +1,30 @@
+//! Checkpoints: a network's parameters and description in a safetensors file.
+//!
+//! Tensors are float32 with PyTorch's names and layout ([`Model::tensors`](crate::nn::Model::tensors)).
+//! The metadata's strings are enough for any other program to run the network (`tests/forward.py`
+//! does). With R > 1 realizations, realization r goes to a file of its own: `x-r.safetensors` for
+//! `x.safetensors`.
+//!
+//! A [`Run`] holds everything that a run needs to continue bit for bit, with all realizations in one
+//! file. Programs with other state of their own keep it in a [`State`]. [`crate::files::atomic`] says
+//! what a crash or a full disk leaves behind.
+//!
+//! | tensor | shape | where |
+//! |---|---|---|
+//! | `conv.K.weight` | (filters, channels, kernel, kernel) | block K of the convolutions, if there are any |
+//! | `conv.K.bias` | (filters) | likewise |
+//! | `layers.L.weight` | (out, in) | every hidden layer |
+//! | `layers.L.bias` | (out) | every hidden layer |
+//! | `layers.L.mix` | (out, in), rows on the simplex | where a skip changes width |
+//! | `head.weight`, `head.bias` | (classes, in), (classes) | always |
+//!
+//! Metadata: `layer`, `form`, `activation`, `loss`, `clamp_low`, `clamp_high`, `input_low`,
+//! `input_high`, `dataset`, `bregman_version`, and, for networks with convolutions, `cnn`: the JSON
+//! of [`Cnn::to_json`](crate::nn::Cnn::to_json).
+
+mod format;
+mod network;
+mod run;
+
+pub use network::{Checkpoint, check_writable, load, load_all, parse, paths, save};
+pub use run::Run;

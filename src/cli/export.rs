@@ -1,0 +1,36 @@
+//! `bregman export`: writes a trained network as ONNX.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::args::{FREE, RESULT};
+use super::say::say;
+use super::{Command, Ended};
+use crate::error::Result;
+use crate::files::atomic;
+use crate::{checkpoint, onnx};
+
+/// Write a trained network as ONNX, with standard operators only and a batch of any size.
+///
+/// The input `pixels` is float32 (batch, features) within [0, 1], the output `logits` float32
+/// (batch, classes).
+#[derive(Clone, Debug, Parser)]
+pub struct Options {
+    /// The network: a safetensors file that `bregman train --save` wrote
+    #[arg(long, value_name = "FILE", group = RESULT)]
+    load: PathBuf,
+    /// The ONNX file [default: the network's file with the extension .onnx]
+    #[arg(long, value_name = "FILE", group = FREE)]
+    out: Option<PathBuf>,
+}
+
+impl Command for Options {
+    fn run(self) -> Result<Ended> {
+        let checkpoint = checkpoint::load(&self.load)?;
+        let out = self.out.unwrap_or_else(|| self.load.with_extension("onnx"));
+        let path = atomic::write(&out, &onnx::export(&checkpoint)?)?;
+        say(format_args!("wrote {}", path.display()));
+        Ok(Ended::Whole)
+    }
+}

@@ -1,0 +1,209 @@
+//! The pictures of a run: curves by epoch, the worst mistakes, and the first layer.
+
+use std::path::Path;
+
+use crate::data::Dataset;
+use crate::data::picture::Style;
+use crate::error::Result;
+use crate::nn::{Model, Parameters};
+use crate::plot::{
+    Axis, Corner, Figure, Image, Marks, PALETTE, Panel, Rgb, Series, Sheet, diverging, layer_color,
+    layer_name,
+};
+use crate::predict::{Mistake, mistakes};
+use crate::train::{EpochMetrics, mean};
+
+/// Mistakes shown.
+const MISTAKES: usize = 25;
+/// Test samples among which the mistakes of a network with convolutions are looked for.
+const LOOKED_AT: usize = 500;
+/// Neurons of the first layer shown.
+const NEURONS: usize = 64;
+
+/// Writes `curves` as PNG and SVG, `mistakes` and `first_layer` as PNG to `folder`.
+///
+/// # Errors
+/// [`crate::error::Error::Io`].
+pub fn write(
+    folder: &Path,
+    model: &Model,
+    parameters: &Parameters,
+    epochs: &[EpochMetrics],
+    test: &Dataset,
+    settings: &str,
+) -> Result<()> {
+    if !epochs.is_empty() {
+        curves(model, epochs, settings).save(&folder.join("curves"))?;
+    }
+    // Convolutions are computed as the textbook does: a part of the samples must do.
+    let mut looked_at = test.clone();
+    if model.cnn.is_some() {
+        looked_at.truncate(LOOKED_AT);
+    }
+    let worst = mistakes(model, parameters, &looked_at, MISTAKES);
+    mistakes_sheet(&worst, &looked_at, settings).save_png(&folder.join("mistakes"))?;
+    if model.cnn.is_none() && test.channels == 1 {
+        first_layer(model, parameters, test.image, settings)
+            .save_png(&folder.join("first_layer"))?;
+    }
+    Ok(())
+}
+
+/// A line of means with a band from the lowest to the highest realization.
+fn line<'a>(
+    name: &str,
+    color: Rgb,
+    marks: Marks,
+    epochs: &'a [EpochMetrics],
+    scale: f64,
+    of: impl Fn(&'a EpochMetrics) -> &'a [f64],
+) -> Series {
+    let each = epochs.iter().map(|e| (f64::from(e.epoch), of(e)));
+    let fold = |values: &[f64], f: fn(f64, f64) -> f64| values.iter().copied().reduce(f);
+    Series {
+        name: name.to_owned(),
+        color,
+        marks,
+        points: each
+            .clone()
+            .map(|(x, values)| [x, scale * mean(values)])
+            .collect(),
+        envelope: each
+            .filter_map(|(x, values)| {
+                let [low, high] = [fold(values, f64::min)?, fold(values, f64::max)?];
+                (values.len() > 1).then_some([x, scale * low, scale * high])
+            })
+            .collect(),
+    }
+}
+
+fn curves(model: &Model, epochs: &[EpochMetrics], settings: &str) -> Figure {
+    let realizations = epochs.first().map_or(0, |e| e.test_accuracies.len());
+    let color = layer_color(model.kind);
+    let axis = |label: &str| Axis {
+        label: label.to_owned(),
+        ..Axis::default()
+    };
+    let mut accuracies = vec![
+        line("training", PALETTE[6], Marks::Dashes, epochs, 100.0, |e| {
+            &e.train_accuracies
+        }),
+        line("test", color, Marks::LineAndDots, epochs, 100.0, |e| {
+            &e.test_accuracies
+        }),
+    ];
+    if epochs.iter().all(|e| e.val_accuracies.is_some()) {
+        let of = |e: &'_ EpochMetrics| -> Vec<f64> { e.val_accuracies.clone().unwrap_or_default() };
+        let points = epochs
+            .iter()
+            .map(|e| [f64::from(e.epoch), 100.0 * mean(&of(e))]);
+        accuracies.push(Series {
+            name: "validation".to_owned(),
+            color: PALETTE[4],
+            points: points.collect(),
+            ..Series::default()
+        });
+    }
+    let band = match realizations {
+        1 => "1 realization",
+        _ => "lines are means, bands go from the lowest realization to the highest",
+    };
+    Figure {
+        title: format!(
+            "Training of a {} network, {}",
+            layer_name(model.kind),
+            model.activation.name
+        ),
+        caption: format!("{settings}; {band}"),
+        panels: vec![
+            Panel {
+                title: "Training loss, running mean of the epoch".to_owned(),
+                x: axis("epoch"),
+                y: axis("loss"),
+                series: vec![line("", color, Marks::LineAndDots, epochs, 1.0, |e| {
+                    &e.train_losses
+                })],
+                legend: Corner::Nowhere,
+                ..Panel::default()
+            },
+            Panel {
+                title: "Accuracy".to_owned(),
+                x: axis("epoch"),
+                y: axis("accuracy (%)"),
+                series: accuracies,
+                legend: Corner::BottomRight,
+                ..Panel::default()
+            },
+        ],
+        columns: 2,
+    }
+}
+
+fn mistakes_sheet(worst: &[Mistake], test: &Dataset, settings: &str) -> Sheet {
+    let name = |class: usize| {
+        Style::of_dataset(&test.name).map_or(class.to_string(), |style| style.class_name(class))
+    };
+    let image = |mistake: &Mistake| Image {
+        caption: format!(
+            "is {}\nseen as {} ({:.1} %)",
+            name(mistake.label),
+            name(mistake.prediction),
+            100.0 * mistake.probability
+        ),
+        width: test.image[1],
+        pixels: pixels_of(test, mistake.sample),
+    };
+    Sheet {
+        title: format!(
+            "The {} surest mistakes on {} test images of {}",
+            worst.len(),
+            test.len(),
+            test.name
+        ),
+        caption: settings.to_owned(),
+        columns: 5,
+        images: worst.iter().map(image).collect(),
+    }
+}
+
+/// A sample as an image: grey levels, or red, green and blue, plane by plane.
+fn pixels_of(data: &Dataset, sample: usize) -> Vec<Rgb> {
+    let pixels = &data.pixels[sample * data.features()..][..data.features()];
+    let plane = data.image[0] * data.image[1];
+    let channel = |c: usize| if data.channels == 3 { c * plane } else { 0 };
+    (0..plane)
+        .map(|i| [0, 1, 2].map(|c| pixels[channel(c) + i]))
+        .collect()
+}
+
+fn first_layer(
+    model: &Model,
+    parameters: &Parameters,
+    [_, width]: [usize; 2],
+    settings: &str,
+) -> Sheet {
+    let weight = &parameters.layers[0].weight;
+    let norm = |row: &[f32]| row.iter().map(|w| w * w).sum::<f32>();
+    let mut rows: Vec<(usize, &[f32])> = weight.chunks_exact(model.inputs()).enumerate().collect();
+    rows.sort_by(|a, b| norm(b.1).total_cmp(&norm(a.1)));
+    rows.truncate(NEURONS);
+    let largest = rows.iter().flat_map(|(_, row)| row.iter());
+    let largest = largest.fold(f32::MIN_POSITIVE, |most, w| most.max(w.abs()));
+    let image = |(neuron, row): (usize, &[f32])| Image {
+        caption: neuron.to_string(),
+        width,
+        pixels: row
+            .iter()
+            .map(|&w| diverging(f64::from(w / largest)))
+            .collect(),
+    };
+    Sheet {
+        title: format!(
+            "Weights of the first layer, its {} largest neurons",
+            rows.len()
+        ),
+        caption: format!("blue −{largest:.3}, white 0, orange {largest:.3}; {settings}"),
+        columns: 8,
+        images: rows.into_iter().map(image).collect(),
+    }
+}

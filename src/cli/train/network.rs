@@ -1,0 +1,381 @@
+//! The network that the options and a checkpoint describe.
+
+use std::fs;
+
+use super::options::Options;
+use crate::checkpoint::{self, Checkpoint, Run};
+use crate::cli::say::thousands;
+use crate::data::Dataset;
+use crate::error::{CheckpointFault, Error, Result};
+use crate::kind::{Form, Init, LayerKind, Loss};
+use crate::nn::cnn::{Block, Dropout};
+use crate::nn::{Cnn, Layer, Model, Parameters};
+use crate::train::keeper;
+
+/// A network, and where its initial parameters come from.
+pub struct Network {
+    pub model: Model,
+    pub initial: Initial,
+}
+
+/// Where initial parameters come from.
+pub enum Initial {
+    /// Each realization draws its own.
+    Random { init: Init, seeds: Vec<u64> },
+    /// Those of a checkpoint.
+    Loaded(Vec<Parameters>),
+}
+
+impl Initial {
+    /// The parameters of each realization.
+    pub fn parameters(self, model: &Model) -> Vec<Parameters> {
+        match self {
+            Self::Random { init, seeds } => seeds
+                .into_iter()
+                .map(|seed| init.parameters(model, seed))
+                .collect(),
+            Self::Loaded(parameters) => parameters,
+        }
+    }
+}
+
+impl Network {
+    /// The number of realizations.
+    pub fn realizations(&self) -> usize {
+        match &self.initial {
+            Initial::Random { seeds, .. } => seeds.len(),
+            Initial::Loaded(parameters) => parameters.len(),
+        }
+    }
+
+    /// The network of a run that goes on, with `steps` steps in an epoch.
+    pub fn resumed(run: &Run, steps: usize) -> Self {
+        Self {
+            model: keeper::resumed_model(run, steps),
+            initial: Initial::Loaded(run.parameters.clone()),
+        }
+    }
+}
+
+/// Loads the checkpoints that `options` ask for, and checks that they agree with what else was
+/// given.
+///
+/// # Errors
+/// [`Error::Checkpoint`].
+pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
+    let (Some(path), None) = (&options.load, &options.run) else {
+        return Ok(None);
+    };
+    let checkpoints = checkpoint::load_all(path, options.realizations)?;
+    let checkpoint = &checkpoints[0];
+    let saved = &checkpoint.model;
+    let range = |[low, high]: [f32; 2]| format!("{low},{high}");
+    let names = |kind: LayerKind, form: Form, activation: &str, loss: Loss| {
+        [kind.name(), form.name(), activation, loss.name()].map(str::to_owned)
+    };
+    let found = names(saved.kind, saved.form, saved.activation.name, saved.loss);
+    let (kind, form) = (options.layer, options.form);
+    let given = names(kind, form, options.activation.name, options.loss);
+    let fields = ["layer", "form", "activation", "loss"];
+    let mut pairs: Vec<_> = fields
+        .into_iter()
+        .zip(found.into_iter().zip(given))
+        .collect();
+    if saved.kind != LayerKind::Bregman {
+        pairs.retain(|(field, _)| *field != "form");
+    }
+    if let Some(given) = options.input_range {
+        pairs.push(("input_range", (range(saved.input_range), range(given))));
+    }
+    for (field, (found, given)) in pairs {
+        if options.given(field) && found != given {
+            return Err(checkpoint.error(CheckpointFault::OtherValue {
+                field,
+                found,
+                given,
+            }));
+        }
+    }
+    Ok(Some(checkpoints))
+}
+
+/// The network for samples like those of `data`.
+///
+/// # Errors
+/// [`Error::InvalidValue`] for an input range outside the range of ρ, [`Error::OutOfMemory`] for a
+/// network beyond this machine, [`Error::Checkpoint`] for one that does not fit the options or the
+/// data.
+pub fn build(
+    options: &Options,
+    checkpoints: Option<Vec<Checkpoint>>,
+    data: &Dataset,
+) -> Result<Network> {
+    let (features, classes) = (data.features(), data.classes);
+    let Some(checkpoints) = checkpoints else {
+        let cnn = front_end(options, data)?;
+        let features = cnn.as_ref().map_or(features, Cnn::features);
+        let hidden_layers = options.hidden_layers;
+        // Hidden layers as wide as the convolutions' features need no M.
+        let width = match &cnn {
+            Some(_) if !options.given("width") => features,
+            _ => options.width,
+        };
+        check_memory(options, features, hidden_layers, width, classes)?;
+        let mut widths = vec![width; hidden_layers + 1];
+        widths[0] = features;
+        let (kind, form, activation) = (options.layer, options.form, options.activation);
+        let mut model = Model::new(kind, form, activation, options.loss, &widths, classes)?;
+        if let Some([low, high]) = options.input_range {
+            model = model.with_input_range(low, high)?;
+        }
+        if let Some(cnn) = cnn {
+            model = model.with_cnn(cnn)?;
+        }
+        let seeds = (0..options.realizations).map(|r| options.seed.wrapping_add(r as u64));
+        let initial = Initial::Random {
+            init: options.init,
+            seeds: seeds.collect(),
+        };
+        return Ok(Network { model, initial });
+    };
+    let mut model = checkpoints[0].model.clone();
+    // The number of features that the layers take.
+    let features = model.cnn.as_ref().map_or(features, Cnn::features);
+    let cnn = model.cnn.take();
+    model.cnn = cnn.map(|cnn| cnn.with_seed(options.seed, 0));
+    let mut widths: Vec<usize> = model.layers.iter().map(|layer| layer.outputs).collect();
+    if options.given("hidden_layers") {
+        check_memory(
+            options,
+            features,
+            options.hidden_layers,
+            options.width,
+            classes,
+        )?;
+        widths.resize(options.hidden_layers, widths[0]);
+    }
+    if options.given("width") {
+        widths.fill(options.width);
+    }
+    widths.insert(0, features);
+    let outputs = match (model.loss, model.head.outputs, classes) {
+        (Loss::MeanSquaredError, 1, 2) => 1,
+        _ => classes,
+    };
+    let needed = Model::new(
+        model.kind,
+        model.form,
+        model.activation,
+        model.loss,
+        &widths,
+        outputs,
+    )?;
+    let needed = match &model.cnn {
+        Some(cnn) => needed.with_cnn(cnn.clone())?,
+        None => needed,
+    };
+    checkpoints[0].check_tensors(&needed)?;
+    let parameters = checkpoints
+        .into_iter()
+        .map(|checkpoint| checkpoint.parameters)
+        .collect();
+    let initial = Initial::Loaded(parameters);
+    Ok(Network { model, initial })
+}
+
+/// The convolutions that `options` ask for.
+fn front_end(options: &Options, data: &Dataset) -> Result<Option<Cnn>> {
+    if !options.cnn {
+        return Ok(None);
+    }
+    let [height, width] = data.image;
+    let mut cnn = Cnn::small(options.conv_activation, [data.channels, height, width])?;
+    if let Some(probability) = options.dropout {
+        cnn.dropout = None;
+        if probability != 0.0 {
+            let dropout = Dropout {
+                probability,
+                seed: 0,
+                first_step: 0,
+            };
+            cnn = cnn.with_dropout(dropout)?;
+        }
+    }
+    Ok(Some(cnn.with_seed(options.seed, 0)))
+}
+
+/// A table of a network, one line for each layer: the shape of its output, its number of parameters
+/// and its FLOPs for the forward pass of one sample (products only: one for each multiplication and
+/// each addition).
+pub fn table(model: &Model) -> String {
+    let mut rows = vec![["layer", "output", "parameters", "FLOPs"].map(str::to_owned)];
+    let mut row = |layer: String, output: String, parameters: usize, flops: usize| {
+        rows.push([layer, output, thousands(parameters), thousands(flops)]);
+    };
+    if let Some(cnn) = &model.cnn {
+        let first = &cnn.blocks[0].conv;
+        let image = format!("{} × {} × {}", first.channels, first.height, first.width);
+        row("images".to_owned(), image, 0, 0);
+        for Block { conv, pool } in &cnn.blocks {
+            let [height, width] = conv.output();
+            row(
+                format!(
+                    "convolution {} × {}, stride {}, padding {}, {}",
+                    conv.kernel[0], conv.kernel[1], conv.stride, conv.padding, cnn.activation.name
+                ),
+                format!("{} × {height} × {width}", conv.filters),
+                conv.filters * (conv.window() + 1),
+                2 * conv.outputs() * conv.window(),
+            );
+            if let Some(pool) = pool {
+                let [height, width] = pool.output();
+                row(
+                    format!(
+                        "max-pooling {} × {}, stride {}",
+                        pool.kernel, pool.kernel, pool.stride
+                    ),
+                    format!("{} × {height} × {width}", pool.channels),
+                    0,
+                    0,
+                );
+            }
+        }
+        if let Some(dropout) = &cnn.dropout {
+            let name = format!("dropout {}", dropout.probability);
+            row(name, cnn.features().to_string(), 0, 0);
+        }
+        let name = format!("z = {}(features)", model.activation.name);
+        row(name, cnn.features().to_string(), 0, 0);
+    } else {
+        row("pixels".to_owned(), model.inputs().to_string(), 0, 0);
+    }
+    for layer in &model.layers {
+        let matrices = if layer.mix { 2 } else { 1 };
+        let weights = matrices * layer.inputs * layer.outputs;
+        row(
+            format!("{}, {}", model.kind.name(), model.activation.name),
+            layer.outputs.to_string(),
+            weights + layer.outputs,
+            2 * weights,
+        );
+    }
+    let head = &model.head;
+    let weights = head.inputs * head.outputs;
+    row(
+        "linear".to_owned(),
+        head.outputs.to_string(),
+        weights + head.outputs,
+        2 * weights,
+    );
+    let cnn = model.cnn.as_ref().map_or(0, Cnn::forward_flops) as usize;
+    let matrices = |layer: &Layer| 2 * layer.inputs * layer.outputs * if layer.mix { 2 } else { 1 };
+    let flops = cnn
+        + model
+            .layers
+            .iter()
+            .chain([head])
+            .map(matrices)
+            .sum::<usize>();
+    row(
+        "all".to_owned(),
+        String::new(),
+        model.parameter_count(),
+        flops,
+    );
+    let width = |column: usize| {
+        rows.iter()
+            .map(|r| r[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths = [0, 1, 2, 3].map(width);
+    let line = |[layer, output, parameters, flops]: &[String; 4]| {
+        let [a, b, c, d] = widths;
+        format!("{layer:a$}  {output:>b$}  {parameters:>c$}  {flops:>d$}\n")
+    };
+    rows.iter().map(line).collect()
+}
+
+/// One line on a network.
+pub fn describe(model: &Model) -> String {
+    let mut widths: Vec<String> = vec![model.layers[0].inputs.to_string()];
+    widths.extend(model.layers.iter().map(|layer| layer.outputs.to_string()));
+    // Many layers of the same width are summed up.
+    let hidden = match model.layers.len() {
+        layers @ 5.. if widths[1..].iter().all(|w| *w == widths[1]) => {
+            format!("{} → {} × {layers}", widths[0], widths[1])
+        }
+        _ => widths.join(" → "),
+    };
+    let form = match (model.kind, model.form) {
+        (LayerKind::Bregman, Form::Dual) => ", dual form",
+        (LayerKind::Bregman, Form::Primal) => ", primal form",
+        _ => "",
+    };
+    let front = model.cnn.as_ref().map_or(String::new(), |cnn| {
+        format!("{} convolutions → ", cnn.blocks.len())
+    });
+    let [low, high] = model.input_range;
+    format!(
+        "{front}{hidden} → {}, {}{form}, {}, inputs in [{low}, {high}], {} parameters",
+        model.head.outputs,
+        model.kind.name(),
+        model.activation.name,
+        model.parameter_count(),
+    )
+}
+
+/// Refuses, before anything is allocated, a network that cannot fit into this machine's memory: its
+/// parameters, the copies made of them, and what the CPU executor keeps of a batch.
+fn check_memory(
+    options: &Options,
+    features: usize,
+    hidden_layers: usize,
+    width: usize,
+    outputs: usize,
+) -> Result<()> {
+    let [features, layers, width, outputs] =
+        [features, hidden_layers, width, outputs].map(|n| n as u128);
+    let matrices = (features * width)
+        .saturating_add((layers - 1).saturating_mul(width * width))
+        .saturating_add(width * outputs);
+    // The first layer's skip goes through M if it changes the width. Each layer keeps z, a and δ.
+    let mixes = options.layer != LayerKind::Standard && features != width;
+    let [mix, mixed] = if mixes {
+        [features * width, 2 * width + features]
+    } else {
+        [0, 0]
+    };
+    let matrices = matrices.saturating_add(mix);
+    let activations = layers
+        .saturating_mul(3 * width)
+        .saturating_add(features + 2 * outputs + mixed);
+    let batch = options.batch_size.min(MAX_SAMPLES) as u128;
+    let numbers = matrices
+        .saturating_mul(2 * options.realizations as u128)
+        .saturating_add(activations.saturating_mul(batch));
+    let bytes = numbers.saturating_mul(4);
+    let available = available_memory();
+    if bytes <= u128::from(available) {
+        return Ok(());
+    }
+    Err(Error::OutOfMemory {
+        needed_mib: bytes >> 20,
+        available_mib: available >> 20,
+    })
+}
+
+/// The number of samples of the largest data set, and so of the largest batch.
+const MAX_SAMPLES: usize = 60_000;
+
+/// Bytes of free memory, as Linux reports them; 1 TiB on other systems, more than any machine of today
+/// has.
+fn available_memory() -> u64 {
+    let kib = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+    });
+    kib.map_or(1 << 40, |kib| kib << 10)
+}

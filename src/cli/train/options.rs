@@ -1,0 +1,364 @@
+//! The options of training.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Command, FromArgMatches, Parser};
+use serde::Serialize;
+
+use crate::activation::Activation;
+use crate::checkpoint::Run;
+use crate::cli::args::{
+    FREE, REQUEST, RESULT, activation_parser, conv_activation_parser, device_parser, form_parser,
+    init_parser, invalid, layer_parser, loss_parser, parse_range, storage_parser,
+};
+use crate::cli::layered::{self, Layered};
+use crate::data::Source;
+use crate::device::DeviceKind;
+use crate::error::Result;
+use crate::kind::{Form, Init, LayerKind, Loss, Storage};
+use crate::nn::{Model, cnn};
+
+/// Train a standard, Euclidean or Bregman network on MNIST, Fashion-MNIST, CIFAR-10 or generated
+/// digits.
+///
+/// Hidden layers map z to ρ(Wz + b) (standard), ρ(z + Wz + b) (Euclidean) or
+/// ρ(ρ⁻¹(z) + Wz + b) (Bregman); a linear layer follows. Training is plain mini-batch SGD. If an
+/// option is given twice, the last one counts. Options may also come from a file (--config) and from
+/// environment variables, such as BREGMAN_LR for --lr; those of the command line override both.
+#[derive(Clone, Debug, Parser)]
+#[command(args_override_self = true, allow_negative_numbers = true)]
+pub struct Options {
+    /// Data set [default: that of the checkpoint or of the data folder, else MNIST; without files and
+    /// network connection, digits that the program draws itself, always the same ones]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Source::ALL.map(Source::name)), group = RESULT)]
+    pub dataset: Option<String>,
+    /// Folder with the files of the data set, plain or .gz; missing files are downloaded into it
+    /// [default: BREGMAN_DATA_DIR, else a folder in the user's cache]
+    #[arg(long, value_name = "DIR", group = FREE)]
+    pub data_dir: Option<PathBuf>,
+    /// Where to train; auto takes a hardware adapter if there is one, else the processor
+    #[arg(long, default_value = "auto", value_parser = device_parser(), group = FREE)]
+    pub device: DeviceKind,
+    /// Adapter to train on, by any part of its name (implies --device gpu); WGPU_ADAPTER_NAME does
+    /// the same, and WGPU_BACKEND limits the choice
+    #[arg(long, value_name = "NAME", group = FREE)]
+    pub adapter: Option<String>,
+    /// Number of threads on the processor; the results do not depend on it [default:
+    /// RAYON_NUM_THREADS, else all cores]
+    #[arg(long, value_name = "N", group = FREE)]
+    pub threads: Option<usize>,
+    /// List the adapters and exit
+    #[arg(long, group = REQUEST)]
+    pub list_adapters: bool,
+    /// Kind of the hidden layers
+    #[arg(long, value_name = "KIND", default_value = "bregman", value_parser = layer_parser(), group = RESULT)]
+    pub layer: LayerKind,
+    /// Form of Bregman layers: dual carries a = ρ⁻¹(z) from layer to layer, primal carries z and
+    /// clamps it before every ρ⁻¹
+    #[arg(long, default_value = "dual", value_parser = form_parser(), group = RESULT)]
+    pub form: Form,
+    /// Train one Bregman layer at its limit of infinite depth: a ← a + Wρ(a) + Ux + b, with W
+    /// symmetric and negative definite, is repeated until it converges and differentiated implicitly
+    #[arg(long, conflicts_with_all = ["form", "hidden_layers", "realizations", "init", "unfused", "storage"], group = RESULT)]
+    pub equilibrium: bool,
+    /// With --equilibrium: a sample has converged when the root mean square of its residual in z is
+    /// below T
+    #[arg(
+        long,
+        value_name = "T",
+        default_value_t = 1e-3,
+        requires = "equilibrium", group = RESULT)]
+    pub tolerance: f32,
+    /// With --equilibrium: the largest number of iterations for a sample
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        requires = "equilibrium", group = RESULT)]
+    pub max_iterations: usize,
+    /// Activation ρ
+    #[arg(long, value_name = "NAME", default_value = "tanh", value_parser = activation_parser(), group = RESULT)]
+    pub activation: &'static Activation,
+    /// Number of hidden layers
+    #[arg(long, value_name = "L", default_value_t = 1, group = RESULT)]
+    pub hidden_layers: usize,
+    /// Number of neurons of each hidden layer; if a layer changes the width, its skip goes through a
+    /// trained matrix M whose rows lie on the probability simplex
+    #[arg(long, value_name = "D", default_value_t = 784, group = RESULT)]
+    pub width: usize,
+    /// Put a small convolutional network before the hidden layers: two blocks for grey images, three
+    /// blocks and dropout for colour images (--describe shows it); the hidden layers are then as wide
+    /// as its features
+    #[arg(long, group = RESULT)]
+    pub cnn: bool,
+    /// Activation of the convolutions: relu, or an activation ρ
+    #[arg(long, value_name = "NAME", default_value = "relu", value_parser = conv_activation_parser(), requires = "cnn", group = RESULT)]
+    pub conv_activation: &'static Activation,
+    /// Probability that training drops a feature of the convolutions [default: 0, or 0.5 for colour
+    /// images]
+    #[arg(long, value_name = "P", requires = "cnn", group = RESULT)]
+    pub dropout: Option<f32>,
+    /// Print the network (layers, shapes, parameters, FLOPs) and exit
+    #[arg(long, group = REQUEST)]
+    pub describe: bool,
+    /// Loss: softmax cross-entropy, or mean squared error against one-hot targets
+    #[arg(long, default_value = "cross-entropy", value_parser = loss_parser(), group = RESULT)]
+    pub loss: Loss,
+    /// Interval that pixels are mapped to, within the range of ρ [default: 0,0.999999 for odd
+    /// activations and identity, 0.05,0.95 for sigmoid, 0.05,1 for softplus]
+    #[arg(long, value_name = "LOW,HIGH", allow_hyphen_values = true, value_parser = parse_range, group = RESULT)]
+    pub input_range: Option<[f32; 2]>,
+    /// Hold out the last N training samples and report the accuracy on them
+    #[arg(long, value_name = "N", group = RESULT)]
+    pub validation: Option<usize>,
+    /// Number of passes over the training set
+    #[arg(long, default_value_t = 20, group = FREE)]
+    pub epochs: u32,
+    /// Number of samples in a mini-batch; the last one of an epoch may be smaller
+    #[arg(long, value_name = "N", default_value_t = 32, group = RESULT)]
+    pub batch_size: usize,
+    /// Learning rate
+    #[arg(long, value_name = "RATE", default_value_t = 0.2, group = RESULT)]
+    pub lr: f32,
+    /// Seed of the initial weights and of the order of the samples
+    #[arg(long, default_value_t = 0, group = RESULT)]
+    pub seed: u64,
+    /// Initial weights: random is U(±1/√in); deterministic is W = I (standard) or 0, b = 0
+    #[arg(long, default_value = "random", value_parser = init_parser(), group = RESULT)]
+    pub init: Init,
+    /// Number of independent networks (realizations) trained side by side, with seeds SEED,
+    /// SEED + 1, …; results are means ± sample standard deviations
+    #[arg(long, value_name = "R", default_value_t = 1, group = RESULT)]
+    pub realizations: usize,
+    /// On an adapter, run each operation as a separate dispatch (no effect on the processor)
+    #[arg(long, group = FREE)]
+    pub unfused: bool,
+    /// How an adapter stores weights and activations: f16 takes half the memory and needs an adapter
+    /// with shader-f16; everything is computed in f32
+    #[arg(long, default_value = "f32", value_parser = storage_parser(), group = RESULT)]
+    pub storage: Storage,
+    /// Folder for metrics.jsonl (one line for each epoch), summary.json, settings.toml, pictures,
+    /// TensorBoard's event files, and on Ctrl-C a checkpoint
+    #[arg(long, value_name = "DIR", group = FREE)]
+    pub out_dir: Option<PathBuf>,
+    /// Save the run as checkpoint.safetensors in --out-dir, every N epochs and at the end; a resumed
+    /// run ends as if it had never been interrupted, bit for bit
+    #[arg(long, value_name = "N", group = FREE)]
+    pub checkpoint_every: Option<u32>,
+    /// Go on from a checkpoint: FILE, or the one in --out-dir (last; if there is none yet, the run
+    /// starts from the beginning). The options come from the checkpoint; options that cannot change
+    /// the result may be given again, others are refused
+    #[arg(long, value_name = "last|FILE", num_args = 0..=1, default_missing_value = "last", conflicts_with = "eval_only", group = REQUEST)]
+    pub resume: Option<PathBuf>,
+    /// Read options from a TOML file, such as the settings.toml of another run
+    #[arg(long, value_name = "FILE", group = REQUEST)]
+    pub config: Option<PathBuf>,
+    /// Save the trained network as safetensors; with R > 1, x.safetensors becomes x-0.safetensors,
+    /// x-1.safetensors, …
+    #[arg(long, value_name = "FILE", group = FREE)]
+    pub save: Option<PathBuf>,
+    /// Start from a saved network, which sets layer, form, activation, loss, widths and input range;
+    /// with R > 1 from x-0.safetensors, x-1.safetensors, …
+    #[arg(long, value_name = "FILE", group = RESULT)]
+    pub load: Option<PathBuf>,
+    /// Only report the test accuracy of the network loaded, without training
+    #[arg(long, requires = "load", conflicts_with_all = ["save", "validation"], group = FREE)]
+    pub eval_only: bool,
+    /// Use only the first N training samples
+    #[arg(long, value_name = "N", group = RESULT)]
+    pub limit_train: Option<usize>,
+    /// Use only the first N test samples
+    #[arg(long, value_name = "N", group = RESULT)]
+    pub limit_test: Option<usize>,
+    /// Print the summary as JSON on standard output, and nothing else there
+    #[arg(long, group = FREE)]
+    pub json: bool,
+    /// The fields of the options that were given.
+    #[arg(skip)]
+    given: Vec<String>,
+    /// Every option that can be a setting, as text.
+    #[arg(skip)]
+    pub settings: BTreeMap<String, String>,
+    /// The run to resume, and its file.
+    #[arg(skip)]
+    pub run: Option<(PathBuf, Run)>,
+}
+
+impl Options {
+    /// Reads the options from all layers. Ends the program, as clap does, on words that `command`
+    /// does not take.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::InvalidValue`] for counts of zero and other values that cannot work;
+    /// those of [`layered::read`].
+    pub(super) fn layered(command: &Command, words: &[OsString]) -> Result<Self> {
+        let Layered {
+            matches,
+            given,
+            settings,
+            run,
+        } = layered::read(command, words)?;
+        let mut options = Self::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+        (options.given, options.settings, options.run) = (given, settings, run);
+        options.check()?;
+        Ok(options)
+    }
+
+    /// The settings with their defaults resolved: a file of them gives this run again.
+    pub fn resolved_settings(&self, model: &Model, dataset: &str) -> BTreeMap<String, String> {
+        let mut settings = self.settings.clone();
+        let [low, high] = model.input_range;
+        let found = [
+            ("dataset", dataset.to_owned()),
+            ("layer", model.kind.name().to_owned()),
+            ("form", model.form.name().to_owned()),
+            ("activation", model.activation.name.to_owned()),
+            ("loss", model.loss.name().to_owned()),
+            ("input-range", format!("{low},{high}")),
+        ];
+        settings.extend(found.map(|(name, value)| (name.to_owned(), value)));
+        settings
+    }
+
+    /// Whether the option `field` was given, in any layer but a resumed run.
+    pub fn given(&self, field: &str) -> bool {
+        self.given.iter().any(|given| given == field)
+    }
+
+    fn check(&self) -> Result<()> {
+        let counts = [
+            ("hidden_layers", Some(self.hidden_layers)),
+            ("width", Some(self.width)),
+            ("validation", self.validation),
+            ("epochs", Some(self.epochs as usize)),
+            ("batch_size", Some(self.batch_size)),
+            ("realizations", Some(self.realizations)),
+            ("threads", self.threads),
+            ("limit_train", self.limit_train),
+            ("limit_test", self.limit_test),
+            (
+                "checkpoint_every",
+                self.checkpoint_every.map(|n| n as usize),
+            ),
+        ];
+        if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == Some(0)) {
+            return Err(invalid(field, 0, "must be at least 1"));
+        }
+        if !(self.lr.is_finite() && self.lr > 0.0) {
+            return Err(invalid(
+                "lr",
+                self.lr,
+                "a learning rate must be finite and positive",
+            ));
+        }
+        if let (Some(every), None) = (self.checkpoint_every, &self.out_dir) {
+            let reason = "checkpoints go to the folder of `out_dir`, which was not given";
+            return Err(invalid("checkpoint_every", every, reason));
+        }
+        if let Some((_, run)) = &self.run
+            && run.position.epochs.len() > self.epochs as usize
+        {
+            let reason = format!("the run has done {} already", run.position.epochs.len());
+            return Err(invalid("epochs", self.epochs, reason));
+        }
+        if self.device == DeviceKind::Cpu
+            && let Some(adapter) = &self.adapter
+        {
+            let reason = "`device` cpu uses no adapter; leave out one of the two";
+            return Err(invalid("adapter", adapter, reason));
+        }
+        if self.equilibrium && self.layer != LayerKind::Bregman {
+            let reason = "only Bregman layers have the limit that `equilibrium` trains";
+            return Err(invalid("layer", self.layer.name(), reason));
+        }
+        Ok(())
+    }
+}
+
+/// The options as resolved, for `summary.json`: the names are the command line's.
+#[derive(Clone, Debug, Serialize)]
+pub struct Resolved {
+    dataset: String,
+    data_dir: Option<PathBuf>,
+    device: &'static str,
+    adapter: Option<String>,
+    layer: &'static str,
+    form: &'static str,
+    equilibrium: bool,
+    tolerance: Option<f32>,
+    max_iterations: Option<usize>,
+    activation: &'static str,
+    /// The convolutions, if there are any, as checkpoints describe them.
+    cnn: Option<String>,
+    hidden_layers: usize,
+    /// The width of the first hidden layer; all are the same unless another program made the
+    /// checkpoint.
+    width: usize,
+    loss: &'static str,
+    input_range: [f32; 2],
+    validation: Option<usize>,
+    epochs: u32,
+    batch_size: usize,
+    lr: f32,
+    seed: u64,
+    init: &'static str,
+    realizations: usize,
+    unfused: bool,
+    storage: &'static str,
+    out_dir: Option<PathBuf>,
+    checkpoint_every: Option<u32>,
+    save: Option<PathBuf>,
+    load: Option<PathBuf>,
+    eval_only: bool,
+    limit_train: Option<usize>,
+    limit_test: Option<usize>,
+}
+
+impl Resolved {
+    /// `options` as resolved for this network, data set and device.
+    pub fn new(
+        options: &Options,
+        model: &Model,
+        dataset: &str,
+        device: &'static str,
+        adapter: Option<String>,
+    ) -> Self {
+        let options = options.clone();
+        Self {
+            dataset: dataset.to_owned(),
+            data_dir: options.data_dir,
+            device,
+            adapter,
+            layer: model.kind.name(),
+            form: model.form.name(),
+            equilibrium: options.equilibrium,
+            tolerance: options.equilibrium.then_some(options.tolerance),
+            max_iterations: options.equilibrium.then_some(options.max_iterations),
+            activation: model.activation.name,
+            cnn: model.cnn.as_ref().map(cnn::Cnn::to_json),
+            hidden_layers: model.layers.len(),
+            width: model.layers[0].outputs,
+            loss: model.loss.name(),
+            input_range: model.input_range,
+            validation: options.validation,
+            epochs: options.epochs,
+            batch_size: options.batch_size,
+            lr: options.lr,
+            seed: options.seed,
+            init: options.init.name(),
+            realizations: options.realizations,
+            unfused: options.unfused,
+            storage: options.storage.name(),
+            out_dir: options.out_dir,
+            checkpoint_every: options.checkpoint_every,
+            save: options.save,
+            load: options.load,
+            eval_only: options.eval_only,
+            limit_train: options.limit_train,
+            limit_test: options.limit_test,
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! What a run needs before it begins: the device, the data and the network.
+
+use super::network::{self, Network};
+use super::options::{Options, Resolved};
+use super::report::Results;
+use crate::checkpoint::{self, Checkpoint, Run};
+use crate::cli::args::invalid;
+use crate::cli::progress::Downloads;
+use crate::cli::say::{note, say, say_warning, thousands};
+use crate::data::{self, Request, Splits};
+use crate::device::{AnyExecutor, Device};
+use crate::error::Result;
+use crate::executor::Sgd;
+use crate::files::atomic;
+use crate::gpu::PlanOptions;
+use crate::kind::LayerKind;
+use crate::train::keeper::{CHECKPOINT, Keeper};
+use crate::train::{Position, Schedule, events};
+
+/// Where a network is to be trained or evaluated, on what, and the network.
+pub struct Prepared<'a> {
+    options: &'a Options,
+    device: Device,
+    splits: Splits,
+    dataset: String,
+    network: Network,
+}
+
+impl<'a> Prepared<'a> {
+    /// Chooses the device, loads the data, builds the network, and checks that the results can be
+    /// written.
+    ///
+    /// # Errors
+    /// Those of each.
+    pub async fn new(options: &'a Options) -> Result<Self> {
+        let checkpoints = network::load(options)?;
+        let device = Device::choose(options.device, options.adapter.clone()).await?;
+        let (splits, dataset) = load_data(options, checkpoints.as_deref())?;
+        let network = match &options.run {
+            Some((_, run)) => {
+                Network::resumed(run, splits.train.len().div_ceil(options.batch_size))
+            }
+            None => network::build(options, checkpoints, &splits.train)?,
+        };
+        if let Some(folder) = &options.out_dir {
+            atomic::remove_stale(folder);
+            events::check_writable(folder)?;
+        }
+        if let Some(path) = &options.save {
+            checkpoint::check_writable(path, options.realizations)?;
+        }
+        Ok(Self {
+            options,
+            device,
+            splits,
+            dataset,
+            network,
+        })
+    }
+
+    /// Says on which device which network is used, and which options have no effect.
+    pub fn announce(&self) {
+        announce_device(&self.device);
+        say(format_args!(
+            "network: {}",
+            network::describe(&self.network.model)
+        ));
+        note_without_effect(self.options, self.device.kind());
+    }
+
+    /// How the network is trained.
+    pub fn sgd(&self) -> Sgd {
+        sgd(self.options, &self.splits)
+    }
+
+    /// How long the network is trained.
+    pub fn schedule(&self) -> Schedule {
+        schedule(self.options, &self.splits, self.options.realizations)
+    }
+
+    /// What the results say of this network, device and data.
+    pub fn results(&self) -> Results {
+        let model = &self.network.model;
+        let (kind, adapter) = (self.device.kind(), self.device.adapter());
+        Results {
+            model: model.clone(),
+            dataset: self.dataset.clone(),
+            resolved: Resolved::new(self.options, model, &self.dataset, kind, adapter.clone()),
+            settings: self.options.resolved_settings(model, &self.dataset),
+            kind,
+            adapter,
+            // The executor takes the data, and pictures show them.
+            test: self
+                .options
+                .out_dir
+                .as_ref()
+                .map(|_| self.splits.test.clone()),
+        }
+    }
+
+    /// The run with its checkpoint.
+    pub fn keeper(&self, results: &Results) -> Keeper {
+        let options = self.options;
+        let device = results.adapter.clone();
+        Keeper {
+            path: options.out_dir.as_ref().map(|dir| dir.join(CHECKPOINT)),
+            every: options.checkpoint_every,
+            run: Run {
+                model: self.network.model.clone(),
+                dataset: self.dataset.clone(),
+                data_sha256: self.splits.sha256(),
+                device: device.unwrap_or_else(|| results.kind.to_owned()),
+                options: results.settings.clone(),
+                seed: options.seed,
+                position: Position::default(),
+                parameters: Vec::new(),
+            },
+            saved: None,
+            events: None,
+        }
+    }
+
+    /// Lays the network and the data out on the device.
+    ///
+    /// # Errors
+    /// Those of [`Device::executor`].
+    pub async fn executor(self) -> Result<AnyExecutor> {
+        let plan = PlanOptions {
+            realizations: self.network.realizations(),
+            sgd: self.sgd(),
+            fused: !self.options.unfused,
+            storage: self.options.storage,
+        };
+        let Network { model, initial } = self.network;
+        let parameters = || initial.parameters(&model);
+        self.device
+            .executor(&model, self.splits, plan, parameters)
+            .await
+    }
+}
+
+/// Says which device was chosen and why, and what to beware of.
+pub fn announce_device(device: &Device) {
+    say(format_args!("device: {}", device.description));
+    if let Some(warning) = &device.warning {
+        say_warning(warning);
+    }
+}
+
+/// How a network is trained on `splits`.
+pub fn sgd(options: &Options, splits: &Splits) -> Sgd {
+    // A batch never exceeds the samples, so that nothing is laid out for more.
+    let most = splits.train.len().max(splits.test.len());
+    Sgd {
+        batch_size: options.batch_size.min(most),
+        learning_rate: options.lr,
+    }
+}
+
+/// How long `realizations` of a network are trained on `splits`.
+pub fn schedule(options: &Options, splits: &Splits, realizations: usize) -> Schedule {
+    Schedule {
+        epochs: options.epochs,
+        seed: options.seed,
+        realizations,
+        samples: splits.train.len(),
+        batch_size: sgd(options, splits).batch_size,
+        validation: splits.validation.is_some(),
+    }
+}
+
+/// The data in their splits, and their name for reports.
+///
+/// # Errors
+/// Those of [`data::load`]; for a validation split that leaves nothing to train on.
+pub fn load_data(
+    options: &Options,
+    checkpoints: Option<&[Checkpoint]>,
+) -> Result<(Splits, String)> {
+    // Evaluation needs no training files.
+    let train_limit = if options.eval_only {
+        Some(0)
+    } else {
+        options.limit_train
+    };
+    let request = Request {
+        // A checkpoint is evaluated on, or trained further with, what it was trained on.
+        dataset: options
+            .dataset
+            .clone()
+            .or(checkpoints.map(|c| c[0].dataset.clone())),
+        data_dir: options.data_dir.clone(),
+        limit: Some((
+            train_limit.unwrap_or(usize::MAX),
+            options.limit_test.unwrap_or(usize::MAX),
+        )),
+    };
+    let loaded = {
+        let mut downloads = Downloads::default();
+        data::load(&request, &mut |progress| downloads.show(progress))?
+    };
+    let (mut train, test) = (loaded.train, loaded.test);
+    for text in loaded.notes {
+        note(&text);
+    }
+    if options.eval_only {
+        // An executor takes no empty training set.
+        train = test.clone();
+        train.truncate(1);
+    }
+    if train.name == "digits" && options.data_dir.is_some() {
+        note("`data_dir` has no effect: digits are drawn, not read; see `dataset`");
+    }
+    let limits = [
+        ("limit_train", train_limit, "training", train.len()),
+        ("limit_test", options.limit_test, "test", test.len()),
+    ];
+    for (field, limit, which, there) in limits {
+        if limit.is_some_and(|limit| limit > there) {
+            note(&format!(
+                "`{field}`: there are {there} {which} samples; all are used"
+            ));
+        }
+    }
+    let validation = match options.validation {
+        Some(held_out) if held_out >= train.len() => {
+            let reason = format!(
+                "of {} training samples at least one must be left",
+                train.len()
+            );
+            return Err(invalid("validation", held_out, reason));
+        }
+        Some(held_out) => Some(train.split_off(held_out)),
+        None => None,
+    };
+    let mut parts = vec![format!("{} test samples", thousands(test.len()))];
+    if let Some(validation) = &validation {
+        parts.insert(0, format!("{} validation", thousands(validation.len())));
+    }
+    if !options.eval_only {
+        parts.insert(0, format!("{} training", thousands(train.len())));
+    }
+    say(format_args!("data: {} ({})", train.name, parts.join(", ")));
+    let name = train.name.clone();
+    Ok((
+        Splits {
+            train,
+            validation,
+            test,
+        },
+        name,
+    ))
+}
+
+/// Says which of the options given do nothing here.
+fn note_without_effect(options: &Options, device: &str) {
+    let loaded = options.load.is_some();
+    let cases = [
+        (
+            "unfused",
+            device == "cpu",
+            "it chooses between kernels for adapters",
+        ),
+        ("threads", device == "gpu", "the adapter does the work"),
+        ("init", loaded, "the parameters are those loaded"),
+        ("cnn", loaded, "the network is the one loaded"),
+        ("conv_activation", loaded, "the network is the one loaded"),
+        ("dropout", loaded, "the network is the one loaded"),
+        (
+            "form",
+            options.layer != LayerKind::Bregman,
+            "only Bregman layers have two forms",
+        ),
+        ("epochs", options.eval_only, "nothing is trained"),
+        ("lr", options.eval_only, "nothing is trained"),
+    ];
+    for (field, here, reason) in cases {
+        if here && options.given(field) {
+            note(&format!("`{field}` has no effect: {reason}"));
+        }
+    }
+}

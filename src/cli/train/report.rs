@@ -1,0 +1,186 @@
+//! What a run reports: messages at its start and end, and its results.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::options::{Options, Resolved};
+use crate::checkpoint::{self, Run};
+use crate::cli::say::{duration, percent, plural, print, say};
+use crate::cli::{Ended, command_line, layered, pictures};
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::nn::{Model, Parameters};
+use crate::train::events::{self, json_line};
+use crate::train::keeper::{self, Keeper};
+use crate::train::{Position, Schedule, Summary};
+
+/// What the results of a run say of its network, device and data.
+pub struct Results {
+    pub model: Model,
+    pub dataset: String,
+    pub resolved: Resolved,
+    /// The settings of the run as text.
+    pub settings: BTreeMap<String, String>,
+    /// `gpu` or `cpu`.
+    pub kind: &'static str,
+    pub adapter: Option<String>,
+    /// The test set, if pictures of it are wanted.
+    pub test: Option<Dataset>,
+}
+
+impl Results {
+    /// Saves the networks, and writes and prints the results. A disk that is too full for one of
+    /// them may have room for the others, so each is tried.
+    ///
+    /// # Errors
+    /// The first that is met.
+    pub fn report(
+        self,
+        options: &Options,
+        position: &Position,
+        test_accuracies: Vec<f64>,
+        parameters: &[Parameters],
+    ) -> Result<Ended> {
+        let saved = match &options.save {
+            Some(path) => checkpoint::save(path, &self.model, &self.dataset, parameters),
+            None => Ok(Vec::new()),
+        };
+        for path in saved.iter().flatten() {
+            say(format_args!("saved {}", path.display()));
+        }
+        let reported = self.report_saved(options, position, test_accuracies, parameters);
+        saved.and(reported)
+    }
+
+    /// [`Self::report`] without saving the networks.
+    ///
+    /// # Errors
+    /// The first that is met.
+    pub fn report_saved(
+        self,
+        options: &Options,
+        position: &Position,
+        test_accuracies: Vec<f64>,
+        parameters: &[Parameters],
+    ) -> Result<Ended> {
+        let Self {
+            model,
+            dataset,
+            resolved,
+            settings,
+            kind,
+            adapter,
+            test,
+        } = self;
+        let epochs = position.epochs.iter().collect();
+        let summary = Summary::new(resolved, dataset, kind, adapter, epochs, test_accuracies);
+        let written = options.out_dir.as_ref().map_or(Ok(()), |folder| {
+            events::write_results(folder, &summary)?;
+            layered::write_settings(folder, &settings)?;
+            if let (Some(parameters), Some(test)) = (parameters.first(), &test) {
+                let caption = caption(&summary, options);
+                pictures::write(folder, &model, parameters, &summary.epochs, test, &caption)?;
+            }
+            say(format_args!("results in {}", folder.display()));
+            Ok(())
+        });
+        let printed = match options.json {
+            true => print(&json_line(&summary)),
+            false => print(&result_line(&summary, &model, kind)),
+        };
+        written.and(printed).map(|()| Ended::Whole)
+    }
+}
+
+/// Says where the run in `path` goes on, and whether that is another device.
+pub fn resumed(path: &Path, saved: &Run, now: &Run, schedule: &Schedule) {
+    let place = match saved.position.steps {
+        0 => String::new(),
+        steps => format!(" and {steps} of {}", plural(schedule.steps(), "step")),
+    };
+    say(format_args!(
+        "resuming {} after {}{place}",
+        path.display(),
+        plural(saved.position.epochs.len(), "epoch")
+    ));
+    if saved.device != now.device {
+        say(format_args!(
+            "note: the run was on {} and goes on on {}: the results are equally valid, but rounded \
+             differently",
+            saved.device, now.device
+        ));
+    }
+}
+
+/// Says where a run was stopped, and how a run that did not end well is resumed.
+pub fn ended(
+    result: &Result<keeper::Ended>,
+    keeper: &Keeper,
+    position: &Position,
+    schedule: &Schedule,
+) {
+    let path = keeper.path.as_deref();
+    let resume = || {
+        let path = path.unwrap_or("last".as_ref());
+        command_line(["--resume".to_owned(), path.display().to_string()])
+    };
+    match (result, path, keeper.saved) {
+        (Ok(keeper::Ended::Stopped), path, _) => {
+            let place = format!(
+                "stopped in epoch {}, after {} of {}",
+                position.epochs.len() + 1,
+                position.steps,
+                plural(schedule.steps(), "step")
+            );
+            match path {
+                Some(path) => say(format_args!(
+                    "{place}; saved {}; resume with\n  {}",
+                    path.display(),
+                    resume()
+                )),
+                None => say(format_args!(
+                    "{place}; nothing was saved: with --out-dir a run is saved and can be resumed"
+                )),
+            }
+        }
+        // A run that diverged would do so again.
+        (Ok(keeper::Ended::Whole) | Err(Error::Diverged { .. }), ..) => {}
+        (Err(_), _, Some(epoch)) => say(format_args!(
+            "the checkpoint of epoch {epoch} is intact; resume with\n  {}",
+            resume()
+        )),
+        (Err(_), _, None) => {}
+    }
+}
+
+/// The settings that a reader of a picture needs.
+fn caption(summary: &Summary<Resolved>, options: &Options) -> String {
+    format!(
+        "{}, batches of {}, learning rate {}, seed {}, {} on {}; test accuracy {}",
+        summary.dataset,
+        options.batch_size,
+        options.lr,
+        options.seed,
+        plural(summary.epochs.len(), "epoch"),
+        summary.device,
+        percent(&summary.test_accuracies),
+    )
+}
+
+/// The one line on standard output.
+fn result_line(summary: &Summary<Resolved>, model: &Model, kind: &str) -> String {
+    let trained = match summary.samples_per_second {
+        Some(rate) => format!(
+            ", {} in {} of training, {rate:.0} samples/s",
+            plural(summary.epochs.len(), "epoch"),
+            duration(summary.seconds),
+        ),
+        None => String::new(),
+    };
+    format!(
+        "test accuracy {} on {} ({} on {kind}{trained})\n",
+        percent(&summary.test_accuracies),
+        summary.dataset,
+        model.kind.name(),
+    )
+}

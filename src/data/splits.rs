@@ -1,0 +1,68 @@
+//! The data sets that a network is trained and evaluated on.
+
+use sha2::{Digest, Sha256};
+
+use super::dataset::Dataset;
+use super::idx::hex;
+
+/// The data sets that an executor holds.
+#[derive(Clone, Debug)]
+pub struct Splits {
+    /// Trained on.
+    pub train: Dataset,
+    /// Held out of the training set; optional.
+    pub validation: Option<Dataset>,
+    /// Evaluated on after each epoch.
+    pub test: Dataset,
+}
+
+/// Names one of the [`Splits`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// [`Splits::train`].
+    Train,
+    /// [`Splits::validation`].
+    Validation,
+    /// [`Splits::test`].
+    Test,
+}
+
+impl Splits {
+    /// The data set that `split` names.
+    ///
+    /// # Panics
+    /// If there is no validation set and `split` asks for it.
+    pub fn get(&self, split: Split) -> &Dataset {
+        match split {
+            Split::Train => &self.train,
+            Split::Validation => {
+                let validation = self.validation.as_ref();
+                validation.expect("a validation split was asked for without one")
+            }
+            Split::Test => &self.test,
+        }
+    }
+
+    /// The sha256 of all sizes, pixels and labels, in hexadecimal digits.
+    pub fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        let parts = [
+            Some(&self.train),
+            self.validation.as_ref(),
+            Some(&self.test),
+        ];
+        for data in parts {
+            let sizes = data.map_or([0; 4], |data| {
+                [data.len(), data.image[0], data.image[1], data.classes]
+            });
+            for size in sizes {
+                hash.update((size as u64).to_le_bytes());
+            }
+            if let Some(data) = data {
+                hash.update(&data.pixels);
+                hash.update(&data.labels);
+            }
+        }
+        hex(&hash.finalize())
+    }
+}

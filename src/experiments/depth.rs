@@ -1,0 +1,385 @@
+//! Problem 2.2 at L = 1, 2, 4, …, 256 against its limit, on the spirals and on MNIST.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::write_json;
+use crate::activation::TANH;
+use crate::bilevel::equilibrium::experiment::{self, Outcome, Samples, Training};
+use crate::bilevel::equilibrium::{Equilibrium, Gradient, Solver};
+use crate::data::spirals::Spirals;
+use crate::data::{self, Dataset, Request};
+use crate::error::Result;
+use crate::kind::Loss;
+use crate::plot::{Axis, Corner, Figure, Marks, PALETTE, Panel, Series};
+
+/// The numbers of layers L.
+pub const DEPTHS: [usize; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+
+/// Networks of each L, with seeds SEED, SEED + 1, …. Networks of the same seed have the same initial
+/// parameters and the same order of samples at every L.
+const SEEDS: u64 = 3;
+
+/// Number of samples whose distances to the limit are measured.
+const DISTANCES: usize = 200;
+
+/// The solver of what is reported of the limit: more exact than training needs.
+const EXACT: Solver = Solver {
+    tolerance: 1e-5,
+    max_iterations: 2_000,
+    ..Solver::DEFAULT
+};
+
+/// The results on one data set.
+#[derive(Clone, Debug, Serialize)]
+pub struct Results {
+    /// The data set.
+    pub dataset: &'static str,
+    /// Samples, units and how they were trained.
+    pub setting: String,
+    /// One for each of [`DEPTHS`], then the limit.
+    #[serde(rename = "ways")]
+    pub networks: Vec<Networks>,
+}
+
+/// The networks of one L, or of the limit.
+#[derive(Clone, Debug, Serialize)]
+pub struct Networks {
+    /// L; none for the limit.
+    pub layers: Option<usize>,
+    /// One for each seed.
+    pub outcomes: Vec<Outcome>,
+    /// ‖h_L − h‖ over √n of the network of the first seed: at its own L, or at every one of
+    /// [`DEPTHS`] for the limit.
+    pub distances: Vec<f64>,
+}
+
+/// The name of L in tables.
+fn layers_name(layers: Option<usize>) -> String {
+    layers.map_or("limit".to_owned(), |l| l.to_string())
+}
+
+/// A network has been trained, for people.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// The data set.
+    pub dataset: &'static str,
+    /// What became of the network.
+    pub outcome: &'a Outcome,
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Outcome {
+            layers,
+            seed,
+            loss,
+            seconds,
+            ..
+        } = self.outcome;
+        write!(
+            f,
+            "{}, L = {}, seed {seed}: training loss {loss:.4}, {seconds:.1} s",
+            self.dataset,
+            layers_name(*layers)
+        )
+    }
+}
+
+impl Networks {
+    fn mean(&self, of: impl Fn(&Outcome) -> f64) -> f64 {
+        self.outcomes.iter().map(of).sum::<f64>() / self.outcomes.len() as f64
+    }
+
+    /// The least and the largest value.
+    fn ends(&self, of: impl Fn(&Outcome) -> f64) -> [f64; 2] {
+        let values = self.outcomes.iter().map(of);
+        values.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], x| {
+            [low.min(x), high.max(x)]
+        })
+    }
+
+    /// A row of the table.
+    fn row(&self) -> String {
+        let layers = layers_name(self.layers);
+        let [least, most] = self.ends(|o| o.loss);
+        let [seconds, _] = self.ends(|o| o.seconds);
+        let distance = match self.layers {
+            Some(_) => format!("{:.1e}", self.distances[0]),
+            None => "0".to_owned(),
+        };
+        format!(
+            "| {layers} | {:.4} ({least:.4} to {most:.4}) | {:.4} | {:.2} | {:.2} | {distance} | {:.1} | {} | {seconds:.1} |",
+            self.mean(|o| o.loss),
+            self.mean(|o| o.loss_at_limit),
+            100.0 * self.mean(|o| o.accuracy),
+            100.0 * self.mean(|o| o.test_accuracy),
+            self.mean(|o| o.iterations),
+            self.outcomes[0].kept_bytes / 1024,
+        )
+    }
+}
+
+/// A data set, and how networks are trained on it.
+struct Task {
+    dataset: &'static str,
+    /// Features, units and outputs.
+    shape: [usize; 3],
+    train: Samples,
+    test: Samples,
+    training: Training,
+}
+
+impl Task {
+    fn run(&self, tell: &dyn Fn(Event<'_>)) -> Result<Results> {
+        let Self {
+            dataset,
+            shape,
+            train,
+            test,
+            training,
+        } = self;
+        let equilibrium = Equilibrium::new(&TANH, Loss::CrossEntropy, *shape, Solver::DEFAULT)?;
+        let gradients = DEPTHS.map(Gradient::Unrolled);
+        let gradients = gradients.into_iter().chain([Gradient::Implicit]);
+        let mut networks: Vec<Networks> = Vec::new();
+        // Seed by seed, so that other load on the machine slows all L alike.
+        for seed in training.seed..training.seed + SEEDS {
+            let training = Training { seed, ..*training };
+            for (i, gradient) in gradients.clone().enumerate() {
+                let samples = [train, test];
+                let (outcome, parameters) =
+                    experiment::train(&equilibrium, EXACT, samples, training, gradient)?;
+                tell(Event {
+                    dataset,
+                    outcome: &outcome,
+                });
+                if let Some(earlier) = networks.get_mut(i) {
+                    earlier.outcomes.push(outcome);
+                    continue;
+                }
+                let depths = outcome.layers.map_or(DEPTHS.to_vec(), |l| vec![l]);
+                let len = train.inputs.len().min(DISTANCES * shape[0]);
+                let x = &train.inputs[..len];
+                networks.push(Networks {
+                    layers: outcome.layers,
+                    outcomes: vec![outcome],
+                    distances: experiment::distances(&equilibrium, &parameters, x, &depths)?,
+                });
+            }
+        }
+        Ok(Results {
+            dataset,
+            setting: format!(
+                "{} samples, {} test samples, {} tanh units, {} epochs, batches of {}, rate {}, \
+                 seeds {} to {}",
+                train.labels.len(),
+                test.labels.len(),
+                shape[1],
+                training.epochs,
+                training.batch_size,
+                training.learning_rate,
+                training.seed,
+                training.seed + SEEDS - 1,
+            ),
+            networks,
+        })
+    }
+}
+
+fn spirals(seed: u64) -> Task {
+    let samples = |spirals: Spirals| Samples {
+        inputs: spirals.points.as_flattened().to_vec(),
+        labels: spirals.labels,
+    };
+    let [train, test] = Spirals::draw(500, seed).map(samples);
+    Task {
+        dataset: "spirals",
+        shape: [2, 64, 2],
+        train,
+        test,
+        training: Training {
+            epochs: 100,
+            batch_size: 10,
+            learning_rate: 0.1,
+            seed,
+        },
+    }
+}
+
+fn mnist(data_dir: Option<PathBuf>, seed: u64) -> Result<Task> {
+    let request = Request {
+        dataset: Some("mnist".to_owned()),
+        data_dir,
+        limit: Some((10_000, 10_000)),
+    };
+    let data = data::load(&request, &mut |_| {})?;
+    let samples = |data: &Dataset| Samples {
+        inputs: data.pixels.iter().map(|&p| f32::from(p) / 255.0).collect(),
+        labels: data.labels.clone(),
+    };
+    Ok(Task {
+        dataset: "MNIST",
+        shape: [data.train.features(), 128, 10],
+        train: samples(&data.train),
+        test: samples(&data.test),
+        training: Training {
+            epochs: 4,
+            batch_size: 32,
+            learning_rate: 0.2,
+            seed,
+        },
+    })
+}
+
+/// Trains all networks on both data sets; MNIST is in `data_dir`, see [`data::load`].
+///
+/// # Errors
+/// Those of reading MNIST.
+pub fn run(data_dir: Option<PathBuf>, seed: u64, tell: &dyn Fn(Event<'_>)) -> Result<Vec<Results>> {
+    let tasks = [spirals(seed), mnist(data_dir, seed)?];
+    tasks.iter().map(|task| task.run(tell)).collect()
+}
+
+/// The file of the results in `folder`.
+pub fn results_file(folder: &Path) -> PathBuf {
+    folder.join("depth.json")
+}
+
+/// Writes the results and their figure into `folder`; returns the files.
+///
+/// # Errors
+/// [`Error::Io`](crate::error::Error::Io).
+pub fn write(folder: &Path, results: &[Results]) -> Result<[PathBuf; 3]> {
+    let json = write_json(&results_file(folder), &results)?;
+    let [png, svg] = figure(results).save(&folder.join("depth"))?;
+    Ok([json, png, svg])
+}
+
+/// The results as a table, in Markdown.
+pub fn table(results: &Results) -> String {
+    let mut text = format!(
+        "{}: {}\n\n\
+         | L | training loss (least to most) | with h for h_L | training accuracy, % | test accuracy, % | ‖h_L − h‖/√n | iterations | KiB kept | seconds |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
+        results.dataset, results.setting
+    );
+    for networks in &results.networks {
+        text += &(networks.row() + "\n");
+    }
+    text + "\n"
+}
+
+/// Losses, accuracies and distances by L.
+pub fn figure(results: &[Results]) -> Figure {
+    let panels = results.iter().flat_map(panels).collect();
+    let settings = results
+        .iter()
+        .map(|r| format!("{}: {}. ", r.dataset, r.setting));
+    Figure {
+        title: "Problem 2.2 at $L$ layers against its limit, the equilibrium".to_owned(),
+        caption: settings.collect::<String>()
+            + "Tied symmetric $W$; lines: means; bands: from the lowest to the highest of the seeds.",
+        panels,
+        columns: 3,
+    }
+}
+
+fn panels(results: &Results) -> [Panel; 3] {
+    let (limit, cuts) = results
+        .networks
+        .split_last()
+        .expect("the limit is the last");
+    let panel = |title: &str, label: &str, series| Panel {
+        title: format!("{}: {title}", results.dataset),
+        x: Axis {
+            label: "layers $L$".to_owned(),
+            log: true,
+            range: None,
+        },
+        y: Axis {
+            label: label.to_owned(),
+            ..Axis::default()
+        },
+        series,
+        ..Panel::default()
+    };
+    let line = |name: &str, color: usize, marks, points: Vec<[f64; 2]>| Series {
+        name: name.to_owned(),
+        color: PALETTE[color],
+        marks,
+        points,
+        envelope: vec![],
+    };
+    let depths = || DEPTHS.iter().map(|&l| l as f64).zip(cuts);
+    let by_depth = |name: &str, color, of: fn(&Outcome) -> f64| {
+        let points = depths().map(|(l, cut)| [l, cut.mean(of)]);
+        line(name, color, Marks::LineAndDots, points.collect())
+    };
+    // Networks trained at L and at the limit, each with the spread of its seeds.
+    let both = |of: fn(&Outcome) -> f64| {
+        let of_cuts = depths().map(|(l, cut)| {
+            let [low, high] = cut.ends(of);
+            [l, low, high]
+        });
+        let (value, [low, high]) = (limit.mean(of), limit.ends(of));
+        let ends = [1.0, 256.0];
+        [
+            Series {
+                envelope: of_cuts.collect(),
+                ..by_depth("trained and run at $L$", 0, of)
+            },
+            Series {
+                envelope: ends.map(|l| [l, low, high]).to_vec(),
+                ..line(
+                    "trained at the limit",
+                    3,
+                    Marks::Dashes,
+                    ends.map(|l| [l, value]).to_vec(),
+                )
+            },
+        ]
+    };
+    let ends_of_all = |of: fn(&Outcome) -> f64| {
+        let ends = results.networks.iter().map(|networks| networks.ends(of));
+        ends.reduce(|[a, b], [low, high]| [a.min(low), b.max(high)])
+            .expect("some networks")
+    };
+    let mut losses = both(|o| o.loss).to_vec();
+    losses.push(by_depth("trained at $L$, run to its limit", 1, |o| {
+        o.loss_at_limit
+    }));
+    let mut loss = panel("value of Problem 2.2", "training loss", losses);
+    // Room for the legend, beyond what is drawn.
+    let [low, high] = ends_of_all(|o| o.loss.max(o.loss_at_limit));
+    loss.y.range = Some([
+        0.0f64.max(low - 0.3 * (high - low)),
+        high + 0.3 * (high - low),
+    ]);
+    let of_accuracy = |o: &Outcome| 100.0 * o.accuracy;
+    let accuracies = both(of_accuracy).to_vec();
+    let mut accuracy = panel("accuracy", "training accuracy (%)", accuracies);
+    let [low, high] = ends_of_all(of_accuracy);
+    accuracy.y.range = Some([
+        low - 0.3 * (high - low),
+        100f64.min(high + 0.1 * (high - low)),
+    ]);
+    accuracy.legend = Corner::BottomRight;
+
+    let of_cuts = depths().map(|(l, cut)| [l, cut.distances[0]]).collect();
+    let of_limit = depths().zip(&limit.distances).map(|((l, _), &d)| [l, d]);
+    let distances = vec![
+        line("trained at $L$", 0, Marks::LineAndDots, of_cuts),
+        line(
+            "trained at the limit",
+            3,
+            Marks::LineAndDots,
+            of_limit.collect(),
+        ),
+    ];
+    let mut distance = panel("distance to the limit", "mean $‖h_L − h‖ / √n$", distances);
+    distance.y.log = true;
+    [loss, accuracy, distance]
+}

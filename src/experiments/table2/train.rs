@@ -1,0 +1,213 @@
+//! Trains the runs of a cell side by side.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::recipe::Recipe;
+use super::{Event, Experiment};
+use crate::checkpoint::Run;
+use crate::data::Splits;
+use crate::device::{Device, DeviceKind};
+use crate::error::Result;
+use crate::executor::{Executor, Sgd};
+use crate::experiments::json;
+use crate::gpu::PlanOptions;
+use crate::kind::{Init, Storage};
+use crate::nn::{Model, Parameters};
+use crate::train::keeper::{Ended, Keeper, resumed_model};
+use crate::train::{EpochMetrics, Observer, Position, Schedule};
+
+/// The device that trains all cells. It is opened anew for each network.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The adapter's name; none on the processor.
+    adapter: Option<String>,
+}
+
+impl Place {
+    /// The device of `kind`, see [`Device::choose`].
+    ///
+    /// # Errors
+    /// Those of [`Device::choose`].
+    pub async fn choose(kind: DeviceKind) -> Result<Self> {
+        let device = Device::choose(kind, None).await?;
+        Ok(Self {
+            adapter: device.adapter(),
+        })
+    }
+
+    /// Its name for reports.
+    pub fn description(&self) -> String {
+        self.adapter.clone().unwrap_or_else(|| {
+            let threads = rayon::current_num_threads();
+            format!("cpu, {threads} threads")
+        })
+    }
+
+    /// Opens it.
+    async fn open(&self) -> Result<Device> {
+        let kind = match self.adapter {
+            Some(_) => DeviceKind::Gpu,
+            None => DeviceKind::Cpu,
+        };
+        Device::choose(kind, self.adapter.clone()).await
+    }
+}
+
+/// Trained runs.
+pub(super) struct Trained {
+    /// Accuracies on the test split, by epoch and run.
+    pub accuracies: Vec<Vec<f64>>,
+    /// The parameters of each run.
+    pub parameters: Vec<Parameters>,
+    /// Seconds of training without evaluation, summed over all times that the runs were resumed.
+    pub seconds: f64,
+}
+
+impl Experiment<'_> {
+    /// Trains a network with each of `seeds` by `recipe`; none if it was stopped. The runs are saved
+    /// in `checkpoint` after each epoch and where they stop, and they go on from there.
+    ///
+    /// # Errors
+    /// [`Diverged`](crate::error::Error::Diverged) for a loss that is not finite or far above the
+    /// first; those of the device; [`Io`](crate::error::Error::Io) if runs that are stopped cannot be saved.
+    pub(super) async fn train(
+        &self,
+        name: &str,
+        model: &Model,
+        recipe: &Recipe,
+        splits: Splits,
+        seeds: Range<u64>,
+        checkpoint: Option<&Path>,
+    ) -> Result<Option<Trained>> {
+        let init = Init::by_name(&recipe.init)?;
+        let tell = self.watch.tell;
+        let splits = Arc::new(splits);
+        let mut schedule = Schedule {
+            epochs: 0,
+            seed: seeds.start,
+            realizations: seeds.clone().count(),
+            samples: splits.train.len(),
+            batch_size: recipe.batch_size,
+            validation: false,
+        };
+        let run = Run {
+            model: model.clone(),
+            dataset: splits.train.name.clone(),
+            data_sha256: splits.sha256(),
+            device: self.place.description(),
+            options: [
+                ("recipe".to_owned(), json(recipe)),
+                ("seeds".to_owned(), format!("{seeds:?}")),
+            ]
+            .into(),
+            seed: seeds.start,
+            position: Position::default(),
+            parameters: Vec::new(),
+        };
+        let mut keeper = Keeper {
+            path: checkpoint.map(Path::to_owned),
+            every: Some(1),
+            run,
+            saved: None,
+            events: None,
+        };
+        let earlier = checkpoint.map_or(Ok(None), |path| self.earlier(path, &keeper.run))?;
+        let (mut position, mut parameters) = match (checkpoint, earlier) {
+            (Some(path), Some(earlier)) => {
+                let position = keeper.resume(path, &earlier, &schedule)?;
+                tell(Event::Resumed {
+                    name,
+                    epochs: position.epochs.len(),
+                    steps: position.steps,
+                });
+                (position, earlier.parameters)
+            }
+            _ => {
+                let initial = seeds.map(|seed| init.parameters(model, seed));
+                (Position::default(), initial.collect())
+            }
+        };
+        let mut observer = Epochs {
+            name,
+            epochs: recipe.epochs(),
+            tell,
+        };
+        for phase in &recipe.phases {
+            schedule.epochs += phase.epochs;
+            if position.epochs.len() >= schedule.epochs as usize {
+                continue;
+            }
+            keeper.run.position = position.clone();
+            let model = resumed_model(&keeper.run, schedule.steps());
+            let options = PlanOptions {
+                realizations: schedule.realizations,
+                sgd: Sgd {
+                    batch_size: recipe.batch_size,
+                    learning_rate: phase.learning_rate,
+                },
+                fused: true,
+                storage: Storage::F32,
+            };
+            let device = self.place.open().await?;
+            let splits = Arc::clone(&splits);
+            let executor = device.executor(&model, splits, options, || parameters);
+            let mut executor = executor.await?;
+            let mut warn = |error: &_| tell(Event::NotSaved(error));
+            let training = keeper.train(
+                &mut executor,
+                &schedule,
+                &mut position,
+                &mut observer,
+                self.watch.stop,
+                &mut warn,
+            );
+            if training.await? == Ended::Stopped {
+                return Ok(None);
+            }
+            parameters = executor.parameters().await?;
+        }
+        let epochs = || position.epochs.iter();
+        Ok(Some(Trained {
+            seconds: epochs().map(|epoch| epoch.seconds).sum(),
+            accuracies: epochs().map(|epoch| epoch.test_accuracies).collect(),
+            parameters,
+        }))
+    }
+
+    /// The run in `path`, if there is one with the network, data, recipe and seeds of `wanted`.
+    fn earlier(&self, path: &Path, wanted: &Run) -> Result<Option<Run>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let found = Run::load(path)?;
+        let same = found.options == wanted.options
+            && found.data_sha256 == wanted.data_sha256
+            && found.model.tensors() == wanted.model.tensors();
+        if !same {
+            (self.watch.tell)(Event::Replaced { checkpoint: path });
+        }
+        Ok(same.then_some(found))
+    }
+}
+
+/// Tells of each epoch.
+struct Epochs<'a> {
+    name: &'a str,
+    /// Number of epochs of all phases.
+    epochs: u32,
+    tell: &'a dyn Fn(Event<'_>),
+}
+
+impl Observer for Epochs<'_> {
+    fn step(&mut self, _epoch: u32, _steps: usize) {}
+
+    fn epoch(&mut self, metrics: &EpochMetrics) {
+        (self.tell)(Event::Epoch {
+            name: self.name,
+            epochs: self.epochs,
+            metrics,
+        });
+    }
+}

@@ -1,0 +1,271 @@
+//! Elementwise kernels, the gather, the projection onto the simplex, the check for finite numbers,
+//! and a dispatch that is folded into two dimensions.
+
+use super::{R, elements, in_range};
+use crate::activation;
+use crate::error::Result;
+use crate::gpu::{Gpu, ops};
+use crate::reference;
+use crate::selftest::checks::{Bounded, Checks};
+use crate::selftest::dispatch::{Run, random};
+
+/// The projection of a row onto the simplex. It moves no two points apart, and changes the largest
+/// error of an entry by a factor of 2 at most.
+pub(super) fn projected(row: &[Bounded]) -> Vec<Bounded> {
+    let mut values: Vec<f64> = row.iter().map(|v| v.value).collect();
+    let worst = row.iter().fold(0.0, |m: f64, v| m.max(v.error));
+    let error = 2.0 * worst + projection_error(&values);
+    reference::project_simplex(&mut values);
+    let bounded = |value| Bounded { value, error };
+    values.into_iter().map(bounded).collect()
+}
+
+pub(super) fn elementwise(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    // More elements than a workgroup has invocations.
+    let [rows, cols] = [11, 13];
+    let len = R * rows * cols;
+    let x = random(1, len, -1.0, 2.0);
+    let y = random(2, len, -2.0, 1.0);
+    let bias = random(3, R * cols, -1.0, 1.0);
+    let mut run = Run::default();
+    let [add, add_bias, sgd] = [&x, &x, &x].map(|x| run.input(x));
+    let gated = run.output(len);
+    let sums = run.output(R * cols);
+    let [y_id, bias_id, x_id] = [&y, &bias, &x].map(|v| run.input(v));
+    let window = [-0.5, 0.25];
+    run.op(ops::elementwise::add::add(len, y_id, add));
+    run.op(ops::elementwise::add_bias::add_bias(
+        [R, rows, cols],
+        bias_id,
+        add_bias,
+    ));
+    run.op(ops::elementwise::sgd::sgd(len, 0.3, y_id, sgd));
+    run.op(ops::elementwise::apply_gate::apply_gate(
+        len, window, y_id, x_id, gated,
+    ));
+    run.op(ops::elementwise::bias_gradient::bias_gradient(
+        [R, rows, cols],
+        y_id,
+        sums,
+    ));
+    let found = run.read(gpu, &[add, add_bias, sgd, gated, sums])?;
+    let at = |r: usize, i: usize, j: usize| (r * rows + i) * cols + j;
+    let exact = Bounded::exact;
+    let all = |f: &dyn Fn(usize) -> Bounded| elements(rows, cols, |r, i, j| f(at(r, i, j)));
+    checks.begin("add");
+    checks.compare("", &found[0], &all(&|i| exact(x[i]).plus(exact(y[i]))));
+    let expected = elements(rows, cols, |r, i, j| {
+        exact(x[at(r, i, j)]).plus(exact(bias[r * cols + j]))
+    });
+    checks.begin("add_bias");
+    checks.compare("", &found[1], &expected);
+    checks.begin("sgd");
+    checks.compare(
+        "",
+        &found[2],
+        &all(&|i| exact(x[i]).plus(exact(-0.3).times(exact(y[i])))),
+    );
+    let gate = |i: usize| {
+        if y[i] >= window[0] && y[i] <= window[1] {
+            x[i]
+        } else {
+            0.0
+        }
+    };
+    checks.begin("apply_gate");
+    checks.compare("", &found[3], &all(&|i| exact(gate(i))));
+    let expected = elements(1, cols, |r, _, j| {
+        Bounded::dot((0..rows).map(|i| (y[at(r, i, j)], 1.0)))
+    });
+    checks.begin("bias_gradient");
+    checks.compare("", &found[4], &expected);
+    Ok(())
+}
+
+pub(super) fn activations(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    let len = 307;
+    for activation in &activation::ALL {
+        let a = random(1, len, -4.0, 5.0);
+        let z = in_range(activation, 2, len);
+        let delta = random(3, len, -1.0, 1.5);
+        let clamp = activation.clamp;
+        let mut run = Run::default();
+        let [rho, lifted, q] = [0; 3].map(|_| run.output(len));
+        let [a_id, z_id, delta_id, sloped, limited] =
+            [&a, &z, &delta, &delta, &a].map(|x| run.input(x));
+        run.op(ops::elementwise::apply_rho::apply_rho(
+            activation, len, a_id, rho,
+        ));
+        run.op(ops::elementwise::apply_rho_inv::apply_rho_inv(
+            activation, len, clamp, z_id, lifted,
+        ));
+        run.op(ops::elementwise::apply_rho_slope::apply_rho_slope(
+            activation, len, z_id, sloped,
+        ));
+        run.op(ops::elementwise::limit_dual::limit_dual(
+            activation, len, limited,
+        ));
+        run.op(ops::layer::mix_backward::mix_backward(
+            activation, len, clamp, z_id, delta_id, q,
+        ));
+        let found = run.read(gpu, &[rho, lifted, sloped, limited, q])?;
+        let clamped = |i: usize| z[i].clamp(clamp[0], clamp[1]);
+        let all = |f: &dyn Fn(usize) -> Bounded| (0..len).map(f).collect::<Vec<_>>();
+        let exact = Bounded::exact;
+        let name = activation.name;
+        checks.begin("apply_rho");
+        checks.compare(
+            name,
+            &found[0],
+            &all(&|i| Bounded::function(activation.rho, a[i])),
+        );
+        let expected = all(&|i| Bounded::function(activation.rho_inv, clamped(i)));
+        checks.begin("apply_rho_inv");
+        checks.compare(name, &found[1], &expected);
+        let slope = |i: usize| Bounded::function(activation.rho_slope, z[i]);
+        let expected = all(&|i| slope(i).times(exact(delta[i])));
+        checks.begin("apply_rho_slope");
+        checks.compare(name, &found[2], &expected);
+        let expected = all(&|i| exact(a[i]).limited(activation.dual_max));
+        checks.begin("limit_dual");
+        checks.compare(name, &found[3], &expected);
+        let expected = all(&|i| {
+            if clamped(i) != z[i] {
+                return exact(0.0);
+            }
+            let inverse = |z: f64| 1.0 / (activation.rho_slope)(z);
+            Bounded::function(inverse, z[i]).times(exact(delta[i]))
+        });
+        checks.begin("mix_backward");
+        checks.compare(name, &found[4], &expected);
+    }
+    Ok(())
+}
+
+pub(super) fn gather(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    let [batch, features, samples] = [5, 7, 11];
+    let pixels: Vec<u8> = (0..samples * features)
+        .map(|i| (i * 37 % 256) as u8)
+        .collect();
+    let values: Vec<f32> = (0..256).map(|p| p as f32 * 0.5 - 3.0).collect();
+    let order: Vec<u32> = (0..R * samples).map(|i| (i * 7 % samples) as u32).collect();
+    // Three samples are left for a batch of five. The order is one for each realization, or one for
+    // all.
+    let [first, count] = [8, 3];
+    for order_stride in [samples, 0] {
+        let mut run = Run::default();
+        run.step(first, count, 0);
+        let output = run.output(R * batch * features);
+        let operands = ops::layer::gather::Operands {
+            pixels: run.bytes(&pixels),
+            pixel_values: run.input(&values),
+            order: run.bytes(bytemuck::cast_slice(&order)),
+            output,
+        };
+        run.op(ops::layer::gather::gather(
+            [R, batch, features],
+            order_stride,
+            operands,
+        ));
+        let expected = elements(batch, features, |r, i, j| {
+            let value = if i < count as usize {
+                let sample = order[r * order_stride + first as usize + i] as usize;
+                values[pixels[sample * features + j] as usize]
+            } else {
+                0.0
+            };
+            Bounded::exact(value)
+        });
+        checks.compare("", &run.read(gpu, &[output])?[0], &expected);
+    }
+    Ok(())
+}
+
+pub(super) fn project_simplex(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    for [rows, cols] in [[1, 1], [3, 2], [5, 64], [7, 65], [2, 301]] {
+        let mut matrix = random(1, rows * cols, -0.4, 0.9);
+        // The first row has one dominant entry, the second lies on the simplex already.
+        matrix[0] = 9.0;
+        if rows > 1 {
+            matrix[cols..2 * cols].fill(1.0 / cols as f32);
+        }
+        let mut run = Run::default();
+        let id = run.input(&matrix);
+        run.op(ops::elementwise::project_simplex::project_simplex(
+            rows, cols, id,
+        ));
+        let found = run.read(gpu, &[id])?;
+        let expected: Vec<Bounded> = matrix
+            .chunks_exact(cols)
+            .flat_map(|row| {
+                let row: Vec<_> = row.iter().map(|&v| Bounded::exact(v)).collect();
+                projected(&row)
+            })
+            .collect();
+        checks.compare(&format!("{rows} × {cols}"), &found[0], &expected);
+    }
+    // A row with an entry that is not finite becomes NaN in all its entries; no other row does.
+    let [rows, cols] = [3, 70];
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut matrix = random(1, rows * cols, -0.4, 0.9);
+        matrix[cols + 66] = bad;
+        let mut run = Run::default();
+        let id = run.input(&matrix);
+        run.op(ops::elementwise::project_simplex::project_simplex(
+            rows, cols, id,
+        ));
+        let found = run.read(gpu, &[id])?;
+        for (row, found) in found[0].chunks_exact(cols).enumerate() {
+            let finite = found.iter().filter(|v| v.is_finite()).count();
+            let expected = if row == 1 { 0 } else { cols };
+            checks.require(finite == expected, || {
+                format!("{bad}, row {row}: {finite} finite, expected {expected}")
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The rounding error of θ, which is a mean of at most cols numbers minus a pivot, summed in float32
+/// by 64 threads.
+fn projection_error(row: &[f64]) -> f64 {
+    let largest = row.iter().fold(1.0, |m: f64, &v| m.max(v.abs()));
+    (row.len() as f64 / 64.0 + 12.0) * largest / f64::from(1 << 23)
+}
+
+pub(super) fn check_finite(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    let each = 301;
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut values = random(1, R * each, -1e38, 1e38);
+        values[3] = f32::MAX;
+        values[each + 299] = bad;
+        let mut run = Run::default();
+        let flags = run.bytes(&[0; 4 * R]);
+        let id = run.input(&values);
+        run.op(ops::elementwise::check_finite::check_finite(
+            R,
+            R * each,
+            id,
+            flags,
+        ));
+        let found = run.read_words(gpu, &[flags])?.remove(0);
+        checks.require(found == [0, 1], || format!("{bad}: flags {found:?}"));
+    }
+    Ok(())
+}
+
+/// A dispatch of more workgroups than one dimension allows.
+pub(super) fn folded_dispatch(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    let rows = gpu.limits().max_compute_workgroups_per_dimension as usize + 2;
+    let mut run = Run::default();
+    let id = run.input(&vec![0.5; rows]);
+    run.op(ops::elementwise::project_simplex::project_simplex(
+        rows, 1, id,
+    ));
+    let found = run.read(gpu, &[id])?;
+    let wrong = found[0].iter().position(|&x| x != 1.0);
+    checks.require(wrong.is_none(), || {
+        format!("row {wrong:?} was not computed")
+    });
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! The files of a run: metrics line by line and TensorBoard's event files while it is trained, and
+//! its results at the end.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+#[cfg(feature = "tensorboard")]
+use super::tensorboard::Events;
+use super::{EpochMetrics, Position, Summary, mean};
+use crate::error::{Error, Result};
+use crate::executor::Executor;
+use crate::files::atomic;
+use crate::nn::{Model, Parameters};
+
+/// The metrics of a run that has ended, one line of JSON for each epoch.
+pub const METRICS: &str = "metrics.jsonl";
+/// The metrics of a run that is being trained or that did not end well. Those of an earlier run stay
+/// in [`METRICS`] until then.
+pub const METRICS_SO_FAR: &str = "metrics.partial.jsonl";
+/// The [`Summary`] of a run.
+pub const SUMMARY: &str = "summary.json";
+
+/// Stands for TensorBoard's event file in a build without the feature `tensorboard`: writes nothing.
+#[cfg(not(feature = "tensorboard"))]
+struct Events;
+
+#[cfg(not(feature = "tensorboard"))]
+impl Events {
+    fn create(_folder: &Path, _first: u32) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn scalars(
+        &mut self,
+        _step: u32,
+        _scalars: impl IntoIterator<Item = (String, f64)>,
+    ) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What is written after each epoch of a run: its metrics and its event file.
+pub struct EventFiles {
+    folder: PathBuf,
+    learning_rate: f32,
+    files: Option<(File, Events)>,
+    /// The parameters at the end of the last epoch; empty if the run was resumed within one.
+    before: Vec<Parameters>,
+    tensors: Vec<String>,
+}
+
+impl EventFiles {
+    /// The files in `folder` of a run of `model`. Nothing is written before [`Self::begin`].
+    pub fn new(folder: &Path, learning_rate: f32, model: &Model) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            learning_rate,
+            files: None,
+            before: Vec::new(),
+            tensors: model
+                .tensors()
+                .into_iter()
+                .map(|shape| shape.name)
+                .collect(),
+        }
+    }
+
+    /// Writes the metrics up to `position`, where training begins. If a file cannot be written,
+    /// `warn` is told and nothing more is written.
+    ///
+    /// # Errors
+    /// Those of the executor.
+    pub async fn begin(
+        &mut self,
+        executor: &mut impl Executor,
+        position: &Position,
+        warn: &mut dyn FnMut(&Error),
+    ) -> Result<()> {
+        let path = self.folder.join(METRICS_SO_FAR);
+        let lines: String = position.epochs.iter().map(|e| json_line(&e)).collect();
+        let opened = atomic::write(&path, lines.as_bytes()).and_then(|path| {
+            let file = File::options().append(true).open(&path);
+            let first = position.epochs.len() as u32 + 1;
+            Ok((
+                file.map_err(Error::io("write", path))?,
+                Events::create(&self.folder, first)?,
+            ))
+        });
+        self.files = opened.inspect_err(warn).ok();
+        if position.steps == 0 && self.files.is_some() {
+            self.before = executor.parameters().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the last epoch of `position`. If that fails, `warn` is told and nothing more is
+    /// written.
+    ///
+    /// # Errors
+    /// Those of the executor.
+    pub async fn epoch(
+        &mut self,
+        executor: &mut impl Executor,
+        position: &Position,
+        warn: &mut dyn FnMut(&Error),
+    ) -> Result<()> {
+        let (Some((file, events)), Some(metrics)) = (&mut self.files, position.epochs.last())
+        else {
+            return Ok(());
+        };
+        let after = executor.parameters().await?;
+        let mut scalars = of_epoch(&metrics, self.learning_rate);
+        scalars.extend(norms(&self.tensors, &self.before, &after));
+        let written = file
+            .write_all(json_line(&metrics).as_bytes())
+            .map_err(Error::io("write", self.folder.join(METRICS_SO_FAR)))
+            .and_then(|()| events.scalars(metrics.epoch, scalars));
+        if let Err(error) = written {
+            warn(&error);
+            self.files = None;
+        }
+        self.before = after;
+        Ok(())
+    }
+}
+
+/// Checks, before training, that the results can be written to `folder`, which is made if it does not
+/// exist.
+///
+/// # Errors
+/// [`Error::Io`] if not.
+pub fn check_writable(folder: &Path) -> Result<()> {
+    atomic::check_writable(&folder.join(METRICS))?;
+    atomic::check_writable(&folder.join(SUMMARY))
+}
+
+/// Writes [`METRICS`], empty if nothing was trained, and [`SUMMARY`] to `folder`.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_results(folder: &Path, summary: &Summary<impl Serialize>) -> Result<()> {
+    let lines: String = summary.epochs.iter().map(json_line).collect();
+    atomic::write(&folder.join(METRICS), lines.as_bytes())?;
+    // There is none if nothing was trained.
+    let _ = fs::remove_file(folder.join(METRICS_SO_FAR));
+    let text = serde_json::to_string_pretty(summary).expect("numbers and strings serialize");
+    atomic::write(&folder.join(SUMMARY), (text + "\n").as_bytes())?;
+    Ok(())
+}
+
+/// `value` as one line of JSON.
+pub fn json_line(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("numbers and strings serialize") + "\n"
+}
+
+fn of_epoch(metrics: &EpochMetrics, learning_rate: f32) -> Vec<(String, f64)> {
+    let scalars = [
+        ("loss/train", Some(metrics.train_loss)),
+        ("accuracy/train", Some(metrics.train_accuracy)),
+        ("accuracy/test", Some(metrics.test_accuracy)),
+        ("accuracy/validation", metrics.val_accuracy),
+        ("learning rate", Some(f64::from(learning_rate))),
+        ("samples per second", Some(metrics.samples_per_second)),
+    ];
+    scalars
+        .into_iter()
+        .filter_map(|(tag, number)| Some((tag.to_owned(), number?)))
+        .collect()
+}
+
+/// The Euclidean norms of each tensor and of its change over the epoch, means over the realizations.
+fn norms(names: &[String], before: &[Parameters], after: &[Parameters]) -> Vec<(String, f64)> {
+    let norm = |numbers: &mut dyn Iterator<Item = f64>| numbers.map(|x| x * x).sum::<f64>().sqrt();
+    let mut scalars = Vec::new();
+    for (t, name) in names.iter().enumerate() {
+        let of = |p: &Parameters| p.tensors().nth(t).cloned().unwrap_or_default();
+        let weights: Vec<f64> = after
+            .iter()
+            .map(|p| norm(&mut of(p).into_iter().map(f64::from)))
+            .collect();
+        scalars.push((format!("weight norm/{name}"), mean(&weights)));
+        let updates: Vec<f64> = before
+            .iter()
+            .zip(after)
+            .map(|(b, a)| {
+                let pairs = of(b).into_iter().zip(of(a));
+                norm(&mut pairs.map(|(b, a)| f64::from(a) - f64::from(b)))
+            })
+            .collect();
+        if !updates.is_empty() {
+            scalars.push((format!("update norm/{name}"), mean(&updates)));
+        }
+    }
+    scalars
+}

@@ -1,0 +1,142 @@
+//! Training that can be stopped, killed and resumed.
+
+use std::path::{Path, PathBuf};
+
+use super::events::EventFiles;
+use super::{Observer, Position, Schedule, train_until};
+use crate::checkpoint::Run;
+use crate::error::{CheckpointFault, Error, Result};
+use crate::executor::Executor;
+use crate::nn::Model;
+
+/// The name of a run's checkpoint in the folder of its results.
+pub const CHECKPOINT: &str = "checkpoint.safetensors";
+
+/// How a run ended that met no error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All epochs are done.
+    Whole,
+    /// It was asked to stop; if there is a file for it, the checkpoint is saved.
+    Stopped,
+}
+
+/// A run with its checkpoint and the files that follow it.
+pub struct Keeper {
+    /// The checkpoint; without it, nothing is saved.
+    pub path: Option<PathBuf>,
+    /// Epochs between checkpoints; without it, only a stop saves.
+    pub every: Option<u32>,
+    /// The run, except for its position and parameters.
+    pub run: Run,
+    /// The number of epochs in the checkpoint, if the checkpoint is of this run.
+    pub saved: Option<usize>,
+    /// What is written after each epoch.
+    pub events: Option<EventFiles>,
+}
+
+impl Keeper {
+    /// The position from which the run goes on that was saved in `path`.
+    ///
+    /// # Errors
+    /// [`Error::OtherRun`] if it was trained on other data than [`Self::run`],
+    /// [`Error::Checkpoint`] if its epochs have another number of steps.
+    pub fn resume(&mut self, path: &Path, saved: &Run, schedule: &Schedule) -> Result<Position> {
+        if saved.data_sha256 != self.run.data_sha256 {
+            return Err(Error::OtherRun {
+                path: path.to_owned(),
+                field: "data_sha256".to_owned(),
+                found: saved.data_sha256.clone(),
+                given: self.run.data_sha256.clone(),
+            });
+        }
+        let position = saved.position.clone();
+        if position.steps > schedule.steps() {
+            return Err(Error::Checkpoint {
+                path: path.to_owned(),
+                fault: CheckpointFault::Metadata {
+                    key: "step",
+                    value: position.steps.to_string(),
+                    reason: format!("an epoch has {} steps", schedule.steps()),
+                },
+            });
+        }
+        let own = self.path.as_deref() == Some(path);
+        self.saved = own.then_some(position.epochs.len());
+        Ok(position)
+    }
+
+    /// Trains from `position` until all epochs of `schedule` are done or `stop` asks to stop, and
+    /// saves when due. `warn` is told of files that could not be written while training went on.
+    ///
+    /// # Errors
+    /// Those of [`train_until`]; [`Error::Io`] if a stopped run cannot be saved.
+    pub async fn train(
+        &mut self,
+        executor: &mut impl Executor,
+        schedule: &Schedule,
+        position: &mut Position,
+        observer: &mut impl Observer,
+        stop: &dyn Fn() -> bool,
+        warn: &mut dyn FnMut(&Error),
+    ) -> Result<Ended> {
+        if let Some(events) = &mut self.events {
+            events.begin(executor, position, warn).await?;
+        }
+        while position.epochs.len() < schedule.epochs as usize {
+            let done = position.epochs.len() as u32;
+            train_until(executor, schedule, position, observer, done + 1, stop).await?;
+            if position.epochs.len() as u32 == done {
+                self.save(executor, position).await??;
+                return Ok(Ended::Stopped);
+            }
+            if let Some(events) = &mut self.events {
+                events.epoch(executor, position, warn).await?;
+            }
+            let done = done + 1;
+            let due = self.every.is_some_and(|every| done.is_multiple_of(every));
+            let last = self.every.is_some() && done == schedule.epochs;
+            if due || last {
+                // Training goes on: the next checkpoint may find room.
+                if let Err(error) = self.save(executor, position).await? {
+                    warn(&error);
+                }
+            }
+        }
+        Ok(Ended::Whole)
+    }
+
+    /// Saves `position` with the parameters of `executor`.
+    ///
+    /// # Errors
+    /// The outer result is the executor's error, the inner one [`Error::Io`] and
+    /// [`Error::Checkpoint`].
+    async fn save(
+        &mut self,
+        executor: &mut impl Executor,
+        position: &mut Position,
+    ) -> Result<Result<()>> {
+        let Some(path) = &self.path else {
+            return Ok(Ok(()));
+        };
+        self.run.parameters = executor.parameters().await?;
+        // Lent to the run, not copied.
+        std::mem::swap(&mut self.run.position, position);
+        let saved = self.run.save(path).map(drop);
+        std::mem::swap(&mut self.run.position, position);
+        self.run.parameters = Vec::new();
+        if saved.is_ok() {
+            self.saved = Some(position.epochs.len());
+        }
+        Ok(saved)
+    }
+}
+
+/// The network of `run` as an executor needs it to go on, where an epoch has `steps` steps: dropout
+/// counts them from the run's first.
+pub fn resumed_model(run: &Run, steps: usize) -> Model {
+    let done = run.position.epochs.len() * steps + run.position.steps;
+    let mut model = run.model.clone();
+    model.cnn = model.cnn.map(|cnn| cnn.with_seed(run.seed, done as u32));
+    model
+}
