@@ -79,18 +79,21 @@
 //! [`rng`] gives the same random numbers on every executor; [`device`] chooses where to train;
 //! [`selftest`] tells whether an adapter computes what it should, and [`bench`] how fast; [`plot`]
 //! draws figures, and [`tensorboard`] writes event files; [`settings`] reads option files;
-//! [`atomic_file`] says what a crash leaves behind; [`error`] has the one error type.
+//! [`files`] says what a crash leaves behind; [`error`] has the one error type.
 
 pub mod activation;
 pub mod bench;
+#[cfg(feature = "theory")]
 pub mod bilevel;
 pub mod checkpoint;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod cpu;
 pub mod data;
 pub mod device;
 pub mod error;
 pub mod executor;
+#[cfg(all(feature = "plot", feature = "theory"))]
 pub mod experiments;
 pub mod files;
 pub mod gpu;
@@ -98,7 +101,9 @@ pub mod kernels;
 pub mod kind;
 pub mod math;
 pub mod nn;
+#[cfg(feature = "onnx")]
 pub mod onnx;
+#[cfg(feature = "plot")]
 pub mod plot;
 pub mod predict;
 pub mod reference;

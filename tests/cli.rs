@@ -453,6 +453,7 @@ fn closed_outputs_are_no_error() {
     let file = folder.path().join("x.safetensors").display().to_string();
     program::succeeds("train_mnist", &format!("{SMALL} --save {file}"));
     let picture = folder.path().join("picture.png").display().to_string();
+    let out = folder.path().join("out").display().to_string();
     image::GrayImage::from_fn(20, 20, |x, y| image::Luma([(x * y) as u8]))
         .save(&picture)
         .expect("a picture");
@@ -469,6 +470,12 @@ fn closed_outputs_are_no_error() {
         ("export", format!("--load {file}"), 0),
         ("adapters", String::new(), 0),
         ("selftest", "--adapter none".to_owned(), 2),
+        (
+            "spirals",
+            format!("--figure 5 --runs 1 --epochs 1 --device cpu --out-dir {out}"),
+            0,
+        ),
+        ("theory", format!("--problems 1 --out-dir {out}"), 0),
     ] {
         program::takes_closed_outputs(&format!("bregman {command}"), &args, code);
     }

@@ -92,16 +92,12 @@ fn section(page: &mut String, name: &str, mut command: Command) {
     for arg in args.filter(|arg| !is_built_in(arg) && !arg.is_hide_set()) {
         let help = arg.get_long_help().or(arg.get_help());
         let mut help = help.map(ToString::to_string).unwrap_or_default();
-        let values = |list: &[std::ffi::OsString]| {
-            let texts = list
-                .iter()
-                .map(|value| value.to_string_lossy().into_owned());
-            texts.collect::<Vec<_>>().join(", ")
-        };
         let switch = matches!(arg.get_action(), ArgAction::SetTrue);
         let defaults = arg.get_default_values();
         if !defaults.is_empty() && !switch {
-            write!(help, " [default: {}]", values(defaults)).expect("memory");
+            let defaults = defaults.iter().map(|value| value.to_string_lossy());
+            let defaults = defaults.collect::<Vec<_>>().join(", ");
+            write!(help, " [default: {defaults}]").expect("memory");
         }
         let possible = arg.get_possible_values();
         if !possible.is_empty() && !switch {

@@ -194,7 +194,9 @@ mod tests {
                         "layers",
                         "max gradient iterations",
                         "outputs",
+                        "picture",
                         "record every",
+                        "report",
                         "runs"
                     ],
                     "settings of the library that training has no options for"

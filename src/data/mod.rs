@@ -6,6 +6,7 @@ pub mod digits;
 pub mod download;
 pub mod idx;
 pub mod locate;
+#[cfg(feature = "plot")]
 pub mod picture;
 mod source;
 pub mod spirals;
@@ -64,7 +65,10 @@ impl Locations {
         let variable = std::env::var_os("BREGMAN_DATA_DIR").filter(|folder| !folder.is_empty());
         Self {
             data_dir: variable.map(PathBuf::from),
+            #[cfg(feature = "download")]
             cache: dirs::cache_dir().map(|folder| folder.join("bregman")),
+            #[cfg(not(feature = "download"))]
+            cache: None,
             mirrors: None,
             patience: Duration::from_secs(4),
         }

@@ -29,6 +29,7 @@ pub use adapter::{AdapterSummary, Selection, adapters};
 pub use buffers::BufferSpecs;
 pub use device::Gpu;
 pub use executor::GpuExecutor;
+#[cfg(feature = "theory")]
 pub(crate) use metrics::batch_metrics;
 pub use op::{BufferId, BufferSpec, Contents, Grid, Op, Permutation, Step};
 pub use plan::{LayerPlan, Plan, PlanOptions};

@@ -4,6 +4,7 @@ pub mod events;
 pub mod keeper;
 mod metrics;
 mod position;
+#[cfg(feature = "tensorboard")]
 pub mod tensorboard;
 
 use web_time::Instant;
