@@ -189,6 +189,7 @@ mod tests {
                 assert_eq!(
                     words.collect::<Vec<_>>(),
                     [
+                        "data sha256",
                         "gradient tolerance",
                         "layers",
                         "max gradient iterations",

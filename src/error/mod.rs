@@ -18,6 +18,7 @@ pub const FIELDS: &[&str] = &[
     "batch_size",
     "cnn",
     "data_dir",
+    "data_sha256",
     "dataset",
     "device",
     "dropout",
