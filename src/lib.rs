@@ -75,7 +75,7 @@
 //! operators, the MM algorithm, and the layer at its limit L → ∞.
 //!
 //! Under them: [`activation`] is Table 1, one const an activation with its file in
-//! `shaders/activation/`; [`math`] has the elementary functions, the twin of `shaders/math.wgsl`;
+//! `shaders/activation/`; [`math`] has the elementary functions, the twin of `shaders/lib/math.wgsl`;
 //! [`rng`] gives the same random numbers on every executor; [`device`] chooses where to train;
 //! [`selftest`] tells whether an adapter computes what it should, and [`bench`] how fast; [`plot`]
 //! draws figures, and [`tensorboard`] writes event files; [`settings`] reads option files;
