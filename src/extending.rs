@@ -28,6 +28,8 @@
 //!
 //! 1. The command's `Options` in `src/cli/`: a field with its help, its default and one of the groups
 //!    `RESULT`, `FREE` and `REQUEST`, which say whether a resumed run may change it.
+//!    A field that an error of the library names goes into [`FIELDS`](crate::error::FIELDS) in
+//!    `src/error/mod.rs`.
 //! 2. `assets/options.md`: written again by `BREGMAN_BLESS=1 cargo test --release --test options`.
 //!
 //! # A command

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 
 /// The modules of each floor, bottom to top. A module's entry holds for its parts, unless a longer
-/// entry lists them.
+/// entry lists them. `optim` and `trainer` are to come.
 const FLOORS: [&[&str]; 8] = [
     // Leaves.
     &["error", "kind", "math", "rng", "files"],
@@ -23,7 +23,7 @@ const FLOORS: [&[&str]; 8] = [
     &["trainer", "train", "checkpoint", "predict", "device"],
     // Checks, measurements, theory and files for other programs.
     &["selftest", "bench", "bilevel", "plot", "onnx"],
-    // The faces. The prelude and the crate's root re-export from all floors below.
+    // The faces. `extending` and the crate's root name all floors below.
     &["cli", "experiments", "extending", ""],
     // The programs.
     &["bin"],

@@ -3,7 +3,7 @@
 # ratios, in benches/results/: bash benches/peers/gpu.sh [--adapter NAME]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-# Minutes at the first time; the report says so where burn is missing.
+# The first build takes minutes. Where burn is missing, the report says so.
 cargo build --release --features burn-wgpu --bin burn_wgpu \
     --manifest-path benches/peers/rust/Cargo.toml || true
 exec cargo run --release --bin bregman -- bench "$@"

@@ -104,9 +104,9 @@ struct Share {
     start: u32,
     // Its first depth within a stage.
     kk: u32,
-    // Where it is in a line of a stage.
+    // Its offset in a line of a stage.
     at: u32,
-    // What the layout knows of its four rows or columns at any depth.
+    // The layout's line offsets of its four rows or columns, which do not depend on the depth.
     lines: vec4<u32>,
 }
 
@@ -273,7 +273,8 @@ struct Element {
     col: u32,
     sum: f32,
     inside: bool,
-    // What the kernel reads there beforehand; past the output, of the last row or column.
+    // The operands that the kernel prefetches for the element; outside the output, those of the last
+    // row or column.
     operands: vec3<f32>,
 }
 

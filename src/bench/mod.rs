@@ -68,7 +68,7 @@ pub struct Limits {
 /// length is hardly faster than the one before.
 const WINDOW: Duration = Duration::from_millis(250);
 
-/// How long that may go on.
+/// The longest time for these rounds.
 const WARM: Duration = Duration::from_secs(3);
 
 /// Seconds of a round: long beside a wait, short beside what else the machine may do.
@@ -198,11 +198,11 @@ fn row(
 
 /// Something to be run again and again.
 pub struct Target {
-    /// What it is.
+    /// The name.
     pub name: String,
     /// FLOPs of one run, matrix products alone.
     pub flops: f64,
-    /// What runs.
+    /// The program that is measured.
     pub program: Program,
 }
 
@@ -250,17 +250,17 @@ pub fn matmul(gpu: &Gpu, size: usize) -> Result<Vec<Target>> {
 /// What a network under measurement is like.
 #[derive(Clone, Copy, Debug)]
 pub struct Network {
-    /// Of the hidden layers.
+    /// The kind of the hidden layers.
     pub kind: LayerKind,
-    /// Of Bregman layers.
+    /// The form of Bregman layers.
     pub form: Form,
     /// R.
     pub realizations: usize,
     /// Samples of a mini-batch.
     pub batch: usize,
-    /// Of the input and the hidden layers.
+    /// The width of the input and of each hidden layer.
     pub width: usize,
-    /// Of weights and activations.
+    /// The number type in which weights and activations are stored.
     pub storage: Storage,
 }
 
@@ -334,7 +334,7 @@ impl Network {
         networks
     }
 
-    /// What a measurement of this is called.
+    /// The name of a measurement of this network.
     pub fn name(&self, what: &str, fused: bool) -> String {
         let form = match self.kind {
             LayerKind::Bregman => format!(" {}", self.form.name()),
@@ -369,7 +369,7 @@ impl Network {
     /// A network of `layers` hidden layers and ten classes.
     ///
     /// # Errors
-    /// None that is expected.
+    /// Those of [`Model::new`]; none for the networks of this module.
     pub fn model(&self, layers: usize) -> Result<Model> {
         let widths = vec![self.width; layers + 1];
         Model::new(self.kind, self.form, &TANH, Loss::CrossEntropy, &widths, 10)
@@ -495,7 +495,7 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// Those of `model` on images of one channel.
+    /// The steps of `model` on images of one channel.
     ///
     /// # Errors
     /// Those of [`GpuExecutor::new`].
@@ -522,8 +522,8 @@ impl Steps {
         })
     }
 
-    /// Those of the small CNN, with one Bregman layer behind it, on images of 28 × 28 in batches of
-    /// 32: the network of `benches/peers/cnn_torch.py`.
+    /// The steps of the small CNN, with one Bregman layer behind it, on images of 28 × 28 in batches
+    /// of 32: the network of `benches/peers/cnn_torch.py`.
     ///
     /// # Errors
     /// Those of [`GpuExecutor::new`].

@@ -1,4 +1,4 @@
-//! The report for people, in Markdown, and the files of a report.
+//! The report in Markdown, and the files of a report.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ struct Epoch {
     test_accuracy: f64,
 }
 
-/// What the parts `first step` and `selftest` find, as far as the page has it.
+/// What the parts `first step` and `selftest` find, the fields that the page shows.
 #[derive(Deserialize)]
 struct FirstStep {
     seconds: f64,

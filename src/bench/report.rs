@@ -62,7 +62,7 @@ pub struct Adapter {
     pub driver: String,
     /// Whether it computes on the processor.
     pub software: bool,
-    /// What it reaches.
+    /// Its measured limits.
     pub measured: Limits,
     /// Seconds of the host for each dispatch that it encodes.
     pub seconds_to_encode_a_dispatch: f64,

@@ -11,8 +11,8 @@ use crate::nn::cnn;
 
 /// The group of the options that change what is computed: a resumed run keeps them.
 pub const RESULT: &str = "result";
-/// The group of the options that leave every computed number as it is: a resumed run may change
-/// them.
+/// The group of the options that may change when a run is resumed: they change nothing, or only
+/// rounding, or how long it trains.
 pub const FREE: &str = "free";
 /// The group of the options that say which files to read options from, or that something else is to
 /// be done: they are no settings.

@@ -101,7 +101,7 @@ fn test(gpu: &mut Gpu, full: bool) -> Result<Report> {
     report
 }
 
-/// The report for people.
+/// The report for the user.
 fn table(report: &Report) -> String {
     let mut text = String::new();
     let mut line = |line: String| text += &(line + "\n");

@@ -29,7 +29,7 @@ pub struct Options {
     /// Train only this kind of layer
     #[arg(long, value_name = "KIND", value_parser = layer_parser(), group = REQUEST)]
     layer: Option<LayerKind>,
-    /// Folder with the data, as for train_mnist
+    /// Folder with the data, as for `bregman train`
     #[arg(long, value_name = "DIR", group = FREE)]
     data_dir: Option<PathBuf>,
     /// Folder for the results

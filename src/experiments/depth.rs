@@ -61,12 +61,12 @@ fn layers_name(layers: Option<usize>) -> String {
     layers.map_or("limit".to_owned(), |l| l.to_string())
 }
 
-/// A network has been trained, for people.
+/// A message for the user: a network has been trained.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
     /// The data set.
     pub dataset: &'static str,
-    /// What became of the network.
+    /// The result of training the network.
     pub outcome: &'a Outcome,
 }
 

@@ -23,7 +23,7 @@ fn percent(mean: f64, deviation: Option<f64>) -> String {
     }
 }
 
-/// JSON for people, on several lines.
+/// JSON on several lines.
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("numbers and strings serialize")
 }

@@ -34,7 +34,7 @@ pub fn unexpected(rows: &[Row]) -> usize {
     rows.iter().filter(|row| row.holds != row.expected).count()
 }
 
-/// The verdicts as a table, for people.
+/// The verdicts as a table.
 pub fn table(rows: &[Row]) -> String {
     let width = rows.iter().map(|row| row.name.chars().count()).max();
     let width = width.unwrap_or(0);

@@ -25,7 +25,7 @@ const IN_FLIGHT: usize = 3;
 #[cfg(not(target_arch = "wasm32"))]
 type Reported = Pin<Box<dyn Future<Output = Option<wgpu::Error>> + Send>>;
 
-/// The same in a browser, whose objects belong to one thread.
+/// The same without `Send`: in a browser, WebGPU objects cannot leave their thread.
 #[cfg(target_arch = "wasm32")]
 type Reported = Pin<Box<dyn Future<Output = Option<wgpu::Error>>>>;
 
@@ -191,7 +191,8 @@ impl Gpu {
     /// Compiles the kernels of `shaders`, each once.
     ///
     /// # Errors
-    /// That of the first kernel, in the order of `shaders`, that does not compile.
+    /// [`Error::Shader`] or [`Error::Gpu`] for the first kernel, in the order of `shaders`, that does
+    /// not compile.
     pub(super) async fn compile(&self, shaders: &[&Shader]) -> Result<()> {
         self.check()?;
         let mut seen: HashSet<String> = lock(&self.kernels).keys().cloned().collect();

@@ -33,7 +33,7 @@ impl Kernel {
         let mut checks = wgpu::ShaderRuntimeChecks::checked();
         checks.force_loop_bounding = false;
         // SAFETY: every loop in `shaders/` counts to a bound taken from `Params` or a constant,
-        // so none can run for ever, which is all that the check left out guards against;
+        // so none runs without end, which is the only thing the omitted check prevents;
         // bounds checks stay on.
         let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
         let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {

@@ -1,4 +1,4 @@
-//! Figures for people: charts of lines, bands, points and heat maps, and sheets of images, each as SVG
+//! Figures: charts of lines, bands, points and heat maps, and sheets of images, each as SVG
 //! and as PNG of twice its size.
 //!
 //! A figure is written as SVG, and the PNG is drawn from that by `resvg` in a font that travels with

@@ -15,12 +15,12 @@ use crate::kind::{Init, LayerKind};
 const DISPATCH: Duration = Duration::from_millis(250);
 
 /// Turns of loops that a dispatch on a software adapter may take: llvmpipe leaves every loop of an
-/// invocation after 65,535 turns in all, and says nothing.
+/// invocation after 65,535 turns in all, without reporting an error.
 const SOFTWARE_TURNS: usize = 60_000;
 
-/// Trains every run of `sweep` on `data`. `clock` tells the time since any moment: the first
-/// dispatch is one epoch, and its time says how many the others do. `progress` is told of steps
-/// finished since it was last told, summed over runs.
+/// Trains every run of `sweep` on `data`. `clock` returns the time since a fixed moment. The first
+/// dispatch trains one epoch; its duration decides the number of epochs in each later dispatch.
+/// `progress` is told of steps finished since it was last told, summed over runs.
 ///
 /// # Errors
 /// Those of [`Sweep::check`]; [`Error::InvalidValue`] for more layers than an invocation holds;

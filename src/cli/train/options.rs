@@ -149,8 +149,8 @@ pub struct Options {
     #[arg(long, value_name = "N", group = FREE)]
     pub checkpoint_every: Option<u32>,
     /// Go on from a checkpoint: FILE, or the one in --out-dir (last; if there is none yet, the run
-    /// starts from the beginning). The options come from the checkpoint; options that cannot change
-    /// the result may be given again, others are refused
+    /// starts from the beginning). The options come from the checkpoint; options that change
+    /// nothing, or only rounding, or how long it trains may be given again, others are refused
     #[arg(long, value_name = "last|FILE", num_args = 0..=1, default_missing_value = "last", conflicts_with = "eval_only", group = REQUEST)]
     pub resume: Option<PathBuf>,
     /// Read options from a TOML file, such as the settings.toml of another run

@@ -17,7 +17,7 @@ use crate::kind::LayerKind;
 use crate::train::keeper::{CHECKPOINT, Keeper};
 use crate::train::{Position, Schedule, events};
 
-/// Where a network is to be trained or evaluated, on what, and the network.
+/// The device, the data and the network of a run.
 pub struct Prepared<'a> {
     options: &'a Options,
     device: Device,

@@ -92,7 +92,7 @@ impl Results {
     }
 }
 
-/// Says where the run in `path` goes on, and whether that is another device.
+/// Says where the run in `path` goes on, and whether the device changed.
 pub fn resumed(path: &Path, saved: &Run, now: &Run, schedule: &Schedule) {
     let place = match saved.position.steps {
         0 => String::new(),
@@ -105,7 +105,7 @@ pub fn resumed(path: &Path, saved: &Run, now: &Run, schedule: &Schedule) {
     ));
     if saved.device != now.device {
         say(format_args!(
-            "note: the run was on {} and goes on on {}: the results are equally valid, but rounded \
+            "note: the run was on {} and continues on {}: the results are equally valid, but rounded \
              differently",
             saved.device, now.device
         ));

@@ -262,7 +262,7 @@ impl Shown<'_> {
     }
 }
 
-/// The tables of `rows` and the paper's claims about them, for people.
+/// The tables of `rows` and the paper's claims about them.
 pub fn tables(rows: &[Row]) -> String {
     let mut text = String::new();
     for of_table in rows.chunk_by(|a, b| a.figure == b.figure) {

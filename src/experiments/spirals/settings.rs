@@ -70,7 +70,7 @@ impl Options {
 pub struct Points {
     /// 500 points of each class.
     pub train: Spirals,
-    /// As many others.
+    /// The same number of points, drawn independently.
     pub test: Spirals,
 }
 

@@ -19,8 +19,8 @@ const SAVE_EVERY: Duration = Duration::from_millis(500);
 /// A stretch takes at least this many times as long as saving did.
 const SAVING: u32 = 20;
 
-/// What happens while figures are trained. All but the three of progress say what happened, for
-/// people.
+/// What happens while figures are trained. `Display` gives a message for the user, except for
+/// the three progress events.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// There is no file to resume from.

@@ -94,7 +94,7 @@ pub enum Task {
     Deep,
 }
 
-/// What happens during an experiment, for people.
+/// What happens during an experiment, for the user.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// Where the data come from.

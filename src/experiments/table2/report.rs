@@ -1,4 +1,4 @@
-//! The results: JSON from which training continues, CSV and Markdown for people.
+//! The results: JSON from which training continues, CSV and Markdown for the user.
 
 use std::fmt::Write as _;
 use std::fs;

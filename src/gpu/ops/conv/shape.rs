@@ -21,7 +21,7 @@ params! {
 }
 
 impl Params {
-    /// Those of `conv` on (R, batch) images, in one part.
+    /// The shape of `conv` on (R, batch) images, not split.
     pub(super) fn of(conv: &Conv, [realizations, batch]: [usize; 2]) -> Self {
         let [out_height, out_width] = conv.output().map(|extent| extent as u32);
         let [kernel_height, kernel_width] = conv.kernel.map(|extent| extent as u32);
