@@ -61,11 +61,14 @@
 
 pub mod equilibrium;
 mod legendre;
+#[doc(hidden)]
 pub mod limit;
 mod majorant;
 mod mm;
 pub mod propositions;
+#[doc(hidden)]
 pub mod prox;
+#[doc(hidden)]
 pub mod sampler;
 
 pub use legendre::Geometry;

@@ -189,7 +189,6 @@ mod tests {
                 assert_eq!(
                     words.collect::<Vec<_>>(),
                     [
-                        "data sha256",
                         "gradient tolerance",
                         "layers",
                         "max gradient iterations",

@@ -134,7 +134,7 @@ pub fn command_line(options: impl IntoIterator<Item = String>) -> String {
 
 /// The command line of this process, as a shell takes it.
 pub fn same_command_line() -> String {
-    let words = std::env::args().map(|word| stop::quoted(&word));
+    let words = std::env::args_os().map(|word| stop::quoted(&word.to_string_lossy()));
     words.collect::<Vec<_>>().join(" ")
 }
 

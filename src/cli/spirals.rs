@@ -131,8 +131,8 @@ impl Command for Options {
             Some(figure) => vec![figure],
             None => FIGURES.iter().collect(),
         };
-        let experiment = Experiment::new(&figures, &options, &self.out_dir, self.resume)?;
         let device = pollster::block_on(Device::choose(self.device, self.adapter))?;
+        let experiment = Experiment::new(&figures, &options, &self.out_dir, self.resume)?;
         say(format_args!("device: {}", device.description));
         if let Some(warning) = &device.warning {
             say_warning(warning);

@@ -6,7 +6,7 @@ use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::args::{FREE, REQUEST, RESULT, device_parser, layer_parser};
-use super::say::{print, say, warn};
+use super::say::{print, say, say_warning, warn};
 use super::{Command, Ended, same_command_line, stop};
 use crate::device::DeviceKind;
 use crate::error::Result;
@@ -90,6 +90,9 @@ impl Command for Options {
         options.check()?;
         let place = pollster::block_on(Place::choose(self.device))?;
         say(format_args!("device: {}", place.description()));
+        if let Some(warning) = &place.warning {
+            say_warning(warning);
+        }
         stop::listen();
         let experiment = Experiment {
             options: &options,

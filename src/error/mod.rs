@@ -18,7 +18,6 @@ pub const FIELDS: &[&str] = &[
     "batch_size",
     "cnn",
     "data_dir",
-    "data_sha256",
     "dataset",
     "device",
     "dropout",
@@ -185,6 +184,21 @@ pub enum Error {
         /// What the checkpoint says.
         found: String,
         /// What was given.
+        given: String,
+    },
+
+    /// A run cannot continue on other data than it was trained on.
+    #[error(
+        "checkpoint {}: the run was trained on different data (sha256 {found}, not {given}): name its \
+         data with `dataset` and `data_dir`, or start anew without `resume`",
+        path.display()
+    )]
+    OtherData {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The sha256 of the data that the run was trained on.
+        found: String,
+        /// The sha256 of the data that were loaded.
         given: String,
     },
 

@@ -12,6 +12,7 @@
 //! lanes   whole trainings of networks of two neurons per layer, 16 side by side: sweeps
 //! ```
 
+#[doc(hidden)]
 pub mod dense;
 mod isa;
 pub(crate) mod lanes;

@@ -16,6 +16,7 @@
 
 pub mod cpu;
 pub mod gpu;
+#[doc(hidden)]
 pub mod reference;
 
 use std::ops::Range;

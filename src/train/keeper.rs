@@ -39,13 +39,12 @@ impl Keeper {
     /// The position from which the run goes on that was saved in `path`.
     ///
     /// # Errors
-    /// [`Error::OtherRun`] if it was trained on other data than [`Self::run`],
+    /// [`Error::OtherData`] if it was trained on other data than [`Self::run`],
     /// [`Error::Checkpoint`] if its epochs have another number of steps.
     pub fn resume(&mut self, path: &Path, saved: &Run, schedule: &Schedule) -> Result<Position> {
         if saved.data_sha256 != self.run.data_sha256 {
-            return Err(Error::OtherRun {
+            return Err(Error::OtherData {
                 path: path.to_owned(),
-                field: "data_sha256".to_owned(),
                 found: saved.data_sha256.clone(),
                 given: self.run.data_sha256.clone(),
             });

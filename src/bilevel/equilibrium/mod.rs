@@ -40,11 +40,14 @@
 //! 2.2, which goes through L layers and keeps them all.
 
 mod any;
+#[doc(hidden)]
 pub mod checkpoint;
 mod cpu;
+#[doc(hidden)]
 pub mod experiment;
 mod gpu;
 mod layer;
+#[doc(hidden)]
 pub mod reference;
 
 pub use any::AnyEquilibrium;

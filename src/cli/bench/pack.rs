@@ -8,7 +8,6 @@ use std::process::Command;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::cli::args::invalid;
 use crate::cli::say::say;
 use crate::error::{Error, Result};
 
@@ -54,7 +53,7 @@ pub struct Contents<'a> {
 /// Packs this program and `contents` into `folder`.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::InvalidValue`] for a folder that would be larger than 40 MB.
+/// [`Error::Io`], also for a folder that would be larger than 40 MB.
 pub fn pack(folder: &Path, contents: &Contents) -> Result<()> {
     for folder in [folder.to_owned(), folder.join("lib"), folder.join("mnist")] {
         fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
@@ -92,6 +91,8 @@ pub fn pack(folder: &Path, contents: &Contents) -> Result<()> {
     }
     let script = folder.join("run.sh");
     fs::write(&script, RUN).map_err(Error::io("write", &script))?;
+    // A program of an earlier packing would be measured in place of this one.
+    let _ = fs::remove_file(folder.join("burn_wgpu.gz"));
     if contents.burn.is_file() {
         add_program(contents.burn, folder, "burn_wgpu")?;
         if megabytes(folder)? > MEGABYTES {
@@ -107,8 +108,8 @@ pub fn pack(folder: &Path, contents: &Contents) -> Result<()> {
     }
     let megabytes = megabytes(folder)?;
     if megabytes > MEGABYTES {
-        let reason = format!("holds {megabytes} MB, and at most {MEGABYTES} are to be packed");
-        return Err(invalid("pack", folder.display(), reason));
+        let reason = format!("it holds {megabytes} MB, and at most {MEGABYTES} are to be packed");
+        return Err(Error::io("pack", folder)(std::io::Error::other(reason)));
     }
     say(format_args!(
         "packed {megabytes} MB; on the other machine: bash {}",

@@ -23,6 +23,8 @@ use crate::train::{EpochMetrics, Observer, Position, Schedule};
 pub struct Place {
     /// The adapter's name; none on the processor.
     adapter: Option<String>,
+    /// A warning about the choice, for the user.
+    pub warning: Option<String>,
 }
 
 impl Place {
@@ -34,6 +36,7 @@ impl Place {
         let device = Device::choose(kind, None).await?;
         Ok(Self {
             adapter: device.adapter(),
+            warning: device.warning,
         })
     }
 
@@ -41,7 +44,8 @@ impl Place {
     pub fn description(&self) -> String {
         self.adapter.clone().unwrap_or_else(|| {
             let threads = rayon::current_num_threads();
-            format!("cpu, {threads} threads")
+            let plural = if threads == 1 { "" } else { "s" };
+            format!("cpu, {threads} thread{plural}")
         })
     }
 
