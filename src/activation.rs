@@ -7,7 +7,7 @@
 //! # Adding an activation to the crate
 //!
 //! 1. A const here, an entry of [`ALL`], and its [`Float32`] functions.
-//! 2. The elementary functions that they need, in `src/math.rs` and `shaders/math.wgsl`.
+//! 2. The elementary functions that they need, in `src/math.rs` and `shaders/lib/math.wgsl`.
 //! 3. A file in `shaders/activation/`.
 //! 4. An arm in `src/onnx.rs`.
 //!

@@ -10,21 +10,20 @@
 //! | Euclidean | ρ(z + Wz + b) |
 //! | Bregman | ρ(ρ⁻¹(z) + Wz + b) |
 //!
-//! Two spirals, learnt on the processor:
+//! Two spirals, learned on the processor:
 //!
 //! ```
 //! use std::sync::Arc;
 //!
 //! use bregman::activation::TANH;
 //! use bregman::cpu::CpuExecutor;
-//! use bregman::data::Dataset;
-//! use bregman::data::Splits;
+//! use bregman::data::{Dataset, Splits};
 //! use bregman::executor::Sgd;
 //! use bregman::kind::{Form, Init, LayerKind, Loss};
 //! use bregman::nn::Model;
 //! use bregman::train::{self, Schedule};
 //!
-//! // Samples are 8-bit features: here x and y of 400 points, 256 places each way.
+//! // Features are bytes: here the coordinates of 400 points, each rounded to one of 256 values.
 //! let (channels, image, classes) = (1, [1, 2], 2);
 //! let (mut pixels, mut labels) = (Vec::new(), Vec::new());
 //! for point in 0..400 {
@@ -54,54 +53,88 @@
 //! # Ok::<(), bregman::error::Error>(())
 //! ```
 //!
-//! An activation of one's own takes part in all of it: see [`activation`].
+//! [`activation`] tells how to define your own activation. [`extending`] lists the places to edit for an
+//! activation, a kernel, an option, a figure or a data format of the crate.
 //!
-//! The path that a batch takes through the crate:
+//! # The path of a batch
 //!
 //! ```text
-//! data       IDX or CIFAR-10 files, found or downloaded, or digits that the program draws
-//!   → nn         a Model: layers, convolutions before them, shapes, parameters; no device
-//!   → executor   what the three executors of one Model have in common
-//!       reference    textbook f64 loops, which the others are checked against
-//!       cpu          float32 on all cores
-//!       gpu          WGSL on an adapter: a Plan of dispatches, laid out once, then replayed
-//!   → sweep      small networks by the thousand: a run a lane of a vector, or an invocation
-//!   → train      epochs, metrics; stops at any step, and goes on from there to the bit
-//!   → checkpoint safetensors that any other program can run; runs that survive a kill
-//!   → predict    what a trained network says of samples; onnx, for other runtimes
+//! data         bytes of images: IDX or CIFAR-10 files, found or downloaded, or drawn digits
+//!   → nn           a Model: layers, convolutions before them, shapes, parameters; it knows no device
+//!   → executor     what the three executors of a Model have in common
+//!       reference      textbook loops in float64, which the others are checked against
+//!       cpu            float32 on all cores
+//!       gpu            WGSL on an adapter: a Plan of dispatches, laid out once and then replayed
+//!   → sweep        networks of two neurons a layer by the thousand
+//!   → train        epochs and metrics; a run stops at any step and continues from it to the bit
+//!   → checkpoint   safetensors files of trained networks and of runs
+//!   → predict      the classes of samples; onnx, for other runtimes
 //! ```
 //!
-//! [`bilevel`] is the theory that this comes from, running: majorants, Bregman distances, proximity
-//! operators, the MM algorithm, and the layer at its limit L → ∞.
+//! # The floors
 //!
-//! Under them: [`activation`] is Table 1, one const an activation with its file in
-//! `shaders/activation/`; [`math`] has the elementary functions, the twin of `shaders/math.wgsl`;
-//! [`rng`] gives the same random numbers on every executor; [`device`] chooses where to train;
-//! [`selftest`] tells whether an adapter computes what it should, and [`bench`] how fast; [`plot`]
-//! draws figures, and [`tensorboard`] writes event files; [`settings`] reads option files;
-//! [`atomic_file`] says what a crash leaves behind; [`error`] has the one error type.
+//! A file uses only files of lower floors, and of its own floor without a loop; `tests/floors.rs` reads
+//! the imports and holds the crate to it.
+//!
+//! ```text
+//! 7  bin                       bregman, train_mnist
+//! 6  cli, experiments          commands and their options; the paper's figures and tables
+//! 5  selftest, bench, bilevel, plot, onnx
+//! 4  train, checkpoint, predict, device
+//! 3  reference, cpu, gpu, sweep      the engines
+//! 2  nn, data, executor        what is trained, on what data, and how; no device
+//! 1  activation, kernels       Table 1; float32 loops that are generic over an activation
+//! 0  error, kind, math, rng, files
+//! ```
+//!
+//! # Features
+//!
+//! All are on by default. Without them the crate depends on little more than wgpu, naga, gemm, rayon,
+//! safetensors and serde, and compiles for `wasm32-unknown-unknown`.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `cli` | the programs `bregman` and `train_mnist`, and their code |
+//! | `download` | data sets are downloaded where they are missing |
+//! | `plot` | figures, and pictures read from PNG and JPEG files |
+//! | `onnx` | networks are written as ONNX |
+//! | `tensorboard` | metrics are also written as TensorBoard's event files |
+//! | `theory` | the bilevel theory, its checks, and the limit of infinitely many layers |
 
 pub mod activation;
+#[doc(hidden)]
 pub mod bench;
+#[cfg(feature = "theory")]
 pub mod bilevel;
 pub mod checkpoint;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
 pub mod cpu;
 pub mod data;
 pub mod device;
 pub mod error;
 pub mod executor;
+#[cfg(all(feature = "plot", feature = "theory"))]
+#[doc(hidden)]
 pub mod experiments;
+pub mod extending;
+#[doc(hidden)]
 pub mod files;
 pub mod gpu;
 pub mod kernels;
 pub mod kind;
+#[doc(hidden)]
 pub mod math;
 pub mod nn;
+#[cfg(feature = "onnx")]
 pub mod onnx;
+#[cfg(feature = "plot")]
+#[doc(hidden)]
 pub mod plot;
 pub mod predict;
 pub mod reference;
+#[doc(hidden)]
 pub mod rng;
 pub mod selftest;
 pub mod sweep;

@@ -1,4 +1,4 @@
-//! Elementary functions in `f32`, the twin of `shaders/math.wgsl`.
+//! Elementary functions in `f32`, the twin of `shaders/lib/math.wgsl`.
 //!
 //! A shading language promises little about its built-in functions (`atan` may be off by 4096
 //! units in the last place, `tanh` may be NaN beyond 88), and those of the C library are calls that

@@ -841,7 +841,7 @@ fn cifar10_is_read_loose_and_from_its_archive() {
         "{notes:?}"
     );
     assert_eq!((&from_archive.train, &from_archive.test), (train, test));
-    assert!(from_archive.notes[0].contains("not the archive released"));
+    assert!(from_archive.notes[0].contains("not the released archive"));
     assert_eq!(from_archive.notes[1..], notes[..]);
 }
 

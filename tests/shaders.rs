@@ -8,13 +8,16 @@ use bregman::activation;
 use bregman::gpu::Permutation;
 use bregman::gpu::ops;
 use bregman::gpu::ops::elementwise::apply_function;
-use bregman::gpu::reflect::{Access, parse, reflect};
+use bregman::gpu::reflect::{Access, Reflection, parse, reflect};
+use bregman::gpu::shader::Shader;
 use bregman::gpu::tile::Tile;
 use bregman::gpu::wgsl::File;
 use bregman::nn::Layer;
 use bregman::rng::Purpose;
 use bregman::selftest::functions;
+use naga::Module;
 use naga::back::{hlsl, msl, spv};
+use naga::valid::ModuleInfo;
 use rayon::prelude::*;
 
 /// The permutations that train networks, and those that test elementary functions.
@@ -27,7 +30,7 @@ fn permutations() -> Vec<Permutation> {
 }
 
 #[test]
-fn every_permutation_agrees_with_the_host() {
+fn every_permutation_agrees_with_the_host_and_is_written() {
     let permutations = permutations();
     let labels: HashSet<String> = permutations.iter().map(|(s, _)| s.label()).collect();
     assert_eq!(
@@ -36,78 +39,78 @@ fn every_permutation_agrees_with_the_host() {
         "a permutation is listed twice"
     );
     permutations.par_iter().for_each(|(shader, host_fields)| {
-        let label = shader.label();
-        let reflection = reflect(shader).unwrap_or_else(|e| panic!("{e}"));
-        let wgsl_fields: Vec<_> = reflection
-            .params
-            .iter()
-            .map(|f| (f.name.as_str(), f.scalar, f.offset))
-            .collect();
-        let host_fields: Vec<_> = (0u32..)
-            .zip(host_fields.iter())
-            .map(|(i, &(name, scalar))| (name, scalar, 4 * i))
-            .collect();
-        assert_eq!(wgsl_fields, host_fields, "Params of {label}");
-        let invocations: u32 = reflection.workgroup_size.iter().product();
-        assert!(
-            invocations <= 256,
-            "{label}: WebGPU promises 256 invocations, not {invocations}"
-        );
-        let storage = reflection
-            .bindings
-            .iter()
-            .filter(|b| b.access != Access::Uniform)
-            .count();
-        assert!(
-            storage <= 8,
-            "{label}: WebGPU promises 8 storage buffers, not {storage}"
-        );
+        let (module, info) = parse(shader).unwrap_or_else(|e| panic!("{e}"));
+        agrees_with_the_host(shader, &module, host_fields);
+        is_written(&shader.label(), &module, &info);
     });
 }
 
-/// SPIR-V is for Vulkan, MSL for Metal and HLSL for Direct3D 12, none of which has to be here.
-#[test]
-fn every_permutation_is_written_as_spirv_msl_and_hlsl() {
-    permutations().par_iter().for_each(|(shader, _)| {
-        let label = shader.label();
-        let (module, info) = parse(shader).unwrap_or_else(|e| panic!("{e}"));
+fn agrees_with_the_host(shader: &Shader, module: &Module, host_fields: &[(&str, &str)]) {
+    let label = shader.label();
+    let reflection = Reflection::new(shader, module).unwrap_or_else(|e| panic!("{e}"));
+    let wgsl_fields: Vec<_> = reflection
+        .params
+        .iter()
+        .map(|f| (f.name.as_str(), f.scalar, f.offset))
+        .collect();
+    let host_fields: Vec<_> = (0u32..)
+        .zip(host_fields.iter())
+        .map(|(i, &(name, scalar))| (name, scalar, 4 * i))
+        .collect();
+    assert_eq!(wgsl_fields, host_fields, "Params of {label}");
+    let invocations: u32 = reflection.workgroup_size.iter().product();
+    assert!(
+        invocations <= 256,
+        "{label}: WebGPU promises 256 invocations, not {invocations}"
+    );
+    let storage = reflection
+        .bindings
+        .iter()
+        .filter(|b| b.access != Access::Uniform)
+        .count();
+    assert!(
+        storage <= 8,
+        "{label}: WebGPU promises 8 storage buffers, not {storage}"
+    );
+}
 
-        let mut words = Vec::new();
-        spv::Writer::new(&spv::Options::default())
-            .and_then(|mut writer| writer.write(&module, &info, None, &None, &mut words))
-            .unwrap_or_else(|e| panic!("{label} as SPIR-V: {e}"));
-        assert_eq!(words[0], 0x0723_0203, "{label}: SPIR-V's magic number");
+/// Writes a module as SPIR-V for Vulkan, MSL for Metal and HLSL for Direct3D 12, none of which has to be
+/// here.
+fn is_written(label: &str, module: &Module, info: &ModuleInfo) {
+    let mut words = Vec::new();
+    spv::Writer::new(&spv::Options::default())
+        .and_then(|mut writer| writer.write(module, info, None, &None, &mut words))
+        .unwrap_or_else(|e| panic!("{label} as SPIR-V: {e}"));
+    assert_eq!(words[0], 0x0723_0203, "{label}: SPIR-V's magic number");
 
-        // Without a pipeline nothing says which slot a binding takes.
-        let options = msl::Options {
-            lang_version: (2, 4),
-            fake_missing_bindings: true,
-            ..Default::default()
-        };
-        let mut text = String::new();
-        let written =
-            msl::Writer::new(&mut text).write(&module, &info, &options, &Default::default());
-        written.unwrap_or_else(|e| panic!("{label} as MSL: {e}"));
-        assert!(
-            text.contains("kernel void"),
-            "{label}: an entry point in MSL"
-        );
+    // Without a pipeline nothing says which slot a binding takes.
+    let options = msl::Options {
+        lang_version: (2, 4),
+        fake_missing_bindings: true,
+        ..Default::default()
+    };
+    let mut text = String::new();
+    let written = msl::Writer::new(&mut text).write(module, info, &options, &Default::default());
+    written.unwrap_or_else(|e| panic!("{label} as MSL: {e}"));
+    assert!(
+        text.contains("kernel void"),
+        "{label}: an entry point in MSL"
+    );
 
-        // The first shader model with half precision in memory.
-        let options = hlsl::Options {
-            shader_model: hlsl::ShaderModel::V6_2,
-            fake_missing_bindings: true,
-            ..Default::default()
-        };
-        let mut text = String::new();
-        let pipeline = hlsl::PipelineOptions::default();
-        let written = hlsl::Writer::new(&mut text, &options, &pipeline).write(&module, &info, None);
-        written.unwrap_or_else(|e| panic!("{label} as HLSL: {e}"));
-        assert!(
-            text.contains("[numthreads("),
-            "{label}: an entry point in HLSL"
-        );
-    });
+    // The first shader model with half precision in memory.
+    let options = hlsl::Options {
+        shader_model: hlsl::ShaderModel::V6_2,
+        fake_missing_bindings: true,
+        ..Default::default()
+    };
+    let mut text = String::new();
+    let pipeline = hlsl::PipelineOptions::default();
+    let written = hlsl::Writer::new(&mut text, &options, &pipeline).write(module, info, None);
+    written.unwrap_or_else(|e| panic!("{label} as HLSL: {e}"));
+    assert!(
+        text.contains("[numthreads("),
+        "{label}: an entry point in HLSL"
+    );
 }
 
 /// The text of a file's leading comment, on one line.

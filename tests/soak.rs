@@ -80,7 +80,7 @@ fn draw(runs: &[(String, Vec<Sample>)], folder: &Path) {
             x: axis("epoch"),
             y: Axis {
                 range: Some([0.0, 1.2 * most]),
-                ..axis("resident memory [MiB]")
+                ..axis("resident memory (MiB)")
             },
             series: vec![Series {
                 color: PALETTE[0],
@@ -106,6 +106,36 @@ fn draw(runs: &[(String, Vec<Sample>)], folder: &Path) {
         }
     }
     fs::write(folder.join("soak.csv"), table).expect("write");
+}
+
+/// The samples that [`draw`] wrote.
+fn kept(table: &str) -> Vec<(String, Vec<Sample>)> {
+    let mut runs: Vec<(String, Vec<Sample>)> = Vec::new();
+    for line in table.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let number = |i: usize| -> f64 { cells[i].parse().expect("a number") };
+        if runs.last().is_none_or(|(device, _)| device != cells[0]) {
+            runs.push((cells[0].to_owned(), Vec::new()));
+        }
+        let (_, samples) = runs.last_mut().expect("there is one");
+        samples.push(Sample {
+            epoch: number(1) as usize,
+            mib: number(2),
+            handles: number(3) as usize,
+        });
+    }
+    runs
+}
+
+#[test]
+fn kept_samples_are_drawn_again() {
+    let table = include_str!("../benches/results/soak.csv");
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let out = std::env::var_os("BREGMAN_SOAK_OUT").map(PathBuf::from);
+    let out = out.as_deref().unwrap_or(folder.path());
+    draw(&kept(table), out);
+    let again = fs::read_to_string(out.join("soak.csv")).expect("the samples");
+    assert_eq!(again, table);
 }
 
 #[test]

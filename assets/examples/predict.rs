@@ -1,6 +1,8 @@
 //! Trains a network on points of your own, saves it, loads it again and predicts with it:
 //! `cargo run --release --example predict`.
 
+#![expect(clippy::print_stdout, reason = "an example prints what it found")]
+
 use std::sync::Arc;
 
 use bregman::activation::TANH;

@@ -1,9 +1,12 @@
+//! Trains one Bregman layer on digits that the crate draws: the example of the README.
+
+#![expect(clippy::print_stdout, reason = "an example prints what it found")]
+
 use std::sync::Arc;
 
 use bregman::activation::TANH;
 use bregman::cpu::CpuExecutor;
-use bregman::data::Splits;
-use bregman::data::digits;
+use bregman::data::{Splits, digits};
 use bregman::executor::Sgd;
 use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::nn::Model;

@@ -1,12 +1,15 @@
-//! The report for people, in Markdown.
+//! The report for people, in Markdown, and the files of a report.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::Row;
 use super::parts::Part;
 use super::report::Report;
+use crate::error::Result;
+use crate::files::atomic;
 
 /// A dispatch of the part `profile`.
 #[derive(Deserialize)]
@@ -56,6 +59,30 @@ struct PeerRow {
     name: String,
     how: Option<String>,
     seconds: f64,
+}
+
+impl Report {
+    /// Writes the JSON file and the page beside it into `folder`.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::error::Error::Io).
+    pub fn save(&self, folder: &Path) -> Result<PathBuf> {
+        let path = self.path(folder);
+        let text = serde_json::to_string_pretty(self).expect("numbers and strings serialize");
+        atomic::write(&path, (text + "\n").as_bytes())?;
+        self.save_page(&path)?;
+        Ok(path)
+    }
+
+    /// Writes the page beside the JSON file at `path`, with the extension `md`.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::error::Error::Io).
+    pub fn save_page(&self, path: &Path) -> Result<PathBuf> {
+        let path = path.with_extension("md");
+        atomic::write(&path, page(self).as_bytes())?;
+        Ok(path)
+    }
 }
 
 /// The page of `report`.

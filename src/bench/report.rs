@@ -8,10 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Limits;
-use super::page::page;
 use super::parts::Part;
 use crate::error::{Error, Result};
-use crate::files::atomic;
 
 /// A report.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -84,12 +82,13 @@ impl Report {
     /// Reads a report's JSON file.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Settings`] if the file is not a report.
+    /// [`Error::Io`]; [`Error::InvalidValue`] if the file is not a report.
     pub fn load(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        serde_json::from_str(&text).map_err(|error| Error::Settings {
-            path: path.to_owned(),
-            reason: format!("this is not the JSON file of a report: {error}"),
+        serde_json::from_str(&text).map_err(|error| Error::InvalidValue {
+            field: "report",
+            value: path.display().to_string(),
+            reason: format!("is not the JSON file of a report: {error}"),
         })
     }
 
@@ -141,28 +140,6 @@ impl Report {
             }
         }
         Ok(())
-    }
-
-    /// Writes the JSON file and the page beside it into `folder`.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn save(&self, folder: &Path) -> Result<PathBuf> {
-        let path = self.path(folder);
-        let text = serde_json::to_string_pretty(self).expect("numbers and strings serialize");
-        atomic::write(&path, (text + "\n").as_bytes())?;
-        self.save_page(&path)?;
-        Ok(path)
-    }
-
-    /// Writes the page beside the JSON file at `path`, with the extension `md`.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn save_page(&self, path: &Path) -> Result<PathBuf> {
-        let path = path.with_extension("md");
-        atomic::write(&path, page(self).as_bytes())?;
-        Ok(path)
     }
 }
 
@@ -218,6 +195,9 @@ mod tests {
             Err("Not run.".to_owned())
         );
         std::fs::write(&path, "[]").expect("room");
-        assert!(matches!(Report::load(&path), Err(Error::Settings { .. })));
+        assert!(matches!(
+            Report::load(&path),
+            Err(Error::InvalidValue { .. })
+        ));
     }
 }

@@ -26,5 +26,7 @@ mod format;
 mod network;
 mod run;
 
-pub use network::{Checkpoint, check_writable, load, load_all, parse, paths, save};
+pub use network::{Checkpoint, load, load_all, save};
+#[doc(hidden)]
+pub use network::{check_writable, parse, paths};
 pub use run::Run;

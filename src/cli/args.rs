@@ -189,11 +189,14 @@ mod tests {
                 assert_eq!(
                     words.collect::<Vec<_>>(),
                     [
+                        "data sha256",
                         "gradient tolerance",
                         "layers",
                         "max gradient iterations",
                         "outputs",
+                        "picture",
                         "record every",
+                        "report",
                         "runs"
                     ],
                     "settings of the library that training has no options for"

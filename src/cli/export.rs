@@ -8,7 +8,7 @@ use super::args::{FREE, RESULT};
 use super::say::say;
 use super::{Command, Ended};
 use crate::error::Result;
-use crate::files::atomic as atomic_file;
+use crate::files::atomic;
 use crate::{checkpoint, onnx};
 
 /// Write a trained network as ONNX, with standard operators only and a batch of any size.
@@ -29,7 +29,7 @@ impl Command for Options {
     fn run(self) -> Result<Ended> {
         let checkpoint = checkpoint::load(&self.load)?;
         let out = self.out.unwrap_or_else(|| self.load.with_extension("onnx"));
-        let path = atomic_file::write(&out, &onnx::export(&checkpoint)?)?;
+        let path = atomic::write(&out, &onnx::export(&checkpoint)?)?;
         say(format_args!("wrote {}", path.display()));
         Ok(Ended::Whole)
     }

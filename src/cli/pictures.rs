@@ -7,7 +7,8 @@ use crate::data::picture::Style;
 use crate::error::Result;
 use crate::nn::{Model, Parameters};
 use crate::plot::{
-    Axis, Corner, Figure, Image, Marks, PALETTE, Panel, Rgb, Series, Sheet, layer_color,
+    Axis, Corner, Figure, Image, Marks, PALETTE, Panel, Rgb, Series, Sheet, diverging, layer_color,
+    layer_name,
 };
 use crate::predict::{Mistake, mistakes};
 use crate::train::{EpochMetrics, mean};
@@ -40,7 +41,7 @@ pub fn write(
         looked_at.truncate(LOOKED_AT);
     }
     let worst = mistakes(model, parameters, &looked_at, MISTAKES);
-    sheet_of(&worst, &looked_at, settings).save_png(&folder.join("mistakes"))?;
+    mistakes_sheet(&worst, &looked_at, settings).save_png(&folder.join("mistakes"))?;
     if model.cnn.is_none() && test.channels == 1 {
         first_layer(model, parameters, test.image, settings)
             .save_png(&folder.join("first_layer"))?;
@@ -108,7 +109,11 @@ fn curves(model: &Model, epochs: &[EpochMetrics], settings: &str) -> Figure {
         _ => "lines are means, bands go from the lowest realization to the highest",
     };
     Figure {
-        title: format!("{} network, {}", model.kind.name(), model.activation.name),
+        title: format!(
+            "Training of a {} network, {}",
+            layer_name(model.kind),
+            model.activation.name
+        ),
         caption: format!("{settings}; {band}"),
         panels: vec![
             Panel {
@@ -124,7 +129,7 @@ fn curves(model: &Model, epochs: &[EpochMetrics], settings: &str) -> Figure {
             Panel {
                 title: "Accuracy".to_owned(),
                 x: axis("epoch"),
-                y: axis("accuracy [%]"),
+                y: axis("accuracy (%)"),
                 series: accuracies,
                 legend: Corner::BottomRight,
                 ..Panel::default()
@@ -134,7 +139,7 @@ fn curves(model: &Model, epochs: &[EpochMetrics], settings: &str) -> Figure {
     }
 }
 
-fn sheet_of(worst: &[Mistake], test: &Dataset, settings: &str) -> Sheet {
+fn mistakes_sheet(worst: &[Mistake], test: &Dataset, settings: &str) -> Sheet {
     let name = |class: usize| {
         Style::of_dataset(&test.name).map_or(class.to_string(), |style| style.class_name(class))
     };
@@ -187,7 +192,10 @@ fn first_layer(
     let image = |(neuron, row): (usize, &[f32])| Image {
         caption: neuron.to_string(),
         width,
-        pixels: row.iter().map(|&w| diverging(w / largest)).collect(),
+        pixels: row
+            .iter()
+            .map(|&w| diverging(f64::from(w / largest)))
+            .collect(),
     };
     Sheet {
         title: format!(
@@ -198,11 +206,4 @@ fn first_layer(
         columns: 8,
         images: rows.into_iter().map(image).collect(),
     }
-}
-
-/// White at 0, blue at −1, orange at 1.
-fn diverging(value: f32) -> Rgb {
-    let end = if value < 0.0 { PALETTE[0] } else { PALETTE[3] };
-    let share = value.abs().min(1.0);
-    end.map(|level| (255.0 + share * (f32::from(level) - 255.0)).round() as u8)
 }

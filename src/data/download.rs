@@ -1,18 +1,25 @@
 //! Downloads from the first mirror that works. A file is kept only if it is complete and its checksum
 //! is right.
 
+#[cfg(feature = "download")]
 use std::io::{ErrorKind, Read};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(feature = "download")]
+use std::time::Instant;
 
+#[cfg(feature = "download")]
 use ureq::Agent;
 
+#[cfg(feature = "download")]
 use super::idx::Hashed;
 use super::source::RemoteFile;
 use crate::error::{DownloadFault, MirrorFailure, Result};
+#[cfg(feature = "download")]
 use crate::files::atomic::AtomicFile;
 
 /// A mirror whose average speed is below this, in bytes per second, is abandoned.
+#[cfg(feature = "download")]
 const SLOWEST: f64 = 4096.0;
 
 /// The progress of the download of a file.
@@ -33,6 +40,7 @@ pub struct DownloadProgress<'a> {
 /// # Errors
 /// The outer result is [`Error::Io`](crate::error::Error::Io) of the file system, where another mirror
 /// would not help; the inner one says why each mirror was abandoned.
+#[cfg(feature = "download")]
 pub fn download(
     mirrors: &[String],
     patience: Duration,
@@ -69,6 +77,27 @@ pub fn download(
     })
 }
 
+/// Says that nothing can be downloaded: the crate was built without its feature `download`.
+///
+/// # Errors
+/// The inner result names the first file at the first mirror.
+#[cfg(not(feature = "download"))]
+pub fn download(
+    mirrors: &[String],
+    _patience: Duration,
+    _folder: &Path,
+    files: &[RemoteFile],
+    _progress: &mut dyn FnMut(&DownloadProgress),
+) -> Result<Result<(), Vec<MirrorFailure>>> {
+    let first = mirrors.iter().zip(files).next();
+    let failures = first.map(|(mirror, file)| MirrorFailure {
+        url: format!("{mirror}{}", file.name),
+        fault: DownloadFault::NotBuilt,
+    });
+    Ok(Err(failures.into_iter().collect()))
+}
+
+#[cfg(feature = "download")]
 fn fetch(
     agent: &Agent,
     url: &str,

@@ -1,11 +1,16 @@
 //! Data sets: labelled 8-bit images, read from disk, downloaded, or drawn.
 
+#[doc(hidden)]
 pub mod cifar10;
 mod dataset;
 pub mod digits;
+#[doc(hidden)]
 pub mod download;
+#[doc(hidden)]
 pub mod idx;
+#[doc(hidden)]
 pub mod locate;
+#[cfg(feature = "plot")]
 pub mod picture;
 mod source;
 pub mod spirals;
@@ -16,7 +21,9 @@ use std::time::Duration;
 
 pub use dataset::Dataset;
 pub use download::DownloadProgress;
-pub use source::{DataFile, Part, RemoteFile, Source, owner};
+pub use source::Source;
+#[doc(hidden)]
+pub use source::{DataFile, Part, RemoteFile, owner};
 pub use splits::{Split, Splits};
 
 use crate::error::{DataFault, Error, Result};
@@ -46,6 +53,7 @@ pub struct Loaded {
 }
 
 /// The folders and mirrors that [`load_in`] may use.
+#[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct Locations {
     /// The folder named by the environment variable `BREGMAN_DATA_DIR`.
@@ -64,7 +72,10 @@ impl Locations {
         let variable = std::env::var_os("BREGMAN_DATA_DIR").filter(|folder| !folder.is_empty());
         Self {
             data_dir: variable.map(PathBuf::from),
+            #[cfg(feature = "download")]
             cache: dirs::cache_dir().map(|folder| folder.join("bregman")),
+            #[cfg(not(feature = "download"))]
+            cache: None,
             mirrors: None,
             patience: Duration::from_secs(4),
         }

@@ -123,6 +123,9 @@ pub struct MirrorFailure {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DownloadFault {
+    /// The crate was built without its feature `download`.
+    #[error("this program was built without the cargo feature download")]
+    NotBuilt,
     /// The server answered with an error.
     #[error("it answered with HTTP status {status}")]
     Status {

@@ -279,9 +279,9 @@ pub fn figure(results: &[Results]) -> Figure {
         .iter()
         .map(|r| format!("{}: {}. ", r.dataset, r.setting));
     Figure {
-        title: "Problem 2.2 at L layers against its limit, the equilibrium".to_owned(),
+        title: "Problem 2.2 at $L$ layers against its limit, the equilibrium".to_owned(),
         caption: settings.collect::<String>()
-            + "Tied symmetric W; lines: means, bands: least to most of the seeds.",
+            + "Tied symmetric $W$; lines: means; bands: from the lowest to the highest of the seeds.",
         panels,
         columns: 3,
     }
@@ -295,7 +295,7 @@ fn panels(results: &Results) -> [Panel; 3] {
     let panel = |title: &str, label: &str, series| Panel {
         title: format!("{}: {title}", results.dataset),
         x: Axis {
-            label: "layers L".to_owned(),
+            label: "layers $L$".to_owned(),
             log: true,
             range: None,
         },
@@ -329,7 +329,7 @@ fn panels(results: &Results) -> [Panel; 3] {
         [
             Series {
                 envelope: of_cuts.collect(),
-                ..by_depth("trained and run at L", 0, of)
+                ..by_depth("trained and run at $L$", 0, of)
             },
             Series {
                 envelope: ends.map(|l| [l, low, high]).to_vec(),
@@ -348,7 +348,7 @@ fn panels(results: &Results) -> [Panel; 3] {
             .expect("some networks")
     };
     let mut losses = both(|o| o.loss).to_vec();
-    losses.push(by_depth("trained at L, run to its limit", 1, |o| {
+    losses.push(by_depth("trained at $L$, run to its limit", 1, |o| {
         o.loss_at_limit
     }));
     let mut loss = panel("value of Problem 2.2", "training loss", losses);
@@ -360,7 +360,7 @@ fn panels(results: &Results) -> [Panel; 3] {
     ]);
     let of_accuracy = |o: &Outcome| 100.0 * o.accuracy;
     let accuracies = both(of_accuracy).to_vec();
-    let mut accuracy = panel("accuracy", "training accuracy, %", accuracies);
+    let mut accuracy = panel("accuracy", "training accuracy (%)", accuracies);
     let [low, high] = ends_of_all(of_accuracy);
     accuracy.y.range = Some([
         low - 0.3 * (high - low),
@@ -371,7 +371,7 @@ fn panels(results: &Results) -> [Panel; 3] {
     let of_cuts = depths().map(|(l, cut)| [l, cut.distances[0]]).collect();
     let of_limit = depths().zip(&limit.distances).map(|((l, _), &d)| [l, d]);
     let distances = vec![
-        line("trained at L", 0, Marks::LineAndDots, of_cuts),
+        line("trained at $L$", 0, Marks::LineAndDots, of_cuts),
         line(
             "trained at the limit",
             3,
@@ -379,7 +379,7 @@ fn panels(results: &Results) -> [Panel; 3] {
             of_limit.collect(),
         ),
     ];
-    let mut distance = panel("distance to the limit", "mean ‖h_L − h‖ / √n", distances);
+    let mut distance = panel("distance to the limit", "mean $‖h_L − h‖ / √n$", distances);
     distance.y.log = true;
     [loss, accuracy, distance]
 }

@@ -136,19 +136,19 @@ fn figure_1() -> Figure {
         path
     };
     let mut objective = Panel {
-        title: "f + g, and the steps from z⁽⁰⁾ = 0.6".to_owned(),
-        x: axis("z", None),
-        y: axis("f + g", Some([-0.145, 0.055])),
+        title: "$f + g$, and the steps from $z⁽⁰⁾ = 0.6$".to_owned(),
+        x: axis("$z$", None),
+        y: axis("$f + g$", Some([-0.145, 0.115])),
         legend: Corner::TopLeft,
         series: vec![
             series(
-                "f + g",
+                "$f + g$",
                 PALETTE[6],
                 Marks::Line,
                 grid([0.0, 1.0], 200).map(|z| [z, at(z)]).collect(),
             ),
             series(
-                "crit(f + g)",
+                "$crit(f + g)$",
                 PALETTE[6],
                 Marks::Rings,
                 [0.0, 0.5, 1.0].map(|z| [z, at(z)]).to_vec(),
@@ -157,17 +157,17 @@ fn figure_1() -> Figure {
         ..Panel::default()
     };
     let mut paths = Panel {
-        title: "z⁽ˡ⁾ by layer".to_owned(),
-        x: axis("layer l", None),
-        y: axis("z⁽ˡ⁾", None),
+        title: "$z⁽ˡ⁾$ by layer".to_owned(),
+        x: axis("layer $l$", None),
+        y: axis("$z⁽ˡ⁾$", None),
         legend: Corner::Nowhere,
         ..Panel::default()
     };
     let mut limits = Panel {
         title: "The limit of each start".to_owned(),
-        x: axis("z⁽⁰⁾", None),
-        y: axis("lim z⁽ˡ⁾", None),
-        legend: Corner::BottomRight,
+        x: axis("$z⁽⁰⁾$", None),
+        y: axis("lim $z⁽ˡ⁾$", None),
+        legend: Corner::Nowhere,
         ..Panel::default()
     };
     // The two agree: the rings of one are drawn around the dots of the other.
@@ -195,10 +195,10 @@ fn figure_1() -> Figure {
             .push(series(name, color, marks, ends.collect()));
     }
     Figure {
-        title: "Figure 1: minimise −½(z − ½)² over [0, 1]".to_owned(),
+        title: "Figure 1: minimise $−½(z − ½)²$ over [0, 1]".to_owned(),
         caption:
-            "crit(f + g) = {0, ½, 1}. A start below ½ ends at 0, above at 1, and ½ stays: the \
-                  representation h(x) depends on x only through its basin. τ = 0.5; limits after \
+            "$crit(f + g)$ = {0, ½, 1}. A start below ½ ends at 0, above at 1, and ½ stays: the \
+                  representation $h(x)$ depends on $x$ only through its basin. $τ = 0.5$; limits after \
                   2,000 layers. Left, the steps are drawn a little above and below the curve, to be \
                   distinguished."
                 .to_owned(),
@@ -218,11 +218,11 @@ fn figure_2() -> Figure {
             grid([low, high], 400).map(|z| [z, f(z)]).collect()
         };
         let mut panel = Panel {
-            title: format!("{}: σ = {}, v = {v}", activation.name, activation.sigma),
-            x: axis("z", Some([low, high])),
-            y: axis("f(z) and F(z; v)", Some(y)),
+            title: format!("{}: $σ = {}$, $v = {v}$", activation.name, activation.sigma),
+            x: axis("$z$", Some([low, high])),
+            y: axis("$f(z)$ and $F(z; v)$", Some(y)),
             series: vec![series(
-                "f",
+                "$f$",
                 PALETTE[6],
                 Marks::Line,
                 curve(&|z| f.value(&point(z))),
@@ -232,12 +232,12 @@ fn figure_2() -> Figure {
         };
         let majorants = [
             (
-                "Euclidean F(·; v)",
+                "Euclidean $F(·; v)$",
                 LayerKind::Euclidean,
                 Geometry::Euclidean,
             ),
             (
-                "Bregman F(·; v)",
+                "Bregman $F(·; v)$",
                 LayerKind::Bregman,
                 Geometry::Bregman(activation),
             ),
@@ -266,9 +266,9 @@ fn figure_2() -> Figure {
         }
         panel
             .series
-            .push(series("their minimisers", PALETTE[0], Marks::Dots, minima));
+            .push(series("their minimisers", PALETTE[4], Marks::Dots, minima));
         panel.series.push(series(
-            "touching at v",
+            "touching at $v$",
             PALETTE[6],
             Marks::Rings,
             vec![[v, f.value(&point(v))]],
@@ -276,11 +276,11 @@ fn figure_2() -> Figure {
         panel
     };
     Figure {
-        title: "Figure 2: majorants of f(z) = −½z² + dz at a point".to_owned(),
+        title: "Figure 2: majorants of $f(z) = −½z² + dz$ at a point".to_owned(),
         caption:
-            "F(·; v) of eqs. 7 and 13 with A = 1 and the largest τ that majorises, σ/λ_max(A); \
-                  dots: their minimisers over the range, the next layer's z. The Bregman majorant \
-                  rises without bound in its slope at the ends of the range, and so keeps z inside."
+            "$F(·; v)$ of eqs. 7 and 13 with $A = 1$ and the largest $τ$ that majorises, $σ / λ_{max}(A)$; \
+                  dots: their minimisers over the range, the next layer's $z$. The Bregman majorant \
+                  rises without bound in its slope at the ends of the range, and so keeps $z$ inside."
                 .to_owned(),
         panels: vec![
             panel(&TANH, [0.4, 0.1], [-0.8, 1.9], Corner::TopRight),
@@ -295,16 +295,16 @@ fn forgotten_input() -> Figure {
     const LAYERS: usize = 400;
     let mut sampler = Sampler::new(0, 0);
     let networks = [
-        ("W negative definite", [-1.0, -0.1]),
-        ("W indefinite", [-0.5, 0.3]),
+        ("$W$ negative definite", [-1.0, -0.1]),
+        ("$W$ indefinite", [-0.5, 0.3]),
     ];
     let starts: Vec<_> = (0..24).map(|_| sampler.point(&TANH, 2, 2.0)).collect();
     let mut panels = Vec::new();
     let mut gradients = Panel {
-        title: "How much of x is left".to_owned(),
-        x: axis("layer l", None),
+        title: "How much of $x$ is left".to_owned(),
+        x: axis("layer $l$", None),
         y: Axis {
-            label: "mean ‖dz⁽ˡ⁾/dx‖".to_owned(),
+            label: "mean $‖dz⁽ˡ⁾/dx‖$".to_owned(),
             log: true,
             range: Some([1e-16, 1e2]),
         },
@@ -318,8 +318,8 @@ fn forgotten_input() -> Figure {
         };
         let mut panel = Panel {
             title: format!("{name}: from 24 inputs (rings) to the limit"),
-            x: axis("z₁", Some([-1.05, 1.05])),
-            y: axis("z₂", Some([-1.05, 1.05])),
+            x: axis("$z₁$", Some([-1.05, 1.05])),
+            y: axis("$z₂$", Some([-1.05, 1.05])),
             legend: Corner::Nowhere,
             ..Panel::default()
         };
@@ -349,10 +349,10 @@ fn forgotten_input() -> Figure {
     }
     panels.push(gradients);
     Figure {
-        title: "L → ∞ in the letter of Problem 2.1: the fixed points forget x".to_owned(),
+        title: "$L → ∞$ in the letter of Problem 2.1: the fixed points forget $x$".to_owned(),
         caption:
-            "z ← ρ(ρ⁻¹(z) + Wz + b) with tied, symmetric W, two tanh units. A fixed point inside \
-                  the range solves Wz + b = 0, whatever x was; the others have units at the ends of it. Either way \
+            "$z ← ρ(ρ⁻¹(z) + Wz + b)$ with tied, symmetric $W$, two tanh units. A fixed point inside \
+                  the range solves $Wz + b = 0$, whatever $x$ was; the others have units at the ends of it. Either way \
                   the hypergradient vanishes, and layers below learn nothing."
                 .to_owned(),
         panels,

@@ -2,4 +2,5 @@
 
 pub mod atomic;
 pub mod safetensors;
+#[cfg(feature = "cli")]
 pub mod settings;

@@ -16,21 +16,32 @@ mod executor;
 mod kernel;
 mod metrics;
 mod op;
+#[doc(hidden)]
 pub mod ops;
 mod plan;
 mod program;
+#[doc(hidden)]
 pub mod reflect;
+#[doc(hidden)]
 pub mod shader;
 mod storage;
+#[doc(hidden)]
 pub mod tile;
+#[doc(hidden)]
 pub mod wgsl;
 
 pub use adapter::{AdapterSummary, Selection, adapters};
+#[doc(hidden)]
 pub use buffers::BufferSpecs;
 pub use device::Gpu;
 pub use executor::GpuExecutor;
+#[cfg(feature = "theory")]
 pub(crate) use metrics::batch_metrics;
+#[doc(hidden)]
 pub use op::{BufferId, BufferSpec, Contents, Grid, Op, Permutation, Step};
-pub use plan::{LayerPlan, Plan, PlanOptions};
+#[doc(hidden)]
+pub use plan::LayerPlan;
+pub use plan::{Plan, PlanOptions};
+#[doc(hidden)]
 pub use program::{Buffers, Program};
 pub(crate) use storage::{decode, to_half};

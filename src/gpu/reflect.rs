@@ -81,51 +81,61 @@ pub fn parse(shader: &Shader) -> Result<(naga::Module, ModuleInfo)> {
 /// Parses, validates and reads a linked module.
 ///
 /// # Errors
-/// [`Error::Shader`] with naga's diagnostic, or for a module without the kernel's entry point or with
-/// other `Params` than scalars.
+/// Those of [`parse`] and [`Reflection::new`].
 pub fn reflect(shader: &Shader) -> Result<Reflection> {
     let (module, _) = parse(shader)?;
-    let failed = |message: &str| Error::Shader {
-        label: shader.label(),
-        message: message.to_owned(),
-    };
-    let entry = module
-        .entry_points
-        .iter()
-        .find(|e| e.name == shader.kernel())
-        .ok_or_else(|| failed("no entry point has the name of the kernel's file"))?;
-    let mut bindings = Vec::new();
-    let mut params = Vec::new();
-    for (_, variable) in module.global_variables.iter() {
-        let (Some(binding), Some(name)) = (&variable.binding, &variable.name) else {
-            continue;
+    Reflection::new(shader, &module)
+}
+
+impl Reflection {
+    /// Reads the module of `shader`.
+    ///
+    /// # Errors
+    /// [`Error::Shader`] if the kernel's entry point is missing, or if `Params` has a field that is not a
+    /// scalar.
+    pub fn new(shader: &Shader, module: &naga::Module) -> Result<Self> {
+        let failed = |message: &str| Error::Shader {
+            label: shader.label(),
+            message: message.to_owned(),
         };
-        let access = match variable.space {
-            AddressSpace::Uniform => Access::Uniform,
-            AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => {
-                Access::Write
+        let entry = module
+            .entry_points
+            .iter()
+            .find(|e| e.name == shader.kernel())
+            .ok_or_else(|| failed("no entry point has the name of the kernel's file"))?;
+        let mut bindings = Vec::new();
+        let mut params = Vec::new();
+        for (_, variable) in module.global_variables.iter() {
+            let (Some(binding), Some(name)) = (&variable.binding, &variable.name) else {
+                continue;
+            };
+            let access = match variable.space {
+                AddressSpace::Uniform => Access::Uniform,
+                AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => {
+                    Access::Write
+                }
+                _ => Access::Read,
+            };
+            if name == "params" {
+                params = fields(module, &module.types[variable.ty].inner)
+                    .ok_or_else(|| failed("`Params` has a field that is neither u32 nor f32"))?;
             }
-            _ => Access::Read,
-        };
-        if name == "params" {
-            params = fields(&module, &module.types[variable.ty].inner)
-                .ok_or_else(|| failed("`Params` has a field that is neither u32 nor f32"))?;
+            bindings.push(Binding {
+                group: binding.group,
+                index: binding.binding,
+                name: name.clone(),
+                access,
+                half: is_half(module, variable.ty),
+            });
         }
-        bindings.push(Binding {
-            group: binding.group,
-            index: binding.binding,
-            name: name.clone(),
-            access,
-            half: is_half(&module, variable.ty),
-        });
+        bindings.sort_by_key(|b| (b.group, b.index));
+        Ok(Self {
+            workgroup_size: entry.workgroup_size,
+            bindings,
+            params,
+            constants: constants(module),
+        })
     }
-    bindings.sort_by_key(|b| (b.group, b.index));
-    Ok(Reflection {
-        workgroup_size: entry.workgroup_size,
-        bindings,
-        params,
-        constants: constants(&module),
-    })
 }
 
 fn is_half(module: &naga::Module, ty: naga::Handle<naga::Type>) -> bool {

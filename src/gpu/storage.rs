@@ -32,7 +32,7 @@ pub(crate) fn to_half(ops: &mut [&mut Op], buffers: &mut [BufferSpec]) -> Result
                 field: "storage",
                 value: Storage::F16.name().to_owned(),
                 reason: format!(
-                    "`{}` takes `{}` in f32 only: half precision needs fused kernels and no \
+                    "kernel {} takes buffer {} in f32 only: half precision needs fused kernels and no \
                      convolutions",
                     op.shader.kernel(),
                     buffers[id].name

@@ -4,15 +4,21 @@
 //! function with the other executors. It is written like the paper, with corrections where the print
 //! is wrong.
 
+#[doc(hidden)]
 pub mod cnn;
+#[doc(hidden)]
 pub mod conv2d;
 mod loss;
+#[doc(hidden)]
 pub mod max_pool2d;
 mod network;
 mod simplex;
 
+#[doc(hidden)]
 pub use loss::{LossGradient, loss_and_gradient};
+#[doc(hidden)]
 pub use network::{Trace, backward, forward, forward_with, gradients, gradients_with};
+#[doc(hidden)]
 pub use simplex::project_simplex;
 
 use std::ops::Range;

@@ -40,7 +40,7 @@ pub enum Order {
 }
 use Order::{Hump, Peak, Rising};
 
-/// An elementary function of [`crate::math`] and `shaders/math.wgsl`.
+/// An elementary function of [`crate::math`] and `shaders/lib/math.wgsl`.
 #[derive(Clone, Copy, Debug)]
 pub struct Function {
     /// Its name in both files.

@@ -4,14 +4,23 @@
 //! `bregman selftest` runs it on the user's adapters; the crate's tests run the same checks. Each
 //! check blocks until the adapter is done.
 
+#[doc(hidden)]
 pub mod activations;
+#[doc(hidden)]
 pub mod checks;
+#[doc(hidden)]
 pub mod convolutions;
+#[doc(hidden)]
 pub mod dispatch;
+#[doc(hidden)]
 pub mod functions;
+#[doc(hidden)]
 pub mod kernels;
+#[doc(hidden)]
 pub mod networks;
+#[doc(hidden)]
 pub mod sweeps;
+#[doc(hidden)]
 pub mod training;
 
 use std::time::Instant;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+#[cfg(feature = "tensorboard")]
 use super::tensorboard::Events;
 use super::{EpochMetrics, Position, Summary, mean};
 use crate::error::{Error, Result};
@@ -21,6 +22,25 @@ pub const METRICS: &str = "metrics.jsonl";
 pub const METRICS_SO_FAR: &str = "metrics.partial.jsonl";
 /// The [`Summary`] of a run.
 pub const SUMMARY: &str = "summary.json";
+
+/// Stands for TensorBoard's event file in a build without the feature `tensorboard`: writes nothing.
+#[cfg(not(feature = "tensorboard"))]
+struct Events;
+
+#[cfg(not(feature = "tensorboard"))]
+impl Events {
+    fn create(_folder: &Path, _first: u32) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn scalars(
+        &mut self,
+        _step: u32,
+        _scalars: impl IntoIterator<Item = (String, f64)>,
+    ) -> Result<()> {
+        Ok(())
+    }
+}
 
 /// What is written after each epoch of a run: its metrics and its event file.
 pub struct EventFiles {

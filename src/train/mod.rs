@@ -1,9 +1,12 @@
 //! Training: epochs of SGD on an executor, and their metrics.
 
+#[doc(hidden)]
 pub mod events;
 pub mod keeper;
 mod metrics;
 mod position;
+#[doc(hidden)]
+#[cfg(feature = "tensorboard")]
 pub mod tensorboard;
 
 use web_time::Instant;

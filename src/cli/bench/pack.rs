@@ -8,6 +8,7 @@ use std::process::Command;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::cli::args::invalid;
 use crate::cli::say::say;
 use crate::error::{Error, Result};
 
@@ -53,7 +54,7 @@ pub struct Contents<'a> {
 /// Packs this program and `contents` into `folder`.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Settings`] for a folder that would be larger than 40 MB.
+/// [`Error::Io`]; [`Error::InvalidValue`] for a folder that would be larger than 40 MB.
 pub fn pack(folder: &Path, contents: &Contents) -> Result<()> {
     for folder in [folder.to_owned(), folder.join("lib"), folder.join("mnist")] {
         fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
@@ -106,12 +107,8 @@ pub fn pack(folder: &Path, contents: &Contents) -> Result<()> {
     }
     let megabytes = megabytes(folder)?;
     if megabytes > MEGABYTES {
-        return Err(Error::Settings {
-            path: folder.to_owned(),
-            reason: format!(
-                "it holds {megabytes} MB, and at most {MEGABYTES} are meant to be packed"
-            ),
-        });
+        let reason = format!("holds {megabytes} MB, and at most {MEGABYTES} are to be packed");
+        return Err(invalid("pack", folder.display(), reason));
     }
     say(format_args!(
         "packed {megabytes} MB; on the other machine: bash {}",

@@ -12,7 +12,9 @@ use crate::error::Result;
 use crate::files::atomic;
 use crate::kind::{Init, LayerKind, Loss};
 use crate::nn::{LayerParameters, Model, Parameters};
-use crate::plot::{self, Axis, Corner, Heat, Marks, PALETTE, Panel, Series, layer_color};
+use crate::plot::{
+    self, Axis, Corner, Heat, Marks, PALETTE, Panel, Series, layer_color, layer_name,
+};
 use crate::reference::forward;
 use crate::sweep::{Record, Sweep, reference};
 
@@ -277,7 +279,7 @@ fn panel_by_layer(init: Init, label: &str, series: Vec<Series>, legend: Corner) 
     Panel {
         title: format!("{} initial weights", init.name()),
         x: Axis {
-            label: "layer l".to_owned(),
+            label: "layer $l$".to_owned(),
             ..Axis::default()
         },
         y: Axis {
@@ -327,7 +329,7 @@ fn representations(shown: &Shown<'_>) -> Drawing {
             series.extend(separating_line(&sweep.model, &parameters, low, high));
         }
         let axis = |name: &str, low: f64, high: f64| Axis {
-            label: format!("{name} of z, layer {l}"),
+            label: format!("{name} of $z^{{({l})}}$"),
             log: false,
             range: Some([low, high]),
         };
@@ -474,7 +476,7 @@ fn losses(shown: &Shown<'_>) -> Drawing {
                 points.push((f64::from(epoch), mean, deviation));
             }
             series.push(Series::with_deviation(
-                kind.name(),
+                layer_name(kind),
                 layer_color(kind),
                 &points,
             ));
@@ -514,7 +516,7 @@ fn rates(shown: &Shown<'_>) -> Drawing {
             let last = metrics.last().copied().unwrap_or_default();
             csv += &format!(
                 "{},{},{},{},{},{}\n",
-                kind.name(),
+                layer_name(kind),
                 sweep.init.name(),
                 run.learning_rate,
                 run.seed,
@@ -532,7 +534,7 @@ fn rates(shown: &Shown<'_>) -> Drawing {
             .collect();
         series.push(Series {
             marks: Marks::LineAndDots,
-            ..Series::with_deviation(kind.name(), layer_color(kind), &points)
+            ..Series::with_deviation(layer_name(kind), layer_color(kind), &points)
         });
         rows.extend(of_kind);
     }
@@ -586,7 +588,7 @@ fn layer_differences(shown: &Shown<'_>) -> Drawing {
         }
         panels.push(panel_by_layer(
             init,
-            "mean ‖z(l+1) − z(l)‖",
+            "mean $‖z⁽ˡ⁺¹⁾ − z⁽ˡ⁾‖$",
             series,
             Corner::BottomLeft,
         ));
@@ -621,7 +623,7 @@ fn by_layer(by_run: &[Vec<f64>]) -> Vec<(f64, f64, f64)> {
 
 /// A line by layer with its deviation, cut off where a logarithmic axis could not show it.
 fn band(kind: LayerKind, points: &[(f64, f64, f64)]) -> Series {
-    let mut series = Series::with_deviation(kind.name(), layer_color(kind), points);
+    let mut series = Series::with_deviation(layer_name(kind), layer_color(kind), points);
     for envelope in &mut series.envelope {
         let mean = 0.5 * (envelope[1] + envelope[2]);
         envelope[1] = envelope[1].max(0.05 * mean);
@@ -655,7 +657,7 @@ fn depth(shown: &Shown<'_>) -> Drawing {
             }
             series.push(band(kind, &weights));
             series.push(Series {
-                name: format!("{}, b", kind.name()),
+                name: format!("{}, $b$", layer_name(kind)),
                 color: layer_color(kind),
                 marks: Marks::Dashes,
                 points: biases.iter().map(|&(l, mean, _)| [l, mean]).collect(),
@@ -666,14 +668,14 @@ fn depth(shown: &Shown<'_>) -> Drawing {
         }
         panels.push(panel_by_layer(
             init,
-            "‖W‖ (Frobenius), ‖b‖",
+            "$‖W‖$ (Frobenius), $‖b‖$",
             series,
             Corner::TopRight,
         ));
     }
     let figure = plot::Figure {
         title: format!("Parameters of {} layers", settings.layers),
-        caption: settings.caption("Lines: ‖W‖, mean ± standard deviation; dashes: ‖b‖, mean."),
+        caption: settings.caption("Lines: $‖W‖$, mean ± standard deviation; dashes: $‖b‖$, mean."),
         columns: panels.len(),
         panels,
     };

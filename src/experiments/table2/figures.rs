@@ -4,7 +4,7 @@ use super::deep::Deep;
 use super::recipe::ROWS;
 use super::report::Results;
 use crate::kind::LayerKind;
-use crate::plot::{Axis, Corner, Figure, Marks, Panel, Series, layer_color};
+use crate::plot::{Axis, Corner, Figure, Marks, Panel, Series, layer_color, layer_name};
 
 /// The figures that there are results for, each with the name of its files.
 pub fn figures(results: &Results, deep: &[Deep]) -> Vec<(&'static str, Figure)> {
@@ -28,7 +28,7 @@ fn axis(label: &str, log: bool) -> Axis {
 
 fn series(layer: LayerKind, marks: Marks, points: Vec<[f64; 2]>) -> Series {
     Series {
-        name: layer.name().to_owned(),
+        name: layer_name(layer).to_owned(),
         color: layer_color(layer),
         marks,
         points,
@@ -74,7 +74,7 @@ fn by_epoch(results: &Results) -> Figure {
             panels.push(Panel {
                 title: row.title.to_owned(),
                 x: axis("epoch", false),
-                y: axis("test accuracy, %", false),
+                y: axis("test accuracy (%)", false),
                 series,
                 legend: Corner::BottomRight,
                 ..Panel::default()
@@ -109,7 +109,7 @@ fn by_rate(results: &Results) -> Figure {
             panels.push(Panel {
                 title: row.title.to_owned(),
                 x: axis("learning rate", true),
-                y: axis("validation accuracy, %", false),
+                y: axis("validation accuracy (%)", false),
                 series,
                 legend: Corner::BottomLeft,
                 ..Panel::default()
@@ -122,11 +122,12 @@ fn by_rate(results: &Results) -> Figure {
 }
 
 /// The layer's accuracy after the last epoch, for a legend.
-fn last(deep: &Deep) -> String {
+fn last(layer: LayerKind, deep: &Deep) -> String {
+    let layer = layer_name(layer);
     let accuracies = deep.test_accuracy_by_epoch.as_deref();
     match accuracies.and_then(<[f64]>::last) {
-        Some(accuracy) => format!("{} ({:.1} %)", deep.layer, 100.0 * accuracy),
-        None => format!("{} (diverged)", deep.layer),
+        Some(accuracy) => format!("{layer} ({:.1} %)", 100.0 * accuracy),
+        None => format!("{layer} (diverged)"),
     }
 }
 
@@ -144,7 +145,7 @@ fn norms(deep: &[Deep]) -> Figure {
                     Marks::LineAndDots,
                     numbered(&found.weight_norms, 1.0),
                 );
-                weights.name = last(found);
+                weights.name = last(layer, found);
                 own.push(weights);
                 let mut biases = series(layer, Marks::Dashes, numbered(&found.bias_norms, 1.0));
                 biases.name = String::new();
@@ -163,7 +164,7 @@ fn norms(deep: &[Deep]) -> Figure {
         }
     }
     let caption = "MNIST, 20 hidden layers of 128 tanh units after 3 epochs on 20,000 images, \
-                   learning rate 0.1, one run. Solid: Frobenius norm of W; dashed: norm of b. In \
+                   learning rate 0.1, one run. Solid: Frobenius norm of $W$; dashed: norm of $b$. In \
                    brackets the test accuracy.";
     figure(
         "Do the weights of late layers vanish?",
@@ -189,7 +190,7 @@ fn sigmoid(deep: &[Deep]) -> Figure {
                 range: Some([0.8, 6.6]),
                 ..axis("epoch", false)
             },
-            y: axis("test accuracy, %", false),
+            y: axis("test accuracy (%)", false),
             series,
             legend: Corner::BottomRight,
             ..Panel::default()
