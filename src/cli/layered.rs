@@ -253,7 +253,7 @@ fn check_same(
         if !same {
             return Err(Error::OtherRun {
                 path: path.to_owned(),
-                field: format!("--{name}"),
+                field: name.replace('-', "_"),
                 found: text(found),
                 given: text(given),
             });

@@ -37,10 +37,10 @@ impl Command for Options {
         let variable = variable.filter(|name| !name.is_empty());
         let adapters = match self.adapter.or(variable) {
             None => pollster::block_on(Gpu::request_all()),
-            Some(name) => vec![pollster::block_on(Gpu::request(&Selection {
+            Some(name) => vec![Ok(pollster::block_on(Gpu::request(&Selection {
                 name: Some(name),
                 allow_software: true,
-            }))],
+            }))?)],
         };
         if adapters.is_empty() {
             return Err(Error::NoAdapter {
