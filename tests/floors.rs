@@ -24,7 +24,7 @@ const FLOORS: [&[&str]; 8] = [
     // Checks, measurements, theory and files for other programs.
     &["selftest", "bench", "bilevel", "plot", "onnx"],
     // The faces. The prelude and the crate's root re-export from all floors below.
-    &["cli", "experiments", "prelude", ""],
+    &["cli", "experiments", "extending", ""],
     // The programs.
     &["bin"],
 ];

@@ -37,6 +37,7 @@ impl Command for Options {
         let variable = variable.filter(|name| !name.is_empty());
         let adapters = match self.adapter.or(variable) {
             None => pollster::block_on(Gpu::request_all()),
+            // A name that no adapter has is an option that cannot work.
             Some(name) => vec![Ok(pollster::block_on(Gpu::request(&Selection {
                 name: Some(name),
                 allow_software: true,
