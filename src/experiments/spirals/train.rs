@@ -40,7 +40,7 @@ pub enum Event<'a> {
         /// The figure's name.
         figure: &'a str,
     },
-    /// A figure goes on on a different device.
+    /// A figure continues on a different device.
     Moved {
         /// The figure's name.
         figure: &'a str,
@@ -105,7 +105,7 @@ impl fmt::Display for Event<'_> {
             ),
             Self::Moved { figure, from, to } => write!(
                 f,
-                "note: figure {figure} was trained on {from} and goes on on {to}, where rounding \
+                "note: figure {figure} was trained on {from} and continues on {to}, where rounding \
                  is different"
             ),
             Self::Checked { model, error } => write!(
