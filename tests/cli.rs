@@ -475,7 +475,7 @@ fn closed_outputs_are_no_error() {
             format!("--figure 5 --runs 1 --epochs 1 --device cpu --out-dir {out}"),
             0,
         ),
-        ("theory", format!("--problems 1 --out-dir {out}"), 0),
+        ("theory", format!("--problems 4 --out-dir {out}"), 0),
     ] {
         program::takes_closed_outputs(&format!("bregman {command}"), &args, code);
     }
