@@ -95,10 +95,10 @@ fn linear([low, high]: [f64; 2], most: usize, whole: bool) -> Vec<(f64, String)>
 
 /// A multiple of 10^`power` on an axis of values up to `largest`.
 fn decimal(value: f64, power: i32, largest: f64) -> String {
-    if value == 0.0 && (power >= 0 || largest >= 1e6 || largest < 1e-3) {
+    if value == 0.0 && (power >= 0 || !(1e-3..1e6).contains(&largest)) {
         return "0".to_owned();
     }
-    if largest >= 1e6 || largest < 1e-3 {
+    if !(1e-3..1e6).contains(&largest) {
         let exponent = largest.log10().floor() as i32;
         let mantissa = value / 10f64.powi(exponent);
         let digits = (exponent - power).max(0) as usize;
