@@ -43,7 +43,7 @@ impl Run {
     /// Writes the run to `path`. The file's earlier contents stay until the new ones are durable.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] for a parameter that is not finite, [`Error::Io`].
+    /// [`Error::Checkpoint`](crate::error::Error::Checkpoint) for a parameter that is not finite, [`Error::Io`](crate::error::Error::Io).
     pub fn save(&self, path: &Path) -> Result<PathBuf> {
         self.save_on(System, path)
     }
@@ -63,7 +63,7 @@ impl Run {
     /// Reads the run in `path`.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read, [`Error::Checkpoint`] with the [`CheckpointFault`] if it
+    /// [`Error::Io`](crate::error::Error::Io) if it cannot be read, [`Error::Checkpoint`](crate::error::Error::Checkpoint) with the [`CheckpointFault`] if it
     /// cannot be used.
     pub fn load(path: &Path) -> Result<Self> {
         Self::of_state(State::load(path)?).map_err(at(path))

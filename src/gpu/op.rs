@@ -26,7 +26,7 @@ pub enum Contents {
     Zeros,
     /// These bytes.
     Bytes(Vec<u8>),
-    /// A [`Step`] every [`STEP_STRIDE`] bytes, bound as a uniform one step at a time.
+    /// A [`Step`] every `STEP_STRIDE` bytes, bound as a uniform one step at a time.
     Steps(Vec<u8>),
 }
 

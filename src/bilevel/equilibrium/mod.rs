@@ -36,7 +36,7 @@
 //! −W_SS v_S = g_S and is 0 elsewhere (conjugate gradients; −W_SS is positive definite, with
 //! condition number at most (2 − δ)σ/δ), and db = Σ v, dU = vᵀx, dW = vᵀz, which is pulled back to
 //! V. Units outside S count as constant. No state of the iteration is kept, so memory does not
-//! depend on the number of steps. [`reference`] computes this in f64, and the gradient of Problem
+//! depend on the number of steps. [`mod@reference`] computes this in f64, and the gradient of Problem
 //! 2.2, which goes through L layers and keeps them all.
 
 mod any;
