@@ -125,6 +125,7 @@ pub trait Executor {
 ///
 /// # Errors
 /// [`Error::Shape`].
+#[doc(hidden)]
 pub fn check_orders(orders: &[Vec<u32>], realizations: usize, samples: usize) -> Result<()> {
     let shape = |operation: &str, expected, found| Error::Shape {
         operation: operation.to_owned(),

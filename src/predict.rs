@@ -53,6 +53,7 @@ pub fn probabilities(loss: Loss, outputs: &[f64]) -> Vec<f64> {
 
 /// A sample that the network misclassifies.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[doc(hidden)]
 pub struct Mistake {
     /// Its position in the data.
     pub sample: usize,
@@ -65,6 +66,7 @@ pub struct Mistake {
 }
 
 /// The mistakes on `data` with the highest probabilities, highest first; at most `most` of them.
+#[doc(hidden)]
 pub fn mistakes(
     model: &Model,
     parameters: &Parameters,

@@ -6,6 +6,7 @@ use crate::activation::Activation;
 
 /// A geometry on ℝᵈ by Φ(z) = Σᵢ φ(zᵢ), which is strongly convex with modulus σ.
 #[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
 pub enum Geometry {
     /// φ = ½t², whose distance is ½‖u − v‖² (Sec. 3).
     Euclidean,

@@ -8,6 +8,7 @@ use super::Geometry;
 /// tied, symmetric layers minimise. If layers differ, or if H is not symmetric, there is no common
 /// f, and neither Definition 2.1 nor Theorem 5.1 applies.
 #[derive(Clone, Debug)]
+#[doc(hidden)]
 pub struct Smooth {
     /// H, (d, d).
     pub hessian: DMatrix<f64>,
@@ -30,6 +31,7 @@ impl Smooth {
 /// Eq. 6: Q(z; v) = ½⟨z, Az⟩ + ⟨v, Cz⟩ + ⟨d, z⟩ − ½⟨v, Cv⟩ with A symmetric. Q is a majorant of
 /// [`Self::tangent`] if C is negative semidefinite.
 #[derive(Clone, Debug)]
+#[doc(hidden)]
 pub struct Quadratic {
     /// A, (d, d), symmetric.
     pub a: DMatrix<f64>,
@@ -70,6 +72,7 @@ impl Quadratic {
 /// Eqs. 7 and 13: F(z; v) = Q(v; v) + ⟨∇₁Q(v; v), z − v⟩ + τ⁻¹ D(z, v), D being ½‖z − v‖² in eq. 7
 /// and D_Φ in eq. 13.
 #[derive(Clone, Debug)]
+#[doc(hidden)]
 pub struct Majorant {
     /// Q.
     pub quadratic: Quadratic,
@@ -115,6 +118,7 @@ impl Majorant {
 /// eq. 10, z′ = prox_{τg}(Wz + b) with W = I − τ(A + C)ᵀ; in eq. 17,
 /// z′ = prox^Φ_{τg}(∇Φ(z) + Wz + b) with W = −τ(A + C)ᵀ. In both b = −τd.
 #[derive(Clone, Debug)]
+#[doc(hidden)]
 pub struct Layer {
     /// Euclidean or Bregman.
     pub geometry: Geometry,
@@ -140,6 +144,7 @@ impl Layer {
 ///
 /// The third bullet is printed as F(z; zᵢ) = f(z) + …; it means F(z; zᵢ) ≥ f(z), which is checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[doc(hidden)]
 pub struct Definition {
     /// The number of pairs (z, v).
     pub samples: usize,

@@ -7,6 +7,7 @@ use super::{Geometry, Layer, Majorant, Smooth};
 
 /// The lower-level problem min f + g with g = Σᵢ gᵢ(zᵢ), all gᵢ alike (Problem 2.1).
 #[derive(Clone, Debug)]
+#[doc(hidden)]
 pub struct Problem {
     /// f.
     pub smooth: Smooth,
@@ -34,6 +35,7 @@ impl Problem {
 
 /// The certificate of a step of the algorithm.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[doc(hidden)]
 pub struct Certificate {
     /// The step l, from 1.
     pub step: usize,
@@ -48,6 +50,7 @@ pub struct Certificate {
 }
 
 /// The iteration z⁽ˡ⁺¹⁾ = argmin_z F(z; z⁽ˡ⁾) + g(z), without end.
+#[doc(hidden)]
 pub struct Minimization<'a> {
     problem: &'a Problem,
     layer: Layer,

@@ -65,6 +65,7 @@ mod legendre;
 pub mod limit;
 mod majorant;
 mod mm;
+#[doc(hidden)]
 pub mod propositions;
 #[doc(hidden)]
 pub mod prox;

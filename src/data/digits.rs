@@ -18,8 +18,10 @@ use crate::rng::{Purpose, Stream};
 use glyphs::{GLYPHS, Glyph, Point};
 
 /// Number of training samples.
+#[doc(hidden)]
 pub const TRAIN: usize = 60_000;
 /// Number of test samples.
+#[doc(hidden)]
 pub const TEST: usize = 10_000;
 
 /// The seed of the data set, which is always the same.

@@ -13,6 +13,7 @@ pub mod locate;
 #[cfg(feature = "plot")]
 pub mod picture;
 mod source;
+#[doc(hidden)]
 pub mod spirals;
 mod splits;
 
@@ -99,6 +100,7 @@ pub fn load(request: &Request, progress: &mut dyn FnMut(&DownloadProgress)) -> R
 ///
 /// # Errors
 /// See [`load`].
+#[doc(hidden)]
 pub fn load_in(
     locations: &Locations,
     request: &Request,

@@ -119,6 +119,7 @@ pub fn read(path: &Path, style: Style) -> Result<Picture> {
 ///
 /// # Errors
 /// What is wrong with it.
+#[doc(hidden)]
 pub fn prepare(image: &DynamicImage, style: Style) -> Result<Picture, String> {
     let gray = gray(image);
     let (width, height) = gray.dimensions();

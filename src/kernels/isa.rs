@@ -3,6 +3,7 @@
 /// An instruction set that this machine has: only the functions here make one, so code that holds
 /// one may run what is compiled for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct Isa(pub(super) Level);
 
 /// Every instruction set that the loops are compiled for.

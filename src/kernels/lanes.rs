@@ -18,9 +18,11 @@ use crate::math;
 use crate::rng::sample_order_into;
 
 /// Neurons of every layer, and coordinates of a point.
+#[doc(hidden)]
 pub const WIDTH: usize = 2;
 
 /// Parameters of a layer: W, (2, 2), then b.
+#[doc(hidden)]
 pub const LAYER_PARAMETERS: usize = WIDTH * WIDTH + WIDTH;
 
 /// One number per lane.

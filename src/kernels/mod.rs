@@ -20,6 +20,7 @@ pub(crate) mod lanes;
 pub use isa::Isa;
 
 /// Number of float32 that the loops work on together: one register of AVX-512, two of AVX2.
+#[doc(hidden)]
 pub const LANES: usize = 16;
 
 /// The float32 functions of an activation, operation by operation the same as its WGSL.

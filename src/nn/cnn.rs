@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 /// A convolution of images (batch, `channels`, `height`, `width`) with weights (filters, channels,
 /// kernel, kernel), OIHW, and a bias (filters); as in deep learning, a cross-correlation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct Conv {
     /// Channels of its input.
     pub channels: usize,
@@ -78,6 +79,7 @@ impl Conv {
 /// Max-pooling: the largest number of each window of `kernel` × `kernel`, with a window every `stride`
 /// pixels. Pixels that no whole window covers are ignored. Of equal numbers the first one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct Pool {
     /// Channels.
     pub channels: usize,
@@ -106,6 +108,7 @@ impl Pool {
 
 /// Convolution, activation, and optional pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct Block {
     /// The convolution.
     pub conv: Conv,
@@ -152,6 +155,7 @@ pub struct Cnn {
 ///
 /// # Errors
 /// [`Error::UnknownName`] with the names that exist.
+#[doc(hidden)]
 pub fn activation_by_name(name: &str) -> Result<&'static Activation> {
     if name == activation::RELU.name {
         return Ok(&activation::RELU);

@@ -13,6 +13,7 @@ pub struct Layer {
 
 /// A tensor's name (PyTorch's) and shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct Shape {
     /// `layers.0.weight`, `head.bias`, ….
     pub name: String,

@@ -5,6 +5,7 @@
 ///
 /// The sums are computed in f64; the float32 sum of a projected row may still be 1.0000015. A row that
 /// is not finite becomes NaN, so that divergence stays visible.
+#[doc(hidden)]
 pub fn project_simplex(row: &mut [f32]) {
     if !row.iter().all(|value| value.is_finite()) {
         row.fill(f32::NAN);

@@ -33,6 +33,7 @@ pub fn train(
 ///
 /// # Errors
 /// Those of [`Sweep::check`].
+#[doc(hidden)]
 pub fn train_in(
     sweeps: &[Sweep],
     data: &Spirals,
@@ -53,6 +54,7 @@ pub fn train_in(
 ///
 /// # Errors
 /// Those of [`Sweep::check`].
+#[doc(hidden)]
 pub fn resume(
     sweeps: &[Sweep],
     data: &Spirals,

@@ -44,6 +44,7 @@ pub async fn train(
 ///
 /// # Errors
 /// Those of [`train`].
+#[doc(hidden)]
 pub async fn resume(
     gpu: &mut Gpu,
     sweep: &Sweep,

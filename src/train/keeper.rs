@@ -10,6 +10,7 @@ use crate::executor::Executor;
 use crate::nn::Model;
 
 /// The name of a run's checkpoint in the folder of its results.
+#[doc(hidden)]
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// How a run ended that met no error.
@@ -133,6 +134,7 @@ impl Keeper {
 
 /// The network of `run` as an executor needs it to go on, where an epoch has `steps` steps: dropout
 /// counts them from the run's first.
+#[doc(hidden)]
 pub fn resumed_model(run: &Run, steps: usize) -> Model {
     let done = run.position.epochs.len() * steps + run.position.steps;
     let mut model = run.model.clone();

@@ -59,6 +59,7 @@ impl EpochMetrics {
 
 /// The metrics of all epochs of a run, stored compactly: a run may have many thousand epochs.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[doc(hidden)]
 pub struct History {
     /// By epoch.
     pub(crate) seconds: Vec<f64>,
@@ -188,11 +189,13 @@ impl<O> Summary<O> {
 }
 
 /// The mean; 0 for no values.
+#[doc(hidden)]
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 /// The sample standard deviation (n − 1); none for fewer than two values.
+#[doc(hidden)]
 pub fn standard_deviation(values: &[f64]) -> Option<f64> {
     let degrees = values.len().checked_sub(1).filter(|&d| d > 0)?;
     let mean = mean(values);

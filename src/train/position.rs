@@ -21,6 +21,7 @@ pub struct Position {
 
 /// Sums over samples, from which an epoch's means are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[doc(hidden)]
 pub struct Sums {
     /// Sum of the losses, each taken before its step's update.
     pub loss: f64,

@@ -14,6 +14,7 @@ use crate::nn::Parameters;
 use crate::reference::loss_and_gradient;
 
 /// The layer and its head, with the states of the last batch that the backward pass needs.
+#[doc(hidden)]
 pub struct CpuLayer {
     equilibrium: Equilibrium,
     parameters: Parameters,

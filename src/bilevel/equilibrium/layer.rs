@@ -44,6 +44,7 @@ impl Solver {
 
 /// The method by which the layer is run and differentiated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
 pub enum Gradient {
     /// At the limit, by the implicit function theorem. Memory does not depend on the iterations.
     Implicit,
@@ -55,6 +56,7 @@ pub enum Gradient {
 pub(super) const NEGLIGIBLE_SQUARE: f32 = 1e-30;
 
 /// δ that [`Equilibrium::new`] sets.
+#[doc(hidden)]
 pub const DELTA: f32 = 0.1;
 
 /// Statistics of the solver over an epoch or an evaluation.
