@@ -28,7 +28,7 @@ pub enum Event<'a> {
         /// The folder that was searched.
         folder: &'a Path,
     },
-    /// Training of a figure goes on from a file.
+    /// Training of a figure continues from a file.
     Resumed {
         /// The figure's name.
         figure: &'a str,
@@ -172,7 +172,7 @@ fn per_second(steps: u64, seconds: f64) -> f64 {
 }
 
 impl<'a> Trainer<'a> {
-    /// Trains on `device` and saves in `folder`; goes on from what is there if `resume` says so.
+    /// Trains on `device` and saves in `folder`; continues from what is there if `resume` is set.
     pub fn new(
         device: Device,
         points: &'a Points,
