@@ -1,12 +1,11 @@
 //! Where to train: the choice between the processor and an adapter, and one executor over both.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::cpu::CpuExecutor;
-use crate::data::{Split, Splits};
+use crate::data::Splits;
 use crate::error::{Error, Result};
-use crate::executor::{BatchMetrics, Executor};
+use crate::executor::Either;
 use crate::gpu::{Gpu, GpuExecutor, Plan, PlanOptions, Selection};
 use crate::kind::{Storage, names};
 use crate::nn::{Model, Parameters};
@@ -44,10 +43,18 @@ impl Device {
     /// environment variable `WGPU_ADAPTER_NAME` gives it.
     ///
     /// # Errors
+    /// [`Error::InvalidValue`] for an adapter's name beside [`DeviceKind::Cpu`];
     /// [`Error::UnknownName`] if no adapter has the name, [`Error::NoAdapter`] if an adapter was asked
     /// for and none was found, [`Error::Gpu`] if it cannot be opened.
     pub async fn choose(kind: DeviceKind, adapter: Option<String>) -> Result<Self> {
         if kind == DeviceKind::Cpu {
+            if let Some(adapter) = adapter {
+                return Err(Error::InvalidValue {
+                    field: "adapter",
+                    value: adapter,
+                    reason: "`device` cpu uses no adapter; leave out one of the two".to_owned(),
+                });
+            }
             return Ok(Self::cpu("as asked for"));
         }
         let variable = std::env::var("WGPU_ADAPTER_NAME")
@@ -149,51 +156,5 @@ impl Device {
     }
 }
 
-/// An executor on either kind of device.
-pub enum AnyExecutor {
-    /// On the processor.
-    Cpu(Box<CpuExecutor>),
-    /// On an adapter.
-    Gpu(Box<GpuExecutor>),
-}
-
-impl Executor for AnyExecutor {
-    async fn train_steps(
-        &mut self,
-        orders: &[Vec<u32>],
-        steps: Range<usize>,
-        progress: &mut dyn FnMut(usize),
-    ) -> Result<Vec<Vec<BatchMetrics>>> {
-        match self {
-            Self::Cpu(executor) => executor.train_steps(orders, steps, progress).await,
-            Self::Gpu(executor) => executor.train_steps(orders, steps, progress).await,
-        }
-    }
-
-    async fn train_rest(
-        &mut self,
-        orders: &[Vec<u32>],
-        first: usize,
-        stop: &dyn Fn() -> bool,
-        progress: &mut dyn FnMut(usize),
-    ) -> Result<Option<Vec<Vec<BatchMetrics>>>> {
-        match self {
-            Self::Cpu(executor) => executor.train_rest(orders, first, stop, progress).await,
-            Self::Gpu(executor) => executor.train_rest(orders, first, stop, progress).await,
-        }
-    }
-
-    async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>> {
-        match self {
-            Self::Cpu(executor) => executor.evaluate(split).await,
-            Self::Gpu(executor) => executor.evaluate(split).await,
-        }
-    }
-
-    async fn parameters(&mut self) -> Result<Vec<Parameters>> {
-        match self {
-            Self::Cpu(executor) => executor.parameters().await,
-            Self::Gpu(executor) => executor.parameters().await,
-        }
-    }
-}
+/// An executor of a network on either kind of device.
+pub type AnyExecutor = Either<CpuExecutor, GpuExecutor>;

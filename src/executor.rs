@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::data::Split;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, at_least_one};
 use crate::nn::Parameters;
 
 /// The metrics of one mini-batch in training or evaluation.
@@ -33,24 +33,17 @@ impl Sgd {
     /// # Errors
     /// [`Error::InvalidValue`] for a count of zero or a learning rate that is not finite and positive.
     pub fn check(&self, realizations: usize) -> Result<()> {
-        let invalid = |field, value: String, reason: &str| {
-            Err(Error::InvalidValue {
-                field,
-                value,
-                reason: reason.to_owned(),
-            })
-        };
-        let counts = [
+        at_least_one(&[
             ("batch_size", self.batch_size),
             ("realizations", realizations),
-        ];
-        if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
-            return invalid(field, 0.to_string(), "must be at least 1");
-        }
+        ])?;
         let rate = self.learning_rate;
         if !(rate.is_finite() && rate > 0.0) {
-            let reason = "a learning rate must be finite and positive";
-            return invalid("learning_rate", rate.to_string(), reason);
+            return Err(Error::InvalidValue {
+                field: "learning_rate",
+                value: rate.to_string(),
+                reason: "a learning rate must be finite and positive".to_owned(),
+            });
         }
         Ok(())
     }
@@ -119,6 +112,56 @@ pub trait Executor {
 
     /// The parameters of every realization.
     async fn parameters(&mut self) -> Result<Vec<Parameters>>;
+}
+
+/// An executor on either kind of device.
+#[doc(hidden)]
+pub enum Either<C, G> {
+    /// On the processor.
+    Cpu(Box<C>),
+    /// On an adapter.
+    Gpu(Box<G>),
+}
+
+impl<C: Executor, G: Executor> Executor for Either<C, G> {
+    async fn train_steps(
+        &mut self,
+        orders: &[Vec<u32>],
+        steps: Range<usize>,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Vec<BatchMetrics>>> {
+        match self {
+            Self::Cpu(executor) => executor.train_steps(orders, steps, progress).await,
+            Self::Gpu(executor) => executor.train_steps(orders, steps, progress).await,
+        }
+    }
+
+    async fn train_rest(
+        &mut self,
+        orders: &[Vec<u32>],
+        first: usize,
+        stop: &dyn Fn() -> bool,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Option<Vec<Vec<BatchMetrics>>>> {
+        match self {
+            Self::Cpu(executor) => executor.train_rest(orders, first, stop, progress).await,
+            Self::Gpu(executor) => executor.train_rest(orders, first, stop, progress).await,
+        }
+    }
+
+    async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>> {
+        match self {
+            Self::Cpu(executor) => executor.evaluate(split).await,
+            Self::Gpu(executor) => executor.evaluate(split).await,
+        }
+    }
+
+    async fn parameters(&mut self) -> Result<Vec<Parameters>> {
+        match self {
+            Self::Cpu(executor) => executor.parameters().await,
+            Self::Gpu(executor) => executor.parameters().await,
+        }
+    }
 }
 
 /// Fails unless `orders` has one order for each realization, each of `samples` positions of samples.

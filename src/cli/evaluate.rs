@@ -49,6 +49,9 @@ impl CommandFactory for Options {
                 arg.hide(!shown)
             })
             .mut_arg("load", |arg| arg.required(true).help(load))
+            .mut_arg("eval_only", |arg| {
+                arg.conflicts_with(clap::builder::Resettable::Reset)
+            })
             .mut_arg("realizations", |arg| {
                 arg.help("Number of saved networks (realizations)")
             })

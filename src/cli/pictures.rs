@@ -155,7 +155,7 @@ fn mistakes_sheet(worst: &[Mistake], test: &Dataset, settings: &str) -> Sheet {
     };
     Sheet {
         title: format!(
-            "The {} surest mistakes on {} test images of {}",
+            "The {} most confident mistakes on {} test images of {}",
             worst.len(),
             test.len(),
             test.name

@@ -11,8 +11,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{
-    FREE, REQUEST, RESULT, activation_parser, device_parser, form_parser, init_parser, invalid,
-    loss_parser,
+    FREE, REQUEST, RESULT, activation_parser, device_parser, form_parser, init_parser, loss_parser,
 };
 use super::say::{print, say, say_warning, warn};
 use super::{Command, Ended, same_command_line, stop};
@@ -109,12 +108,6 @@ fn figure_parser() -> impl TypedValueParser<Value = Choice> {
 
 impl Command for Options {
     fn run(self) -> Result<Ended> {
-        if self.device == DeviceKind::Cpu
-            && let Some(adapter) = &self.adapter
-        {
-            let reason = "an adapter cannot be used with `device` cpu; leave one of the two out";
-            return Err(invalid("adapter", adapter, reason));
-        }
         let options = spirals::Options {
             runs: self.runs,
             epochs: self.epochs,

@@ -6,7 +6,9 @@ mod data;
 use std::path::PathBuf;
 
 pub use checkpoint::CheckpointFault;
-pub use data::{DataFault, DownloadFault, MirrorFailure};
+#[doc(hidden)]
+pub use data::MirrorFailure;
+pub use data::{DataFault, DownloadFault};
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -14,6 +16,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// The fields that error messages may name, each in backticks: `` `width` 0: … ``. They are the names
 /// of the library's own settings. A program with other names for them, such as command line flags,
 /// can replace them in a message.
+#[doc(hidden)]
 pub const FIELDS: &[&str] = &[
     "batch_size",
     "cnn",
@@ -43,6 +46,22 @@ pub const FIELDS: &[&str] = &[
     "tolerance",
     "width",
 ];
+
+/// Fails unless every count of `counts`, which are named by their fields, is at least 1.
+///
+/// # Errors
+/// [`Error::InvalidValue`] for the first that is 0.
+#[doc(hidden)]
+pub fn at_least_one(counts: &[(&'static str, usize)]) -> Result<()> {
+    match counts.iter().find(|(_, count)| *count == 0) {
+        None => Ok(()),
+        Some(&(field, _)) => Err(Error::InvalidValue {
+            field,
+            value: "0".to_owned(),
+            reason: "must be at least 1".to_owned(),
+        }),
+    }
+}
 
 /// Every error of the crate. A variant says what failed, where, and what to do about it.
 #[derive(Debug, thiserror::Error)]

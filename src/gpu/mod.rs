@@ -39,9 +39,9 @@ pub use executor::GpuExecutor;
 pub(crate) use metrics::batch_metrics;
 #[doc(hidden)]
 pub use op::{BufferId, BufferSpec, Contents, Grid, Op, Permutation, Step};
+pub use plan::PlanOptions;
 #[doc(hidden)]
-pub use plan::LayerPlan;
-pub use plan::{Plan, PlanOptions};
+pub use plan::{LayerPlan, Plan};
 #[doc(hidden)]
 pub use program::{Buffers, Program};
 pub(crate) use storage::{decode, to_half};

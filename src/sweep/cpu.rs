@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::{Record, Run, Sweep};
 use crate::data::spirals::Spirals;
 use crate::error::Result;
+#[doc(hidden)]
 pub use crate::kernels::lanes::Layout;
 use crate::kernels::lanes::{Task, Trained};
 use crate::kernels::{Isa, LANES};

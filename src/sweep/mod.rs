@@ -23,7 +23,7 @@ use std::ops::Range;
 
 use crate::activation::Activation;
 use crate::data::spirals::Spirals;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, at_least_one};
 use crate::executor::Sgd;
 use crate::kernels::lanes::records;
 pub use crate::kernels::lanes::{LAYER_PARAMETERS, Metrics, WIDTH};
@@ -125,20 +125,12 @@ impl Sweep {
             };
             sgd.check(self.runs.len())?;
         }
-        let counts = [
+        at_least_one(&[
             ("runs", self.runs.len()),
             ("epochs", self.epochs as usize),
             ("batch_size", self.batch_size),
             ("record_every", self.record_every as usize),
-        ];
-        match counts.into_iter().find(|(_, count)| *count == 0) {
-            None => Ok(()),
-            Some((field, _)) => Err(Error::InvalidValue {
-                field,
-                value: "0".to_owned(),
-                reason: "must be at least 1".to_owned(),
-            }),
-        }
+        ])
     }
 
     /// Number of steps of one run on `samples` samples.

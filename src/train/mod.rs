@@ -104,6 +104,7 @@ pub async fn train(
 /// # Errors
 /// [`Error::Diverged`] once a loss is not finite or above 10⁶ × the realization's first; whatever
 /// the executor meets. `position` must not be used then.
+#[doc(hidden)]
 pub async fn train_until(
     executor: &mut impl Executor,
     schedule: &Schedule,

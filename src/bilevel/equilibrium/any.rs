@@ -1,24 +1,18 @@
 //! The equilibrium layer on either kind of device.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::cpu::CpuEquilibrium;
 use super::gpu::GpuEquilibrium;
 use super::layer::{Equilibrium, Gradient, SolverReport};
-use crate::data::{Split, Splits};
+use crate::data::Splits;
 use crate::error::Result;
-use crate::executor::{BatchMetrics, Executor, Sgd};
+use crate::executor::{Either, Sgd};
 use crate::gpu::Gpu;
 use crate::nn::Parameters;
 
 /// An equilibrium layer on the processor or on an adapter.
-pub enum AnyEquilibrium {
-    /// On all cores.
-    Cpu(Box<CpuEquilibrium>),
-    /// On an adapter.
-    Gpu(Box<GpuEquilibrium>),
-}
+pub type AnyEquilibrium = Either<CpuEquilibrium, GpuEquilibrium>;
 
 impl AnyEquilibrium {
     /// The layer with these parameters on `gpu`, or on the processor if there is none.
@@ -53,34 +47,6 @@ impl AnyEquilibrium {
         match self {
             Self::Cpu(executor) => executor.take_report(),
             Self::Gpu(executor) => executor.take_report(),
-        }
-    }
-}
-
-impl Executor for AnyEquilibrium {
-    async fn train_steps(
-        &mut self,
-        orders: &[Vec<u32>],
-        steps: Range<usize>,
-        progress: &mut dyn FnMut(usize),
-    ) -> Result<Vec<Vec<BatchMetrics>>> {
-        match self {
-            Self::Cpu(executor) => executor.train_steps(orders, steps, progress).await,
-            Self::Gpu(executor) => executor.train_steps(orders, steps, progress).await,
-        }
-    }
-
-    async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>> {
-        match self {
-            Self::Cpu(executor) => executor.evaluate(split).await,
-            Self::Gpu(executor) => executor.evaluate(split).await,
-        }
-    }
-
-    async fn parameters(&mut self) -> Result<Vec<Parameters>> {
-        match self {
-            Self::Cpu(executor) => executor.parameters().await,
-            Self::Gpu(executor) => executor.parameters().await,
         }
     }
 }

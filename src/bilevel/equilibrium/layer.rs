@@ -1,7 +1,7 @@
 //! The layer under its linear head: parameters, solver, and the statistics of solving.
 
 use crate::activation::Activation;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, at_least_one};
 use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::nn::{LayerParameters, Model, Parameters};
 use crate::rng::{Purpose, Stream};
@@ -127,30 +127,22 @@ impl Equilibrium {
             outputs,
         )?;
         model.layers[0].mix = false;
-        let invalid = |field, value: String, reason: &str| {
-            let reason = reason.to_owned();
-            Err(Error::InvalidValue {
-                field,
-                value,
-                reason,
-            })
-        };
         for (field, tolerance) in [
             ("tolerance", solver.tolerance),
             ("gradient_tolerance", solver.gradient_tolerance),
         ] {
             if !(tolerance >= 0.0 && tolerance.is_finite()) {
-                return invalid(field, tolerance.to_string(), "must be a number, at least 0");
+                return Err(Error::InvalidValue {
+                    field,
+                    value: tolerance.to_string(),
+                    reason: "must be a number, at least 0".to_owned(),
+                });
             }
         }
-        for (field, most) in [
+        at_least_one(&[
             ("max_iterations", solver.max_iterations),
             ("max_gradient_iterations", solver.max_gradient_iterations),
-        ] {
-            if most == 0 {
-                return invalid(field, most.to_string(), "must be at least 1");
-            }
-        }
+        ])?;
         Ok(Self {
             model,
             delta: DELTA,

@@ -51,6 +51,8 @@ mod layer;
 pub mod reference;
 
 pub use any::AnyEquilibrium;
+#[doc(hidden)]
 pub use cpu::{CpuEquilibrium, CpuLayer};
+#[doc(hidden)]
 pub use gpu::GpuEquilibrium;
 pub use layer::{DELTA, Equilibrium, Gradient, Solver, SolverReport};

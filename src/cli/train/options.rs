@@ -17,7 +17,8 @@ use crate::cli::args::{
 use crate::cli::layered::{self, Layered};
 use crate::data::Source;
 use crate::device::DeviceKind;
-use crate::error::Result;
+use crate::error::{Result, at_least_one};
+use crate::executor::Sgd;
 use crate::kind::{Form, Init, LayerKind, Loss, Storage};
 use crate::nn::{Model, cnn};
 
@@ -204,6 +205,10 @@ impl Options {
         let mut options = Self::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
         (options.given, options.settings, options.run) = (given, settings, run);
         options.check()?;
+        if options.eval_only {
+            // `bregman evaluate` takes them from the settings of the run that trained the network.
+            (options.save, options.validation) = (None, None);
+        }
         Ok(options)
     }
 
@@ -229,31 +234,24 @@ impl Options {
     }
 
     fn check(&self) -> Result<()> {
-        let counts = [
-            ("hidden_layers", Some(self.hidden_layers)),
-            ("width", Some(self.width)),
-            ("validation", self.validation),
-            ("epochs", Some(self.epochs as usize)),
-            ("batch_size", Some(self.batch_size)),
-            ("realizations", Some(self.realizations)),
-            ("threads", self.threads),
-            ("limit_train", self.limit_train),
-            ("limit_test", self.limit_test),
+        at_least_one(&[
+            ("hidden_layers", self.hidden_layers),
+            ("width", self.width),
+            ("validation", self.validation.unwrap_or(1)),
+            ("epochs", self.epochs as usize),
+            ("threads", self.threads.unwrap_or(1)),
+            ("limit_train", self.limit_train.unwrap_or(1)),
+            ("limit_test", self.limit_test.unwrap_or(1)),
             (
                 "checkpoint_every",
-                self.checkpoint_every.map(|n| n as usize),
+                self.checkpoint_every.unwrap_or(1) as usize,
             ),
-        ];
-        if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == Some(0)) {
-            return Err(invalid(field, 0, "must be at least 1"));
-        }
-        if !(self.lr.is_finite() && self.lr > 0.0) {
-            return Err(invalid(
-                "lr",
-                self.lr,
-                "a learning rate must be finite and positive",
-            ));
-        }
+        ])?;
+        let sgd = Sgd {
+            batch_size: self.batch_size,
+            learning_rate: self.lr,
+        };
+        sgd.check(self.realizations)?;
         if let (Some(every), None) = (self.checkpoint_every, &self.out_dir) {
             let reason = "checkpoints go to the folder of `out_dir`, which was not given";
             return Err(invalid("checkpoint_every", every, reason));
@@ -263,12 +261,6 @@ impl Options {
         {
             let reason = format!("the run has done {} already", run.position.epochs.len());
             return Err(invalid("epochs", self.epochs, reason));
-        }
-        if self.device == DeviceKind::Cpu
-            && let Some(adapter) = &self.adapter
-        {
-            let reason = "`device` cpu uses no adapter; leave out one of the two";
-            return Err(invalid("adapter", adapter, reason));
         }
         if self.equilibrium && self.layer != LayerKind::Bregman {
             let reason = "only Bregman layers have the limit that `equilibrium` trains";

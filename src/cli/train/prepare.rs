@@ -273,6 +273,8 @@ fn note_without_effect(options: &Options, device: &str) {
         ),
         ("epochs", options.eval_only, "nothing is trained"),
         ("lr", options.eval_only, "nothing is trained"),
+        ("save", options.eval_only, "nothing is trained"),
+        ("validation", options.eval_only, "nothing is trained"),
     ];
     for (field, here, reason) in cases {
         if here && options.given(field) {

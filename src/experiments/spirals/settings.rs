@@ -3,7 +3,7 @@
 use super::saved;
 use crate::activation::Activation;
 use crate::data::spirals::Spirals;
-use crate::error::{Error, Result};
+use crate::error::{Result, at_least_one};
 use crate::executor::Sgd;
 use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::sweep::{self, Run, Sweep};
@@ -41,20 +41,13 @@ impl Options {
     /// Whether these values can work.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] for a count of zero and a rate that is not finite and positive.
+    /// [`Error::InvalidValue`](crate::error::Error::InvalidValue) for a count of zero and a rate that is not finite and positive.
     pub fn check(&self) -> Result<()> {
-        let counts = [
+        at_least_one(&[
             ("runs", self.runs),
             ("epochs", self.epochs.map_or(1, |epochs| epochs as usize)),
             ("layers", self.layers.unwrap_or(1)),
-        ];
-        if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
-            return Err(Error::InvalidValue {
-                field,
-                value: "0".to_owned(),
-                reason: "must be at least 1".to_owned(),
-            });
-        }
+        ])?;
         let batch_size = self.batch_size.unwrap_or(1);
         let rates = self.learning_rates.as_deref().unwrap_or(&[1.0]);
         let mut optimizers = rates.iter().map(|&learning_rate| Sgd {

@@ -25,7 +25,7 @@ pub use report::{Cell, Results, Trial};
 pub use train::Place;
 
 use crate::data::{self, Loaded, Request, Splits};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, at_least_one};
 use crate::kind::LayerKind;
 use crate::train::{EpochMetrics, mean};
 use report::percent;
@@ -60,18 +60,10 @@ impl Options {
     /// # Errors
     /// [`Error::InvalidValue`] for a count of zero.
     pub fn check(&self) -> Result<()> {
-        let counts = [
+        at_least_one(&[
             ("runs", self.runs),
             ("epochs", self.epochs.map_or(1, |epochs| epochs as usize)),
-        ];
-        match counts.into_iter().find(|(_, count)| *count == 0) {
-            None => Ok(()),
-            Some((field, _)) => Err(Error::InvalidValue {
-                field,
-                value: "0".to_owned(),
-                reason: "must be at least 1".to_owned(),
-            }),
-        }
+        ])
     }
 
     fn recipe(&self, row: &Row) -> Recipe {
@@ -187,7 +179,7 @@ impl fmt::Display for Event<'_> {
             Self::NotSaved(error) => write!(f, "warning: {error}"),
             Self::Intact { checkpoint } => write!(
                 f,
-                "{} is intact; the same command goes on from it",
+                "{} is intact; the same command continues from it",
                 checkpoint.display()
             ),
             Self::Cell { name, cell, before } => {
