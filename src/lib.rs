@@ -126,6 +126,8 @@ pub mod kernels;
 pub mod kind;
 #[doc(hidden)]
 pub mod math;
+#[doc(hidden)]
+pub mod memory;
 pub mod nn;
 #[cfg(feature = "onnx")]
 pub mod onnx;

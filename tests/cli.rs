@@ -68,8 +68,8 @@ fn names(folder: &Path) -> Vec<String> {
                 .expect("UTF-8")
         })
         .collect();
-    // TensorBoard's, named by the time.
-    names.retain(|name| !name.starts_with("events.out.tfevents."));
+    // TensorBoard's, named by the time, and the lock, which holds nothing.
+    names.retain(|name| !name.starts_with("events.out.tfevents.") && name != ".bregman.lock");
     names.sort();
     names
 }

@@ -55,7 +55,7 @@ pub fn message(error: &Error) -> String {
     let text = error.to_string();
     match error {
         // In these, backticks enclose what was typed or read from a file.
-        Error::UnknownName { .. } | Error::Settings { .. } => text,
+        Error::UnknownName { .. } | Error::Settings { .. } | Error::Environment { .. } => text,
         _ => flags(&text),
     }
 }
@@ -192,6 +192,7 @@ mod tests {
                         "gradient tolerance",
                         "layers",
                         "max gradient iterations",
+                        "out",
                         "outputs",
                         "picture",
                         "record every",

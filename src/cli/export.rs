@@ -1,10 +1,10 @@
 //! `bregman export`: writes a trained network as ONNX.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
-use super::args::{FREE, RESULT};
+use super::args::{FREE, RESULT, invalid};
 use super::say::say;
 use super::{Command, Ended};
 use crate::error::Result;
@@ -20,7 +20,8 @@ pub struct Options {
     /// The network: a safetensors file that `bregman train --save` wrote
     #[arg(long, value_name = "FILE", group = RESULT)]
     load: PathBuf,
-    /// The ONNX file [default: the network's file with the extension .onnx]
+    /// The ONNX file [default: the network's file with .onnx in place of .safetensors, or
+    /// after its whole name]
     #[arg(long, value_name = "FILE", group = FREE)]
     out: Option<PathBuf>,
 }
@@ -28,9 +29,23 @@ pub struct Options {
 impl Command for Options {
     fn run(self) -> Result<Ended> {
         let checkpoint = checkpoint::load(&self.load)?;
-        let out = self.out.unwrap_or_else(|| self.load.with_extension("onnx"));
+        let out = self.out.unwrap_or_else(|| default_out(&self.load));
+        if atomic::same_file(&out, &self.load) {
+            let reason = "this is the network's own file; name another";
+            return Err(invalid("out", out.display(), reason));
+        }
         let path = atomic::write(&out, &onnx::export(&checkpoint)?)?;
         say(format_args!("wrote {}", path.display()));
         Ok(Ended::Whole)
     }
+}
+
+/// `x.onnx` for `x.safetensors`; `v1.2.onnx` for `v1.2`, which has no extension but a version.
+fn default_out(load: &Path) -> PathBuf {
+    if load.extension() == Some("safetensors".as_ref()) {
+        return load.with_extension("onnx");
+    }
+    let mut name = load.as_os_str().to_owned();
+    name.push(".onnx");
+    name.into()
 }

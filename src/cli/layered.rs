@@ -1,19 +1,22 @@
 //! Options from four layers: the checkpoint of a resumed run, a settings file, the environment and the
 //! command line. Of an option given in several, the last of these counts.
 
+use std::any::TypeId;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Command};
 
 use super::args::{FREE, REQUEST, invalid, members};
-use super::program;
 use super::say::note;
+use super::{answer, program};
 use crate::checkpoint::Run;
 use crate::error::{Error, Result};
-use crate::files::{atomic, settings};
+use crate::files::atomic::{self, folder_of};
+use crate::files::{path_text, settings};
 use crate::train::keeper::CHECKPOINT;
 
 /// The options of all layers together.
@@ -32,8 +35,8 @@ pub struct Layered {
 /// program's name. Ends the program, as clap does, on words that `command` does not take.
 ///
 /// # Errors
-/// [`Error::Settings`], [`Error::UnknownName`] for a setting that is no option; those of
-/// [`Run::load`]; [`Error::OtherRun`] for a run that cannot go on with these options.
+/// [`Error::Settings`] for a settings file and [`Error::Environment`] for a variable with values that
+/// no option takes; those of [`Run::load`]; [`Error::OtherRun`] for a run that cannot go on with these options.
 pub fn read(command: &Command, words: &[OsString]) -> Result<Layered> {
     let (program, words) = words.split_at(words.len().min(1));
     let parse = |layers: [&[OsString]; 3]| [program, layers[0], layers[1], layers[2]].concat();
@@ -47,7 +50,7 @@ pub fn read(command: &Command, words: &[OsString]) -> Result<Layered> {
     if let Some(path) = path(&glance(parse([&[], &[], words])), "config") {
         outer = of_file(command, &path)?;
     }
-    outer.extend(of_environment(command));
+    outer.extend(of_environment(command)?);
     let glanced = glance(parse([&[], &outer, words]));
     let run = match path(&glanced, "resume") {
         Some(resume) => load_run(&resume, path(&glanced, "out_dir"))?,
@@ -57,9 +60,7 @@ pub fn read(command: &Command, words: &[OsString]) -> Result<Layered> {
         .iter()
         .flat_map(|matches| {
             let ids = matches.ids().map(clap::Id::as_str);
-            ids.filter(|id| {
-                matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine)
-            })
+            ids.filter(|id| matches.value_source(id) == Some(ValueSource::CommandLine))
         })
         .map(str::to_owned)
         .collect();
@@ -67,9 +68,9 @@ pub fn read(command: &Command, words: &[OsString]) -> Result<Layered> {
         Some((path, run)) => of_run(command, path, run, &given)?,
         None => Vec::new(),
     };
-    let matches = command
-        .clone()
-        .get_matches_from(parse([&inner, &outer, words]));
+    let words = parse([&inner, &outer, words]);
+    let parsed = command.clone().try_get_matches_from(words);
+    let matches = parsed.unwrap_or_else(|error| answer(&error));
     let settings = settings_of(command, &matches);
     if let Some((path, run)) = &run {
         check_same(command, path, &run.options, &settings)?;
@@ -83,12 +84,15 @@ pub fn read(command: &Command, words: &[OsString]) -> Result<Layered> {
 }
 
 /// An option that can be a setting.
+#[derive(Clone, Copy)]
 struct Setting<'a> {
     field: &'a str,
     /// The name of the setting, which is the flag without its dashes.
     name: &'a str,
     /// Whether the option takes no value.
     switch: bool,
+    /// Whether the value is a path.
+    path: bool,
 }
 
 /// The options that can be settings.
@@ -96,18 +100,34 @@ fn settable(command: &Command) -> impl Iterator<Item = Setting<'_>> {
     let requests = members(command, REQUEST);
     command.get_arguments().filter_map(move |arg| {
         let (field, name) = (arg.get_id().as_str(), arg.get_long()?);
-        let switch = matches!(arg.get_action(), ArgAction::SetTrue);
         let setting = Setting {
             field,
             name,
-            switch,
+            switch: matches!(arg.get_action(), ArgAction::SetTrue),
+            path: arg.get_value_parser().type_id() == TypeId::of::<PathBuf>(),
         };
         (!requests.iter().any(|request| request == field)).then_some(setting)
     })
 }
 
-/// A setting as a word of the command line; none for a flag that is not set.
-fn word(command: &Command, name: &str, value: &str) -> Result<Option<OsString>> {
+impl Setting<'_> {
+    /// The setting as a word of the command line; none for a switch that is off.
+    fn word(self, value: &OsStr) -> Option<OsString> {
+        let mut word = OsString::from(format!("--{}", self.name));
+        match (self.switch, value.to_str()) {
+            (true, Some("true" | "1")) => Some(word),
+            (true, Some("false" | "0")) => None,
+            _ => {
+                word.push("=");
+                word.push(value);
+                Some(word)
+            }
+        }
+    }
+}
+
+/// A setting from a file, which holds text, as a word of the command line.
+fn word(command: &Command, name: &str, text: &str) -> Result<Option<OsString>> {
     let Some(setting) = settable(command).find(|setting| setting.name == name) else {
         let known: Vec<&str> = settable(command).map(|setting| setting.name).collect();
         return Err(Error::UnknownName {
@@ -116,11 +136,24 @@ fn word(command: &Command, name: &str, value: &str) -> Result<Option<OsString>> 
             known: known.join(", "),
         });
     };
-    Ok(match (setting.switch, value) {
-        (true, "true") => Some(format!("--{name}").into()),
-        (true, "false") => None,
-        _ => Some(format!("--{name}={value}").into()),
+    Ok(match setting.path {
+        true => setting.word(path_text::from_text(text).as_os_str()),
+        false => setting.word(text.as_ref()),
     })
+}
+
+/// Parses a word alone, so that the message can name where it comes from. Options that it needs may
+/// come later.
+fn check(command: &Command, word: &OsString) -> Result<(), String> {
+    let alone = [OsString::new(), word.clone()];
+    match command.clone().try_get_matches_from(alone) {
+        Err(error) if error.kind() != ErrorKind::MissingRequiredArgument => {
+            let message = error.to_string();
+            let message = message.strip_prefix("error: ").unwrap_or(&message);
+            Err(message.lines().next().unwrap_or_default().to_owned())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn of_file(command: &Command, path: &Path) -> Result<Vec<OsString>> {
@@ -130,34 +163,27 @@ fn of_file(command: &Command, path: &Path) -> Result<Vec<OsString>> {
     };
     let mut words = Vec::new();
     for (name, value) in settings::read(path)? {
-        let Some(word) = word(command, &name, &value).map_err(|e| fault(e.to_string()))? else {
-            continue;
-        };
-        // Parsed alone, so that the message can name the file. Options that it needs may come later.
-        let alone = [OsString::new(), word.clone()];
-        if let Err(e) = command.clone().try_get_matches_from(alone)
-            && e.kind() != ErrorKind::MissingRequiredArgument
-        {
-            let message = e.to_string();
-            let message = message.strip_prefix("error: ").unwrap_or(&message);
-            let line = message.lines().next().unwrap_or_default();
-            return Err(fault(line.to_owned()));
+        if let Some(word) = word(command, &name, &value).map_err(|e| fault(e.to_string()))? {
+            check(command, &word).map_err(fault)?;
+            words.push(word);
         }
-        words.push(word);
     }
     Ok(words)
 }
 
 /// The options in variables such as `BREGMAN_HIDDEN_LAYERS`. The library itself reads that of the data
 /// folder.
-fn of_environment(command: &Command) -> Vec<OsString> {
-    let words = settable(command).filter_map(|Setting { field, name, .. }| {
-        let variable = format!("BREGMAN_{}", field.to_uppercase());
-        let value = std::env::var(variable).ok()?;
-        let wanted = !value.is_empty() && field != "data_dir";
-        wanted.then(|| word(command, name, &value).ok().flatten())?
-    });
-    words.collect()
+fn of_environment(command: &Command) -> Result<Vec<OsString>> {
+    let mut words = Vec::new();
+    for setting in settable(command).filter(|setting| setting.field != "data_dir") {
+        let variable = format!("BREGMAN_{}", setting.field.to_uppercase());
+        let value = std::env::var_os(&variable).filter(|value| !value.is_empty());
+        if let Some(word) = value.and_then(|value| setting.word(&value)) {
+            check(command, &word).map_err(|reason| Error::Environment { variable, reason })?;
+            words.push(word);
+        }
+    }
+    Ok(words)
 }
 
 /// The options of a resumed run, except for those that were given anew.
@@ -165,28 +191,18 @@ fn of_run(command: &Command, path: &Path, run: &Run, given: &[String]) -> Result
     let given = |name: &str| given.iter().any(|id| *id == name.replace('-', "_"));
     let mut words = Vec::new();
     for (name, value) in &run.options {
-        // The folder of a run may have moved; its checkpoint is in it.
-        let value = match name.as_str() {
-            "out-dir" => folder_of(path).display().to_string(),
-            _ => value.clone(),
-        };
         let replaced = match name.as_str() {
-            "adapter" => given("device") || given("adapter"),
-            "device" => given("device") || given("adapter"),
+            "adapter" | "device" => given("device") || given("adapter"),
             name => given(name),
         };
-        if !replaced {
-            words.extend(word(command, name, &value)?);
+        if replaced {
+            continue;
         }
+        // The folder of a run may have moved; its checkpoint is in it.
+        let moved = (name == "out-dir").then(|| path_text::to_text(folder_of(path)));
+        words.extend(word(command, name, moved.as_ref().unwrap_or(value))?);
     }
     Ok(words)
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
 }
 
 fn load_run(resume: &Path, out_dir: Option<PathBuf>) -> Result<Option<(PathBuf, Run)>> {
@@ -211,27 +227,83 @@ fn load_run(resume: &Path, out_dir: Option<PathBuf>) -> Result<Option<(PathBuf, 
     }
 }
 
-/// Every option that can be a setting, with its value as text.
+/// Every option that can be a setting, with its value as text. Paths are absolute, so that they mean
+/// the same from any folder.
 fn settings_of(command: &Command, matches: &ArgMatches) -> BTreeMap<String, String> {
-    let setting = |Setting {
-                       field,
-                       name,
-                       switch,
-                   }: Setting<'_>| {
-        // Its default has no meaning without convolutions, and it may not be given without them.
-        if field == "conv_activation" && !matches.get_flag("cnn") {
+    let by_default = |field: &str| matches.value_source(field) == Some(ValueSource::DefaultValue);
+    let given = command.get_arguments().filter(|arg| {
+        let field = arg.get_id().as_str();
+        matches.value_source(field).is_some() && !by_default(field)
+    });
+    let excluded: Vec<&str> = given
+        .flat_map(|arg| command.get_arg_conflicts_with(arg))
+        .map(|arg| arg.get_id().as_str())
+        .collect();
+    let setting = |setting: Setting<'_>| {
+        let field = setting.field;
+        // A default has no meaning beside an option that excludes it, and may not be given there; so
+        // has that of the convolutions without them.
+        let without = field == "conv_activation" && !matches.get_flag("cnn");
+        if without || (excluded.contains(&field) && by_default(field)) {
             return None;
         }
-        let value = match switch {
-            true => matches.get_flag(field).then(|| "true".to_owned())?,
-            false => {
-                let values = matches.get_raw(field)?.map(|value| value.to_str());
+        let value = match setting {
+            Setting { switch: true, .. } => matches.get_flag(field).then(|| "true".to_owned())?,
+            Setting { path: true, .. } => {
+                path_text::to_text(&absolute(matches.get_one::<PathBuf>(field)?))
+            }
+            _ => {
+                let values = matches.get_raw(field)?.map(OsStr::to_str);
                 values.collect::<Option<Vec<_>>>()?.join(",")
             }
         };
-        Some((name.to_owned(), value))
+        Some((setting.name.to_owned(), value))
     };
     settable(command).filter_map(setting).collect()
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// An option with two values.
+pub struct Difference {
+    /// The field of the option.
+    pub field: String,
+    /// The one value, as text.
+    pub found: String,
+    /// The other.
+    pub given: String,
+}
+
+/// The first option that changes what is computed and has different values in `found` and `given`.
+pub fn difference(
+    command: &Command,
+    found: &BTreeMap<String, String>,
+    given: &BTreeMap<String, String>,
+) -> Option<Difference> {
+    let text = |value: Option<&String>| value.cloned().unwrap_or_else(|| "not set".to_owned());
+    let results: Vec<Setting<'_>> = {
+        let free = members(command, FREE);
+        let result = |setting: &Setting<'_>| !free.iter().any(|field| field == setting.field);
+        settable(command).filter(result).collect()
+    };
+    results.into_iter().find_map(|Setting { field, name, path, .. }| {
+        let values = (found.get(name), given.get(name));
+        let same = match values {
+            (Some(found), Some(given)) if path => {
+                let path = |text| absolute(&path_text::from_text(text));
+                path(found) == path(given)
+            }
+            (Some(found), Some(given)) => same(found, given),
+            (found, given) => found == given,
+        };
+        (!same).then(|| Difference {
+            field: field.to_owned(),
+            found: text(values.0),
+            given: text(values.1),
+        })
+    })
 }
 
 /// Whether every option that changes what is computed is that of the run in `path`.
@@ -241,29 +313,23 @@ fn check_same(
     found: &BTreeMap<String, String>,
     given: &BTreeMap<String, String>,
 ) -> Result<()> {
-    let text = |value: Option<&String>| value.cloned().unwrap_or_else(|| "not set".to_owned());
-    let free = members(command, FREE);
-    let free = |name: &str| free.iter().any(|field| *field == name.replace('-', "_"));
-    for name in found.keys().chain(given.keys()).filter(|name| !free(name)) {
-        let (found, given) = (found.get(name), given.get(name));
-        let same = match (found, given) {
-            (Some(found), Some(given)) => same(found, given),
-            (found, given) => found == given,
-        };
-        if !same {
-            return Err(Error::OtherRun {
-                path: path.to_owned(),
-                field: name.replace('-', "_"),
-                found: text(found),
-                given: text(given),
-            });
-        }
+    match difference(command, found, given) {
+        None => Ok(()),
+        Some(Difference {
+            field,
+            found,
+            given,
+        }) => Err(Error::OtherRun {
+            path: path.to_owned(),
+            field,
+            found,
+            given,
+        }),
     }
-    Ok(())
 }
 
 /// The name of the settings file in the folder of a run's results.
-const SETTINGS: &str = "settings.toml";
+pub const SETTINGS: &str = "settings.toml";
 
 /// Writes `settings` to the folder of a run's results: a file that gives the same run again.
 ///

@@ -23,6 +23,7 @@ pub mod theory;
 pub mod train;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
@@ -51,8 +52,9 @@ pub trait Command: clap::CommandFactory + clap::FromArgMatches {
     /// # Errors
     /// For options that cannot work.
     fn read(command: clap::Command, words: Vec<OsString>) -> Result<Self> {
-        let matches = command.get_matches_from(words);
-        Ok(Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()))
+        let matches = command.try_get_matches_from(words);
+        let options = matches.and_then(|matches| Self::from_arg_matches(&matches));
+        Ok(options.unwrap_or_else(|error| answer(&error)))
     }
 
     /// Runs the command.
@@ -99,6 +101,7 @@ impl Entry {
         let name = self::program();
         let command = self.description().bin_name(&name).display_name(&name);
         let words = [&[OsString::from(name)], options].concat();
+        stop::let_writes_fail();
         exit((self.run)(command, words))
     }
 }
@@ -119,22 +122,19 @@ fn file_name(path: &OsString) -> String {
 }
 
 /// A command line of the running command with other options, as a shell takes it.
-pub fn command_line(options: impl IntoIterator<Item = String>) -> String {
+pub fn command_line(options: impl IntoIterator<Item = OsString>) -> String {
     let words = match RUNNING.get() {
         Some(running) => running.program.clone(),
         None => std::env::args_os().take(1).collect(),
     };
-    let words = words.iter().map(|word| word.to_string_lossy().into_owned());
-    let words: Vec<String> = words
-        .chain(options)
-        .map(|word| stop::quoted(&word))
-        .collect();
+    let words = words.into_iter().chain(options);
+    let words: Vec<String> = words.map(|word| stop::quoted(&word)).collect();
     words.join(" ")
 }
 
 /// The command line of this process, as a shell takes it.
 pub fn same_command_line() -> String {
-    let words = std::env::args_os().map(|word| stop::quoted(&word.to_string_lossy()));
+    let words = std::env::args_os().map(|word| stop::quoted(&word));
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -170,7 +170,7 @@ pub fn bregman() -> ExitCode {
         Some(entry) => entry.run(words[..2].to_vec(), &words[2..]),
         // Help, the version, or no command of ours: clap answers, with its exit code.
         None => match description().try_get_matches_from(words) {
-            Err(answer) => answer.exit(),
+            Err(error) => answer(&error),
             Ok(_) => ExitCode::FAILURE,
         },
     }
@@ -183,12 +183,28 @@ pub fn train_mnist() -> ExitCode {
     Entry::new::<train::Options>("train").run(program.to_vec(), options)
 }
 
+/// Prints clap's answer to words that are no command to run: help, the version, or an error. Ends the
+/// program with clap's exit code, or with 1 if the answer cannot be written.
+fn answer(error: &clap::Error) -> ! {
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    let code = match say::written(printed) {
+        Ok(()) => error.exit_code(),
+        // Standard error has nowhere else to tell of its own errors.
+        Err(_) if error.use_stderr() => error.exit_code(),
+        Err(error) => {
+            say_error(&error);
+            1
+        }
+    };
+    std::process::exit(code)
+}
+
 /// How a command ended that met no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// It did all that was asked.
     Whole,
-    /// Ctrl-C or SIGTERM stopped it.
+    /// Ctrl-C or another signal stopped it.
     Stopped,
     /// It ran, and what it checked did not hold.
     Failed,
@@ -205,7 +221,9 @@ pub fn exit(result: Result<Ended>) -> ExitCode {
             say_error(&error);
             match error {
                 // As clap's own exit code for usage errors.
-                Error::InvalidValue { .. } | Error::UnknownName { .. } => ExitCode::from(2),
+                Error::InvalidValue { .. }
+                | Error::UnknownName { .. }
+                | Error::Environment { .. } => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             }
         }

@@ -20,20 +20,22 @@ const LOOKED_AT: usize = 500;
 /// Neurons of the first layer shown.
 const NEURONS: usize = 64;
 
-/// Writes `curves` as PNG and SVG, `mistakes` and `first_layer` as PNG to `folder`.
+/// Writes `curves` as PNG and SVG, `mistakes` and `first_layer` as PNG to `folder`, with `prefix` before
+/// their names.
 ///
 /// # Errors
 /// [`crate::error::Error::Io`].
 pub fn write(
-    folder: &Path,
+    (folder, prefix): (&Path, &str),
     model: &Model,
     parameters: &Parameters,
     epochs: &[EpochMetrics],
     test: &Dataset,
     settings: &str,
 ) -> Result<()> {
+    let path = |name: &str| folder.join(format!("{prefix}{name}"));
     if !epochs.is_empty() {
-        curves(model, epochs, settings).save(&folder.join("curves"))?;
+        curves(model, epochs, settings).save(&path("curves"))?;
     }
     // Convolutions are computed as the textbook does: a part of the samples must do.
     let mut looked_at = test.clone();
@@ -41,10 +43,10 @@ pub fn write(
         looked_at.truncate(LOOKED_AT);
     }
     let worst = mistakes(model, parameters, &looked_at, MISTAKES);
-    mistakes_sheet(&worst, &looked_at, settings).save_png(&folder.join("mistakes"))?;
+    mistakes_sheet(&worst, &looked_at, settings).save_png(&path("mistakes"))?;
     if model.cnn.is_none() && test.channels == 1 {
         first_layer(model, parameters, test.image, settings)
-            .save_png(&folder.join("first_layer"))?;
+            .save_png(&path("first_layer"))?;
     }
     Ok(())
 }

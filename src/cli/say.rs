@@ -38,10 +38,16 @@ pub fn note(text: &str) {
 /// [`Error::Io`] for anything else, such as a full disk.
 pub fn print(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-    {
+    let printed = stdout.write_all(text.as_bytes());
+    written(printed.and_then(|()| stdout.flush()))
+}
+
+/// The error of writing to standard output, unless it is that of a closed pipe.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn written(result: io::Result<()>) -> Result<()> {
+    match result {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
             Err(Error::io("write", "standard output")(e))
         }

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use clap::Parser;
+use clap::builder::NonEmptyStringValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{FREE, RESULT};
@@ -21,7 +22,7 @@ use crate::selftest::{self, Report};
 #[derive(Clone, Debug, Parser)]
 pub struct Options {
     /// Adapter to test, by any part of its name
-    #[arg(long, value_name = "NAME", group = FREE)]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), group = FREE)]
     adapter: Option<String>,
     /// Test every activation with every tile
     #[arg(long, group = RESULT)]

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{
@@ -78,7 +78,7 @@ pub struct Options {
     #[arg(long, default_value = "auto", value_parser = device_parser(), group = FREE)]
     device: DeviceKind,
     /// Adapter to train on, by any part of its name (implies --device gpu)
-    #[arg(long, value_name = "NAME", group = FREE)]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), group = FREE)]
     adapter: Option<String>,
     /// Go on from what an earlier command left in OUT_DIR: finished figures are not trained again
     #[arg(long, group = REQUEST)]

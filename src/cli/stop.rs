@@ -1,5 +1,9 @@
-//! Ctrl-C and SIGTERM: a request to stop, which training asks for.
+//! Signals that ask to stop, which training asks for: Ctrl-C, SIGTERM, and what a closed terminal and
+//! the schedulers of clusters send.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -11,21 +15,61 @@ use super::say::say;
 /// The exit code of a program that was stopped, as shells have it for Ctrl-C.
 pub const STOPPED: u8 = 130;
 
+/// A terminal that is closed, a scheduler's warning, and the limit of processor time. One of them may
+/// be sent several times.
+#[cfg(unix)]
+const OTHERS: &[i32] = {
+    use signal_hook::consts::{SIGHUP, SIGUSR1, SIGXCPU};
+    &[SIGHUP, SIGUSR1, SIGXCPU]
+};
+#[cfg(not(unix))]
+const OTHERS: &[i32] = &[];
+
 static ASKED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// From now on the first signal is a request to stop, and the second one ends the program at once.
+/// From now on the first signal is a request to stop, and the second Ctrl-C or SIGTERM ends the
+/// program at once.
 pub fn listen() {
     let asked = ASKED.get_or_init(Arc::default);
+    let impatient = Arc::new(AtomicBool::new(false));
+    let mut registered = Ok(());
     for signal in [SIGINT, SIGTERM] {
         // In this order, so that only the second signal finds the request of the first.
-        let second = flag::register_conditional_shutdown(signal, STOPPED.into(), asked.clone());
-        let both = second.and_then(|_| flag::register(signal, asked.clone()));
-        if let Err(error) = both {
-            say(format_args!(
-                "warning: Ctrl-C will end the run without saving ({error})"
-            ));
-        }
+        registered = registered
+            .and(flag::register_conditional_shutdown(signal, STOPPED.into(), impatient.clone()))
+            .and(flag::register(signal, impatient.clone()))
+            .and(flag::register(signal, asked.clone()))
+            .map(drop);
     }
+    for &signal in OTHERS.iter().filter(|&&signal| !is_ignored(signal)) {
+        registered = registered.and(flag::register(signal, asked.clone()).map(drop));
+    }
+    if let Err(error) = registered {
+        say(format_args!(
+            "warning: Ctrl-C will end the run without saving ({error})"
+        ));
+    }
+}
+
+/// Whether whoever started this process had it ignore `signal`, as `nohup` does with SIGHUP. Only
+/// Linux tells.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// From now on a write beyond the limit of file sizes (`ulimit -f`) is an error like any other, not the
+/// end of the process.
+pub fn let_writes_fail() {
+    #[cfg(unix)]
+    let handled: io::Result<_> =
+        flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)));
+    #[cfg(not(unix))]
+    let handled: io::Result<()> = Ok(());
+    // Without a handler, the limit ends the process as it always did.
+    drop(handled);
 }
 
 /// Whether the program was asked to stop.
@@ -36,10 +80,18 @@ pub fn requested() -> bool {
 }
 
 /// A word as a shell takes it.
-pub(super) fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &OsStr) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
-    match word.chars().all(plain) && !word.is_empty() {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
+    match word.to_str() {
+        Some(text) if text.chars().all(plain) && !text.is_empty() => text.to_owned(),
+        Some(text) => format!("'{}'", text.replace('\'', "'\\''")),
+        None => {
+            let bytes = word.as_encoded_bytes().iter();
+            let escaped = bytes.map(|&byte| match byte {
+                b' '..=b'~' if byte != b'\'' && byte != b'\\' => char::from(byte).to_string(),
+                _ => format!("\\x{byte:02x}"),
+            });
+            format!("$'{}'", escaped.collect::<String>())
+        }
     }
 }

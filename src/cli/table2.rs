@@ -125,8 +125,7 @@ impl Command for Options {
         }
         if task != Task::Deep {
             // Written even if nothing was left to train: a table of what there is.
-            let results = Results::read(folder)?;
-            results.write(folder)?;
+            let results = Results::update(folder, |_| {})?;
             print(&results.markdown())?;
         }
         Ok(Ended::Whole)

@@ -9,10 +9,11 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::GzDecoder;
+use flate2::bufread::MultiGzDecoder;
 
 use super::dataset::Dataset;
 use super::idx::Hashed;
+use super::locate::is_there;
 use super::source::{RemoteFile, Source};
 use super::{DownloadProgress, Loaded, Locations, download, locate};
 use crate::error::{DataFault, Error, Result};
@@ -52,22 +53,34 @@ enum Place {
     Archive(PathBuf),
 }
 
-/// Whether CIFAR-10 is in `data_dir` or in a folder of its own below it.
+/// Whether CIFAR-10, in any version, is in `data_dir` or in a folder of its own below it.
 pub fn is_in(data_dir: &Path) -> bool {
-    find(data_dir, &FILES).is_some()
+    find(data_dir, &FILES).is_some() || python_version(data_dir).is_some()
+}
+
+/// The folders that may have the files: CIFAR-10's own below `data_dir`, and `data_dir` itself.
+fn folders(data_dir: &Path) -> Vec<PathBuf> {
+    let own = Source::Cifar10.folders().iter();
+    own.map(|names| data_dir.join(names.iter().collect::<PathBuf>()))
+        .chain([data_dir.to_owned()])
+        .collect()
+}
+
+/// The Python version of CIFAR-10, which is not read.
+fn python_version(data_dir: &Path) -> Option<PathBuf> {
+    let names = ["cifar-10-python.tar.gz", "cifar-10-batches-py", "data_batch_1"];
+    let paths = folders(data_dir);
+    let mut paths = paths.iter().flat_map(|folder| names.map(|name| folder.join(name)));
+    paths.find(|path| path.exists())
 }
 
 fn find(data_dir: &Path, needed: &[&str]) -> Option<Place> {
-    let own = Source::Cifar10.folders().iter();
-    let folders = own
-        .map(|names| data_dir.join(names.iter().collect::<PathBuf>()))
-        .chain([data_dir.to_owned()]);
-    let folders: Vec<PathBuf> = folders.collect();
-    let has_all = |folder: &&PathBuf| needed.iter().all(|name| folder.join(name).is_file());
+    let folders = folders(data_dir);
+    let has_all = |folder: &&PathBuf| needed.iter().all(|name| is_there(&folder.join(name)));
     let loose = folders.iter().find(has_all).cloned().map(Place::Folder);
     loose.or_else(|| {
         let mut archives = folders.iter().map(|folder| folder.join(ARCHIVE));
-        archives.find(|path| path.is_file()).map(Place::Archive)
+        archives.find(|path| is_there(path)).map(Place::Archive)
     })
 }
 
@@ -86,9 +99,14 @@ pub(super) fn load(
     let wanted = |name: &&str| if *name == TEST_FILE { test } else { train };
     let needed: Vec<&'static str> = FILES.iter().copied().filter(wanted).collect();
     let mut notes = Vec::new();
-    let place = match find(data_dir, &needed) {
-        Some(place) => place,
-        None => fetch(locations, data_dir, &mut notes, progress)?,
+    let place = match (find(data_dir, &needed), python_version(data_dir)) {
+        (Some(place), _) => place,
+        (None, Some(path)) => {
+            let archive = format!("{}{ARCHIVE}", Source::Cifar10.mirrors()[0]);
+            let fault = DataFault::PythonVersion { archive };
+            return Err(Error::Data { path, fault });
+        }
+        (None, None) => fetch(locations, data_dir, &mut notes, progress)?,
     };
     let files = match &place {
         Place::Folder(folder) => read_folder(folder, &needed)?,
@@ -204,7 +222,7 @@ fn read_archive(
     let file = File::open(path).map_err(Error::io("read", path))?;
     let mut reader = BufReader::with_capacity(1 << 16, Hashed::new(file));
     let mut found: Vec<Option<Vec<u8>>> = vec![None; needed.len()];
-    let mut archive = tar::Archive::new(GzDecoder::new(&mut reader));
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(&mut reader));
     for entry in archive.entries().map_err(damaged)? {
         let entry = entry.map_err(damaged)?;
         let member = entry.path().map_err(damaged)?;

@@ -2,13 +2,13 @@
 //! width), then one byte for each pixel or label.
 //!
 //! The header is compared with the released file's before anything is allocated, and at most one byte
-//! beyond the expected size is read or decompressed.
+//! beyond the expected size is read or decompressed. A gzip file may have several members (RFC 1952).
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
-use flate2::bufread::GzDecoder;
+use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 use super::source::{self, DataFile, Part, Source};
@@ -22,39 +22,47 @@ pub const CLASSES: u8 = 10;
 const IMAGES_MAGIC: u32 = 0x0803;
 const LABELS_MAGIC: u32 = 0x0801;
 
-/// Reads a file of `source`, plain or (if its name ends in `.gz`) compressed, and checks it: first its
-/// format, so that an error names the fault, then its checksum. Returns the pixels,
-/// (samples, height × width) row-major, or the labels, (samples).
+/// The pixels or labels of a file.
+pub struct Contents {
+    /// The pixels, (samples, height × width) row-major, or the labels, (samples).
+    pub bytes: Vec<u8>,
+    /// Whether they are those of the released file, whatever compressed them.
+    pub released: bool,
+}
+
+/// Reads a file of `source`, plain or (if its name ends in `.gz`) compressed, and checks its format.
 ///
-/// A plain file may differ from the released one, unless it belongs to a different data set.
+/// The contents may differ from the released ones, unless they are those of a different data set.
 ///
 /// # Errors
 /// [`Error::Io`] and [`Error::Data`].
-pub fn read_file(path: &Path, source: Source, file: &DataFile) -> Result<Vec<u8>> {
-    let is_gz = path.extension().is_some_and(|extension| extension == "gz");
-    let opened = File::open(path).map_err(Error::io("read", path))?;
-    let mut reader = BufReader::with_capacity(1 << 16, Hashed::new(opened));
+pub fn read_file(path: &Path, source: Source, file: &DataFile) -> Result<Contents> {
+    let reader = BufReader::with_capacity(1 << 16, open(path)?);
     let fault = |fault| Error::Data {
         path: path.to_owned(),
         fault,
     };
-    let bytes = parse(&mut reader, is_gz, file.part, file.samples)
+    let (bytes, sha256) = parse_hashed(reader, is_gz(path), file.part, file.samples)
         .map_err(Error::io("read", path))?
         .map_err(fault)?;
-    // Bytes after the compressed stream count towards the checksum.
-    io::copy(&mut reader, &mut io::sink()).map_err(Error::io("read", path))?;
-    let found = reader.into_inner().sha256();
-    match source::owner(&found) {
+    match source::owner(&sha256) {
         Some(owner) if owner != source => Err(fault(DataFault::OtherDataset {
             wanted: source.name(),
             found: owner.name(),
         })),
-        _ if is_gz && found != file.gz_sha256 => Err(fault(DataFault::Checksum {
-            expected: file.gz_sha256,
-            found,
-        })),
-        _ => Ok(bytes),
+        _ => Ok(Contents {
+            bytes,
+            released: sha256 == file.sha256,
+        }),
     }
+}
+
+fn is_gz(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gz")
+}
+
+fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(Error::io("read", path))
 }
 
 /// Reads `samples` images (as pixels, (samples, height × width) row-major) or labels, (samples),
@@ -64,18 +72,29 @@ pub fn read_file(path: &Path, source: Source, file: &DataFile) -> Result<Vec<u8>
 /// # Errors
 /// The outer result is the reader's own error, the inner one what is wrong with the bytes.
 pub fn parse(
-    mut reader: impl BufRead,
+    reader: impl BufRead,
     is_gz: bool,
     part: Part,
     samples: u32,
 ) -> io::Result<Result<Vec<u8>, DataFault>> {
+    let parsed = parse_hashed(reader, is_gz, part, samples)?;
+    Ok(parsed.map(|(bytes, _)| bytes))
+}
+
+/// [`parse`], with the sha256 of the whole uncompressed file.
+fn parse_hashed(
+    mut reader: impl BufRead,
+    is_gz: bool,
+    part: Part,
+    samples: u32,
+) -> io::Result<Result<(Vec<u8>, String), DataFault>> {
     if reader.fill_buf()?.is_empty() {
         return Ok(Err(DataFault::Empty));
     }
     if !is_gz {
         return parse_plain(reader, part, samples, false);
     }
-    match parse_plain(GzDecoder::new(reader), part, samples, true) {
+    match parse_plain(MultiGzDecoder::new(reader), part, samples, true) {
         Err(error) => match error.kind() {
             ErrorKind::UnexpectedEof => Ok(Err(DataFault::Gzip {
                 reason: "it ends too early".to_owned(),
@@ -90,11 +109,12 @@ pub fn parse(
 }
 
 fn parse_plain(
-    mut reader: impl Read,
+    reader: impl Read,
     part: Part,
     samples: u32,
     unpacked: bool,
-) -> io::Result<Result<Vec<u8>, DataFault>> {
+) -> io::Result<Result<(Vec<u8>, String), DataFault>> {
+    let mut reader = Hashed::new(reader);
     let (magic, header_bytes, sample_bytes) = match part {
         Part::Images => (IMAGES_MAGIC, 16, IMAGE[0] * IMAGE[1]),
         Part::Labels => (LABELS_MAGIC, 8, 1),
@@ -146,7 +166,9 @@ fn parse_plain(
     }
 
     let mut body = Vec::with_capacity(body_bytes + 1);
-    reader.take(body_bytes as u64 + 1).read_to_end(&mut body)?;
+    (&mut reader)
+        .take(body_bytes as u64 + 1)
+        .read_to_end(&mut body)?;
     if body.len() < body_bytes {
         return Ok(Err(truncated(header_bytes + body.len())));
     }
@@ -162,16 +184,32 @@ fn parse_plain(
             classes: CLASSES,
         }));
     }
-    Ok(Ok(body))
+    Ok(Ok((body, reader.sha256())))
 }
 
-/// The sha256 of a file, in hexadecimal digits.
+/// More than the size of any uncompressed file in bytes.
+const LARGEST: u64 = 1 << 26;
+
+/// The data set that has a file with the contents of this one. A damaged file belongs to none.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn sha256_of(path: &Path) -> Result<String> {
-    let mut reader = Hashed::new(File::open(path).map_err(Error::io("read", path))?);
-    io::copy(&mut reader, &mut io::sink()).map_err(Error::io("read", path))?;
+pub fn owner_of(path: &Path) -> Result<Option<Source>> {
+    let file = BufReader::with_capacity(1 << 16, open(path)?);
+    let sha256 = match is_gz(path) {
+        true => sha256_of(MultiGzDecoder::new(file)),
+        false => sha256_of(file),
+    };
+    match sha256 {
+        Ok(sha256) => Ok(source::owner(&sha256)),
+        Err(_) if is_gz(path) => Ok(None),
+        Err(error) => Err(Error::io("read", path)(error)),
+    }
+}
+
+fn sha256_of(reader: impl Read) -> io::Result<String> {
+    let mut reader = Hashed::new(reader.take(LARGEST));
+    io::copy(&mut reader, &mut io::sink())?;
     Ok(reader.sha256())
 }
 

@@ -1,12 +1,14 @@
 //! Finds the files of a data set.
 //!
 //! MNIST's and Fashion-MNIST's files have the same names. The name of their folder distinguishes
-//! them, if this program or torchvision gave it; otherwise the checksum does.
+//! them, if this program or torchvision gave it; otherwise their contents do.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::idx;
-use super::source::{self, Source};
+use super::source::Source;
 use crate::error::Result;
 
 /// The folder of a data set, and the files found in it.
@@ -14,8 +16,8 @@ use crate::error::Result;
 pub struct Location {
     /// The folder.
     pub folder: PathBuf,
-    /// The path of each of [`Source::files`] that was found. The compressed file is preferred, because
-    /// it is checked against the released checksum.
+    /// The path of each of [`Source::files`] that was found: the compressed file if there is one. Some
+    /// programs unpack `train-images-idx3-ubyte.gz` as `train-images.idx3-ubyte`.
     pub files: Vec<Option<PathBuf>>,
 }
 
@@ -23,10 +25,11 @@ impl Location {
     /// The files of `source` in `folder` itself.
     pub fn of(folder: &Path, source: Source) -> Self {
         let files = source.files().iter().map(|file| {
-            [format!("{}.gz", file.name), file.name.to_owned()]
-                .map(|name| folder.join(name))
-                .into_iter()
-                .find(|path| path.is_file())
+            let names = [file.name.to_owned(), file.name.replace("-idx", ".idx")];
+            let mut paths = names
+                .iter()
+                .flat_map(|name| [folder.join(format!("{name}.gz")), folder.join(name)]);
+            paths.find(|path| is_there(path))
         });
         Self {
             folder: folder.to_owned(),
@@ -37,6 +40,14 @@ impl Location {
     /// The number of files found.
     pub fn count(&self) -> usize {
         self.files.iter().flatten().count()
+    }
+}
+
+/// Whether there is a file, or something that keeps us from knowing: reading it then says what.
+pub(super) fn is_there(path: &Path) -> bool {
+    match fs::metadata(path) {
+        Ok(found) => found.is_file(),
+        Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
     }
 }
 
@@ -79,7 +90,7 @@ pub fn source_in(data_dir: &Path) -> Result<Option<Source>> {
     Ok(owner(data_dir)?.or_else(below))
 }
 
-/// The data set whose files are in `folder` itself, known by the folder's name or else by the checksum
+/// The data set whose files are in `folder` itself, known by the folder's name or else by the contents
 /// of a file.
 ///
 /// # Errors
@@ -94,7 +105,7 @@ pub fn owner(folder: &Path) -> Result<Option<Source>> {
         return Ok(Some(source));
     }
     for path in location.files.iter().flatten() {
-        if let Some(source) = source::owner(&idx::sha256_of(path)?) {
+        if let Some(source) = idx::owner_of(path)? {
             return Ok(Some(source));
         }
     }

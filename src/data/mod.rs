@@ -17,6 +17,8 @@ mod source;
 pub mod spirals;
 mod splits;
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,6 +30,7 @@ pub use source::{DataFile, Part, RemoteFile, owner};
 pub use splits::{Split, Splits};
 
 use crate::error::{DataFault, Error, Result};
+use crate::files::atomic::folder_of;
 use locate::Location;
 
 /// The data to load.
@@ -114,6 +117,9 @@ pub fn load_in(
     }
 
     let named_folder = request.data_dir.as_ref().or(locations.data_dir.as_ref());
+    if let Some(folder) = named_folder {
+        check_folder(folder)?;
+    }
     let source = match (named, named_folder) {
         (Some(source), _) => source,
         // Without a name, the files in the folder decide.
@@ -170,8 +176,25 @@ pub fn load_in(
     let mut loaded = read(&location, source, &needed)?;
     loaded.train.truncate(train);
     loaded.test.truncate(test);
-    loaded.notes = notes;
+    loaded.notes.splice(0..0, notes);
     Ok(loaded)
+}
+
+/// Fails for a file, and for a folder that cannot be read. A folder that does not exist may be one that
+/// is not needed.
+fn check_folder(folder: &Path) -> Result<()> {
+    match fs::read_dir(folder) {
+        Err(_) if folder.is_file() => Err(Error::Data {
+            path: folder.to_owned(),
+            fault: DataFault::NotAFolder {
+                folder: folder_of(folder).to_owned(),
+            },
+        }),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("read folder", folder)(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Finds `source` in `data_dir` and downloads what is missing of its files numbered `needed`.
@@ -238,13 +261,28 @@ fn complete(
 /// Reads the files numbered `needed` of a data set. The other parts stay empty.
 fn read(location: &Location, source: Source, needed: &[usize]) -> Result<Loaded> {
     let mut parts = vec![Vec::new(); location.files.len()];
+    let mut strange = Vec::new();
     for &file in needed {
         let name = source.files()[file].name;
         // The file may have been deleted since it was found.
         let path = location.files[file].clone();
         let path = path.unwrap_or_else(|| location.folder.join(name));
-        parts[file] = idx::read_file(&path, source, &source.files()[file])?;
+        let contents = idx::read_file(&path, source, &source.files()[file])?;
+        if !contents.released {
+            let name = path.file_name().unwrap_or_default();
+            strange.push(name.to_string_lossy().into_owned());
+        }
+        parts[file] = contents.bytes;
     }
+    let note = (!strange.is_empty()).then(|| {
+        format!(
+            "{} in {} have names of {name}'s files and other contents: accuracies on them are not \
+             {name}'s",
+            strange.join(", "),
+            location.folder.display(),
+            name = source.name()
+        )
+    });
     let mut parts = parts.into_iter();
     let mut dataset = || Dataset {
         name: source.name().to_owned(),
@@ -257,7 +295,7 @@ fn read(location: &Location, source: Source, needed: &[usize]) -> Result<Loaded>
     Ok(Loaded {
         train: dataset(),
         test: dataset(),
-        notes: Vec::new(),
+        notes: note.into_iter().collect(),
     })
 }
 

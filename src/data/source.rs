@@ -127,7 +127,7 @@ pub struct DataFile {
     pub gz_bytes: u64,
     /// sha256 of the compressed file, in hexadecimal digits.
     pub gz_sha256: &'static str,
-    /// sha256 of the plain file.
+    /// sha256 of the plain file, which is that of the compressed file's contents.
     pub sha256: &'static str,
 }
 
@@ -229,12 +229,8 @@ const FASHION_MNIST_FILES: [DataFile; 4] = [
     ),
 ];
 
-/// The data set that has a file with this sha256, compressed or plain.
+/// The data set that has a file whose uncompressed contents have this sha256.
 pub fn owner(sha256: &str) -> Option<Source> {
-    Source::ALL.into_iter().find(|source| {
-        source
-            .files()
-            .iter()
-            .any(|file| file.gz_sha256 == sha256 || file.sha256 == sha256)
-    })
+    let has = |source: &Source| source.files().iter().any(|file| file.sha256 == sha256);
+    Source::ALL.into_iter().find(has)
 }

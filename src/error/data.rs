@@ -1,5 +1,6 @@
 //! What can be wrong with a data file, and with its download.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What is wrong with a data file.
@@ -83,16 +84,23 @@ pub enum DataFault {
         /// The decompressor's own words.
         reason: String,
     },
-    /// A well-formed file, but not the one released.
+    /// A file where a folder is needed.
     #[error(
-        "its sha256 is {found}, where the released file has {expected}; delete it to download it \
-         again"
+        "it is a file, and `data_dir` is the folder that has the files, which may be {}",
+        folder.display()
     )]
-    Checksum {
-        /// The released file's, in hexadecimal digits.
-        expected: &'static str,
-        /// This file's.
-        found: String,
+    NotAFolder {
+        /// The folder that the file is in.
+        folder: PathBuf,
+    },
+    /// CIFAR-10's Python version.
+    #[error(
+        "this is CIFAR-10's Python version, and only the binary version is read: put {archive} \
+         beside it, or name another `dataset`"
+    )]
+    PythonVersion {
+        /// The address of the binary version.
+        archive: String,
     },
     /// A different data set, whose files have the same names.
     #[error(

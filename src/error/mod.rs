@@ -18,6 +18,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// can replace them in a message.
 #[doc(hidden)]
 pub const FIELDS: &[&str] = &[
+    "adapter",
     "batch_size",
     "cnn",
     "data_dir",
@@ -34,13 +35,17 @@ pub const FIELDS: &[&str] = &[
     "load",
     "max_gradient_iterations",
     "max_iterations",
+    "out",
+    "out_dir",
     "outputs",
+    "overwrite",
     "picture",
     "realizations",
     "record_every",
     "report",
     "resume",
     "runs",
+    "save",
     "storage",
     "threads",
     "tolerance",
@@ -150,9 +155,9 @@ pub enum Error {
         limit: f64,
     },
 
-    /// A network that does not fit into this machine's memory.
+    /// Networks that do not fit into this machine's memory.
     #[error(
-        "the network needs at least {needed_mib} MiB of memory, and {available_mib} MiB are free; \
+        "this needs at least {needed_mib} MiB of memory, and {available_mib} MiB are free; \
          reduce `width`, `hidden_layers`, `batch_size` or `realizations`"
     )]
     OutOfMemory {
@@ -228,6 +233,39 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+
+    /// An environment variable that cannot be used.
+    #[error("environment variable {variable}: {reason}")]
+    Environment {
+        /// Its name.
+        variable: String,
+        /// What is wrong with its value.
+        reason: String,
+    },
+
+    /// Another process writes the same files.
+    #[error(
+        "{}: another process is writing there; wait until it has ended, or choose another \
+         `out_dir`",
+        path.display()
+    )]
+    Locked {
+        /// The folder or the file.
+        path: PathBuf,
+    },
+
+    /// The folder of the results holds the checkpoint of a different run.
+    #[error(
+        "{} is the checkpoint of a different run ({difference}): choose another `out_dir`, go on \
+         with that run (`resume`), or give up its checkpoint with `overwrite`",
+        path.display()
+    )]
+    Occupied {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What differs.
+        difference: String,
     },
 
     /// A picture that cannot be used.

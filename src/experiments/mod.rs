@@ -8,11 +8,14 @@ pub mod spirals;
 pub mod table2;
 pub mod theory;
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::atomic;
 
 /// Fractions as per cent: mean ± standard deviation, or the mean alone.
@@ -31,7 +34,23 @@ fn json(value: &impl Serialize) -> String {
 /// Replaces `path` by `value` as JSON; returns the path.
 ///
 /// # Errors
-/// [`Error::Io`](crate::error::Error::Io).
+/// [`Error::Io`].
 fn write_json(path: &Path, value: &impl Serialize) -> Result<PathBuf> {
     atomic::write(path, (json(value) + "\n").as_bytes())
+}
+
+/// An array of results in `path`; empty if there is no such file.
+///
+/// # Errors
+/// [`Error::Io`] for a file that cannot be read or holds something else.
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("read", path)(error)),
+    };
+    serde_json::from_str(&text).map_err(|error| {
+        let reason = format!("it holds no results of this experiment ({error}); move it away");
+        Error::io("read", path)(io::Error::other(reason))
+    })
 }

@@ -29,13 +29,28 @@ pub fn write_verdicts(folder: &Path, rows: &[Row]) -> Result<PathBuf> {
     write_json(&verdicts_file(folder), &rows)
 }
 
-/// Number of verdicts that are not as expected.
-pub fn unexpected(rows: &[Row]) -> usize {
-    rows.iter().filter(|row| row.holds != row.expected).count()
+/// What a check says of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds, or fails, as it should.
+    Expected,
+    /// It should hold and fails, or should fail and holds.
+    Unexpected,
+    /// It should fail, and too few samples were drawn to find a counterexample.
+    Open,
 }
 
-/// The verdicts as a table.
-pub fn table(rows: &[Row]) -> String {
+/// The verdict on a claim of which there were `enough` samples to find a counterexample, or not.
+pub fn verdict(row: &Row, enough: bool) -> Verdict {
+    match (row.holds, row.expected) {
+        (true, false) if !enough => Verdict::Open,
+        (holds, expected) if holds == expected => Verdict::Expected,
+        _ => Verdict::Unexpected,
+    }
+}
+
+/// The verdicts as a table; `enough` is that of [`verdict`].
+pub fn table(rows: &[Row], enough: bool) -> String {
     let width = rows.iter().map(|row| row.name.chars().count()).max();
     let width = width.unwrap_or(0);
     let mut text = format!(
@@ -43,18 +58,23 @@ pub fn table(rows: &[Row]) -> String {
         "claim", "samples", "worst", "bound", "verdict"
     );
     for row in rows {
-        let verdict = match (row.holds, row.expected) {
-            (true, true) => "holds",
-            (false, false) => "fails",
-            (true, false) => "HOLDS",
-            (false, true) => "FAILS",
+        let verdict = match (verdict(row, enough), row.holds) {
+            (Verdict::Expected, true) => "holds",
+            (Verdict::Expected, false) => "fails",
+            (Verdict::Unexpected, true) => "HOLDS",
+            (Verdict::Unexpected, false) => "FAILS",
+            (Verdict::Open, _) => "open",
         };
         text += &format!(
             "{:width$} {:7} {:8.1e} {:8.1e}  {verdict:7} {}\n",
             row.name, row.samples, row.worst, row.bound, row.sampled
         );
     }
-    text += "\nholds, fails: as expected; HOLDS, FAILS: not as expected.\n";
+    text += "\nholds, fails: as expected; HOLDS, FAILS: not as expected";
+    text += match enough {
+        true => ".\n",
+        false => "; open: too few problems for a counterexample.\n",
+    };
     text
 }
 

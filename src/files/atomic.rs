@@ -96,11 +96,11 @@ pub struct AtomicFile<D = System> {
 
 impl AtomicFile {
     /// Starts to write `target`. Its folder is created if it does not exist. A link is followed: the
-    /// file that it points to is replaced.
+    /// file that it points to is replaced. The new file has the permissions of the old one.
     ///
     /// # Errors
     /// [`Error::Io`] if the folder cannot be created or written to, or if the target exists and is
-    /// not a regular file.
+    /// read-only or not a regular file.
     pub fn create(target: &Path) -> Result<Self> {
         Self::create_on(System, target)
     }
@@ -113,23 +113,40 @@ impl<D: Disk> AtomicFile<D> {
     /// Those of [`AtomicFile::create`].
     pub fn create_on(disk: D, target: &Path) -> Result<Self> {
         let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
-        let not_a_file = |reason| Error::io("write", &target)(io::Error::other(reason));
-        if fs::metadata(&target).is_ok_and(|found| !found.is_file()) {
-            return Err(not_a_file("it is not a regular file"));
+        let refused = |reason| Error::io("write", &target)(io::Error::other(reason));
+        let old = fs::metadata(&target).ok();
+        let permissions = old.as_ref().map(fs::Metadata::permissions);
+        if old.is_some_and(|old| !old.is_file()) {
+            return Err(refused("it is not a regular file"));
+        }
+        if permissions.as_ref().is_some_and(fs::Permissions::readonly) {
+            return Err(refused("it is read-only"));
         }
         if target.file_name().is_none() {
-            return Err(not_a_file("it names no file"));
+            return Err(refused("it names no file"));
         }
         let folder = folder_of(&target);
         fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(PREFIX).suffix(SUFFIX);
-        // The default is private; a result should be as readable as any other new file (0666 less umask).
+        // The default is private; a new file should be as readable as any other (0666 less umask).
         #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        builder.permissions(match &permissions {
+            Some(old) => old.clone(),
+            None => std::os::unix::fs::PermissionsExt::from_mode(0o666),
+        });
         let temporary = builder
             .tempfile_in(folder)
             .map_err(Error::io("write in", folder))?;
+        // The umask does not hold for a file that exists.
+        if let Some(permissions) = permissions {
+            let file = temporary.as_file();
+            let kept = file.metadata().and_then(|new| match new.permissions() == permissions {
+                true => Ok(()),
+                false => file.set_permissions(permissions),
+            });
+            kept.map_err(Error::io("keep the permissions of", &target))?;
+        }
         Ok(Self {
             disk,
             temporary,
@@ -226,4 +243,14 @@ pub fn folder_of(path: &Path) -> &Path {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     }
+}
+
+/// Whether two paths name one file, which need not exist.
+pub fn same_file(a: &Path, b: &Path) -> bool {
+    let whole = |path: &Path| {
+        let folder = || Some(folder_of(path).canonicalize().ok()?.join(path.file_name()?));
+        let found = path.canonicalize().ok();
+        found.or_else(folder).or_else(|| std::path::absolute(path).ok())
+    };
+    whole(a) == whole(b)
 }

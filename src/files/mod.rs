@@ -1,6 +1,8 @@
-//! Files: atomic replacement, safetensors, and settings in TOML.
+//! Files: atomic replacement, locks, safetensors, settings in TOML, and paths as text.
 
 pub mod atomic;
+pub mod lock;
+pub mod path_text;
 pub mod safetensors;
 #[cfg(feature = "cli")]
 pub mod settings;

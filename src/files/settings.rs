@@ -37,8 +37,16 @@ pub fn read(path: &Path) -> Result<Vec<(String, String)>> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(fault(format!("it has more than {MAX_BYTES} bytes")));
     }
-    let text = str::from_utf8(&bytes).map_err(|e| fault(e.to_string()))?;
-    parse(text).map_err(fault)
+    text_of(&bytes).and_then(parse).map_err(fault)
+}
+
+/// The text of a file, which may begin with a byte order mark.
+fn text_of(bytes: &[u8]) -> Result<&str, String> {
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err("it is in UTF-16; save it as UTF-8".to_owned());
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    str::from_utf8(bytes).map_err(|error| format!("it is not in UTF-8 ({error})"))
 }
 
 /// The settings in `text`, in alphabetical order.
@@ -121,6 +129,15 @@ mod tests {
             text.contains("\nlr = 0.2\n") && text.contains("\nunfused = true\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn other_encodings_are_named() {
+        assert_eq!(text_of(b"\xef\xbb\xbflr = 1"), Ok("lr = 1"));
+        for bytes in [&b"\xff\xfel\0r\0"[..], b"\xfe\xff\0l\0r"] {
+            assert!(text_of(bytes).is_err_and(|reason| reason.contains("UTF-16")));
+        }
+        assert!(text_of(b"\xff").is_err_and(|reason| reason.contains("UTF-8")));
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub const METRICS_SO_FAR: &str = "metrics.partial.jsonl";
 /// The [`Summary`] of a run.
 pub const SUMMARY: &str = "summary.json";
 
+/// The [`Summary`] of an evaluation. Its name is not that of a run, since the network may be evaluated
+/// in the folder of the run that trained it.
+pub const EVALUATION: &str = "evaluation.json";
+
 /// Stands for TensorBoard's event file in a build without the feature `tensorboard`: writes nothing.
 #[cfg(not(feature = "tensorboard"))]
 struct Events;
@@ -137,18 +141,29 @@ pub fn check_writable(folder: &Path) -> Result<()> {
     atomic::check_writable(&folder.join(SUMMARY))
 }
 
-/// Writes [`METRICS`], empty if nothing was trained, and [`SUMMARY`] to `folder`.
+/// Writes [`METRICS`] and [`SUMMARY`] to `folder`.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn write_results(folder: &Path, summary: &Summary<impl Serialize>) -> Result<()> {
     let lines: String = summary.epochs.iter().map(json_line).collect();
     atomic::write(&folder.join(METRICS), lines.as_bytes())?;
-    // There is none if nothing was trained.
+    // There is none if nothing was left to train.
     let _ = fs::remove_file(folder.join(METRICS_SO_FAR));
+    write_summary(&folder.join(SUMMARY), summary)
+}
+
+/// Writes [`EVALUATION`] to `folder`.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_evaluation(folder: &Path, summary: &Summary<impl Serialize>) -> Result<()> {
+    write_summary(&folder.join(EVALUATION), summary)
+}
+
+fn write_summary(path: &Path, summary: &Summary<impl Serialize>) -> Result<()> {
     let text = serde_json::to_string_pretty(summary).expect("numbers and strings serialize");
-    atomic::write(&folder.join(SUMMARY), (text + "\n").as_bytes())?;
-    Ok(())
+    atomic::write(path, (text + "\n").as_bytes()).map(drop)
 }
 
 /// `value` as one line of JSON.

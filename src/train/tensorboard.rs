@@ -13,6 +13,9 @@ use prost::Message;
 
 use crate::error::{Error, Result};
 
+/// What the names of event files begin with; the time in seconds follows.
+const PREFIX: &str = "events.out.tfevents.";
+
 /// `tensorflow.Event`.
 #[derive(Clone, PartialEq, Message)]
 struct Event {
@@ -81,14 +84,16 @@ impl Events {
     /// [`Error::Io`].
     pub fn create(folder: &Path, first: u32) -> Result<Self> {
         fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
-        let seconds = since_epoch().floor();
-        // TensorBoard reads the files of a folder in the order of their names.
+        // TensorBoard reads the files of a folder in the order of their names; the clock may have been
+        // set back since the last one.
+        let now = since_epoch() as u64;
+        let seconds = newest(folder)
+            .filter(|&newest| newest > now)
+            .map_or(now, |newest| newest.saturating_add(1));
         let mut path = PathBuf::new();
         let mut opened = None;
         for number in 0..1000 {
-            path = folder.join(format!(
-                "events.out.tfevents.{seconds:010}.bregman.{number:03}"
-            ));
+            path = folder.join(format!("{PREFIX}{seconds:010}.bregman.{number:03}"));
             match File::create_new(&path) {
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
                 other => {
@@ -136,6 +141,17 @@ impl Events {
     }
 }
 
+/// The seconds in the name of the last event file in `folder`.
+fn newest(folder: &Path) -> Option<u64> {
+    let files = fs::read_dir(folder).ok()?.flatten();
+    let seconds = files.filter_map(|file| {
+        let name = file.file_name().into_string().ok()?;
+        let (seconds, _) = name.strip_prefix(PREFIX)?.split_once('.')?;
+        seconds.parse().ok()
+    });
+    seconds.max()
+}
+
 /// A TFRecord.
 fn record(message: &[u8]) -> Vec<u8> {
     let length = (message.len() as u64).to_le_bytes();
@@ -171,6 +187,19 @@ mod tests {
         assert_eq!(framed[..8], 3u64.to_le_bytes());
         assert_eq!(framed[8..12], masked(&3u64.to_le_bytes()).to_le_bytes());
         assert_eq!(&framed[12..15], b"abc");
+    }
+
+    #[test]
+    fn a_file_comes_after_those_that_are_there() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        // The clock showed the year 2065, and was set back.
+        fs::write(folder.path().join("events.out.tfevents.3000000000.host"), "").expect("write");
+        let names = [1, 2, 3].map(|first| {
+            let events = Events::create(folder.path(), first).expect("a file");
+            events.path.file_name().map(std::ffi::OsStr::to_owned)
+        });
+        assert!(names.is_sorted() && names[0] != names[1], "{names:?}");
+        assert!(names[0] > Some("events.out.tfevents.3000000000.host".into()));
     }
 
     #[test]

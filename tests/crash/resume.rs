@@ -235,7 +235,7 @@ fn options_that_change_the_mathematics_are_refused_by_name() {
             "--limit-train 299",
         ),
         ("--limit-test 100", "--limit-test 101", "--limit-test 100"),
-        ("--load x", "--load not set", "--load x"),
+        ("--load /x", "--load not set", "--load /x"),
     ] {
         fails(
             &format!("--resume last --out-dir {out} --epochs 2 {option}"),

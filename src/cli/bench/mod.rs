@@ -7,7 +7,7 @@ use std::process::{Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use serde_json::Value;
 
 use super::args::{FREE, REQUEST, RESULT};
@@ -28,7 +28,7 @@ use pack::{Contents, pack};
 #[derive(Clone, Debug, Parser)]
 pub struct Options {
     /// Adapter, by any part of its name; else the first hardware adapter, or a software one
-    #[arg(long, value_name = "NAME", group = FREE)]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), group = FREE)]
     adapter: Option<String>,
     /// Folder for the report
     #[arg(long, value_name = "DIR", default_value = "benches/results", group = FREE)]

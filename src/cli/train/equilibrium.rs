@@ -1,20 +1,23 @@
 //! Training of one Bregman layer at its limit of infinite depth.
 
+use super::network::{Cells, MAX_SAMPLES, aligned};
 use super::options::{Options, Resolved};
-use super::prepare::{announce_device, load_data, schedule, sgd};
+use super::prepare::{
+    announce_device, check_vacant, claim, load_data, note_without_effect, schedule, sgd,
+};
 use super::report::Results;
 use crate::bilevel::equilibrium::{AnyEquilibrium, Equilibrium, Solver, checkpoint};
-use crate::cli::Ended;
 use crate::cli::progress::Progress;
-use crate::cli::say::say;
+use crate::cli::say::{plural, print, say, thousands};
+use crate::cli::{Ended, stop};
 use crate::data::Split;
 use crate::device::Device;
 use crate::error::Result;
 use crate::executor::Executor;
-use crate::files::atomic;
-use crate::train::{self, Position, events};
+use crate::memory;
+use crate::train::{self, Position};
 
-/// Trains or evaluates the layer that `options` describe.
+/// Trains, evaluates or prints the layer that `options` describe.
 ///
 /// # Errors
 /// Those of the data, the checkpoint, the device and of training.
@@ -32,31 +35,35 @@ pub async fn run(options: &Options) -> Result<Ended> {
     if let Some((_, _, dataset)) = &saved {
         options.dataset.get_or_insert_with(|| dataset.clone());
     }
-    let device = Device::choose(options.device, options.adapter.clone()).await?;
+    let device = match options.describe {
+        true => None,
+        false => Some(Device::choose(options.device, options.adapter.clone()).await?),
+    };
     let (splits, dataset) = load_data(&options, None)?;
     let (equilibrium, parameters) = match saved {
-        Some((equilibrium, parameters, _)) => (equilibrium, parameters),
+        Some((equilibrium, parameters, _)) => (equilibrium, Some(parameters)),
         None => {
             let shape = [splits.train.features(), options.width, splits.train.classes];
+            check_memory(&options, shape)?;
             let mut equilibrium =
                 Equilibrium::new(options.activation, options.loss, shape, solver)?;
             if let Some([low, high]) = options.input_range {
                 equilibrium.model = equilibrium.model.with_input_range(low, high)?;
             }
-            let parameters = equilibrium.initial(options.seed);
-            (equilibrium, parameters)
+            (equilibrium, None)
         }
     };
-    if let Some(folder) = &options.out_dir {
-        events::check_writable(folder)?;
-    }
-    if let Some(path) = &options.save {
-        atomic::check_writable(path)?;
-    }
+    let Some(device) = device else {
+        print(&table(&equilibrium))?;
+        return Ok(Ended::Whole);
+    };
+    let _lock = claim(&options)?;
+    let parameters = parameters.unwrap_or_else(|| equilibrium.initial(options.seed));
 
     announce_device(&device);
     say(format_args!("network: {}", describe(&equilibrium)));
     let (kind, adapter) = (device.kind(), device.adapter());
+    note_without_effect(&options, kind);
     let model = equilibrium.model.clone();
     let results = Results {
         resolved: Resolved::new(&options, &model, &dataset, kind, adapter.clone()),
@@ -67,6 +74,9 @@ pub async fn run(options: &Options) -> Result<Ended> {
         adapter,
         test: None,
     };
+    if !options.eval_only {
+        check_vacant(&options, &results.settings, &splits.sha256())?;
+    }
     let (sgd, schedule) = (sgd(&options, &splits), schedule(&options, &splits, 1));
     let executor = AnyEquilibrium::new(device.gpu, &equilibrium, splits, parameters, sgd);
     let mut executor = executor.await?;
@@ -78,6 +88,7 @@ pub async fn run(options: &Options) -> Result<Ended> {
         say(format_args!("  {}", executor.take_report().describe(width)));
         accuracies
     } else {
+        stop::listen();
         let mut progress = Progress::new(schedule);
         for epoch in 1..=schedule.epochs {
             train::train_until(
@@ -86,9 +97,12 @@ pub async fn run(options: &Options) -> Result<Ended> {
                 &mut position,
                 &mut progress,
                 epoch,
-                &|| false,
+                &stop::requested,
             )
             .await?;
+            if position.epochs.len() < epoch as usize {
+                break;
+            }
             say(format_args!("  {}", executor.take_report().describe(width)));
         }
         let last = position.epochs.last();
@@ -99,7 +113,60 @@ pub async fn run(options: &Options) -> Result<Ended> {
         checkpoint::save(path, &equilibrium, &results.dataset, &parameters[0])?;
         say(format_args!("saved {}", path.display()));
     }
+    if !options.eval_only && position.epochs.len() < schedule.epochs as usize {
+        say(format_args!(
+            "stopped in epoch {}, after {} of {}; {}",
+            position.epochs.len() + 1,
+            position.steps,
+            plural(schedule.steps(), "step"),
+            match options.save {
+                Some(_) => "the network is saved as it was then, and `--load` trains it further",
+                None => "nothing was saved: `--save` keeps the network of a run that is stopped",
+            }
+        ));
+        return Ok(Ended::Stopped);
+    }
     results.report_saved(&options, &position, test_accuracies, &[])
+}
+
+/// Refuses, before anything is allocated, a layer that cannot fit into this machine's memory: U, V and
+/// the head, their gradients, W and its factors, and what is kept of a batch.
+fn check_memory(options: &Options, shape: [usize; 3]) -> Result<()> {
+    let [features, width, outputs] = shape.map(|n| n as u128);
+    let square = width.saturating_mul(width);
+    let others = width.saturating_mul(features + outputs + 1);
+    let batch = options.batch_size.min(MAX_SAMPLES) as u128;
+    let numbers = square
+        .saturating_mul(4)
+        .saturating_add(others.saturating_mul(2))
+        .saturating_add(batch.saturating_mul(width.saturating_mul(3)));
+    memory::check(numbers.saturating_mul(4))
+}
+
+/// The table of the layer.
+fn table(equilibrium: &Equilibrium) -> String {
+    let (model, n) = (&equilibrium.model, equilibrium.width());
+    let (features, outputs) = (model.inputs(), model.head.outputs);
+    let name = format!("equilibrium, {}", model.activation.name);
+    let rows = [
+        ("pixels", features, 0, 0),
+        ("Ux + b", n, n * features + n, 2 * n * features),
+        (&name, n, n * n, 2 * n * n),
+        ("linear", outputs, n * outputs + outputs, 2 * n * outputs),
+    ];
+    let sum = |of: fn(&(&str, usize, usize, usize)) -> usize| rows.iter().map(of).sum::<usize>();
+    let (parameters, flops) = (sum(|row| row.2), sum(|row| row.3));
+    let mut cells: Vec<Cells> = rows
+        .iter()
+        .map(|&(layer, output, parameters, flops)| {
+            let numbers = [parameters, flops].map(thousands);
+            let [parameters, flops] = numbers;
+            [layer.to_owned(), output.to_string(), parameters, flops]
+        })
+        .collect();
+    let all = "all, with one iteration".to_owned();
+    cells.push([all, String::new(), thousands(parameters), thousands(flops)]);
+    aligned(cells)
 }
 
 /// One line on the layer.

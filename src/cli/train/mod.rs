@@ -62,6 +62,7 @@ fn describe(options: &Options) -> Result<Ended> {
 /// Reports the accuracy of a saved network on the test set.
 async fn evaluate(options: &Options) -> Result<Ended> {
     let prepared = Prepared::new(options).await?;
+    let _lock = prepare::claim(options)?;
     prepared.announce();
     let results = prepared.results();
     let mut executor = prepared.executor().await?;
@@ -73,12 +74,14 @@ async fn evaluate(options: &Options) -> Result<Ended> {
 /// Trains a network.
 async fn train(options: &Options) -> Result<Ended> {
     let prepared = Prepared::new(options).await?;
+    let _lock = prepare::claim(options)?;
     prepared.announce();
     let results = prepared.results();
     let schedule = prepared.schedule();
     let learning_rate = prepared.sgd().learning_rate;
     let mut position = Position::default();
     let mut keeper = prepared.keeper(&results);
+    prepare::check_vacant(options, &results.settings, &keeper.run.data_sha256)?;
     if let Some((path, run)) = &options.run {
         position = keeper.resume(path, run, &schedule)?;
         report::resumed(path, run, &keeper.run, &schedule);

@@ -1,13 +1,12 @@
 //! The network that the options and a checkpoint describe.
 
-use std::fs;
-
 use super::options::Options;
 use crate::checkpoint::{self, Checkpoint, Run};
 use crate::cli::say::thousands;
 use crate::data::Dataset;
-use crate::error::{CheckpointFault, Error, Result};
+use crate::error::{CheckpointFault, Result};
 use crate::kind::{Form, Init, LayerKind, Loss};
+use crate::memory;
 use crate::nn::cnn::{Block, Dropout};
 use crate::nn::{Cnn, Layer, Model, Parameters};
 use crate::train::keeper;
@@ -61,7 +60,7 @@ impl Network {
 /// given.
 ///
 /// # Errors
-/// [`Error::Checkpoint`].
+/// [`Checkpoint`](crate::error::Error::Checkpoint).
 pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
     let (Some(path), None) = (&options.load, &options.run) else {
         return Ok(None);
@@ -102,8 +101,8 @@ pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
 /// The network for samples like those of `data`.
 ///
 /// # Errors
-/// [`Error::InvalidValue`] for an input range outside the range of ρ, [`Error::OutOfMemory`] for a
-/// network beyond this machine, [`Error::Checkpoint`] for one that does not fit the options or the
+/// [`InvalidValue`](crate::error::Error::InvalidValue) for an input range outside the range of ρ, [`OutOfMemory`](crate::error::Error::OutOfMemory) for a
+/// network beyond this machine, [`Checkpoint`](crate::error::Error::Checkpoint) for one that does not fit the options or the
 /// data.
 pub fn build(
     options: &Options,
@@ -208,7 +207,7 @@ fn front_end(options: &Options, data: &Dataset) -> Result<Option<Cnn>> {
 /// and its FLOPs for the forward pass of one sample (products only: one for each multiplication and
 /// each addition).
 pub fn table(model: &Model) -> String {
-    let mut rows = vec![["layer", "output", "parameters", "FLOPs"].map(str::to_owned)];
+    let mut rows = Vec::new();
     let mut row = |layer: String, output: String, parameters: usize, flops: usize| {
         rows.push([layer, output, thousands(parameters), thousands(flops)]);
     };
@@ -282,6 +281,15 @@ pub fn table(model: &Model) -> String {
         model.parameter_count(),
         flops,
     );
+    aligned(rows)
+}
+
+/// A row of the table of a network: layer, output, parameters, FLOPs.
+pub type Cells = [String; 4];
+
+/// The table with these rows.
+pub fn aligned(mut rows: Vec<Cells>) -> String {
+    rows.insert(0, ["layer", "output", "parameters", "FLOPs"].map(str::to_owned));
     let width = |column: usize| {
         rows.iter()
             .map(|r| r[column].chars().count())
@@ -289,7 +297,7 @@ pub fn table(model: &Model) -> String {
             .unwrap_or(0)
     };
     let widths = [0, 1, 2, 3].map(width);
-    let line = |[layer, output, parameters, flops]: &[String; 4]| {
+    let line = |[layer, output, parameters, flops]: &Cells| {
         let [a, b, c, d] = widths;
         format!("{layer:a$}  {output:>b$}  {parameters:>c$}  {flops:>d$}\n")
     };
@@ -354,28 +362,8 @@ fn check_memory(
     let numbers = matrices
         .saturating_mul(2 * options.realizations as u128)
         .saturating_add(activations.saturating_mul(batch));
-    let bytes = numbers.saturating_mul(4);
-    let available = available_memory();
-    if bytes <= u128::from(available) {
-        return Ok(());
-    }
-    Err(Error::OutOfMemory {
-        needed_mib: bytes >> 20,
-        available_mib: available >> 20,
-    })
+    memory::check(numbers.saturating_mul(4))
 }
 
 /// The number of samples of the largest data set, and so of the largest batch.
-const MAX_SAMPLES: usize = 60_000;
-
-/// Bytes of free memory, as Linux reports them; 1 TiB on other systems, more than any machine of today
-/// has.
-fn available_memory() -> u64 {
-    let kib = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("MemAvailable:"))?;
-        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
-    });
-    kib.map_or(1 << 40, |kib| kib << 10)
-}
+pub const MAX_SAMPLES: usize = 60_000;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{Command, FromArgMatches, Parser};
 use serde::Serialize;
 
@@ -14,11 +14,13 @@ use crate::cli::args::{
     FREE, REQUEST, RESULT, activation_parser, conv_activation_parser, device_parser, form_parser,
     init_parser, invalid, layer_parser, loss_parser, parse_range, storage_parser,
 };
+use crate::cli::answer;
 use crate::cli::layered::{self, Layered};
 use crate::data::Source;
 use crate::device::DeviceKind;
 use crate::error::{Result, at_least_one};
 use crate::executor::Sgd;
+use crate::files::path_text;
 use crate::kind::{Form, Init, LayerKind, Loss, Storage};
 use crate::nn::{Model, cnn};
 
@@ -45,7 +47,7 @@ pub struct Options {
     pub device: DeviceKind,
     /// Adapter to train on, by any part of its name (implies --device gpu); WGPU_ADAPTER_NAME does
     /// the same, and WGPU_BACKEND limits the choice
-    #[arg(long, value_name = "NAME", group = FREE)]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), group = FREE)]
     pub adapter: Option<String>,
     /// Number of threads on the processor; the results do not depend on it [default:
     /// RAYON_NUM_THREADS, else all cores]
@@ -63,7 +65,7 @@ pub struct Options {
     pub form: Form,
     /// Train one Bregman layer at its limit of infinite depth: a ← a + Wρ(a) + Ux + b, with W
     /// symmetric and negative definite, is repeated until it converges and differentiated implicitly
-    #[arg(long, conflicts_with_all = ["form", "hidden_layers", "realizations", "init", "unfused", "storage"], group = RESULT)]
+    #[arg(long, conflicts_with_all = ["form", "hidden_layers", "realizations", "init", "unfused", "storage", "cnn", "checkpoint_every", "resume"], group = RESULT)]
     pub equilibrium: bool,
     /// With --equilibrium: a sample has converged when the root mean square of its residual in z is
     /// below T
@@ -142,9 +144,12 @@ pub struct Options {
     #[arg(long, default_value = "f32", value_parser = storage_parser(), group = RESULT)]
     pub storage: Storage,
     /// Folder for metrics.jsonl (one line for each epoch), summary.json, settings.toml, pictures,
-    /// TensorBoard's event files, and on Ctrl-C a checkpoint
+    /// TensorBoard's event files, and on Ctrl-C a checkpoint; one run at a time may write there
     #[arg(long, value_name = "DIR", group = FREE)]
     pub out_dir: Option<PathBuf>,
+    /// Give up the checkpoint of a different run in --out-dir, which is refused otherwise
+    #[arg(long, group = REQUEST)]
+    pub overwrite: bool,
     /// Save the run as checkpoint.safetensors in --out-dir, every N epochs and at the end; a resumed
     /// run ends as if it had never been interrupted, bit for bit
     #[arg(long, value_name = "N", group = FREE)]
@@ -202,7 +207,8 @@ impl Options {
             settings,
             run,
         } = layered::read(command, words)?;
-        let mut options = Self::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+        let options = Self::from_arg_matches(&matches);
+        let mut options = options.unwrap_or_else(|error| answer(&error));
         (options.given, options.settings, options.run) = (given, settings, run);
         options.check()?;
         if options.eval_only {
@@ -219,12 +225,14 @@ impl Options {
         let found = [
             ("dataset", dataset.to_owned()),
             ("layer", model.kind.name().to_owned()),
-            ("form", model.form.name().to_owned()),
             ("activation", model.activation.name.to_owned()),
             ("loss", model.loss.name().to_owned()),
             ("input-range", format!("{low},{high}")),
         ];
         settings.extend(found.map(|(name, value)| (name.to_owned(), value)));
+        if !self.equilibrium {
+            settings.insert("form".to_owned(), model.form.name().to_owned());
+        }
         settings
     }
 
@@ -274,7 +282,7 @@ impl Options {
 #[derive(Clone, Debug, Serialize)]
 pub struct Resolved {
     dataset: String,
-    data_dir: Option<PathBuf>,
+    data_dir: Option<String>,
     device: &'static str,
     adapter: Option<String>,
     layer: &'static str,
@@ -300,10 +308,10 @@ pub struct Resolved {
     realizations: usize,
     unfused: bool,
     storage: &'static str,
-    out_dir: Option<PathBuf>,
+    out_dir: Option<String>,
     checkpoint_every: Option<u32>,
-    save: Option<PathBuf>,
-    load: Option<PathBuf>,
+    save: Option<String>,
+    load: Option<String>,
     eval_only: bool,
     limit_train: Option<usize>,
     limit_test: Option<usize>,
@@ -319,9 +327,10 @@ impl Resolved {
         adapter: Option<String>,
     ) -> Self {
         let options = options.clone();
+        let text = |path: Option<PathBuf>| path.as_deref().map(path_text::to_text);
         Self {
             dataset: dataset.to_owned(),
-            data_dir: options.data_dir,
+            data_dir: text(options.data_dir),
             device,
             adapter,
             layer: model.kind.name(),
@@ -344,10 +353,10 @@ impl Resolved {
             realizations: options.realizations,
             unfused: options.unfused,
             storage: options.storage.name(),
-            out_dir: options.out_dir,
+            out_dir: text(options.out_dir),
             checkpoint_every: options.checkpoint_every,
-            save: options.save,
-            load: options.load,
+            save: text(options.save),
+            load: text(options.load),
             eval_only: options.eval_only,
             limit_train: options.limit_train,
             limit_test: options.limit_test,

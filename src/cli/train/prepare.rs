@@ -1,21 +1,30 @@
-//! What a run needs before it begins: the device, the data and the network.
+//! What a run needs before it begins: the device, the data, the network, and room for its results.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use clap::CommandFactory;
 
 use super::network::{self, Network};
 use super::options::{Options, Resolved};
 use super::report::Results;
 use crate::checkpoint::{self, Checkpoint, Run};
-use crate::cli::args::invalid;
+use crate::cli::args::{groups, invalid};
+use crate::cli::layered::{self, SETTINGS};
 use crate::cli::progress::Downloads;
-use crate::cli::say::{note, say, say_warning, thousands};
+use crate::cli::say::{note, plural, say, say_warning, thousands};
 use crate::data::{self, Request, Splits};
 use crate::device::{AnyExecutor, Device};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::executor::Sgd;
 use crate::files::atomic;
+use crate::files::lock::{self, Lock};
 use crate::gpu::PlanOptions;
 use crate::kind::LayerKind;
 use crate::train::keeper::{CHECKPOINT, Keeper};
-use crate::train::{Position, Schedule, events};
+use crate::train::events::{self, EVALUATION, METRICS, METRICS_SO_FAR, SUMMARY};
+use crate::train::{Position, Schedule};
 
 /// The device, the data and the network of a run.
 pub struct Prepared<'a> {
@@ -27,8 +36,7 @@ pub struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    /// Chooses the device, loads the data, builds the network, and checks that the results can be
-    /// written.
+    /// Chooses the device, loads the data and builds the network.
     ///
     /// # Errors
     /// Those of each.
@@ -42,13 +50,6 @@ impl<'a> Prepared<'a> {
             }
             None => network::build(options, checkpoints, &splits.train)?,
         };
-        if let Some(folder) = &options.out_dir {
-            atomic::remove_stale(folder);
-            events::check_writable(folder)?;
-        }
-        if let Some(path) = &options.save {
-            checkpoint::check_writable(path, options.realizations)?;
-        }
         Ok(Self {
             options,
             device,
@@ -137,6 +138,96 @@ impl<'a> Prepared<'a> {
             .executor(&model, self.splits, plan, parameters)
             .await
     }
+}
+
+/// Locks the folder of the results for this process, and checks that the results and the networks can
+/// be written.
+///
+/// # Errors
+/// [`Error::Locked`] if another process writes there; [`Error::Io`]; [`Error::InvalidValue`] for a
+/// network that would replace a file of the run.
+pub fn claim(options: &Options) -> Result<Option<Lock>> {
+    let lock = match &options.out_dir {
+        Some(folder) => {
+            let lock = lock::own_folder(folder)?;
+            atomic::remove_stale(folder);
+            match options.eval_only {
+                true => atomic::check_writable(&folder.join(EVALUATION))?,
+                false => events::check_writable(folder)?,
+            }
+            Some(lock)
+        }
+        None => None,
+    };
+    if let Some(path) = &options.save {
+        let names = [CHECKPOINT, METRICS, METRICS_SO_FAR, SUMMARY, SETTINGS];
+        let folder = options.out_dir.iter();
+        let mut own: Vec<PathBuf> = folder.flat_map(|f| names.map(|name| f.join(name))).collect();
+        own.extend(options.run.iter().map(|(path, _)| path.clone()));
+        for path in checkpoint::paths(path, options.realizations) {
+            if own.iter().any(|own| atomic::same_file(own, &path)) {
+                let reason = "the run itself has this file; the network needs another";
+                return Err(invalid("save", path.display(), reason));
+            }
+        }
+        checkpoint::check_writable(path, options.realizations)?;
+    }
+    Ok(lock)
+}
+
+/// Checks that the checkpoint in the folder of the results, if there is one, is not that of a different
+/// run than the one with `settings` on `data`, by their sha256; or removes it, if that is asked for.
+///
+/// # Errors
+/// [`Error::Occupied`] if it is; [`Error::Io`].
+pub fn check_vacant(
+    options: &Options,
+    settings: &BTreeMap<String, String>,
+    data: &str,
+) -> Result<()> {
+    let path = options.out_dir.as_ref().map(|dir| dir.join(CHECKPOINT));
+    let Some(path) = path.filter(|path| path.exists()) else {
+        return Ok(());
+    };
+    let resumed = options.run.as_ref();
+    if resumed.is_some_and(|(resumed, _)| atomic::same_file(resumed, &path)) {
+        return Ok(());
+    }
+    if options.overwrite {
+        return fs::remove_file(&path).map_err(Error::io("remove", path));
+    }
+    let occupied = |difference| Error::Occupied {
+        path: path.clone(),
+        difference,
+    };
+    let found = Run::load(&path).map_err(|error| match error {
+        Error::Checkpoint { fault, .. } => occupied(fault.to_string()),
+        error => error,
+    })?;
+    let command = Options::command().groups(groups());
+    if let Some(difference) = layered::difference(&command, &found.options, settings) {
+        let layered::Difference {
+            field,
+            found,
+            given,
+        } = difference;
+        let difference = format!("`{field}` is {found} there and {given} here");
+        return Err(occupied(difference));
+    }
+    if found.data_sha256 != data {
+        return Err(occupied("its data are different".to_owned()));
+    }
+    let done = found.position.epochs.len();
+    let path = path.display();
+    note(&match done >= options.epochs as usize {
+        true => format!("{path} is of this run, which is done; `resume` last only reports it"),
+        false => format!(
+            "{path} is of this run, after {}: `resume` last goes on from there, and without it \
+             training begins anew",
+            plural(done, "epoch")
+        ),
+    });
+    Ok(())
 }
 
 /// Says which device was chosen and why, and what to beware of.
@@ -253,7 +344,7 @@ pub fn load_data(
 }
 
 /// Says which of the options given do nothing here.
-fn note_without_effect(options: &Options, device: &str) {
+pub fn note_without_effect(options: &Options, device: &str) {
     let loaded = options.load.is_some();
     let cases = [
         (

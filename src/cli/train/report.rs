@@ -75,11 +75,21 @@ impl Results {
         let epochs = position.epochs.iter().collect();
         let summary = Summary::new(resolved, dataset, kind, adapter, epochs, test_accuracies);
         let written = options.out_dir.as_ref().map_or(Ok(()), |folder| {
-            events::write_results(folder, &summary)?;
-            layered::write_settings(folder, &settings)?;
+            let prefix = match options.eval_only {
+                true => {
+                    events::write_evaluation(folder, &summary)?;
+                    "evaluation-"
+                }
+                false => {
+                    events::write_results(folder, &summary)?;
+                    layered::write_settings(folder, &settings)?;
+                    ""
+                }
+            };
             if let (Some(parameters), Some(test)) = (parameters.first(), &test) {
                 let caption = caption(&summary, options);
-                pictures::write(folder, &model, parameters, &summary.epochs, test, &caption)?;
+                let place = (folder.as_path(), prefix);
+                pictures::write(place, &model, parameters, &summary.epochs, test, &caption)?;
             }
             say(format_args!("results in {}", folder.display()));
             Ok(())
@@ -122,7 +132,7 @@ pub fn ended(
     let path = keeper.path.as_deref();
     let resume = || {
         let path = path.unwrap_or("last".as_ref());
-        command_line(["--resume".to_owned(), path.display().to_string()])
+        command_line(["--resume".into(), path.into()])
     };
     match (result, path, keeper.saved) {
         (Ok(keeper::Ended::Stopped), path, _) => {

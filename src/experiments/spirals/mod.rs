@@ -22,9 +22,13 @@ pub use saved::Saved;
 pub use settings::{Options, Points, Settings};
 pub use train::{Event, Trained, Trainer, Watch};
 
+use serde_json::Value;
+
+use super::{read_json, write_json};
 use crate::device::Device;
 use crate::error::Result;
 use crate::files::atomic;
+use crate::files::lock::{self, Lock};
 
 /// Figures to make, and the folder for their pictures, their numbers and the saved sweeps.
 #[derive(Clone, Debug)]
@@ -39,8 +43,9 @@ impl Experiment {
     /// `figures` with `options`, in `folder`; with `resume`, from the sweeps that are saved there.
     ///
     /// # Errors
-    /// Those of [`Options::check`]; [`Error::Io`](crate::error::Error::Io) if nothing can be written
-    /// into the folder.
+    /// Those of [`Options::check`]; [`OutOfMemory`](crate::error::Error::OutOfMemory) for more runs than
+    /// this machine can hold; [`Error::Io`](crate::error::Error::Io) if nothing can be written into the
+    /// folder.
     pub fn new(
         figures: &[&'static Figure],
         options: &Options,
@@ -54,7 +59,10 @@ impl Experiment {
             folder: folder.to_owned(),
             resume,
         };
+        let mut settings = experiment.figures.iter().map(|(_, settings)| settings);
+        settings.try_for_each(Settings::check_memory)?;
         atomic::check_writable(&experiment.results())?;
+        read_json::<Value>(&experiment.results())?;
         atomic::remove_stale(folder);
         Ok(experiment)
     }
@@ -64,12 +72,19 @@ impl Experiment {
         self.folder.join("results.json")
     }
 
-    /// Trains, draws and writes all figures, then their rows; none if it was stopped before.
+    /// Trains, draws and writes all figures, then their rows; none if it was stopped before. Rows of other
+    /// figures stay in the file of the rows.
     ///
     /// # Errors
-    /// Those of [`Trainer::saved`], before anything is trained; those of [`Trainer::train`] and of
+    /// [`Error::Locked`](crate::error::Error::Locked) if another process makes one of the figures in the
+    /// same folder, or has the folder for itself; those of [`Trainer::saved`], before anything is trained; those of [`Trainer::train`] and of
     /// writing files.
     pub fn run(&self, device: Device, watch: Watch<'_>) -> Result<Option<Vec<Row>>> {
+        let _folder = lock::share_folder(&self.folder)?;
+        let names = self.figures.iter().map(|(figure, _)| figure.name);
+        let _figures: Vec<Lock> = names
+            .map(|name| lock::own_file(&saved::path(&self.folder, name)))
+            .collect::<Result<_>>()?;
         let mut trainer = Trainer::new(device, &self.points, &self.folder, self.resume, watch);
         let mut found = false;
         for (_, settings) in &self.figures {
@@ -91,7 +106,21 @@ impl Experiment {
             }
             rows.extend(drawing.rows);
         }
-        super::write_json(&self.results(), &rows)?;
+        self.add_to_results(&rows)?;
         Ok(Some(rows))
+    }
+
+    /// Puts `rows` in place of those of the same tables, in the order of the figures; other processes
+    /// that do so wait.
+    fn add_to_results(&self, rows: &[Row]) -> Result<()> {
+        let path = self.results();
+        let _turn = lock::turn_at_file(&path)?;
+        let mut all: Vec<Value> = read_json(&path)?;
+        all.retain(|old| rows.iter().all(|row| old["figure"] != row.figure));
+        let new = rows.iter().map(serde_json::to_value);
+        all.extend(new.map(|row| row.expect("numbers and strings serialize")));
+        let tables = FIGURES.iter().flat_map(|figure| figure.tables);
+        all.sort_by_key(|row| tables.clone().position(|table| row["figure"] == table.name));
+        write_json(&path, &all).map(drop)
     }
 }

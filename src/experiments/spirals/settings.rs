@@ -6,7 +6,8 @@ use crate::data::spirals::Spirals;
 use crate::error::{Result, at_least_one};
 use crate::executor::Sgd;
 use crate::kind::{Form, Init, LayerKind, Loss};
-use crate::sweep::{self, Run, Sweep};
+use crate::memory;
+use crate::sweep::{self, Metrics, Run, Sweep};
 
 /// Points of each class, in the training set and in the test set.
 const PER_CLASS: usize = 500;
@@ -134,6 +135,17 @@ impl Settings {
             batch_size: self.batch_size,
             record_every: self.epochs.div_ceil(self.recorded),
         })
+    }
+
+    /// Whether this machine can hold all runs: their parameters and the metrics that are recorded.
+    pub(super) fn check_memory(&self) -> Result<()> {
+        // A layer of two neurons has six numbers, and the head at most as many.
+        let parameters = (self.layers as u128 + 1) * 6 * size_of::<f32>() as u128;
+        let metrics = u128::from(self.epochs.min(self.recorded)) * size_of::<Metrics>() as u128;
+        let one = size_of::<Run>() as u128 + parameters + metrics;
+        let counts = [self.options.runs, self.rates.len(), self.kinds.len(), self.inits.len()];
+        let all = counts.iter().map(|&count| count as u128);
+        memory::check(all.fold(one, u128::saturating_mul))
     }
 
     /// All that the sweeps depend on, by the names that files of saved sweeps have.

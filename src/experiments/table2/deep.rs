@@ -7,11 +7,11 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::recipe::{Phase, Recipe};
-use super::report;
 use super::{Event, Experiment};
 use crate::data::Splits;
 use crate::error::{Error, Result};
-use crate::experiments::write_json;
+use crate::experiments::{read_json, write_json};
+use crate::files::lock;
 use crate::kind::{Init, LayerKind};
 use crate::nn::LayerParameters;
 
@@ -79,7 +79,7 @@ impl Deep {
     /// # Errors
     /// [`Error::Io`] for a file that cannot be read or holds something else.
     pub fn read(folder: &Path) -> Result<Vec<Self>> {
-        report::read(&folder.join(FILE))
+        read_json(&folder.join(FILE))
     }
 }
 
@@ -99,10 +99,13 @@ impl Experiment<'_> {
                 let Some(deep) = self.deep_network(figure, images, layer, &recipe).await? else {
                     return Ok(false);
                 };
-                // Another process may have finished other networks meanwhile.
+                // Another process may have finished networks meanwhile.
+                let path = folder.join(FILE);
+                let _turn = lock::turn_at_file(&path)?;
                 let mut all = Deep::read(folder)?;
+                all.retain(|other| !known(other));
                 all.push(deep);
-                write_json(&folder.join(FILE), &all)?;
+                write_json(&path, &all)?;
             }
         }
         Ok(true)

@@ -26,6 +26,7 @@ pub use train::Place;
 
 use crate::data::{self, Loaded, Request, Splits};
 use crate::error::{Error, Result, at_least_one};
+use crate::files::lock;
 use crate::kind::LayerKind;
 use crate::train::{EpochMetrics, mean};
 use report::percent;
@@ -238,9 +239,11 @@ impl Experiment<'_> {
     /// Trains what is missing of `task`; false if it was stopped before the end.
     ///
     /// # Errors
-    /// Those of [`Options::check`], of the data, of the device and of the files.
+    /// Those of [`Options::check`], of the data, of the device and of the files; [`Error::Locked`] for a
+    /// folder that another process has for itself, and for a cell that another process trains.
     pub async fn run(&self, task: Task) -> Result<bool> {
         self.options.check()?;
+        let _lock = lock::share_folder(&self.options.out_dir)?;
         if task == Task::Deep {
             return self.deep().await;
         }
@@ -301,6 +304,9 @@ impl Experiment<'_> {
         let recipe = options.recipe(row);
         let runs = if options.quick { 1 } else { options.runs };
         let name = format!("{} {}", row.name, layer.name());
+        let checkpoint = format!("{}-{}.safetensors", row.name, layer.name());
+        let checkpoint = options.out_dir.join(checkpoint);
+        let _lock = lock::own_file(&checkpoint)?;
         let mut cell = Results::read(&options.out_dir)?
             .cell(row, layer)
             .cloned()
@@ -322,8 +328,6 @@ impl Experiment<'_> {
         };
         let model = cell.recipe.model(layer, &data.train)?;
         let seeds = cell.runs as u64..runs as u64;
-        let checkpoint = format!("{}-{}.safetensors", row.name, layer.name());
-        let checkpoint = options.out_dir.join(checkpoint);
         let training = self.train(
             &name,
             &model,
@@ -349,10 +353,7 @@ impl Experiment<'_> {
             cell: &cell,
             before: false,
         });
-        // Read again: another process may have finished other cells meanwhile.
-        let mut results = Results::read(&options.out_dir)?;
-        results.add(cell);
-        results.write(&options.out_dir)?;
+        Results::update(&options.out_dir, |results| results.add(cell))?;
         // The cell is done. If its checkpoint cannot be removed, nothing will ask for it again.
         let _ = std::fs::remove_file(&checkpoint);
         Ok(true)
@@ -376,9 +377,7 @@ impl Experiment<'_> {
             let Some(trial) = self.validate(&name, row, layer, recipe, data).await? else {
                 return Ok(false);
             };
-            let mut results = Results::read(folder)?;
-            results.add_rate(trial);
-            results.write(folder)?;
+            Results::update(folder, |results| results.add_rate(trial))?;
         }
         Ok(true)
     }
@@ -403,9 +402,7 @@ impl Experiment<'_> {
             let Some(trial) = trial.await? else {
                 return Ok(false);
             };
-            let mut results = Results::read(folder)?;
-            results.add_trial(trial);
-            results.write(folder)?;
+            Results::update(folder, |results| results.add_trial(trial))?;
         }
         Ok(true)
     }

@@ -1,17 +1,14 @@
 //! The results: JSON from which training continues, CSV and Markdown for the user.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::io;
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::recipe::{LEARNING_RATES, ROWS, Recipe, Row};
-use crate::error::{Error, Result};
-use crate::experiments::write_json;
-use crate::files::atomic;
+use crate::error::Result;
+use crate::experiments::{read_json, write_json};
+use crate::files::{atomic, lock};
 use crate::kind::LayerKind;
 use crate::train::{mean, standard_deviation};
 
@@ -120,20 +117,30 @@ impl Results {
     /// The results in `folder`, which need not exist.
     ///
     /// # Errors
-    /// [`Error::Io`] for a file that cannot be read or holds something else.
+    /// [`Error::Io`](crate::error::Error::Io) for a file that cannot be read or holds something else.
     pub fn read(folder: &Path) -> Result<Self> {
         Ok(Self {
-            cells: read(&folder.join(CELLS))?,
-            rates: read(&folder.join(RATES))?,
-            grid: read(&folder.join(GRID))?,
+            cells: read_json(&folder.join(CELLS))?,
+            rates: read_json(&folder.join(RATES))?,
+            grid: read_json(&folder.join(GRID))?,
         })
     }
 
-    /// Writes the files, each whole or not at all.
+    /// Reads the results in `folder`, adds what `add` adds, and writes them; other processes that do so
+    /// wait. Returns the results.
     ///
     /// # Errors
-    /// [`Error::Io`].
-    pub fn write(&self, folder: &Path) -> Result<()> {
+    /// [`Error::Io`](crate::error::Error::Io).
+    pub fn update(folder: &Path, add: impl FnOnce(&mut Self)) -> Result<Self> {
+        let _turn = lock::turn_at_file(&folder.join(CELLS))?;
+        let mut results = Self::read(folder)?;
+        add(&mut results);
+        results.write(folder)?;
+        Ok(results)
+    }
+
+    /// Writes the files, each whole or not at all.
+    fn write(&self, folder: &Path) -> Result<()> {
         write_json(&folder.join(CELLS), &self.cells)?;
         atomic::write(&folder.join("table2.csv"), self.csv().as_bytes())?;
         atomic::write(&folder.join("table2.md"), self.markdown().as_bytes())?;
@@ -175,8 +182,10 @@ impl Results {
         grid.any(|trial| trial.row == row.name && trial.recipe == *recipe)
     }
 
-    /// Adds a recipe of the grid.
+    /// Adds a recipe of the grid, in place of the same one.
     pub fn add_trial(&mut self, trial: Trial) {
+        self.grid
+            .retain(|other| (&other.row, &other.recipe) != (&trial.row, &trial.recipe));
         self.grid.push(trial);
         let place = |trial: &Trial| ROWS.iter().position(|row| row.name == trial.row);
         self.grid.sort_by_key(place);
@@ -335,20 +344,4 @@ impl Results {
 /// Fractions as per cent: their mean, ± the sample standard deviation if there are several.
 pub(super) fn percent(fractions: &[f64]) -> String {
     crate::experiments::percent(mean(fractions), standard_deviation(fractions))
-}
-
-/// An array of results; empty if there is no such file.
-///
-/// # Errors
-/// [`Error::Io`] for a file that cannot be read or holds something else.
-pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io("read", path)(error)),
-    };
-    serde_json::from_str(&text).map_err(|error| {
-        let reason = format!("it holds no results of this experiment ({error}); move it away");
-        Error::io("read", path)(io::Error::other(reason))
-    })
 }

@@ -14,6 +14,7 @@ use crate::executor::{Executor, Sgd};
 use crate::experiments::json;
 use crate::gpu::PlanOptions;
 use crate::kind::{Init, Storage};
+use crate::memory;
 use crate::nn::{Model, Parameters};
 use crate::train::keeper::{Ended, Keeper, resumed_model};
 use crate::train::{EpochMetrics, Observer, Position, Schedule};
@@ -75,7 +76,7 @@ impl Experiment<'_> {
     ///
     /// # Errors
     /// [`Diverged`](crate::error::Error::Diverged) for a loss that is not finite or far above the
-    /// first; those of the device; [`Io`](crate::error::Error::Io) if runs that are stopped cannot be saved.
+    /// first; [`OutOfMemory`](crate::error::Error::OutOfMemory); those of the device; [`Io`](crate::error::Error::Io) if runs that are stopped cannot be saved.
     pub(super) async fn train(
         &self,
         name: &str,
@@ -86,6 +87,9 @@ impl Experiment<'_> {
         checkpoint: Option<&Path>,
     ) -> Result<Option<Trained>> {
         let init = Init::by_name(&recipe.init)?;
+        // Parameters and gradients of all runs.
+        let numbers = model.parameter_count() as u128 * u128::from(seeds.end - seeds.start) * 2;
+        memory::check(numbers.saturating_mul(4))?;
         let tell = self.watch.tell;
         let splits = Arc::new(splits);
         let mut schedule = Schedule {
