@@ -406,7 +406,11 @@ fn a_compressed_file_is_checked_by_form_and_by_contents() {
     fs::write(&path, gz(&bytes)).expect("write");
     // Well-formed, but not the file released.
     let loaded = load(&nowhere(), &request(None, Some(root.path()))).expect("well-formed");
-    assert!(loaded.notes[0].contains("t10k-labels-idx1-ubyte.gz"), "{:?}", loaded.notes);
+    assert!(
+        loaded.notes[0].contains("t10k-labels-idx1-ubyte.gz"),
+        "{:?}",
+        loaded.notes
+    );
     let fault = |expect: &str| match load(&nowhere(), &request(None, Some(root.path()))) {
         Err(Error::Data { path: found, fault }) => {
             assert_eq!(found, path, "{expect}");

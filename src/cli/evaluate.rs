@@ -59,7 +59,9 @@ impl CommandFactory for Options {
                 arg.help("Number of samples that are evaluated together")
             })
             .mut_arg("out_dir", |arg| {
-                arg.help("Folder for evaluation.json and pictures; files of training stay as they are")
+                arg.help(
+                    "Folder for evaluation.json and pictures; files of training stay as they are",
+                )
             })
     }
 

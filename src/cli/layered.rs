@@ -53,7 +53,18 @@ pub fn read(command: &Command, words: &[OsString]) -> Result<Layered> {
     outer.extend(of_environment(command)?);
     let glanced = glance(parse([&[], &outer, words]));
     let run = match path(&glanced, "resume") {
-        Some(resume) => load_run(&resume, path(&glanced, "out_dir"))?,
+        Some(resume) => {
+            // Options that exclude each other, before those of the run are added.
+            let given = command
+                .clone()
+                .try_get_matches_from(parse([&[], &outer, words]));
+            if let Err(error) = given
+                && error.kind() == ErrorKind::ArgumentConflict
+            {
+                answer(&error);
+            }
+            load_run(&resume, path(&glanced, "out_dir"))?
+        }
         None => None,
     };
     let given: Vec<String> = glanced
@@ -288,22 +299,26 @@ pub fn difference(
         let result = |setting: &Setting<'_>| !free.iter().any(|field| field == setting.field);
         settable(command).filter(result).collect()
     };
-    results.into_iter().find_map(|Setting { field, name, path, .. }| {
-        let values = (found.get(name), given.get(name));
-        let same = match values {
-            (Some(found), Some(given)) if path => {
-                let path = |text| absolute(&path_text::from_text(text));
-                path(found) == path(given)
-            }
-            (Some(found), Some(given)) => same(found, given),
-            (found, given) => found == given,
-        };
-        (!same).then(|| Difference {
-            field: field.to_owned(),
-            found: text(values.0),
-            given: text(values.1),
-        })
-    })
+    results.into_iter().find_map(
+        |Setting {
+             field, name, path, ..
+         }| {
+            let values = (found.get(name), given.get(name));
+            let same = match values {
+                (Some(found), Some(given)) if path => {
+                    let [found, given] = [found, given].map(|text| path_text::from_text(text));
+                    atomic::same_file(&found, &given)
+                }
+                (Some(found), Some(given)) => same(found, given),
+                (found, given) => found == given,
+            };
+            (!same).then(|| Difference {
+                field: field.to_owned(),
+                found: text(values.0),
+                given: text(values.1),
+            })
+        },
+    )
 }
 
 /// Whether every option that changes what is computed is that of the run in `path`.

@@ -45,8 +45,7 @@ pub fn write(
     let worst = mistakes(model, parameters, &looked_at, MISTAKES);
     mistakes_sheet(&worst, &looked_at, settings).save_png(&path("mistakes"))?;
     if model.cnn.is_none() && test.channels == 1 {
-        first_layer(model, parameters, test.image, settings)
-            .save_png(&path("first_layer"))?;
+        first_layer(model, parameters, test.image, settings).save_png(&path("first_layer"))?;
     }
     Ok(())
 }

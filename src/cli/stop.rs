@@ -36,7 +36,11 @@ pub fn listen() {
     for signal in [SIGINT, SIGTERM] {
         // In this order, so that only the second signal finds the request of the first.
         registered = registered
-            .and(flag::register_conditional_shutdown(signal, STOPPED.into(), impatient.clone()))
+            .and(flag::register_conditional_shutdown(
+                signal,
+                STOPPED.into(),
+                impatient.clone(),
+            ))
             .and(flag::register(signal, impatient.clone()))
             .and(flag::register(signal, asked.clone()))
             .map(drop);
@@ -64,8 +68,10 @@ fn is_ignored(signal: i32) -> bool {
 /// end of the process.
 pub fn let_writes_fail() {
     #[cfg(unix)]
-    let handled: io::Result<_> =
-        flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)));
+    let handled: io::Result<_> = flag::register(
+        signal_hook::consts::SIGXFSZ,
+        Arc::new(AtomicBool::new(false)),
+    );
     #[cfg(not(unix))]
     let handled: io::Result<()> = Ok(());
     // Without a handler, the limit ends the process as it always did.

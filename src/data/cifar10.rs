@@ -68,9 +68,15 @@ fn folders(data_dir: &Path) -> Vec<PathBuf> {
 
 /// The Python version of CIFAR-10, which is not read.
 fn python_version(data_dir: &Path) -> Option<PathBuf> {
-    let names = ["cifar-10-python.tar.gz", "cifar-10-batches-py", "data_batch_1"];
+    let names = [
+        "cifar-10-python.tar.gz",
+        "cifar-10-batches-py",
+        "data_batch_1",
+    ];
     let paths = folders(data_dir);
-    let mut paths = paths.iter().flat_map(|folder| names.map(|name| folder.join(name)));
+    let mut paths = paths
+        .iter()
+        .flat_map(|folder| names.map(|name| folder.join(name)));
     paths.find(|path| path.exists())
 }
 

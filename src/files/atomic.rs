@@ -141,10 +141,12 @@ impl<D: Disk> AtomicFile<D> {
         // The umask does not hold for a file that exists.
         if let Some(permissions) = permissions {
             let file = temporary.as_file();
-            let kept = file.metadata().and_then(|new| match new.permissions() == permissions {
-                true => Ok(()),
-                false => file.set_permissions(permissions),
-            });
+            let kept = file
+                .metadata()
+                .and_then(|new| match new.permissions() == permissions {
+                    true => Ok(()),
+                    false => file.set_permissions(permissions),
+                });
             kept.map_err(Error::io("keep the permissions of", &target))?;
         }
         Ok(Self {
@@ -250,7 +252,9 @@ pub fn same_file(a: &Path, b: &Path) -> bool {
     let whole = |path: &Path| {
         let folder = || Some(folder_of(path).canonicalize().ok()?.join(path.file_name()?));
         let found = path.canonicalize().ok();
-        found.or_else(folder).or_else(|| std::path::absolute(path).ok())
+        found
+            .or_else(folder)
+            .or_else(|| std::path::absolute(path).ok())
     };
     whole(a) == whole(b)
 }

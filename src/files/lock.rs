@@ -4,8 +4,9 @@
 //! A lock is an advisory lock (`flock`) on a hidden file that stays, empty, beside what it protects.
 //! Where a file system has no locks, nothing is locked.
 
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::files::atomic::folder_of;
@@ -62,8 +63,8 @@ pub fn turn_at_file(path: &Path) -> Result<Lock> {
 const FOLDER: &str = ".bregman.lock";
 
 /// The lock file of a file: `.x.lock` for `x`.
-fn beside(path: &Path) -> std::path::PathBuf {
-    let mut name = std::ffi::OsString::from(".");
+fn beside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".lock");
     folder_of(path).join(name)
@@ -81,16 +82,12 @@ fn take(lock: &Path, what: &Path, kind: Kind) -> Result<Lock> {
         Kind::Waiting => file.lock().map_err(TryLockError::Error),
     };
     match locked {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(Error::Locked {
-                path: what.to_owned(),
-            });
-        }
-        Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {}
-        Err(TryLockError::Error(error)) => return Err(Error::io("lock", lock)(error)),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked {
+            path: what.to_owned(),
+        }),
+        // Without locks, a run is better than none.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(Lock { _file: file }),
     }
-    Ok(Lock { _file: file })
 }
 
 #[cfg(test)]
@@ -101,7 +98,8 @@ mod tests {
     fn a_folder_has_one_owner_or_several_that_add_to_it() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let folder = folder.path();
-        let taken = |result: Result<Lock>| matches!(result, Err(Error::Locked { path }) if path == folder);
+        let taken =
+            |result: Result<Lock>| matches!(result, Err(Error::Locked { path }) if path == folder);
         let first = own_folder(folder).expect("free");
         assert!(taken(own_folder(folder)) && taken(share_folder(folder)));
         drop(first);

@@ -63,7 +63,15 @@ mod tests {
 
     #[test]
     fn unicode_is_its_own_text() {
-        for text in ["a/b c", "ä%41", "", "C:\\x", "bytes", "bytes:%zz", "bytes:%4"] {
+        for text in [
+            "a/b c",
+            "ä%41",
+            "",
+            "C:\\x",
+            "bytes",
+            "bytes:%zz",
+            "bytes:%4",
+        ] {
             assert_eq!(from_text(text), Path::new(text));
         }
         assert_eq!(to_text(Path::new("ä%41")), "ä%41");
@@ -78,6 +86,9 @@ mod tests {
             let text = to_text(&path);
             assert_eq!(from_text(&text), path, "{text}");
         }
-        assert_eq!(to_text(&path_of(b"r\xff".to_vec()).expect("a path")), "bytes:r%FF");
+        assert_eq!(
+            to_text(&path_of(b"r\xff".to_vec()).expect("a path")),
+            "bytes:r%FF"
+        );
     }
 }

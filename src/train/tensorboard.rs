@@ -193,7 +193,11 @@ mod tests {
     fn a_file_comes_after_those_that_are_there() {
         let folder = tempfile::tempdir().expect("temporary folder");
         // The clock showed the year 2065, and was set back.
-        fs::write(folder.path().join("events.out.tfevents.3000000000.host"), "").expect("write");
+        fs::write(
+            folder.path().join("events.out.tfevents.3000000000.host"),
+            "",
+        )
+        .expect("write");
         let names = [1, 2, 3].map(|first| {
             let events = Events::create(folder.path(), first).expect("a file");
             events.path.file_name().map(std::ffi::OsStr::to_owned)

@@ -24,7 +24,8 @@ pub fn write_cifar(folder: &Path) {
     }
 }
 
-const RUN: &str = "--dataset mnist --limit-train 50 --limit-test 50 --device cpu --width 9 --epochs 1";
+const RUN: &str =
+    "--dataset mnist --limit-train 50 --limit-test 50 --device cpu --width 9 --epochs 1";
 
 fn gz(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -34,7 +35,8 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
 
 /// The four files of a data set of MNIST's sizes and other contents, by their names.
 fn strangers() -> Vec<(String, Vec<u8>)> {
-    let header = |fields: &[u32]| -> Vec<u8> { fields.iter().flat_map(|f| f.to_be_bytes()).collect() };
+    let header =
+        |fields: &[u32]| -> Vec<u8> { fields.iter().flat_map(|f| f.to_be_bytes()).collect() };
     let mut files = Vec::new();
     for (part, samples) in [("train", 60_000_u32), ("t10k", 10_000)] {
         let mut images = header(&[0x0803, samples, 28, 28]);
@@ -65,7 +67,10 @@ fn strangers_under_the_names_of_mnist_are_told_of() {
             fs::write(name(kind).join(file), bytes).expect("write");
         }
         let said = succeeds(RUN, &[("--data-dir", &name(kind))]);
-        assert!(said.contains("note: train-images") && said.contains("not mnist's"), "{said}");
+        assert!(
+            said.contains("note: train-images") && said.contains("not mnist's"),
+            "{said}"
+        );
         assert!(!said.contains("delete"), "{said}");
     }
 }
@@ -92,7 +97,9 @@ fn mnist_compressed_anew_is_mnist() {
     for (name, _) in strangers() {
         let file = File::open(data.join(format!("mnist/{name}.gz"))).expect("a released file");
         let mut bytes = Vec::new();
-        flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).expect("gzip");
+        flate2::read::GzDecoder::new(file)
+            .read_to_end(&mut bytes)
+            .expect("gzip");
         let (head, tail) = bytes.split_at(bytes.len() / 3);
         let members = [gz(head), gz(tail)].concat();
         fs::write(folder.path().join(format!("{name}.gz")), members).expect("write");
@@ -104,7 +111,12 @@ fn mnist_compressed_anew_is_mnist() {
     assert!(succeeds(RUN, &[("--data-dir", wrong.path())]).contains(note));
     // The contents say what a folder without a name has.
     let other = RUN.replace("mnist", "fashion-mnist");
-    fails(&other, &[("--data-dir", folder.path())], 1, &["this is mnist"]);
+    fails(
+        &other,
+        &[("--data-dir", folder.path())],
+        1,
+        &["this is mnist"],
+    );
 }
 
 /// What was found is named, with what to do about it.
@@ -118,7 +130,10 @@ fn what_is_there_instead_of_data_is_named() {
         let run = RUN.replace("--dataset mnist ", "");
         fails(&run, &[("--data-dir", path)], 1, says);
     };
-    at(&file, &["it is a file", &root.display().to_string(), "--data-dir"]);
+    at(
+        &file,
+        &["it is a file", &root.display().to_string(), "--data-dir"],
+    );
     // Neither this program nor root may read it.
     let link = root.join("loop");
     std::os::unix::fs::symlink(&link, &link).expect("a link");
@@ -126,8 +141,19 @@ fn what_is_there_instead_of_data_is_named() {
     let own = root.join("data/mnist");
     fs::create_dir_all(&own).expect("a folder");
     std::os::unix::fs::symlink(&link, own.join("train-images-idx3-ubyte.gz")).expect("a link");
-    at(&root.join("data"), &["cannot read", "train-images-idx3-ubyte.gz", "symbolic links"]);
-    for name in ["cifar-10-python.tar.gz", "cifar-10-batches-py/data_batch_1", "data_batch_1"] {
+    at(
+        &root.join("data"),
+        &[
+            "cannot read",
+            "train-images-idx3-ubyte.gz",
+            "symbolic links",
+        ],
+    );
+    for name in [
+        "cifar-10-python.tar.gz",
+        "cifar-10-batches-py/data_batch_1",
+        "data_batch_1",
+    ] {
         let python = tempfile::tempdir().expect("temporary folder");
         let path = python.path().join(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");

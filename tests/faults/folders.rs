@@ -28,14 +28,28 @@ fn one_run_at_a_time() {
         .expect("it starts");
     let started = Instant::now();
     while !out.join("metrics.partial.jsonl").exists() {
-        assert!(started.elapsed() < Duration::from_secs(60), "it never trained");
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "it never trained"
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
     let shown = out.display().to_string();
-    fails(SMALL, &[("--out-dir", out)], 1, &["another process", &shown]);
-    let others = [("bregman theory", ""), ("bregman spirals", "--figure 4 --runs 1 --epochs 1")];
+    fails(
+        SMALL,
+        &[("--out-dir", out)],
+        1,
+        &["another process", &shown],
+    );
+    let others = [
+        ("bregman theory", ""),
+        ("bregman spirals", "--figure 4 --runs 1 --epochs 1"),
+    ];
     for (program, args) in others {
-        let output = program::command(program, args).arg("--out-dir").arg(out).output();
+        let output = program::command(program, args)
+            .arg("--out-dir")
+            .arg(out)
+            .output();
         super::refused(&output.expect("it starts"), 1, &["another process", &shown]);
     }
     first.kill().expect("SIGKILL");
@@ -77,7 +91,11 @@ fn figures_add_to_the_results() {
     let figure = |name: &str| {
         let args = format!("--figure {name} --runs 2 --epochs 3 --device cpu");
         let mut command = program::command("bregman spirals", &args);
-        let output = command.arg("--out-dir").arg(out).output().expect("it starts");
+        let output = command
+            .arg("--out-dir")
+            .arg(out)
+            .output()
+            .expect("it starts");
         assert!(output.status.success(), "{}", said(&output));
         let results = json(&out.join("results.json"));
         results.as_array().expect("an array").clone()
@@ -89,7 +107,11 @@ fn figures_add_to_the_results() {
     assert_eq!(figure("5").len(), both.len());
     fs::write(out.join("results.json"), "{}").expect("write");
     let mut command = program::command("bregman spirals", "--figure 4 --runs 1 --epochs 1");
-    let output = command.arg("--out-dir").arg(out).output().expect("it starts");
+    let output = command
+        .arg("--out-dir")
+        .arg(out)
+        .output()
+        .expect("it starts");
     super::refused(&output, 1, &["results.json", "move it away"]);
 }
 
@@ -103,21 +125,39 @@ fn a_checkpoint_of_another_run_is_not_passed_over() {
     succeeds(&format!("{SMALL} --checkpoint-every 1"), &at);
     let before = (metrics(out), fs::read(&checkpoint).expect("saved"));
     let other = format!("{SMALL} --lr 0.01");
-    fails(&other, &at, 1, &["--lr is 0.1 there and 0.01 here", "--overwrite", "--resume"]);
-    fails(&format!("{SMALL} --equilibrium"), &at, 1, &["--form is dual there and not set here"]);
+    fails(
+        &other,
+        &at,
+        1,
+        &["--lr is 0.1 there and 0.01 here", "--overwrite", "--resume"],
+    );
+    fails(
+        &format!("{SMALL} --equilibrium"),
+        &at,
+        1,
+        &["--form is dual there and not set here"],
+    );
     assert!(before == (metrics(out), fs::read(&checkpoint).expect("saved")));
     // The same run is told what there is.
     assert!(succeeds(SMALL, &at).contains("which is done; --resume last"));
     let said = succeeds(&format!("{SMALL} --epochs 3"), &at);
-    assert!(said.contains("after 1 epoch: --resume last goes on"), "{said}");
+    assert!(
+        said.contains("after 1 epoch: --resume last goes on"),
+        "{said}"
+    );
     // A run that is resumed into the folder of another one.
     let elsewhere = folder.path().join("b");
-    succeeds(&format!("{other} --checkpoint-every 1"), &[("--out-dir", &elsewhere)]);
+    succeeds(
+        &format!("{other} --checkpoint-every 1"),
+        &[("--out-dir", &elsewhere)],
+    );
     let resumed = [
         ("--resume", elsewhere.join("checkpoint.safetensors")),
         ("--out-dir", out.to_owned()),
     ];
-    let resumed = resumed.each_ref().map(|(option, path)| (*option, path.as_path()));
+    let resumed = resumed
+        .each_ref()
+        .map(|(option, path)| (*option, path.as_path()));
     fails("--epochs 2", &resumed, 1, &["--overwrite"]);
     // Given up, it is gone.
     succeeds(&format!("{other} --overwrite"), &at);
@@ -135,14 +175,24 @@ fn an_evaluation_replaces_no_result_of_training() {
     let network = out.join("n.safetensors");
     succeeds(SMALL, &[("--out-dir", out), ("--save", &network)]);
     let contents = || {
-        let files = ["metrics.jsonl", "summary.json", "settings.toml", "mistakes.png", "curves.png"];
+        let files = [
+            "metrics.jsonl",
+            "summary.json",
+            "settings.toml",
+            "mistakes.png",
+            "curves.png",
+        ];
         files.map(|file| fs::read(out.join(file)).expect("there"))
     };
     let before = contents();
     for (program, eval) in [("train_mnist", " --eval-only"), ("bregman evaluate", "")] {
         let args = format!("--device cpu --limit-test 20{eval}");
         let mut command = program::command(program, &args);
-        command.arg("--load").arg(&network).arg("--out-dir").arg(out);
+        command
+            .arg("--load")
+            .arg(&network)
+            .arg("--out-dir")
+            .arg(out);
         assert!(command.output().expect("it starts").status.success());
         assert!(contents() == before);
         let evaluation = json(&out.join("evaluation.json"));
@@ -157,7 +207,11 @@ fn an_evaluation_replaces_no_result_of_training() {
 fn a_network_does_not_replace_a_file_of_the_run() {
     let folder = folder();
     let out = folder.path().join("x");
-    for name in ["checkpoint.safetensors", "../x/summary.json", "metrics.jsonl"] {
+    for name in [
+        "checkpoint.safetensors",
+        "../x/summary.json",
+        "metrics.jsonl",
+    ] {
         let paths = [("--out-dir", out.as_path()), ("--save", &out.join(name))];
         fails(SMALL, &paths, 2, &["--save", "the run itself"]);
     }
@@ -179,7 +233,11 @@ fn exports_have_files_of_their_own() {
     let export = |name: &str, out: Option<&str>| {
         let mut command = program::command("bregman export", "");
         command.arg("--load").arg(file(name));
-        command.args(out.map(|out| file(out)).iter().flat_map(|out| ["--out".as_ref(), out.as_os_str()]));
+        command.args(
+            out.map(|out| file(out))
+                .iter()
+                .flat_map(|out| ["--out".as_ref(), out.as_os_str()]),
+        );
         command.output().expect("it starts")
     };
     for name in ["v1.2", "v1.3", "x.safetensors"] {
@@ -208,7 +266,12 @@ fn permissions_are_kept() {
     }
     set(0o444);
     let before = fs::read(&network).expect("read");
-    fails(&format!("{SMALL} --seed 1"), &[("--save", &network)], 1, &["read-only", "x.safetensors"]);
+    fails(
+        &format!("{SMALL} --seed 1"),
+        &[("--save", &network)],
+        1,
+        &["read-only", "x.safetensors"],
+    );
     assert!(mode() == 0o444 && fs::read(&network).expect("read") == before);
 }
 
@@ -225,15 +288,29 @@ fn a_cell_has_one_owner() {
         command.arg("--out-dir").arg(&out);
         command
     };
-    let mut first = command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let mut first = command()
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
     let started = Instant::now();
     while !out.join("cifar10-cnn-bregman.safetensors").exists() {
-        assert!(started.elapsed() < Duration::from_secs(60), "it never trained");
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "it never trained"
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
     let output = command().output().expect("it starts");
-    super::refused(&output, 1, &["another process", "cifar10-cnn-bregman.safetensors"]);
-    assert!(!run(SMALL, &[("--out-dir", &out)]).status.success(), "the folder is shared");
+    super::refused(
+        &output,
+        1,
+        &["another process", "cifar10-cnn-bregman.safetensors"],
+    );
+    assert!(
+        !run(SMALL, &[("--out-dir", &out)]).status.success(),
+        "the folder is shared"
+    );
     signal(first.id(), "TERM");
     assert_eq!(first.wait().expect("it ends").code(), Some(130));
 }

@@ -12,10 +12,27 @@ fn a_layer_of_infinite_depth_drops_no_option() {
     let folder = folder();
     let out = folder.path();
     let layer = format!("{SMALL} --equilibrium");
-    for option in ["--cnn", "--checkpoint-every 1", "--resume last", "--form dual"] {
+    for option in [
+        "--cnn",
+        "--checkpoint-every 1",
+        "--resume last",
+        "--form dual",
+    ] {
         let name = option.split(' ').next().expect("a flag");
-        fails(&format!("{layer} {option}"), &[("--out-dir", out)], 2, &["error:", name]);
+        fails(
+            &format!("{layer} {option}"),
+            &[("--out-dir", out)],
+            2,
+            &["error:", name],
+        );
     }
+    let checkpoint = out.join("c/checkpoint.safetensors");
+    succeeds(
+        &format!("{SMALL} --checkpoint-every 1"),
+        &[("--out-dir", &out.join("c"))],
+    );
+    let resume = [("--resume", checkpoint.as_path())];
+    fails("--equilibrium", &resume, 2, &["'--resume"]);
     let output = run(&format!("{layer} --describe"), &[]);
     let table = stdout(&output);
     // U is 13 × 784, b has 13, V is 13 × 13; the linear layer has 10 × 13 and 10.
@@ -32,7 +49,13 @@ fn a_layer_of_infinite_depth_drops_no_option() {
     // The settings are taken back.
     succeeds(&layer, &[("--out-dir", out)]);
     let again = out.join("again");
-    succeeds("", &[("--config", &out.join("settings.toml")), ("--out-dir", &again)]);
+    succeeds(
+        "",
+        &[
+            ("--config", &out.join("settings.toml")),
+            ("--out-dir", &again),
+        ],
+    );
     assert_eq!(metrics(out), metrics(&again));
 }
 
@@ -45,7 +68,11 @@ fn sizes_beyond_memory_are_refused() {
     }
     let spirals = |args: &str| {
         let args = format!("--device cpu --figure 5 --epochs 1 --out-dir /nowhere {args}");
-        refused(&program::run("bregman spirals", &args), 1, &["MiB", "--runs"]);
+        refused(
+            &program::run("bregman spirals", &args),
+            1,
+            &["MiB", "--runs"],
+        );
     };
     spirals("--runs 100000000000");
     spirals("--runs 18446744073709551615");
@@ -56,7 +83,10 @@ fn sizes_beyond_memory_are_refused() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_limit_of_memory_is_respected() {
-    let run = command(&format!("{SMALL} --width 6000 --hidden-layers 9 --threads 1"), &[]);
+    let run = command(
+        &format!("{SMALL} --width 6000 --hidden-layers 9 --threads 1"),
+        &[],
+    );
     let mut shell = Command::new("sh");
     shell.args(["-c", "ulimit -v 900000; exec \"$@\"", "sh"]);
     shell.arg(run.get_program()).args(run.get_args());
@@ -67,21 +97,46 @@ fn a_limit_of_memory_is_respected() {
 fn values_that_say_nothing_are_refused() {
     let folder = folder();
     let out = folder.path().display().to_string();
-    for program in ["bregman train", "bregman selftest", "bregman bench", "bregman spirals"] {
-        let output = program::command(program, "").args(["--adapter", ""]).output();
+    for program in [
+        "bregman train",
+        "bregman selftest",
+        "bregman bench",
+        "bregman spirals",
+    ] {
+        let output = program::command(program, "")
+            .args(["--adapter", ""])
+            .output();
         refused(&output.expect("it starts"), 2, &["--adapter"]);
     }
     let settings = folder.path().join("run.toml");
-    let text: Vec<u8> = "lr = 1\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let text: Vec<u8> = "lr = 1\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
     fs::write(&settings, [&b"\xff\xfe"[..], &text].concat()).expect("write");
-    fails(SMALL, &[("--config", &settings)], 1, &["UTF-16", "run.toml"]);
+    fails(
+        SMALL,
+        &[("--config", &settings)],
+        1,
+        &["UTF-16", "run.toml"],
+    );
     fs::write(&settings, b"\xef\xbb\xbfseed = 3\n").expect("write");
-    let said = succeeds(&format!("{SMALL} --out-dir {out}/o"), &[("--config", &settings)]);
+    let said = succeeds(
+        &format!("{SMALL} --out-dir {out}/o"),
+        &[("--config", &settings)],
+    );
     assert!(!said.contains("error"), "{said}");
-    assert!(fs::read_to_string(folder.path().join("o/settings.toml")).expect("read").contains("seed = 3"));
+    assert!(
+        fs::read_to_string(folder.path().join("o/settings.toml"))
+            .expect("read")
+            .contains("seed = 3")
+    );
     // A counterexample is not to be expected in one problem.
     let output = program::run("bregman theory", &format!("--problems 1 --out-dir {out}/t"));
     let said = super::said(&output);
-    assert!(output.status.success() && said.contains("verdicts are open"), "{said}");
+    assert!(
+        output.status.success() && said.contains("verdicts are open"),
+        "{said}"
+    );
     assert!(!said.contains("NOT as expected"), "{said}");
 }

@@ -20,7 +20,10 @@ fn a_full_disk_is_an_error_of_every_command() {
     let [file, picture, out] = [file, picture, out].map(|path| path.display().to_string());
     let full = |program: &str, args: &str| {
         let mut command = program::command(program, args);
-        let stdout = File::options().write(true).open("/dev/full").expect("/dev/full");
+        let stdout = File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("/dev/full");
         let output = command.stdout(stdout).output().expect("it starts");
         refused(&output, 1, &["error: cannot write standard output"]);
     };
@@ -29,10 +32,16 @@ fn a_full_disk_is_an_error_of_every_command() {
         ("train", format!("{SMALL} --json")),
         ("train", format!("{SMALL} --describe")),
         ("train", format!("{SMALL} --equilibrium --describe")),
-        ("evaluate", format!("--load {file} --device cpu --limit-test 50")),
+        (
+            "evaluate",
+            format!("--load {file} --device cpu --limit-test 50"),
+        ),
         ("predict", format!("--load {file} {picture}")),
         ("adapters", String::new()),
-        ("spirals", format!("--figure 4 --runs 1 --epochs 1 --device cpu --out-dir {out}")),
+        (
+            "spirals",
+            format!("--figure 4 --runs 1 --epochs 1 --device cpu --out-dir {out}"),
+        ),
         ("theory", format!("--problems 1 --out-dir {out}/theory")),
     ] {
         full(&format!("bregman {command}"), &args);

@@ -19,8 +19,16 @@ fn any_bytes_are_a_name() {
     assert!(output.status.success(), "{}", said(&output));
     let summary: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
     let text = summary["options"]["out_dir"].as_str().expect("text");
-    assert!(text.ends_with("r%FF") && text.starts_with("bytes:"), "{text}");
-    for file in ["summary.json", "metrics.jsonl", "settings.toml", "curves.png"] {
+    assert!(
+        text.ends_with("r%FF") && text.starts_with("bytes:"),
+        "{text}"
+    );
+    for file in [
+        "summary.json",
+        "metrics.jsonl",
+        "settings.toml",
+        "curves.png",
+    ] {
         assert!(out.join(file).exists(), "{file}");
     }
     let saved = fs::read(&save).expect("saved");
@@ -34,7 +42,10 @@ fn any_bytes_are_a_name() {
     fs::remove_file(&save).expect("remove");
     let again = folder.path().join("again");
     let settings = out.join("settings.toml");
-    succeeds("--epochs 1", &[("--config", &settings), ("--out-dir", &again)]);
+    succeeds(
+        "--epochs 1",
+        &[("--config", &settings), ("--out-dir", &again)],
+    );
     assert!(fs::read(&save).expect("saved") == saved);
 }
 
@@ -61,7 +72,10 @@ fn variables_are_used_or_refused() {
         let mut command = command(&format!("{SMALL} --json"), &[]);
         let output = command.env("BREGMAN_UNFUSED", value).output();
         let text = stdout(&output.expect("the program starts"));
-        assert!(text.contains(&format!("\"unfused\":{is_set}")), "{value}: {text}");
+        assert!(
+            text.contains(&format!("\"unfused\":{is_set}")),
+            "{value}: {text}"
+        );
     }
 }
 
@@ -89,7 +103,10 @@ fn a_run_goes_on_from_another_folder() {
     assert_eq!(metrics(&first.join("r")).len(), 2);
     assert!(first.join("net").exists());
     // A network that training starts from is the same by any of its names.
-    at(&first, &mut command(&format!("{small} --load net --out-dir s"), &[]));
+    at(
+        &first,
+        &mut command(&format!("{small} --load net --out-dir s"), &[]),
+    );
     let resume = "--resume r/../s/checkpoint.safetensors --epochs 2 --load ../first/net";
     at(&first, &mut command(resume, &[]));
 }

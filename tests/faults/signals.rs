@@ -14,7 +14,10 @@ fn training(command: &mut Command, out: &Path) -> Child {
     let child = command.stderr(Stdio::piped()).spawn().expect("it starts");
     let started = Instant::now();
     while !out.join("metrics.partial.jsonl").exists() {
-        assert!(started.elapsed() < Duration::from_secs(60), "it never trained");
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "it never trained"
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
     child
@@ -87,7 +90,13 @@ fn a_layer_of_infinite_depth_is_saved_where_it_stops() {
     let mut rest = String::new();
     std::io::Read::read_to_string(&mut lines, &mut rest).expect("text");
     assert_eq!(child.wait().expect("it ends").code(), Some(130), "{rest}");
-    assert!(rest.contains("stopped in epoch") && rest.contains("the network is saved"), "{rest}");
-    let load = format!("--load {} --equilibrium --device cpu --limit-test 20", save.display());
+    assert!(
+        rest.contains("stopped in epoch") && rest.contains("the network is saved"),
+        "{rest}"
+    );
+    let load = format!(
+        "--load {} --equilibrium --device cpu --limit-test 20",
+        save.display()
+    );
     program::succeeds("bregman evaluate", &load);
 }

@@ -289,7 +289,10 @@ pub type Cells = [String; 4];
 
 /// The table with these rows.
 pub fn aligned(mut rows: Vec<Cells>) -> String {
-    rows.insert(0, ["layer", "output", "parameters", "FLOPs"].map(str::to_owned));
+    rows.insert(
+        0,
+        ["layer", "output", "parameters", "FLOPs"].map(str::to_owned),
+    );
     let width = |column: usize| {
         rows.iter()
             .map(|r| r[column].chars().count())

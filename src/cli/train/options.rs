@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use crate::activation::Activation;
 use crate::checkpoint::Run;
+use crate::cli::answer;
 use crate::cli::args::{
     FREE, REQUEST, RESULT, activation_parser, conv_activation_parser, device_parser, form_parser,
     init_parser, invalid, layer_parser, loss_parser, parse_range, storage_parser,
 };
-use crate::cli::answer;
 use crate::cli::layered::{self, Layered};
 use crate::data::Source;
 use crate::device::DeviceKind;

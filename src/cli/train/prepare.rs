@@ -22,8 +22,8 @@ use crate::files::atomic;
 use crate::files::lock::{self, Lock};
 use crate::gpu::PlanOptions;
 use crate::kind::LayerKind;
-use crate::train::keeper::{CHECKPOINT, Keeper};
 use crate::train::events::{self, EVALUATION, METRICS, METRICS_SO_FAR, SUMMARY};
+use crate::train::keeper::{CHECKPOINT, Keeper};
 use crate::train::{Position, Schedule};
 
 /// The device, the data and the network of a run.
@@ -162,7 +162,9 @@ pub fn claim(options: &Options) -> Result<Option<Lock>> {
     if let Some(path) = &options.save {
         let names = [CHECKPOINT, METRICS, METRICS_SO_FAR, SUMMARY, SETTINGS];
         let folder = options.out_dir.iter();
-        let mut own: Vec<PathBuf> = folder.flat_map(|f| names.map(|name| f.join(name))).collect();
+        let mut own: Vec<PathBuf> = folder
+            .flat_map(|f| names.map(|name| f.join(name)))
+            .collect();
         own.extend(options.run.iter().map(|(path, _)| path.clone()));
         for path in checkpoint::paths(path, options.realizations) {
             if own.iter().any(|own| atomic::same_file(own, &path)) {

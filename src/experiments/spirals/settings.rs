@@ -143,7 +143,12 @@ impl Settings {
         let parameters = (self.layers as u128 + 1) * 6 * size_of::<f32>() as u128;
         let metrics = u128::from(self.epochs.min(self.recorded)) * size_of::<Metrics>() as u128;
         let one = size_of::<Run>() as u128 + parameters + metrics;
-        let counts = [self.options.runs, self.rates.len(), self.kinds.len(), self.inits.len()];
+        let counts = [
+            self.options.runs,
+            self.rates.len(),
+            self.kinds.len(),
+            self.inits.len(),
+        ];
         let all = counts.iter().map(|&count| count as u128);
         memory::check(all.fold(one, u128::saturating_mul))
     }
