@@ -98,7 +98,7 @@ fn mistakes_are_explained() {
         ("--runs 0", 2, "--runs 0: must be at least 1"),
         ("--epochs 0", 2, "--epochs 0"),
         ("--lr 0.1,-1", 2, "finite and positive"),
-        ("--device cpu --adapter x", 2, "leave one of the two out"),
+        ("--device cpu --adapter x", 2, "leave out one of the two"),
         ("--figure 7", 2, "6-left"),
         ("--device cpu --out-dir /proc/none", 1, "/proc/none"),
         ("--resume last", 2, "unexpected argument"),

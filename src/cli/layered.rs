@@ -36,7 +36,8 @@ pub struct Layered {
 ///
 /// # Errors
 /// [`Error::Settings`] for a settings file and [`Error::Environment`] for a variable with values that
-/// no option takes; those of [`Run::load`]; [`Error::OtherRun`] for a run that cannot go on with these options.
+/// no option takes; those of [`Run::load`]; [`Error::OtherRun`] for a run that cannot go on with these
+/// options.
 pub fn read(command: &Command, words: &[OsString]) -> Result<Layered> {
     let (program, words) = words.split_at(words.len().min(1));
     let parse = |layers: [&[OsString]; 3]| [program, layers[0], layers[1], layers[2]].concat();

@@ -20,6 +20,14 @@ const LOOKED_AT: usize = 500;
 /// Neurons of the first layer shown.
 const NEURONS: usize = 64;
 
+/// The pictures of a run.
+pub const FILES: [&str; 4] = [
+    "curves.png",
+    "curves.svg",
+    "mistakes.png",
+    "first_layer.png",
+];
+
 /// Writes `curves` as PNG and SVG, `mistakes` and `first_layer` as PNG to `folder`, with `prefix` before
 /// their names.
 ///

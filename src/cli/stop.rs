@@ -3,7 +3,6 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -67,15 +66,9 @@ fn is_ignored(signal: i32) -> bool {
 /// From now on a write beyond the limit of file sizes (`ulimit -f`) is an error like any other, not the
 /// end of the process.
 pub fn let_writes_fail() {
-    #[cfg(unix)]
-    let handled: io::Result<_> = flag::register(
-        signal_hook::consts::SIGXFSZ,
-        Arc::new(AtomicBool::new(false)),
-    );
-    #[cfg(not(unix))]
-    let handled: io::Result<()> = Ok(());
     // Without a handler, the limit ends the process as it always did.
-    drop(handled);
+    #[cfg(unix)]
+    let _ = flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
 }
 
 /// Whether the program was asked to stop.

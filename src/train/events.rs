@@ -131,16 +131,6 @@ impl EventFiles {
     }
 }
 
-/// Checks, before training, that the results can be written to `folder`, which is made if it does not
-/// exist.
-///
-/// # Errors
-/// [`Error::Io`] if not.
-pub fn check_writable(folder: &Path) -> Result<()> {
-    atomic::check_writable(&folder.join(METRICS))?;
-    atomic::check_writable(&folder.join(SUMMARY))
-}
-
 /// Writes [`METRICS`] and [`SUMMARY`] to `folder`.
 ///
 /// # Errors

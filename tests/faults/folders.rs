@@ -273,6 +273,18 @@ fn permissions_are_kept() {
         &["read-only", "x.safetensors"],
     );
     assert!(mode() == 0o444 && fs::read(&network).expect("read") == before);
+    // So is any file that the end of a run would write, before the run begins.
+    let out = folder.path().join("out");
+    succeeds(SMALL, &[("--out-dir", &out)]);
+    for name in ["settings.toml", "mistakes.png"] {
+        let file = out.join(name);
+        let old = fs::metadata(&file).expect("there").permissions();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o400)).expect("set");
+        let output = run(SMALL, &[("--out-dir", &out)]);
+        super::refused(&output, 1, &["read-only", name]);
+        assert!(!said(&output).contains("epoch 1"), "it trained");
+        fs::set_permissions(&file, old).expect("set");
+    }
 }
 
 /// Two processes that want the same cell: the second is refused by name.

@@ -120,8 +120,8 @@ pub async fn run(options: &Options) -> Result<Ended> {
             position.steps,
             plural(schedule.steps(), "step"),
             match options.save {
-                Some(_) => "the network is saved as it was then, and `--load` trains it further",
-                None => "nothing was saved: `--save` keeps the network of a run that is stopped",
+                Some(_) => "the network is saved as it was then, and --load trains it further",
+                None => "nothing was saved: --save keeps the network of a run that is stopped",
             }
         ));
         return Ok(Ended::Stopped);
@@ -159,8 +159,7 @@ fn table(equilibrium: &Equilibrium) -> String {
     let mut cells: Vec<Cells> = rows
         .iter()
         .map(|&(layer, output, parameters, flops)| {
-            let numbers = [parameters, flops].map(thousands);
-            let [parameters, flops] = numbers;
+            let [parameters, flops] = [parameters, flops].map(thousands);
             [layer.to_owned(), output.to_string(), parameters, flops]
         })
         .collect();

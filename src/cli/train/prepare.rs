@@ -12,6 +12,7 @@ use super::report::Results;
 use crate::checkpoint::{self, Checkpoint, Run};
 use crate::cli::args::{groups, invalid};
 use crate::cli::layered::{self, SETTINGS};
+use crate::cli::pictures;
 use crate::cli::progress::Downloads;
 use crate::cli::say::{note, plural, say, say_warning, thousands};
 use crate::data::{self, Request, Splits};
@@ -22,7 +23,7 @@ use crate::files::atomic;
 use crate::files::lock::{self, Lock};
 use crate::gpu::PlanOptions;
 use crate::kind::LayerKind;
-use crate::train::events::{self, EVALUATION, METRICS, METRICS_SO_FAR, SUMMARY};
+use crate::train::events::{EVALUATION, METRICS, METRICS_SO_FAR, SUMMARY};
 use crate::train::keeper::{CHECKPOINT, Keeper};
 use crate::train::{Position, Schedule};
 
@@ -153,7 +154,11 @@ pub fn claim(options: &Options) -> Result<Option<Lock>> {
             atomic::remove_stale(folder);
             match options.eval_only {
                 true => atomic::check_writable(&folder.join(EVALUATION))?,
-                false => events::check_writable(folder)?,
+                false => {
+                    let names = [METRICS, SUMMARY, SETTINGS, CHECKPOINT];
+                    let mut names = names.into_iter().chain(pictures::FILES);
+                    names.try_for_each(|name| atomic::check_writable(&folder.join(name)))?;
+                }
             }
             Some(lock)
         }

@@ -244,6 +244,7 @@ impl Experiment<'_> {
     pub async fn run(&self, task: Task) -> Result<bool> {
         self.options.check()?;
         let _lock = lock::share_folder(&self.options.out_dir)?;
+        Results::check_writable(&self.options.out_dir)?;
         if task == Task::Deep {
             return self.deep().await;
         }

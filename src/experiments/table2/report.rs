@@ -110,6 +110,8 @@ pub struct Results {
 }
 
 const CELLS: &str = "table2.json";
+const CSV: &str = "table2.csv";
+const MARKDOWN: &str = "table2.md";
 const RATES: &str = "learning_rates.json";
 const GRID: &str = "grid.json";
 
@@ -124,6 +126,15 @@ impl Results {
             rates: read_json(&folder.join(RATES))?,
             grid: read_json(&folder.join(GRID))?,
         })
+    }
+
+    /// Checks, before anything is trained, that [`Self::update`] can write its files.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::error::Error::Io) if not.
+    pub fn check_writable(folder: &Path) -> Result<()> {
+        let mut names = [CELLS, CSV, MARKDOWN, RATES, GRID].into_iter();
+        names.try_for_each(|name| atomic::check_writable(&folder.join(name)))
     }
 
     /// Reads the results in `folder`, adds what `add` adds, and writes them; other processes that do so
@@ -142,8 +153,8 @@ impl Results {
     /// Writes the files, each whole or not at all.
     fn write(&self, folder: &Path) -> Result<()> {
         write_json(&folder.join(CELLS), &self.cells)?;
-        atomic::write(&folder.join("table2.csv"), self.csv().as_bytes())?;
-        atomic::write(&folder.join("table2.md"), self.markdown().as_bytes())?;
+        atomic::write(&folder.join(CSV), self.csv().as_bytes())?;
+        atomic::write(&folder.join(MARKDOWN), self.markdown().as_bytes())?;
         for (file, trials) in [(RATES, &self.rates), (GRID, &self.grid)] {
             if !trials.is_empty() {
                 write_json(&folder.join(file), trials)?;
