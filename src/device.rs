@@ -28,6 +28,25 @@ names!(
     Gpu = "gpu"
 );
 
+/// The part of an adapter's name that was given, else that in the environment variable
+/// `WGPU_ADAPTER_NAME`.
+///
+/// # Errors
+/// [`Error::Environment`] for a variable that is not Unicode.
+#[doc(hidden)]
+pub fn adapter_name(given: Option<String>) -> Result<Option<String>> {
+    const VARIABLE: &str = "WGPU_ADAPTER_NAME";
+    let variable = std::env::var_os(VARIABLE).filter(|name| !name.is_empty());
+    match (given, variable.map(std::ffi::OsString::into_string)) {
+        (Some(name), _) | (None, Some(Ok(name))) => Ok(Some(name)),
+        (None, None) => Ok(None),
+        (None, Some(Err(_))) => Err(Error::Environment {
+            variable: VARIABLE.to_owned(),
+            reason: "no adapter has a name that is not Unicode".to_owned(),
+        }),
+    }
+}
+
 /// A device, and why it was chosen.
 pub struct Device {
     /// The open adapter; none on the processor.
@@ -45,7 +64,8 @@ impl Device {
     /// # Errors
     /// [`Error::InvalidValue`] for an adapter's name beside [`DeviceKind::Cpu`];
     /// [`Error::UnknownName`] if no adapter has the name, [`Error::NoAdapter`] if an adapter was asked
-    /// for and none was found, [`Error::Gpu`] if it cannot be opened.
+    /// for and none was found, [`Error::Gpu`] if it cannot be opened; [`Error::Environment`] for a
+    /// variable that is not Unicode.
     pub async fn choose(kind: DeviceKind, adapter: Option<String>) -> Result<Self> {
         if kind == DeviceKind::Cpu {
             if let Some(adapter) = adapter {
@@ -57,10 +77,7 @@ impl Device {
             }
             return Ok(Self::cpu("as asked for"));
         }
-        let variable = std::env::var("WGPU_ADAPTER_NAME")
-            .ok()
-            .filter(|name| !name.is_empty());
-        let name = adapter.or(variable);
+        let name = adapter_name(adapter)?;
         let asked = kind == DeviceKind::Gpu || name.is_some();
         match Gpu::request(&Selection {
             name,

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::args::{FREE, RESULT};
 use super::say::{print, say, say_error};
 use super::{Command, Ended};
+use crate::device::adapter_name;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Selection};
 use crate::selftest::checks::Row;
@@ -34,9 +35,7 @@ pub struct Options {
 
 impl Command for Options {
     fn run(self) -> Result<Ended> {
-        let variable = std::env::var("WGPU_ADAPTER_NAME").ok();
-        let variable = variable.filter(|name| !name.is_empty());
-        let adapters = match self.adapter.or(variable) {
+        let adapters = match adapter_name(self.adapter)? {
             None => pollster::block_on(Gpu::request_all()),
             // A name that no adapter has is an option that cannot work.
             Some(name) => vec![Ok(pollster::block_on(Gpu::request(&Selection {

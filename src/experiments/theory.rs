@@ -401,11 +401,16 @@ mod tests {
             row(true, false),
             row(false, true),
         ];
-        assert_eq!(unexpected(&rows), 2);
-        let table = table(&rows);
-        let words: Vec<&str> = ["holds ", "fails ", "HOLDS ", "FAILS "].to_vec();
-        for (line, word) in table.lines().skip(1).zip(words) {
-            assert!(line.contains(word), "{word}: {line}");
+        // On few samples a claim that should fail may hold.
+        for (enough, third, unexpected) in [(true, "HOLDS ", 2), (false, "open ", 1)] {
+            let verdicts = rows.iter().map(|row| verdict(row, enough));
+            let found = verdicts.filter(|&verdict| verdict == Verdict::Unexpected);
+            assert_eq!(found.count(), unexpected);
+            let table = table(&rows, enough);
+            let words = ["holds ", "fails ", third, "FAILS "];
+            for (line, word) in table.lines().skip(1).zip(words) {
+                assert!(line.contains(word), "{word}: {line}");
+            }
         }
     }
 }

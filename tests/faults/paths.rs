@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use super::{SMALL, command, name, run, said, succeeds};
-use crate::program::{folder, metrics, stdout};
+use crate::program::{self, folder, metrics, stdout};
 
 /// Results, checkpoint and network go where they were asked to, and the run goes on from there.
 #[test]
@@ -67,6 +67,11 @@ fn variables_are_used_or_refused() {
         let mut command = command(SMALL, &[]);
         let output = command.env(variable, value).output();
         super::refused(&output.expect("the program starts"), 2, &[variable, says]);
+    }
+    for program in ["bregman selftest", "bregman spirals --figure 4"] {
+        let mut command = program::command(program, "");
+        let output = command.env("WGPU_ADAPTER_NAME", name(b"\xff")).output();
+        super::refused(&output.expect("it starts"), 2, &["WGPU_ADAPTER_NAME"]);
     }
     for (value, is_set) in [("1", true), ("true", true), ("0", false), ("false", false)] {
         let mut command = command(&format!("{SMALL} --json"), &[]);

@@ -14,6 +14,7 @@ use super::args::{FREE, REQUEST, RESULT};
 use super::say::{print, say};
 use super::{Command, Ended};
 use crate::bench::{Measured, Part, Report};
+use crate::device::adapter_name;
 use crate::error::{Error, Result};
 use crate::gpu::Selection;
 use pack::{Contents, pack};
@@ -79,7 +80,7 @@ impl Command for Options {
     fn run(self) -> Result<Ended> {
         if let Some(part) = self.part {
             let mut rows = Ok(());
-            let found = part.measure(&self.selection(), self.data_dir, &mut |found| {
+            let found = part.measure(&self.selection()?, self.data_dir, &mut |found| {
                 rows = print(&format!("{found}\n"));
             })?;
             rows.and_then(|()| print(&format!("{found}\n")))?;
@@ -101,13 +102,11 @@ impl Command for Options {
 }
 
 impl Options {
-    fn selection(&self) -> Selection {
-        let variable = std::env::var("WGPU_ADAPTER_NAME").ok();
-        let variable = variable.filter(|name| !name.is_empty());
-        Selection {
-            name: self.adapter.clone().or(variable),
+    fn selection(&self) -> Result<Selection> {
+        Ok(Selection {
+            name: adapter_name(self.adapter.clone())?,
             allow_software: true,
-        }
+        })
     }
 
     /// The process that measures `part`.
