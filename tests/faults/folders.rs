@@ -234,7 +234,7 @@ fn exports_have_files_of_their_own() {
         let mut command = program::command("bregman export", "");
         command.arg("--load").arg(file(name));
         command.args(
-            out.map(|out| file(out))
+            out.map(file)
                 .iter()
                 .flat_map(|out| ["--out".as_ref(), out.as_os_str()]),
         );
