@@ -83,7 +83,7 @@ pub fn decode(bytes: &[u8]) -> Result<(DynamicImage, Orientation), String> {
         // A block of 64 pixels takes a bit at least.
         let least = u64::from(width) * u64::from(height) / (64 * 8);
         if (bytes.len() as u64) < least {
-            return Err(cut(&format!(
+            return Err(jpeg::cut(&format!(
                 "{width}×{height} pixels take {least} bytes at least, and the file has {}",
                 bytes.len()
             )));
@@ -112,7 +112,7 @@ fn whole_png(bytes: &[u8]) -> Result<Option<&[u8]>, String> {
             return Ok(exif);
         }
         let Some((data, after)) = after.split_at_checked(length) else {
-            return Err(cut(&format!(
+            return Err(jpeg::cut(&format!(
                 "of the chunk {} {} of {length} bytes are there",
                 name.escape_ascii(),
                 after.len()
@@ -126,10 +126,5 @@ fn whole_png(bytes: &[u8]) -> Result<Option<&[u8]>, String> {
         };
         rest = after;
     }
-    Err(cut("the chunk IEND is missing"))
-}
-
-/// The message for a file that ends too early.
-pub fn cut(missing: &str) -> String {
-    format!("the file ends before the end of the picture: {missing}; copy or download it again")
+    Err(jpeg::cut("the chunk IEND is missing"))
 }

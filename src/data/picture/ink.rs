@@ -1,9 +1,11 @@
 //! Tells ink from paper: for each pixel how far its colour is from the paper's at its place.
 
-use super::PAPER;
 use super::parts::{self, Part};
 use super::plane::{Area, Plane, median, quantile};
 use super::raster::Sheet;
+
+/// Ink below this part of the contrast counts as paper: noise, shadows and compression artefacts.
+pub const PAPER: f32 = 0.12;
 
 /// The smallest contrast between ink and paper of a drawing, of 1.
 const LEAST_CONTRAST: f32 = 0.02;

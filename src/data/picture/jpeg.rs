@@ -72,7 +72,7 @@ pub fn check(bytes: &[u8]) -> Result<bool, String> {
             _ => {}
         }
     }
-    Err(super::file::cut(match scans {
+    Err(cut(match scans {
         0 => "the pixels and the end marker (EOI) are missing",
         _ => "pixels or the end marker (EOI) are missing",
     }))
@@ -162,7 +162,7 @@ impl<'a> Scan<'a> {
         for unit in 0..self.units {
             let restarted = interval == 0 || unit == 0 || unit % interval != 0 || bits.restart();
             if !restarted || self.unit(&mut bits).is_none() {
-                return Err(super::file::cut(&format!(
+                return Err(cut(&format!(
                     "{unit} of {} blocks of pixels are there",
                     self.units
                 )));
@@ -252,4 +252,9 @@ impl Bits<'_> {
         self.at += 2;
         is_there
     }
+}
+
+/// The message for a file that ends too early.
+pub fn cut(missing: &str) -> String {
+    format!("the file ends before the end of the picture: {missing}; copy or download it again")
 }

@@ -33,9 +33,6 @@ const SMALL: usize = 120;
 /// The number of frames and margins that are taken away, one within the other.
 const FRAMES: usize = 8;
 
-/// Ink below this part of the contrast counts as paper: noise, shadows and compression artefacts.
-const PAPER: f32 = 0.12;
-
 /// The longer side of a digit while its strokes are made thinner or thicker, in pixels.
 const FINE: usize = 160;
 
@@ -303,7 +300,7 @@ fn find(raster: &Raster, area: Area, frames: usize) -> Option<Drawing> {
         let values = plane.values.iter();
         values.filter(|&&ink| ink > low && ink <= high).count()
     };
-    if count(PAPER, 0.6) > count(0.6, 1.0) {
+    if count(ink::PAPER, 0.6) > count(0.6, 1.0) {
         doubts
             .push("what is drawn has many shades; it may be a photograph and no digit".to_owned());
     }
