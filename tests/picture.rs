@@ -9,7 +9,10 @@ use bregman::data::picture::{Style, parse, prepare, read};
 use bregman::error::Error;
 use disturbed::{exif, jpeg, png};
 use image::metadata::Orientation;
-use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb, RgbImage, Rgba, RgbaImage, imageops};
+use image::{
+    DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage,
+    imageops,
+};
 use proptest::prelude::*;
 
 /// A bar with a foot, off centre: its box is 40 × 100.
@@ -129,17 +132,17 @@ fn files_are_turned_as_their_exif_data_say() {
     let image = DynamicImage::from(drawing(255, 0, 300, 200)).to_rgb8();
     let expected = prepare(&image.clone().into(), Style::Digit).expect("a drawing");
     for orientation in (1..=8).filter_map(Orientation::from_exif) {
-        let file = exif(&image.clone().into(), orientation);
-        let found = parse(&file, Style::Digit).expect("a drawing");
-        assert!(
-            off(&found.pixels, &expected.pixels) <= 40,
-            "{orientation:?}"
-        );
-        let turned = orientation != Orientation::NoTransforms;
-        assert_eq!(found.done.contains("EXIF"), turned, "{}", found.done);
+        for format in [ImageFormat::Png, ImageFormat::Jpeg] {
+            let file = exif(&image.clone().into(), orientation, format);
+            let found = parse(&file, Style::Digit).expect("a drawing");
+            let off = off(&found.pixels, &expected.pixels);
+            assert!(off <= 40, "{orientation:?} {format:?}");
+            let turned = orientation != Orientation::NoTransforms;
+            assert_eq!(found.done.contains("EXIF"), turned, "{}", found.done);
+        }
     }
     // The data may also stand behind the pixels.
-    let file = exif(&image.into(), Orientation::Rotate90FlipH);
+    let file = exif(&image.into(), Orientation::Rotate90FlipH, ImageFormat::Png);
     let at = file.windows(4).position(|name| name == b"eXIf");
     let first = at.expect("EXIF data") - 4;
     let length = u32::from_be_bytes(file[first..first + 4].try_into().expect("4 bytes")) as usize;

@@ -207,9 +207,11 @@ pub const KINDS: &[Kind] = &[
     }),
     kind("turned by EXIF", |image, draws| {
         let orientation = Orientation::from_exif(1 + draws.below(8) as u8).expect("1 to 8");
+        let format = [ImageFormat::Png, ImageFormat::Jpeg][draws.below(2) as usize];
         exif(
             &rgb8(&scene(&drawn(image), [1.0; 3], [0.0; 3])),
             orientation,
+            format,
         )
     }),
     kind("photograph", |image, draws| {
@@ -451,8 +453,8 @@ pub fn jpeg(image: &DynamicImage, quality: u8) -> Vec<u8> {
     file
 }
 
-/// The picture, stored turned so that `orientation` turns it back; JPEG or, if it is mirrored, PNG.
-pub fn exif(image: &DynamicImage, orientation: Orientation) -> Vec<u8> {
+/// The picture as PNG or JPEG, stored turned so that `orientation` turns it back.
+pub fn exif(image: &DynamicImage, orientation: Orientation, format: ImageFormat) -> Vec<u8> {
     use Orientation::{Rotate90, Rotate270};
     let mut stored = image.clone();
     stored.apply_orientation(match orientation {
@@ -464,7 +466,7 @@ pub fn exif(image: &DynamicImage, orientation: Orientation) -> Vec<u8> {
     let mut exif = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     exif.extend([orientation.to_exif(), 0, 0, 0, 0, 0, 0]);
     let mut file = Vec::new();
-    let written = if orientation.to_exif() % 2 == 0 {
+    let written = if format == ImageFormat::Jpeg {
         let mut encoder = JpegEncoder::new_with_quality(&mut file, 90);
         encoder.set_exif_metadata(exif).expect("JPEG has EXIF");
         stored.write_with_encoder(encoder)
