@@ -99,7 +99,7 @@ fn measure(dataset: &str, training: usize, pictures: usize, least: [f64; 2]) {
     let evaluated = images.filter(|(image, label)| network.is_right(image, **label));
     let evaluated = evaluated.count();
     assert!(
-        evaluated * 100 >= 90 * pictures,
+        evaluated * 100 >= 80 * pictures,
         "{evaluated} of {pictures}"
     );
     println!("| {dataset}: {pictures} pictures of each kind | right | of evaluation |");
@@ -124,7 +124,7 @@ fn measure(dataset: &str, training: usize, pictures: usize, least: [f64; 2]) {
 
 #[test]
 fn drawn_digits_are_recognised_in_disturbed_pictures() {
-    measure("digits", 10_000, 30, [75.0, 92.0]);
+    measure("digits", 10_000, 30, [85.0, 98.0]);
 }
 
 #[test]

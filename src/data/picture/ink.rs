@@ -29,9 +29,6 @@ const DARKEST: f32 = 0.1;
 /// shorter side.
 const WIDEST: f32 = 0.35;
 
-/// The part of the pixels that must be isolated for a picture to have impulse noise.
-const IMPULSES: f32 = 0.004;
-
 /// The thickest ruled line, as a part of the side.
 const RULE: f32 = 0.04;
 
@@ -52,8 +49,8 @@ pub struct Ink {
 impl Ink {
     /// The ink on `sheet`; nothing if all of it is paper.
     pub fn of(sheet: &Sheet) -> Option<Self> {
-        let planes: Vec<Plane> = sheet.planes.iter().map(without_impulses).collect();
-        let (distance, is_dark) = from_edge(&planes);
+        let planes = &sheet.planes;
+        let (distance, is_dark) = from_edge(planes);
         let contrast = highest(&distance);
         let inverse = distance.map(|distance| (contrast - distance).max(0.0));
         let even = Self::new(distance, is_dark).filter(Self::is_clean);
@@ -67,7 +64,7 @@ impl Ink {
         };
         let calm = planes.iter().map(Plane::calm).collect::<Vec<_>>();
         let [dark, bright] = [true, false].map(|is_dark| {
-            let distance = on_uneven_paper(&planes, &calm, is_dark);
+            let distance = on_uneven_paper(planes, &calm, is_dark);
             Self::new(distance, is_dark)
         });
         // Even light and dark ink are more common.
@@ -80,16 +77,15 @@ impl Ink {
         best.map(|(_, ink)| ink)
     }
 
+    /// The ink without ruled lines, or with them if nothing is found without.
     fn new(distance: Plane, is_dark: bool) -> Option<Self> {
-        let ink = Self::without_rules(distance.clone(), is_dark, true);
-        ink.or_else(|| Self::without_rules(distance, is_dark, false))
+        let unruled = without_rules(&distance);
+        let ink = unruled.and_then(|plane| Self::found(plane, is_dark));
+        ink.or_else(|| Self::found(distance, is_dark))
     }
 
-    fn without_rules(mut plane: Plane, is_dark: bool, remove_rules: bool) -> Option<Self> {
-        if remove_rules {
-            let contrast = highest(&plane);
-            plane = erase_rows(&erase_rows(&plane, contrast)?.transposed(), contrast)?.transposed();
-        }
+    /// The ink that stands out from the paper's noise.
+    fn found(mut plane: Plane, is_dark: bool) -> Option<Self> {
         let levels = [0.1, 0.4].map(|share| plane.quantile(share));
         // Of the absolute value of a normal variable as well as of the variable itself.
         let noise = 1.7 * (levels[1] - levels[0]);
@@ -254,29 +250,11 @@ fn on_uneven_paper(planes: &[Plane], calm: &[Plane], is_dark: bool) -> Plane {
     }))
 }
 
-/// Replaces pixels that differ from nearly all of their neighbours, if they are many (salt and pepper).
-fn without_impulses(plane: &Plane) -> Plane {
-    let range = plane.quantile(0.999) - plane.quantile(0.001);
-    let is_near = |a: f32, b: f32| (a - b).abs() < 0.15 * range;
-    let cleaned = |plane: &Plane| {
-        plane.neighbourhoods(|mut near| {
-            let level = near[4];
-            // The pixel itself and at most one other.
-            let alike = near.iter().filter(|&&value| is_near(value, level));
-            if alike.count() > 2 {
-                return level;
-            }
-            let usual = median(&mut near);
-            if is_near(usual, level) { level } else { usual }
-        })
-    };
-    let once = cleaned(plane);
-    let changed = once.values.iter().zip(&plane.values);
-    let changed = changed.filter(|(a, b)| a != b).count();
-    match changed >= 12 && changed as f32 > IMPULSES * plane.values.len() as f32 {
-        true => cleaned(&once),
-        false => plane.clone(),
-    }
+/// The plane without ruled lines, across and down; nothing if a line is too thick to be ruled.
+fn without_rules(plane: &Plane) -> Option<Plane> {
+    let contrast = highest(plane);
+    let plane = erase_rows(plane, contrast)?.transposed();
+    Some(erase_rows(&plane, contrast)?.transposed())
 }
 
 /// Erases thin lines that cross the whole picture from left to right, and joins what they cut. Nothing
