@@ -554,6 +554,33 @@ fn pictures_are_classified_and_networks_exported() {
         stdout(&output).contains("picture.png: "),
         "the other is classified"
     );
+    // A warning beside the answer, and results that cannot be written.
+    image::GrayImage::from_fn(90, 40, |x, y| {
+        let is_ink = (5..30).contains(&y) && [10, 11, 12, 70, 71, 72].contains(&x);
+        image::Luma([if is_ink { 0 } else { 255 }])
+    })
+    .save(file("two.png"))
+    .expect("a picture");
+    let said = program::succeeds("bregman predict", &format!("{load} {}", file("two.png")));
+    assert!(
+        said.contains("warning: ") && said.contains("2 drawings"),
+        "{said}"
+    );
+    #[cfg(target_os = "linux")]
+    {
+        let full = fs::File::create("/dev/full").expect("a full disk");
+        let args = format!("{load} {}", file("picture.png"));
+        let output = program::command("bregman predict", &args)
+            .stdout(full)
+            .output();
+        let output = output.expect("the program starts");
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            stderr(&output).contains("standard output"),
+            "{}",
+            stderr(&output)
+        );
+    }
     program::succeeds("bregman export", &load);
     assert!(fs::metadata(file("x.onnx")).is_ok_and(|file| file.len() > 1000));
 }

@@ -11,6 +11,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use bregman::checkpoint::{self, Run};
+use bregman::data::picture::{self, Style};
 use bregman::data::{Part, cifar10, idx};
 use bregman::files::safetensors::State;
 use bregman::files::settings;
@@ -102,7 +103,10 @@ fn state(bytes: &[u8]) {
 
 const IMAGES: usize = 16 + 28 * 28 * SAMPLES as usize;
 
-const TARGETS: [Target; 8] = [
+/// Planes of small pictures, and of what short files may claim to hold.
+const PICTURE: usize = 16 << 20;
+
+const TARGETS: [Target; 9] = [
     Target {
         name: "idx-images",
         read: |bytes| idx(bytes, false, Part::Images),
@@ -137,6 +141,11 @@ const TARGETS: [Target; 8] = [
         name: "run",
         read: |bytes| drop(Run::parse(bytes)),
         expected: <[u8]>::len,
+    },
+    Target {
+        name: "picture",
+        read: |bytes| drop(picture::parse(bytes, Style::Digit)),
+        expected: |_| PICTURE,
     },
     Target {
         name: "settings",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 
 use super::args::RESULT;
-use super::say::{print, say, say_error};
+use super::say::{print, say, say_error, say_warning};
 use super::{Command, Ended};
 use crate::checkpoint::{self, Checkpoint};
 use crate::data::picture;
@@ -15,8 +15,9 @@ use crate::predict::{outputs, probabilities, ranked};
 /// Classify pictures of any size with a trained network.
 ///
 /// Each picture is first made into what the network was trained on: grey, bright on dark, cropped,
-/// scaled and centred. Standard output has one line for each picture with the three most probable
-/// classes; standard error says how the picture was changed.
+/// scaled and centred; an image of the data set's own form is taken as it is. Standard output has one
+/// line for each picture with the three most probable classes; standard error says how the picture was
+/// changed, and warns where the answer may mean nothing.
 #[derive(Clone, Debug, Parser)]
 pub struct Options {
     /// The network: a safetensors file that `bregman train --save` wrote
@@ -50,6 +51,9 @@ impl Command for Options {
 fn classify(checkpoint: &Checkpoint, style: picture::Style, path: &Path) -> Result<String> {
     let picture = picture::read(path, style)?;
     say(format_args!("{}: {}", path.display(), picture.done));
+    for doubt in &picture.doubts {
+        say_warning(&format!("{}: {doubt}", path.display()));
+    }
     let model = &checkpoint.model;
     let outputs = outputs(model, &checkpoint.parameters, &picture.pixels);
     let probabilities = probabilities(model.loss, &outputs);
