@@ -19,10 +19,11 @@ use bregman::cpu::CpuExecutor;
 use bregman::data::Dataset;
 use bregman::data::Splits;
 use bregman::data::spirals::Spirals;
-use bregman::executor::{Executor, Sgd};
+use bregman::executor::Executor;
 use bregman::kernels::Isa;
 use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::nn::Model;
+use bregman::optim::{Recipe, Rule, Sgd};
 use bregman::rng::{Purpose, Stream};
 use bregman::sweep::{self, Run, Sweep};
 
@@ -51,6 +52,7 @@ fn main() {
             cell(layers, batch, kind, threads);
         }
     }
+    optimizers();
     for runs in [1, 512] {
         let rate = median(
             (0..ROUNDS)
@@ -83,6 +85,56 @@ fn cell(layers: usize, batch: usize, kind: LayerKind, threads: usize) {
     );
 }
 
+/// The time of a step of each optimizer as a multiple of plain SGD's, 3 × 784 in batches of 128.
+fn optimizers() {
+    let plain = Recipe::from(Sgd {
+        batch_size: 128,
+        learning_rate: 1e-3,
+    });
+    let with = |change: &dyn Fn(&mut Recipe)| {
+        let mut recipe = plain.clone();
+        change(&mut recipe);
+        recipe
+    };
+    let momentum = |recipe: &mut Recipe| recipe.runs[0].momentum = 0.9;
+    let recipes = [
+        ("sgd", plain.clone()),
+        ("momentum", with(&momentum)),
+        ("adam", with(&|recipe| recipe.rule = Rule::ADAM)),
+        (
+            "adamw",
+            with(&|recipe| {
+                recipe.rule = Rule::ADAMW;
+                recipe.runs[0].weight_decay = 0.01;
+            }),
+        ),
+        (
+            "sgd, limited norm",
+            with(&|recipe| recipe.clip_norm = Some(1.0)),
+        ),
+    ];
+    let mut trainers = recipes.map(|(name, recipe)| {
+        let mut trainer = Trainer::by(3, recipe, LayerKind::Bregman);
+        let steps = ((SLICE / trainer.train(3) * 3.0) as usize).max(1);
+        (name, trainer, steps, Vec::new())
+    });
+    for _ in 0..ROUNDS {
+        for (_, trainer, steps, times) in &mut trainers {
+            times.push(trainer.train(*steps) / *steps as f64);
+        }
+    }
+    let mut plain = None;
+    for (name, _, _, times) in trainers {
+        let step = median(times);
+        let plain = *plain.get_or_insert(step);
+        println!(
+            "| 3 × {WIDTH} bregman, batch 128, {name} | {:.1} | {:.2} × the time of sgd | | | |",
+            1.0 / step,
+            step / plain,
+        );
+    }
+}
+
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
@@ -98,7 +150,16 @@ struct Trainer {
 }
 
 impl Trainer {
-    fn new(layers: usize, batch: usize, kind: LayerKind) -> Self {
+    fn new(layers: usize, batch_size: usize, kind: LayerKind) -> Self {
+        let sgd = Sgd {
+            batch_size,
+            learning_rate: 1e-3,
+        };
+        Self::by(layers, sgd.into(), kind)
+    }
+
+    fn by(layers: usize, recipe: Recipe, kind: LayerKind) -> Self {
+        let batch = recipe.batch_size;
         let widths = vec![WIDTH; layers + 1];
         let loss = Loss::CrossEntropy;
         let model = Model::new(kind, Form::Dual, &SCALED_ARCTAN, loss, &widths, CLASSES);
@@ -123,12 +184,8 @@ impl Trainer {
             validation: None,
             test,
         };
-        let sgd = Sgd {
-            batch_size: batch,
-            learning_rate: 1e-3,
-        };
         let parameters = vec![Init::Random.parameters(&model, 0)];
-        let executor = CpuExecutor::new(&model, Arc::new(splits), parameters, sgd);
+        let executor = CpuExecutor::new(&model, Arc::new(splits), parameters, recipe);
         Self {
             model,
             executor: executor.expect("an executor"),

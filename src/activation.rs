@@ -27,10 +27,11 @@
 //! use bregman::cpu::CpuExecutor;
 //! use bregman::data::digits;
 //! use bregman::data::{Split, Splits};
-//! use bregman::executor::{Executor, Sgd};
+//! use bregman::executor::Executor;
 //! use bregman::kernels::{Float32, Loops};
 //! use bregman::kind::{Form, Init, LayerKind, Loss};
 //! use bregman::nn::Model;
+//! use bregman::optim::Sgd;
 //! use bregman::reference::Reference;
 //!
 //! struct Softsign;

@@ -160,7 +160,8 @@ impl Device {
                 });
             }
             None => {
-                let executor = CpuExecutor::new(model, splits.into(), parameters(), options.sgd)?;
+                let executor =
+                    CpuExecutor::new(model, splits.into(), parameters(), options.recipe)?;
                 AnyExecutor::Cpu(Box::new(executor))
             }
             Some(gpu) => {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::data::Split;
-use crate::error::{Error, Result, at_least_one};
+use crate::error::{Error, Result};
 use crate::nn::Parameters;
 
 /// The metrics of one mini-batch in training or evaluation.
@@ -17,38 +17,6 @@ pub struct BatchMetrics {
     pub samples: u32,
 }
 
-/// Plain stochastic gradient descent.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sgd {
-    /// Number of samples of a mini-batch. The last batch of an epoch may be smaller; its gradient is the
-    /// mean over its own samples.
-    pub batch_size: usize,
-    /// The learning rate.
-    pub learning_rate: f32,
-}
-
-impl Sgd {
-    /// Fails unless `realizations` of a network can be trained with these settings.
-    ///
-    /// # Errors
-    /// [`Error::InvalidValue`] for a count of zero or a learning rate that is not finite and positive.
-    pub fn check(&self, realizations: usize) -> Result<()> {
-        at_least_one(&[
-            ("batch_size", self.batch_size),
-            ("realizations", realizations),
-        ])?;
-        let rate = self.learning_rate;
-        if !(rate.is_finite() && rate > 0.0) {
-            return Err(Error::InvalidValue {
-                field: "learning_rate",
-                value: rate.to_string(),
-                reason: "a learning rate must be finite and positive".to_owned(),
-            });
-        }
-        Ok(())
-    }
-}
-
 /// Runs R realizations of a network: one description, R sets of parameters, one data set.
 ///
 /// On processors futures are ready at once; on an adapter they wait for its results.
@@ -57,7 +25,7 @@ impl Sgd {
     reason = "training is generic over executors and never sends its future to another thread"
 )]
 pub trait Executor {
-    /// One epoch of mini-batch SGD: [`Self::train_steps`] for all steps.
+    /// One epoch of training: [`Self::train_steps`] for all steps.
     ///
     /// # Errors
     /// Those of [`Self::train_steps`].
@@ -69,7 +37,7 @@ pub trait Executor {
         self.train_steps(orders, 0..usize::MAX, progress).await
     }
 
-    /// The steps `steps` of an epoch of mini-batch SGD, counted from 0. Training an epoch in parts gives
+    /// The steps `steps` of an epoch, counted from 0. Training an epoch in parts gives
     /// the same bits as training it at once. `orders[r]` is the order in which realization r sees the
     /// training samples in the whole epoch. `progress` is called now and then with the number of these
     /// steps that are finished. Returns the batches' metrics by realization and step. If a parameter is
@@ -111,7 +79,27 @@ pub trait Executor {
     async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>>;
 
     /// The parameters of every realization.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] and [`Error::DeviceLost`] on an adapter.
     async fn parameters(&mut self) -> Result<Vec<Parameters>>;
+
+    /// The moments of the optimizer ([`crate::optim`]), by realization: none for plain SGD, v for SGD with
+    /// momentum, m and s for Adam. Each has the shapes of the parameters.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] and [`Error::DeviceLost`] on an adapter.
+    async fn moments(&mut self) -> Result<Vec<Vec<Parameters>>> {
+        Ok(Vec::new())
+    }
+
+    /// Replaces the moments by those that [`Self::moments`] returned.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for moments of another optimizer or network.
+    fn set_moments(&mut self, moments: &[Vec<Parameters>]) -> Result<()> {
+        check_moments(moments, 0, 0)
+    }
 }
 
 /// An executor on either kind of device.
@@ -161,6 +149,39 @@ impl<C: Executor, G: Executor> Executor for Either<C, G> {
             Self::Cpu(executor) => executor.parameters().await,
             Self::Gpu(executor) => executor.parameters().await,
         }
+    }
+
+    async fn moments(&mut self) -> Result<Vec<Vec<Parameters>>> {
+        match self {
+            Self::Cpu(executor) => executor.moments().await,
+            Self::Gpu(executor) => executor.moments().await,
+        }
+    }
+
+    fn set_moments(&mut self, moments: &[Vec<Parameters>]) -> Result<()> {
+        match self {
+            Self::Cpu(executor) => executor.set_moments(moments),
+            Self::Gpu(executor) => executor.set_moments(moments),
+        }
+    }
+}
+
+/// Fails unless `moments` has `count` sets for each of `realizations`.
+///
+/// # Errors
+/// [`Error::Shape`].
+#[doc(hidden)]
+pub fn check_moments(moments: &[Vec<Parameters>], realizations: usize, count: usize) -> Result<()> {
+    let found = moments.iter().map(Vec::len).max().unwrap_or(0);
+    let fits = moments.iter().all(|sets| sets.len() == count)
+        && (moments.len() == realizations || count == 0);
+    match fits {
+        true => Ok(()),
+        false => Err(Error::Shape {
+            operation: "moments of the optimizer".to_owned(),
+            expected: vec![realizations, count],
+            found: vec![moments.len(), found],
+        }),
     }
 }
 

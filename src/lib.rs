@@ -18,9 +18,9 @@
 //! use bregman::activation::TANH;
 //! use bregman::cpu::CpuExecutor;
 //! use bregman::data::{Dataset, Splits};
-//! use bregman::executor::Sgd;
 //! use bregman::kind::{Form, Init, LayerKind, Loss};
 //! use bregman::nn::Model;
+//! use bregman::optim::Sgd;
 //! use bregman::train::{self, Schedule};
 //!
 //! // Features are bytes: here the coordinates of 400 points, each rounded to one of 256 values.
@@ -61,6 +61,7 @@
 //! ```text
 //! data         bytes of images: IDX or CIFAR-10 files, found or downloaded, or drawn digits
 //!   → nn           a Model: layers, convolutions before them, shapes, parameters; it knows no device
+//!   → optim        optimizers, schedules, and the settings of each run
 //!   → executor     what the three executors of a Model have in common
 //!       reference      textbook loops in float64, which the others are checked against
 //!       cpu            float32 on all cores
@@ -82,7 +83,7 @@
 //! 5  selftest, bench, bilevel, plot, onnx
 //! 4  train, checkpoint, predict, device
 //! 3  reference, cpu, gpu, sweep      the engines
-//! 2  nn, data, executor        what is trained, on what data, and how; no device
+//! 2  nn, data, executor, optim what is trained, on what data, and how; no device
 //! 1  activation, kernels       Table 1; float32 loops that are generic over an activation
 //! 0  error, kind, math, rng, files
 //! ```
@@ -131,6 +132,7 @@ pub mod memory;
 pub mod nn;
 #[cfg(feature = "onnx")]
 pub mod onnx;
+pub mod optim;
 #[cfg(feature = "plot")]
 #[doc(hidden)]
 pub mod plot;

@@ -296,11 +296,7 @@ fn links_are_followed_and_devices_left_alone() {
 fn cnn_model() -> (Model, Parameters) {
     let block = BlockSpec::same(3, 3);
     let cnn = Cnn::new(&activation::RELU, [2, 5, 4], &[block]).expect("it fits");
-    let dropout = Dropout {
-        probability: 0.25,
-        seed: 0,
-        first_step: 0,
-    };
+    let dropout = Dropout { probability: 0.25 };
     let cnn = cnn.with_dropout(dropout).expect("a probability");
     let tanh = &activation::TANH;
     let loss = Loss::CrossEntropy;

@@ -327,6 +327,69 @@ fn values_that_cannot_work_are_refused() {
         ("--validation 300", "of 300 training samples"),
         ("--eval-only", "--load"),
         ("--no-such-flag", "--no-such-flag"),
+        ("--optimizer lion", "adamw"),
+        (
+            "--momentum 1",
+            "--momentum 1: must be at least 0 and below 1",
+        ),
+        (
+            "--momentum=-0.5",
+            "--momentum -0.5: must be at least 0 and below 1",
+        ),
+        (
+            "--weight-decay=-1",
+            "--weight-decay -1: must be finite and at least 0",
+        ),
+        ("--nesterov", "needs a momentum above 0"),
+        (
+            "--optimizer adam --momentum 0.9",
+            "--momentum and --nesterov belong to sgd",
+        ),
+        (
+            "--optimizer adamw --nesterov",
+            "--momentum and --nesterov belong to sgd",
+        ),
+        ("--betas 0.9,0.99", "--betas and --epsilon belong to adam"),
+        ("--epsilon 1e-8", "--betas and --epsilon belong to adam"),
+        (
+            "--optimizer adam --betas 0.9,1",
+            "--betas 1: must be at least 0 and below 1",
+        ),
+        ("--optimizer adam --betas 0.9", "comma"),
+        (
+            "--optimizer adam --epsilon 0",
+            "--epsilon 0: must be finite and positive",
+        ),
+        (
+            "--clip-norm 0",
+            "--clip-norm 0: must be finite and positive",
+        ),
+        ("--schedule triangular", "multi-step:E1,E2"),
+        (
+            "--schedule step:0:0.5",
+            "--schedule step:0:0.5: the epochs must be at least 1",
+        ),
+        (
+            "--schedule exponential:0",
+            "the factor must be finite and positive",
+        ),
+        (
+            "--schedule multi-step:3,2:0.1",
+            "the epochs of the changes must increase",
+        ),
+        (
+            "--schedule cosine:2",
+            "the final factor must be from 0 to 1",
+        ),
+        (
+            "--warm-up 2",
+            "--warm-up 2: must be at least 0 and shorter than the run of 2 epochs",
+        ),
+        ("--warm-up=-1", "--warm-up -1: must be at least 0"),
+        (
+            "--equilibrium --optimizer adam",
+            "--equilibrium true: its layer is trained by plain SGD",
+        ),
     ] {
         fails(&format!("{SMALL} {option}"), 2, &[says]);
     }

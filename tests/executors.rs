@@ -8,20 +8,25 @@ use bregman::activation::{self, Activation};
 use bregman::cpu::CpuExecutor;
 use bregman::data::{Split, Splits};
 use bregman::error::Error;
-use bregman::executor::{BatchMetrics, Executor, Sgd};
+use bregman::executor::{BatchMetrics, Executor};
 use bregman::kernels::Isa;
 use bregman::kind::{Form, LayerKind, Loss};
 use bregman::nn::{Model, Parameters};
+use bregman::optim::{Recipe, Sgd};
 use bregman::reference::Reference;
 use bregman::rng;
 use bregman::selftest::networks::{
     Expected, KINDS, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, dataset, initial,
-    largest_difference, run, splits,
+    largest_difference, optimizer_cases, run, splits,
 };
 use bregman::selftest::training::{saturated, saturated_losses};
 
 fn cpu(model: &Model, parameters: Vec<Parameters>) -> CpuExecutor {
-    CpuExecutor::new(model, Arc::new(splits(model)), parameters, SGD).expect("an executor")
+    cpu_by(model, parameters, SGD)
+}
+
+fn cpu_by(model: &Model, parameters: Vec<Parameters>, recipe: impl Into<Recipe>) -> CpuExecutor {
+    CpuExecutor::new(model, Arc::new(splits(model)), parameters, recipe).expect("an executor")
 }
 
 fn cpu_run(model: &Model) -> Record {
@@ -51,6 +56,44 @@ fn cpu_convolutions_agree_with_the_reference() {
     for case in cnn_cases() {
         let expected = Expected::of(&case.model).expect("a reference");
         common::check(&expected, &case.model, &case.name, &cpu_run(&case.model));
+    }
+}
+
+#[test]
+fn cpu_optimizers_agree_with_the_reference() {
+    for (case, recipe) in optimizer_cases() {
+        let expected = Expected::by(&case.model, &recipe).expect("a reference");
+        for isa in Isa::all() {
+            let parameters = initial(&case.model, REALIZATIONS);
+            let mut cpu = cpu_by(&case.model, parameters, recipe.clone()).on(isa);
+            let found = run(&mut cpu, SEED, REALIZATIONS).expect("a run");
+            let name = format!("{}, {}", case.name, isa.name());
+            common::check(&expected, &case.model, &name, &found);
+        }
+    }
+}
+
+/// A realization with settings of its own has the bits of the run that has them alone.
+#[test]
+fn realizations_with_their_own_settings_are_independent_runs() {
+    for (case, recipe) in optimizer_cases() {
+        let parameters = initial(&case.model, REALIZATIONS);
+        let together = run(
+            &mut cpu_by(&case.model, parameters.clone(), recipe.clone()),
+            SEED,
+            REALIZATIONS,
+        );
+        let together = together.expect("a run");
+        for r in 0..REALIZATIONS {
+            let alone = Recipe {
+                runs: vec![recipe.run(r)],
+                ..recipe.clone()
+            };
+            let mut alone = cpu_by(&case.model, vec![parameters[r].clone()], alone);
+            let alone = run(&mut alone, SEED + r as u64, 1).expect("a run");
+            let same = alone.parameters[0] == together.parameters[r];
+            assert!(same, "{} {r}", case.name);
+        }
     }
 }
 
@@ -89,7 +132,15 @@ fn realizations_are_independent_runs() {
 #[test]
 fn a_resumed_run_is_the_whole_run_to_the_bit() {
     for case in cases().iter().step_by(9) {
-        common::resumes(&case.model, |p| cpu(&case.model, p.to_vec()));
+        let recipe = SGD.into();
+        common::resumes(&case.model, &recipe, |p, recipe| {
+            cpu_by(&case.model, p.to_vec(), recipe)
+        });
+    }
+    for (case, recipe) in optimizer_cases() {
+        common::resumes(&case.model, &recipe, |p, recipe| {
+            cpu_by(&case.model, p.to_vec(), recipe)
+        });
     }
 }
 
@@ -119,14 +170,15 @@ fn large(
 
 /// An epoch and two evaluations of [`large`] on `threads` threads.
 fn large_run(
-    (model, splits, sgd): &(Model, Splits, Sgd),
+    (model, splits, recipe): &(Model, Splits, impl Into<Recipe> + Clone + Sync),
     threads: usize,
     isa: Isa,
 ) -> (Vec<Vec<Vec<BatchMetrics>>>, Vec<Parameters>) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     pool.expect("threads").install(|| {
         let parameters = initial(model, 1);
-        let executor = CpuExecutor::new(model, Arc::new(splits.clone()), parameters, *sgd);
+        let executor =
+            CpuExecutor::new(model, Arc::new(splits.clone()), parameters, recipe.clone());
         let mut executor = executor.expect("an executor").on(isa);
         assert_eq!(executor.threads(), threads);
         pollster::block_on(async {
@@ -143,6 +195,30 @@ fn large_run(
             (batches, executor.parameters().await.expect("parameters"))
         })
     })
+}
+
+/// The same with each optimizer, whose gradients are computed in blocks of rows.
+#[test]
+fn threads_and_instructions_change_no_bit_of_an_optimizer() {
+    let cases = optimizer_cases().into_iter().step_by(3);
+    for ((case, recipe), outputs) in cases.zip([1, 2, 4, 5].into_iter().cycle()) {
+        let (model, splits, sgd) = large(KINDS[2], &activation::TANH, outputs);
+        let recipe = Recipe {
+            batch_size: sgd.batch_size,
+            runs: vec![recipe.run(0)],
+            ..recipe
+        };
+        let large = (model.clone(), splits.clone(), recipe);
+        let expected = large_run(&large, 1, Isa::widest());
+        let finite = |b: &BatchMetrics| b.loss.is_finite();
+        assert!(expected.0.iter().flatten().flatten().all(finite));
+        for threads in 2..=3 {
+            for isa in Isa::all() {
+                let found = large_run(&large, threads, isa);
+                assert!(found == expected, "{} {threads} {}", case.name, isa.name());
+            }
+        }
+    }
 }
 
 /// Neither the number of threads nor the instruction set changes a bit.

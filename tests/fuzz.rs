@@ -438,6 +438,7 @@ fn write_the_corpus() {
             limits: vec![1e6; 2],
         },
         parameters: parameters.to_vec(),
+        moments: vec![vec![parameters[0].clone()]; 2],
     };
     for folder in ["run", "state"] {
         run.save(&root.join(folder).join("seed")).expect("save");

@@ -64,11 +64,7 @@ impl Case {
     ) -> Self {
         let mut cnn = Cnn::new(conv_activation, IMAGE, &BLOCKS).expect("a front-end");
         let features = cnn.features();
-        let dropout = probability.map(|probability| Dropout {
-            probability,
-            seed: 4,
-            first_step: 2,
-        });
+        let dropout = probability.map(|probability| Dropout { probability });
         if let Some(dropout) = dropout {
             cnn = cnn.with_dropout(dropout).expect("a probability");
         }
@@ -77,7 +73,7 @@ impl Case {
         let inputs = cnn.inputs();
         case.name += &format!(" behind {} convolutions", conv_activation.name);
         case.model = case.model.with_cnn(cnn).expect("as many features");
-        case.factors = dropout.map(|dropout| dropout_factors(&dropout, 1, 3, BATCH, features));
+        case.factors = dropout.map(|dropout| dropout_factors(&dropout, 5, 5, BATCH, features));
         case.parameters = Init::Random.parameters(&case.model, 5).map(f64::from);
         let stream = Stream::new(8, Purpose::Digits, 0);
         case.x = (0..(BATCH * inputs) as u64)

@@ -12,7 +12,7 @@ use bregman::selftest::networks::{Case, SGD, cases, splits};
 fn plan(model: &Model, realizations: usize, fused: bool) -> Plan {
     let options = PlanOptions {
         realizations,
-        sgd: SGD,
+        recipe: SGD.into(),
         fused,
         storage: Storage::F32,
     };
@@ -76,9 +76,9 @@ fn half_precision_halves_weights_and_activations() {
     let tanh = |case: &Case| case.model.activation.name == "tanh";
     for Case { name, model } in cases().into_iter().filter(tanh) {
         let single = plan(&model, 2, true);
-        let mut options = single.options;
+        let mut options = single.options.clone();
         options.storage = Storage::F16;
-        let half = Plan::new(&model, &splits(&model), options).expect("a plan");
+        let half = Plan::new(&model, &splits(&model), options.clone()).expect("a plan");
         assert_eq!(half.train_step.len(), single.train_step.len(), "{name}");
         for (half, single) in half.buffers.iter().zip(&single.buffers) {
             let part = half.name.rsplit('.').next();

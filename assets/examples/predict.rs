@@ -10,9 +10,10 @@ use bregman::checkpoint;
 use bregman::cpu::CpuExecutor;
 use bregman::data::Dataset;
 use bregman::data::Splits;
-use bregman::executor::{Executor, Sgd};
+use bregman::executor::Executor;
 use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::nn::Model;
+use bregman::optim::Sgd;
 use bregman::predict::{outputs, probabilities, ranked};
 use bregman::train::{self, Schedule};
 

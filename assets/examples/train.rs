@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bregman::activation::TANH;
 use bregman::cpu::CpuExecutor;
 use bregman::data::{Splits, digits};
-use bregman::executor::Sgd;
 use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::nn::Model;
+use bregman::optim::Sgd;
 use bregman::train::{self, Schedule};
 
 fn main() -> bregman::error::Result<()> {

@@ -1,13 +1,13 @@
 // Adds the parts of a convolution's gradients, (parts, R, filters, window + 1), always in the same order. An
 // update file stores the gradients in weight (R, filters, window) and bias (R, filters), or updates these
 // by them.
-// Hooks: update (epilogue).
+// Hooks: update (updated).
 
 struct Params {
     len: u32,
     parts: u32,
     window: u32,
-    learning_rate: f32,
+    filters: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -30,10 +30,11 @@ fn conv2d_update(
     }
     let line = index / (params.window + 1u);
     let col = index % (params.window + 1u);
+    let realization = line / params.filters;
     if (col == params.window) {
-        bias[line] = epilogue(bias[line], gradient);
+        bias[line] = updated(realization, index, bias[line], gradient);
     } else {
         let place = line * params.window + col;
-        weight[place] = epilogue(weight[place], gradient);
+        weight[place] = updated(realization, index, weight[place], gradient);
     }
 }

@@ -1,20 +1,17 @@
 // output (R, len / R) = input, each number 0 with a probability, else times `kept`. Which numbers are
-// dropped depends on seed + realization, step and place only. Probability 0 copies.
+// dropped depends on the realization's seed, step and place only. Probability 0 copies.
 // Hooks: none.
 
 struct Params {
     len: u32,
     row_len: u32,
-    seed_low: u32,
-    seed_high: u32,
-    first_step: u32,
     purpose: u32,
     probability: f32,
     kept: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> counter: array<u32>;
+@group(0) @binding(1) var<storage, read> seeds: array<vec2<u32>>;
 @group(0) @binding(2) var<storage, read> input: array<f32>;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;
 
@@ -29,10 +26,7 @@ fn dropout(
     }
     let realization = index / params.row_len;
     let place = index % params.row_len;
-    let low = params.seed_low + realization;
-    let carry = select(0u, 1u, low < realization);
-    let seed = vec2(low, params.seed_high + carry);
-    let bits = random_bits(seed, params.purpose, params.first_step + counter[0], place / 4u);
+    let bits = random_bits(seeds[realization], params.purpose, step.number, place / 4u);
     let stays = uniform_of(bits[place % 4u]) >= params.probability;
     output[index] = select(0.0, input[index] * params.kept, stays);
 }

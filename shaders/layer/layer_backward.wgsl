@@ -1,11 +1,12 @@
 // The whole backward pass of a layer in one dispatch, from δ′ = dL/da′ (R, batch, out):
 // - δ (R, batch, in) of the layer below, if it is needed: δ′W, plus qM for a skip path through M; an
 //   after_backward file adds the skip path and multiplies by the slope h(z) of the layer below;
-// - the SGD update of W (R, out, in) by its gradient δ′ᵀ z, written to `next_weight`, because other
-//   workgroups still read W, and that of the bias (R, out) by Σ δ′, the product with a column of ones.
+// - the update of W (R, out, in) by its gradient δ′ᵀ z, written to `next_weight`, because other workgroups
+//   still read W, and that of the bias (R, out) by Σ δ′, the product with a column of ones. The
+//   optimizer's state is (R, out, in + 1), with the bias last in a line.
 // The workgroups of δ come first, because their sums are longer.
 // Hooks: after_backward (epilogue, epilogue_operands), mix (q_vector), mix or operand (mix_vector),
-// operand (delta_vector, weight_element, weight_vector, z_vector).
+// operand (delta_vector, weight_element, weight_vector, z_vector), update (updated).
 
 struct Params {
     batch: u32,
@@ -13,7 +14,6 @@ struct Params {
     outputs: u32,
     realizations: u32,
     wanted_rows: u32,
-    learning_rate: f32,
     gate_low: f32,
     gate_high: f32,
 }
@@ -131,7 +131,8 @@ fn operands_of(realization: u32, row: u32, col: u32) -> vec3<f32> {
 fn store_element(realization: u32, row: u32, col: u32, acc: f32, operands: vec3<f32>) {
     if (job == WEIGHT) {
         let place = realization * params.outputs + row;
-        let next = operands.x - params.learning_rate * acc;
+        let state_place = place * (params.inputs + 1u) + col;
+        let next = updated(realization, state_place, operands.x, acc);
         if (col == params.inputs) {
             bias[place] = next;
         } else {

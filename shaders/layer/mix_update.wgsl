@@ -1,14 +1,13 @@
-// The SGD update of M (R, out, in) by its gradient qᵀz and the projection of its rows onto the simplex,
+// The update of M (R, out, in) by its gradient qᵀz and the projection of its rows onto the simplex,
 // in one dispatch. Each row has one workgroup; workgroups are folded over x and y, and an invocation keeps
 // the same columns of the row throughout.
-// Hooks: mix (mix_gradient).
+// Hooks: mix (mix_gradient), update (updated).
 
 struct Params {
     batch: u32,
     inputs: u32,
     outputs: u32,
     realizations: u32,
-    learning_rate: f32,
     gate_low: f32,
     gate_high: f32,
 }
@@ -32,7 +31,8 @@ fn mix_update(
     if (row >= params.realizations * params.outputs) {
         return;
     }
-    let first_sample = row / params.outputs * params.batch;
+    let realization = row / params.outputs;
+    let first_sample = realization * params.batch;
     let output = row % params.outputs;
     for (var first = 0u; first < params.inputs; first += ROW_THREADS) {
         let col = min(first + thread, params.inputs - 1u);
@@ -50,7 +50,7 @@ fn mix_update(
         }
         if (first + thread < params.inputs) {
             let place = row * params.inputs + col;
-            matrix[place] = Stored(f32(matrix[place]) - params.learning_rate * gradient);
+            matrix[place] = Stored(updated(realization, place, f32(matrix[place]), gradient));
         }
     }
     project_row(row * params.inputs, params.inputs, thread);

@@ -18,7 +18,7 @@ use crate::activation::{RELU, TANH};
 use crate::data::Dataset;
 use crate::data::Splits;
 use crate::error::Result;
-use crate::executor::{Executor, Sgd};
+use crate::executor::Executor;
 use crate::gpu::ops::bench as limits;
 use crate::gpu::ops::product::matmul;
 use crate::gpu::tile::Product;
@@ -29,6 +29,7 @@ use crate::gpu::{
 use crate::kind::Storage;
 use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::nn::{Cnn, Model};
+use crate::optim::{Recipe, Sgd};
 use crate::selftest::dispatch::random;
 
 /// A measurement.
@@ -139,10 +140,15 @@ fn spec(name: &str, len: usize) -> BufferSpec {
     }
 }
 
-fn program(gpu: &Gpu, specs: &[BufferSpec], ops: &[Op]) -> Result<Program> {
+fn program(
+    gpu: &Gpu,
+    specs: &[BufferSpec],
+    ops: &[Op],
+    steps: Option<BufferId>,
+) -> Result<Program> {
     pollster::block_on(async {
         let buffers = Buffers::new(gpu, specs).await?;
-        Program::new(gpu, &buffers, ops, None).await
+        Program::new(gpu, &buffers, ops, steps).await
     })
 }
 
@@ -155,7 +161,7 @@ pub fn limits(gpu: &mut Gpu, rounds: usize) -> Result<Limits> {
     let workgroups = if software { 64 } else { 16_384 };
     let output = spec("output", workgroups * limits::fma_peak::WORKGROUP);
     let op = limits::fma_peak::fma_peak(workgroups, BufferId(0));
-    let measured = program(gpu, &[output], &[op])?;
+    let measured = program(gpu, &[output], &[op], None)?;
     let (seconds, device) = time(gpu, &measured, rounds)?;
     let flops = (workgroups * limits::fma_peak::WORKGROUP * limits::fma_peak::FLOPS) as f64;
     // Far beyond a card's caches.
@@ -168,7 +174,7 @@ pub fn limits(gpu: &mut Gpu, rounds: usize) -> Result<Limits> {
     };
     let specs = [input, output];
     let op = limits::copy::copy(vectors, BufferId(0), BufferId(1));
-    let measured = program(gpu, &specs, &[op])?;
+    let measured = program(gpu, &specs, &[op], None)?;
     let (copy_seconds, copy_device) = time(gpu, &measured, rounds)?;
     Ok(Limits {
         fma_flops_per_second: flops / device.unwrap_or(seconds),
@@ -241,7 +247,7 @@ pub fn matmul(gpu: &Gpu, size: usize) -> Result<Vec<Target>> {
         Ok(Target {
             name: format!("matmul {size}³ {tile}"),
             flops: 2.0 * (size as f64).powi(3),
-            program: program(gpu, &specs, &[op])?,
+            program: program(gpu, &specs, &[op], None)?,
         })
     })
     .collect()
@@ -357,10 +363,10 @@ impl Network {
     fn options(&self, fused: bool) -> PlanOptions {
         PlanOptions {
             realizations: self.realizations,
-            sgd: Sgd {
+            recipe: Recipe::from(Sgd {
                 batch_size: self.batch,
                 learning_rate: 1e-3,
-            },
+            }),
             fused,
             storage: self.storage,
         }
@@ -384,7 +390,10 @@ impl Network {
         let mut targets = Vec::new();
         for fused in [true, false] {
             let mut plan = LayerPlan::new(&model, 1, self.options(fused))?;
-            for buffer in &mut plan.buffers {
+            let of_numbers = |buffer: &&mut BufferSpec| {
+                matches!(buffer.contents, Contents::Zeros | Contents::Bytes(_))
+            };
+            for buffer in plan.buffers.iter_mut().filter(of_numbers) {
                 *buffer = spec(&buffer.name, buffer.bytes as usize / 4);
             }
             let product = 2.0 * (self.realizations * self.batch * self.width * self.width) as f64;
@@ -396,7 +405,7 @@ impl Network {
                 targets.push(Target {
                     name: self.name(what, fused),
                     flops,
-                    program: program(gpu, &plan.buffers, ops)?,
+                    program: program(gpu, &plan.buffers, ops, Some(plan.steps))?,
                 });
             }
         }
@@ -460,7 +469,7 @@ fn executor(
     steps: usize,
 ) -> Result<GpuExecutor> {
     let pixels: usize = image.iter().product();
-    let batch = options.sgd.batch_size;
+    let batch = options.recipe.batch_size;
     let data = |samples: usize| Dataset {
         name: "noise".to_owned(),
         channels: 1,
@@ -506,7 +515,7 @@ impl Steps {
         image: [usize; 2],
         options: PlanOptions,
     ) -> Result<Self> {
-        let (batch, realizations) = (options.sgd.batch_size, options.realizations);
+        let (batch, realizations) = (options.recipe.batch_size, options.realizations);
         let flops = (realizations as u64 * model.step_flops(batch)) as f64;
         // A few tenths of a second on a slow card, and 200 steps of what is small.
         let steps = (2e11 / flops).clamp(4.0, 200.0) as usize;
@@ -534,16 +543,16 @@ impl Steps {
         let model = Model::new(kind, Form::Dual, &TANH, loss, &widths, 10)?.with_cnn(cnn)?;
         let options = PlanOptions {
             realizations,
-            sgd: Sgd {
+            recipe: Recipe::from(Sgd {
                 batch_size: 32,
                 learning_rate: 1e-3,
-            },
+            }),
             fused: true,
             storage: Storage::F32,
         };
         let name = format!("step cnn, batch 32, R = {realizations}");
         Ok(Self {
-            samples: Some(realizations * options.sgd.batch_size),
+            samples: Some(realizations * options.recipe.batch_size),
             ..Self::new(gpu, name, &model, [28, 28], options)?
         })
     }

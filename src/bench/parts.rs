@@ -10,11 +10,11 @@ use crate::bench;
 use crate::data::Splits;
 use crate::data::{self, Request};
 use crate::error::{Error, Result};
-use crate::executor::Sgd;
 use crate::gpu::{Gpu, GpuExecutor, PlanOptions, Selection};
 use crate::kind::Storage;
 use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::nn::Model;
+use crate::optim::Sgd;
 use crate::selftest;
 use crate::train::{self, Schedule, Silent};
 
@@ -264,7 +264,7 @@ fn mnist(gpu: &Gpu, data_dir: PathBuf) -> Result<Value> {
             .collect();
         let plan = PlanOptions {
             realizations,
-            sgd,
+            recipe: sgd.into(),
             fused: true,
             storage: Storage::F32,
         };

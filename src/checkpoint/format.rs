@@ -125,10 +125,24 @@ pub(super) fn take_parameters(
     model: &Model,
     leading: &[usize],
 ) -> FaultResult<Vec<Parameters>> {
+    let all = take_tensors(state, model, leading, &str::to_owned)?;
+    all.iter()
+        .try_for_each(|parameters| check_numbers(model, parameters))?;
+    Ok(all)
+}
+
+/// Removes tensors with the shapes of the parameters of `model`, whose names `name` makes from the
+/// parameters' own.
+pub(super) fn take_tensors(
+    state: &mut State<'_>,
+    model: &Model,
+    leading: &[usize],
+    name: &dyn Fn(&str) -> String,
+) -> FaultResult<Vec<Parameters>> {
     // All shapes first: the memory allocated then is no more than the file has.
     let shapes = model.tensors().into_iter();
     let tensors = shapes
-        .map(|shape| state.take(&shape.name, &[leading, &shape.dims].concat()))
+        .map(|shape| state.take(&name(&shape.name), &[leading, &shape.dims].concat()))
         .collect::<FaultResult<Vec<Vec<f32>>>>()?;
     let mut all = vec![Parameters::zeros(model); leading.iter().product()];
     for (r, parameters) in all.iter_mut().enumerate() {
@@ -136,9 +150,27 @@ pub(super) fn take_parameters(
             let len = tensor.len();
             tensor.copy_from_slice(&numbers[r * len..][..len]);
         }
-        check_numbers(model, parameters)?;
+        check_finite(model, parameters, name)?;
     }
     Ok(all)
+}
+
+/// Fails unless all numbers are finite; `name` makes a tensor's name from that of the parameter.
+pub(super) fn check_finite(
+    model: &Model,
+    parameters: &Parameters,
+    name: &dyn Fn(&str) -> String,
+) -> FaultResult<()> {
+    for (shape, numbers) in model.tensors().into_iter().zip(parameters.tensors()) {
+        if let Some(index) = numbers.iter().position(|x| !x.is_finite()) {
+            return Err(CheckpointFault::NonFinite {
+                tensor: name(&shape.name),
+                index,
+                value: numbers[index],
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Fails if an array is left in `state`: the network has no place for it.
@@ -154,15 +186,8 @@ pub(super) fn check_rest(state: &State<'_>) -> FaultResult<()> {
 
 /// Fails unless all parameters are finite and M's rows are on the simplex.
 pub(super) fn check_numbers(model: &Model, parameters: &Parameters) -> FaultResult<()> {
+    check_finite(model, parameters, &str::to_owned)?;
     for (Shape { name, dims }, values) in model.tensors().into_iter().zip(parameters.tensors()) {
-        if let Some(index) = values.iter().position(|v| !v.is_finite()) {
-            let value = values[index];
-            return Err(CheckpointFault::NonFinite {
-                tensor: name,
-                index,
-                value,
-            });
-        }
         if name.ends_with(".mix") {
             let off = values
                 .chunks_exact(dims[1])

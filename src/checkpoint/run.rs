@@ -9,12 +9,15 @@ use std::path::{Path, PathBuf};
 
 use super::format::{self, VERSION_KEY, at};
 use crate::error::{CheckpointFault, Result};
+use crate::executor::check_moments;
 use crate::files::atomic::{Disk, System};
 use crate::files::safetensors::{Numbers, State};
 use crate::nn::{Model, Parameters};
 use crate::train::{History, Position, Sums};
 
-const VERSION: &str = "1";
+/// Version 2 is version 1 with the moments of an optimizer, `moments.K.TENSOR`; runs without moments are still
+/// written as version 1.
+const VERSIONS: [&str; 2] = ["1", "2"];
 const GENERATOR: &str = "philox4x32-10";
 
 /// A run and its progress so far.
@@ -37,6 +40,9 @@ pub struct Run {
     pub position: Position,
     /// The parameters of each realization.
     pub parameters: Vec<Parameters>,
+    /// The moments of the optimizer for each realization, see
+    /// [`Executor::moments`](crate::executor::Executor::moments).
+    pub moments: Vec<Vec<Parameters>>,
 }
 
 impl Run {
@@ -56,6 +62,13 @@ impl Run {
         for parameters in &self.parameters {
             self.model.check_parameters(parameters)?;
             format::check_numbers(&self.model, parameters).map_err(at(path))?;
+        }
+        let sets = self.moments.first().map_or(0, Vec::len);
+        check_moments(&self.moments, self.parameters.len(), sets)?;
+        for (set, moments) in self.moments.iter().flatten().enumerate() {
+            self.model.check_parameters(moments)?;
+            let name = |tensor: &str| moment_name(set % sets, tensor);
+            format::check_finite(&self.model, moments, &name).map_err(at(path))?;
         }
         self.state().save_on(disk, path)
     }
@@ -81,8 +94,10 @@ impl Run {
         let mut state = State::default();
         let options = serde_json::to_string(&self.options).expect("strings serialize");
         let position = &self.position;
+        let sets = self.moments.first().map_or(0, Vec::len);
+        let version = VERSIONS[usize::from(sets > 0)];
         let text = [
-            (VERSION_KEY, VERSION.to_owned()),
+            (VERSION_KEY, version.to_owned()),
             ("data_sha256", self.data_sha256.clone()),
             ("device", self.device.clone()),
             ("options", options),
@@ -100,6 +115,11 @@ impl Run {
             let tensors = self.parameters.iter().map(|p| p.tensors().nth(t));
             let numbers: Vec<f32> = tensors.flatten().flatten().copied().collect();
             let dims = [&[realizations], &shape.dims[..]].concat();
+            for set in 0..sets {
+                let of_set = self.moments.iter().map(|sets| sets[set].tensors().nth(t));
+                let numbers: Vec<f32> = of_set.flatten().flatten().copied().collect();
+                state.insert(moment_name(set, &shape.name), &dims, numbers);
+            }
             state.insert(shape.name, &dims, numbers);
         }
         let epochs = &position.epochs;
@@ -145,12 +165,12 @@ impl Run {
     fn of_state(mut state: State<'_>) -> Result<Self, CheckpointFault> {
         match state.metadata.get(VERSION_KEY).map(String::as_str) {
             None => return Err(CheckpointFault::NotARun),
-            Some(VERSION) => {}
+            Some(version) if VERSIONS.contains(&version) => {}
             Some(other) => {
                 return Err(CheckpointFault::Metadata {
                     key: VERSION_KEY,
                     value: other.to_owned(),
-                    reason: format!("this program reads version {VERSION}"),
+                    reason: format!("this program reads versions {}", VERSIONS.join(" and ")),
                 });
             }
         }
@@ -198,6 +218,18 @@ impl Run {
             limits: state.take("limits", &[limits])?,
         };
         let parameters = format::take_parameters(&mut state, &model, &[realizations])?;
+        let mut moments = vec![Vec::new(); realizations];
+        for set in 0..MOST_MOMENTS {
+            let first = moment_name(set, "head.weight");
+            if !state.arrays.contains_key(&first) {
+                break;
+            }
+            let name = |tensor: &str| moment_name(set, tensor);
+            let taken = format::take_tensors(&mut state, &model, &[realizations], &name)?;
+            for (sets, moment) in moments.iter_mut().zip(taken) {
+                sets.push(moment);
+            }
+        }
         format::check_rest(&state)?;
         let options = state.text("options")?;
         let options = serde_json::from_str(options).map_err(|e| CheckpointFault::Metadata {
@@ -224,8 +256,17 @@ impl Run {
             seed: state.parse("seed")?,
             position,
             parameters,
+            moments,
         })
     }
+}
+
+/// The most moments that an optimizer has.
+const MOST_MOMENTS: usize = 2;
+
+/// The name of a tensor of moments.
+fn moment_name(set: usize, tensor: &str) -> String {
+    format!("moments.{set}.{tensor}")
 }
 
 const TRAIN_LOSSES: &str = "epochs.train_losses";

@@ -1,5 +1,7 @@
 //! The groups of options, parsers of their values, and errors with the names of flags.
 
+use std::str::FromStr;
+
 use clap::ArgGroup;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
@@ -8,6 +10,7 @@ use crate::device::DeviceKind;
 use crate::error::{Error, FIELDS};
 use crate::kind::{Form, Init, LayerKind, Loss, Storage};
 use crate::nn::cnn;
+use crate::optim::{OptimizerKind, Shape};
 
 /// The group of the options that change what is computed: a resumed run keeps them.
 pub const RESULT: &str = "result";
@@ -153,11 +156,51 @@ pub fn storage_parser() -> impl TypedValueParser<Value = Storage> {
     PossibleValuesParser::new(names).try_map(|name| Storage::by_name(&name))
 }
 
+/// Parses [`OptimizerKind`] by its name.
+pub fn optimizer_parser() -> impl TypedValueParser<Value = OptimizerKind> {
+    let names = OptimizerKind::ALL.iter().map(|kind| kind.name());
+    PossibleValuesParser::new(names).try_map(|name| OptimizerKind::by_name(&name))
+}
+
+/// Parses a schedule of the learning rate, such as `step:10:0.5`.
+///
+/// # Errors
+/// A message for clap that names the schedules.
+pub fn parse_schedule(text: &str) -> std::result::Result<Shape, String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let number = |text: &str| text.parse::<f64>().ok();
+    let found = match parts[..] {
+        ["constant"] => Some(Shape::Constant),
+        ["step", epochs, factor] => epochs
+            .parse()
+            .ok()
+            .zip(number(factor))
+            .map(|(epochs, factor)| Shape::Step { epochs, factor }),
+        ["multi-step", milestones, factor] => {
+            let milestones = milestones.split(',').map(|epoch| epoch.parse().ok());
+            let milestones: Option<Vec<u32>> = milestones.collect();
+            milestones
+                .zip(number(factor))
+                .map(|(milestones, factor)| Shape::MultiStep { milestones, factor })
+        }
+        ["exponential", factor] => number(factor).map(|factor| Shape::Exponential { factor }),
+        ["linear", last] => number(last).map(|last| Shape::Linear { last }),
+        ["cosine"] => Some(Shape::Cosine { last: 0.0 }),
+        ["cosine", last] => number(last).map(|last| Shape::Cosine { last }),
+        _ => None,
+    };
+    found.ok_or_else(|| {
+        "schedules are constant, step:EPOCHS:FACTOR, multi-step:E1,E2,…:FACTOR, exponential:FACTOR, \
+         linear:FINAL and cosine[:FINAL]"
+            .to_owned()
+    })
+}
+
 /// Parses two numbers with a comma between them, as in `0.05,0.95`.
 ///
 /// # Errors
 /// A message for clap if the text is not that.
-pub fn parse_range(text: &str) -> std::result::Result<[f32; 2], String> {
+pub fn parse_range<T: FromStr>(text: &str) -> std::result::Result<[T; 2], String> {
     let numbers = text
         .split_once(',')
         .and_then(|(low, high)| Some([low.trim().parse().ok()?, high.trim().parse().ok()?]));

@@ -295,6 +295,15 @@ pub fn difference(
     given: &BTreeMap<String, String>,
 ) -> Option<Difference> {
     let text = |value: Option<&String>| value.cloned().unwrap_or_else(|| "not set".to_owned());
+    let defaults: BTreeMap<&str, String> = command
+        .get_arguments()
+        .filter_map(|arg| {
+            let [value] = arg.get_default_values() else {
+                return None;
+            };
+            Some((arg.get_long()?, value.to_str()?.to_owned()))
+        })
+        .collect();
     let results: Vec<Setting<'_>> = {
         let free = members(command, FREE);
         let result = |setting: &Setting<'_>| !free.iter().any(|field| field == setting.field);
@@ -304,7 +313,9 @@ pub fn difference(
         |Setting {
              field, name, path, ..
          }| {
-            let values = (found.get(name), given.get(name));
+            // A file of an earlier program does not know every option of today.
+            let default = defaults.get(name);
+            let values = (found.get(name).or(default), given.get(name).or(default));
             let same = match values {
                 (Some(found), Some(given)) if path => {
                     let [found, given] = [found, given].map(|text| path_text::from_text(text));
@@ -359,12 +370,12 @@ pub fn write_settings(folder: &Path, settings: &BTreeMap<String, String>) -> Res
 
 /// Whether two values mean the same: 0.1 is 0.10.
 fn same(a: &str, b: &str) -> bool {
-    let numbers = |text: &str| -> Option<Vec<f32>> {
+    let numbers = |text: &str| -> Option<Vec<f64>> {
         text.split(',')
             .map(|part| part.trim().parse().ok())
             .collect()
     };
-    // As f32, large integers that differ could be equal.
+    // As f64, large integers that differ could be equal.
     let integers = a.parse::<u64>().is_ok() && b.parse::<u64>().is_ok();
     a == b || (!integers && numbers(a).is_some() && numbers(a) == numbers(b))
 }

@@ -1,4 +1,4 @@
-//! The convolutions before the layers: features of a batch, and the step of SGD below them.
+//! The convolutions before the layers: features of a batch, and their gradients.
 //!
 //! A few images go through all blocks together, as one task: the next layer finds what the last one
 //! wrote in the core's own cache, and a step hands work to other threads only twice.
@@ -48,18 +48,18 @@ impl Front {
         }
     }
 
-    /// The features of a batch; `training` is the realization and the step, for dropout.
+    /// The features of a batch; `training` is the realization's seed and the step, for dropout.
     pub(super) fn forward(
         &mut self,
         cnn: &Cnn,
         parameters: &[LayerParameters<f32>],
         batch: Batch<'_>,
-        training: Option<(usize, u32)>,
+        training: Option<(u64, u64)>,
     ) {
         let loops = cnn.activation.loops.dense(Isa::widest());
         let len = IMAGES * cnn.features();
         let dropout = cnn.dropout.as_ref().zip(training);
-        let masks = dropout.map(|(dropout, (r, step))| Mask::new(dropout, r, step));
+        let masks = dropout.map(|(dropout, (seed, step))| Mask::new(dropout, seed, step));
         let features = self.features.par_chunks_mut(len);
         self.groups
             .par_iter_mut()
@@ -77,19 +77,12 @@ impl Front {
             });
     }
 
-    /// A step of SGD from dL/df in `delta`. Every input gradient is computed before the weights that
-    /// it needs change.
-    pub(super) fn backward(
-        &mut self,
-        cnn: &Cnn,
-        parameters: &mut [LayerParameters<f32>],
-        rows: usize,
-        rate: f32,
-    ) {
+    /// The gradients of the convolutions' parameters from dL/df in `delta`, for [`Self::step`] or
+    /// [`Self::gradient`].
+    pub(super) fn backward(&mut self, cnn: &Cnn, parameters: &[LayerParameters<f32>], rows: usize) {
         let loops = cnn.activation.loops.dense(Isa::widest());
         let delta = &mut self.delta[..rows * cnn.features()];
         let at_work = &mut self.groups[..rows.div_ceil(IMAGES)];
-        let before = &*parameters;
         at_work
             .par_iter_mut()
             .zip(delta.par_chunks_mut(IMAGES * cnn.features()))
@@ -97,21 +90,35 @@ impl Front {
                 if cnn.dropout.is_some() {
                     multiply(delta, &group.factors);
                 }
-                group.backward(cnn, loops, before, delta);
+                group.backward(cnn, loops, parameters, delta);
             });
+    }
+
+    /// parameters −= rate · gradient of the last batch of `rows` samples that went backward.
+    pub(super) fn step(&self, parameters: &mut [LayerParameters<f32>], rows: usize, rate: f32) {
+        let at_work = &self.groups[..rows.div_ceil(IMAGES)];
         for (number, p) in parameters.iter_mut().enumerate() {
             let gradients = || at_work.iter().map(|group| &group.blocks[number].gradient);
-            step(&mut p.weight, gradients().map(|g| &g.weight), rate);
-            step(&mut p.bias, gradients().map(|g| &g.bias), rate);
+            add_all(&mut p.weight, gradients().map(|g| &g.weight), -rate);
+            add_all(&mut p.bias, gradients().map(|g| &g.bias), -rate);
         }
+    }
+
+    /// Writes the gradient of the last batch of `rows` samples that went backward to `gradient`.
+    pub(super) fn gradient(&self, gradient: &mut [LayerParameters<f32>], rows: usize) {
+        for p in gradient.iter_mut() {
+            p.weight.fill(0.0);
+            p.bias.fill(0.0);
+        }
+        self.step(gradient, rows, -1.0);
     }
 }
 
-/// A step of SGD with the sum of several gradients, in their order.
-fn step<'a>(tensor: &mut [f32], gradients: impl Iterator<Item = &'a Vec<f32>>, rate: f32) {
+/// Adds `scale` times each of several gradients to `tensor`, in their order.
+fn add_all<'a>(tensor: &mut [f32], gradients: impl Iterator<Item = &'a Vec<f32>>, scale: f32) {
     for gradient in gradients {
         let pairs = tensor.iter_mut().zip(gradient);
-        pairs.for_each(|(p, gradient)| *p -= rate * gradient);
+        pairs.for_each(|(p, gradient)| *p += scale * gradient);
     }
 }
 
@@ -285,12 +292,10 @@ struct Mask {
 }
 
 impl Mask {
-    /// The mask of step `step` of realization `r`.
-    fn new(dropout: &Dropout, r: usize, step: u32) -> Self {
-        let seed = dropout.seed.wrapping_add(r as u64);
-        let step = dropout.first_step.wrapping_add(step);
+    /// The mask of step `step` of the realization with `seed`.
+    fn new(dropout: &Dropout, seed: u64, step: u64) -> Self {
         Self {
-            stream: Stream::new(seed, Purpose::Dropout, step),
+            stream: Stream::new(seed, Purpose::Dropout, step as u32),
             probability: dropout.probability,
         }
     }

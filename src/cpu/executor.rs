@@ -4,14 +4,16 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::cnn::{Batch, Front};
-use super::step::Network;
+use super::step::{Network, State, scratch_of};
 use super::team::{Member, Team};
+use super::update::{Updater, square_sum};
 use super::workspace::Workspace;
 use crate::data::{Split, Splits};
 use crate::error::Result;
-use crate::executor::{BatchMetrics, Executor, Sgd, check_orders};
+use crate::executor::{BatchMetrics, Executor, check_moments, check_orders};
 use crate::kernels::Isa;
-use crate::nn::{Model, Parameters};
+use crate::nn::{LayerParameters, Model, Parameters};
+use crate::optim::Recipe;
 
 /// FLOPs of a step for each thread; with less work, a further thread costs more than it gains.
 const FLOPS_PER_THREAD: u64 = 2_000_000;
@@ -23,13 +25,18 @@ const FLOPS_PER_THREAD: u64 = 2_000_000;
 pub struct CpuExecutor {
     model: Model,
     splits: Arc<Splits>,
-    sgd: Sgd,
+    recipe: Recipe,
     parameters: Vec<Parameters>,
+    /// The moments of each realization.
+    moments: Vec<Vec<Parameters>>,
     workspace: Workspace,
+    /// Memory for gradients: of all parameters if their norm is limited, and a part for each member.
+    gradient: Option<Parameters>,
+    scratch: Vec<f32>,
     /// The buffers of the convolutions, if there are any.
     front: Option<Front>,
     /// Number of training steps done.
-    steps: u32,
+    steps: u64,
     team: Team,
     isa: Isa,
 }
@@ -46,23 +53,48 @@ impl CpuExecutor {
         model: &Model,
         splits: Arc<Splits>,
         parameters: Vec<Parameters>,
-        sgd: Sgd,
+        recipe: impl Into<Recipe>,
     ) -> Result<Self> {
+        let recipe = recipe.into();
         model.check_splits(&splits)?;
-        sgd.check(parameters.len())?;
+        recipe.check_run(parameters.len(), splits.train.len())?;
         for p in &parameters {
             model.check_parameters(p)?;
         }
-        let useful = model.step_flops(sgd.batch_size) / FLOPS_PER_THREAD;
+        let batch_size = recipe.batch_size;
+        let useful = model.step_flops(batch_size) / FLOPS_PER_THREAD;
         let threads = rayon::current_num_threads().min(useful as usize).max(1);
+        let all_plain = (0..parameters.len()).all(|r| recipe.is_plain(r));
+        let zeros = || Parameters::zeros(model);
+        // Convolutions sum the gradients of their groups of images before an optimizer uses them.
+        let whole_gradient = recipe.clip_norm.is_some() || (model.cnn.is_some() && !all_plain);
+        let scratch = match all_plain {
+            true => 0,
+            false => threads * scratch_of(model),
+        };
         Ok(Self {
             model: model.clone(),
             splits,
-            sgd,
+            moments: vec![vec![zeros(); recipe.moments()]; parameters.len()],
             parameters,
-            workspace: Workspace::new(model, sgd.batch_size),
-            front: (model.cnn.as_ref()).map(|cnn| Front::new(cnn, sgd.batch_size)),
-            steps: 0,
+            workspace: Workspace::new(model, batch_size),
+            gradient: whole_gradient.then(|| {
+                let mut gradient = zeros();
+                if recipe.clip_norm.is_none() {
+                    // Those of the convolutions alone.
+                    gradient.layers = Vec::new();
+                    gradient.head = LayerParameters {
+                        weight: Vec::new(),
+                        bias: Vec::new(),
+                        mix: None,
+                    };
+                }
+                gradient
+            }),
+            scratch: vec![0.0; scratch],
+            front: (model.cnn.as_ref()).map(|cnn| Front::new(cnn, batch_size)),
+            steps: recipe.first_step,
+            recipe,
             team: Team::new(threads)?,
             isa: Isa::widest(),
         })
@@ -99,53 +131,110 @@ impl Executor for CpuExecutor {
             indices,
         };
         let mut finished = 0;
-        for (r, (order, p)) in orders.iter().zip(&mut self.parameters).enumerate() {
-            let epoch = order.chunks(self.sgd.batch_size);
+        let (model, recipe) = (&self.model, &self.recipe);
+        let clip_norm = recipe.clip_norm;
+        let realizations = self.parameters.iter_mut().zip(&mut self.moments);
+        for (r, (order, (p, moments))) in orders.iter().zip(realizations).enumerate() {
+            let epoch = order.chunks(recipe.batch_size);
+            let steps_of_epoch = epoch.len() as u64;
             let to_the_end = steps.end >= epoch.len();
             let epoch = epoch.take(steps.end).skip(steps.start);
             let mut batches = Vec::with_capacity(epoch.len());
-            let (model, rate) = (&self.model, self.sgd.learning_rate);
+            // Each batch with the numbers of its step.
+            let numbered = (self.steps..)
+                .zip(epoch.clone())
+                .map(|(number, indices)| (indices, recipe.rates(r, number, steps_of_epoch)));
+            let updater = (!recipe.is_plain(r)).then(|| Updater::new(recipe, self.isa));
+            let mut conv_moments = Vec::new();
+            let mut layer_moments = Vec::new();
+            for moment in moments.iter_mut() {
+                conv_moments.push(&mut moment.conv);
+                layer_moments.push((&mut moment.layers[..], &mut moment.head));
+            }
+            let mut conv_gradient = Vec::new();
+            let mut gradient = self.gradient.as_mut();
+            if let Some(gradient) = &mut gradient {
+                std::mem::swap(&mut conv_gradient, &mut gradient.conv);
+            }
+            let state = updater.map(|updater| State {
+                updater,
+                moments: layer_moments,
+                clipped: clip_norm.zip(gradient),
+                scratch: &mut self.scratch,
+            });
             let (layers, head) = (&mut p.layers, &mut p.head);
-            let network = Network::new(model, loops, rate, layers, head, &mut self.workspace);
-            let mut lead = |member: Member<'_>, indices: &[u32], features: Option<&[f32]>| {
+            let network = Network::new(model, loops, layers, head, state, &mut self.workspace);
+            let mut lead =
+                |member: Member<'_>, indices: &[u32], rates, features: Option<&[f32]>| {
+                    network.forward(member, data, indices, features);
+                    batches.push(network.metrics(indices.len()));
+                    network.backward(member, indices.len(), rates);
+                    finished += 1;
+                    progress(finished / orders.len());
+                };
+            let follow = |member: Member<'_>, indices: &[u32], rates, features: Option<&[f32]>| {
                 network.forward(member, data, indices, features);
-                batches.push(network.metrics(indices.len()));
-                network.backward(member, indices.len());
-                finished += 1;
-                progress(finished / orders.len());
-            };
-            let follow = |member: Member<'_>, indices: &[u32], features: Option<&[f32]>| {
-                network.forward(member, data, indices, features);
-                network.backward(member, indices.len());
+                network.backward(member, indices.len(), rates);
             };
             if let (Some(cnn), Some(front)) = (&model.cnn, &mut self.front) {
+                let seed = recipe.run(r).seed;
                 // The convolutions run on rayon's pool, the team runs the layers only.
-                for (step, indices) in (self.steps..).zip(epoch) {
+                for (number, (indices, rates)) in (self.steps..).zip(numbered) {
                     let rows = indices.len();
                     let batch = batch(indices);
-                    front.forward(cnn, &p.conv, batch, Some((r, step)));
+                    front.forward(cnn, &p.conv, batch, Some((seed, number)));
                     let features = Some(&front.features[..]);
                     self.team.run(
-                        |member| follow(member, indices, features),
-                        |member| lead(member, indices, features),
+                        |member| follow(member, indices, rates, features),
+                        |member| lead(member, indices, rates, features),
                     );
                     let len = rows * model.layers[0].inputs;
                     network.feature_gradient(&mut front.delta[..len]);
-                    front.backward(cnn, &mut p.conv, rows, rate);
+                    front.backward(cnn, &p.conv, rows);
+                    let Some(updater) = &updater else {
+                        front.step(&mut p.conv, rows, rates.learning_rate);
+                        continue;
+                    };
+                    front.gradient(&mut conv_gradient, rows);
+                    let mut scale = 1.0;
+                    if clip_norm.is_some() {
+                        let tensors = conv_gradient.iter().flat_map(|g| [&g.weight, &g.bias]);
+                        let squares = tensors.map(|tensor| square_sum(tensor)).sum();
+                        self.team.run(
+                            |member| _ = network.apply_clipped(member, rates, squares),
+                            |member| scale = network.apply_clipped(member, rates, squares),
+                        );
+                    }
+                    let numbers = updater.numbers(rates, scale);
+                    for (block, (p, g)) in p.conv.iter_mut().zip(&conv_gradient).enumerate() {
+                        let moments = conv_moments.iter_mut().map(|moment| &mut moment[block]);
+                        let mut blocks: Vec<_> = moments.collect();
+                        let mut weights: Vec<_> =
+                            blocks.iter_mut().map(|b| &mut b.weight).collect();
+                        updater.apply_to_tensor(&mut p.weight, &mut weights, &g.weight, numbers);
+                        let mut biases: Vec<_> = blocks.iter_mut().map(|b| &mut b.bias).collect();
+                        updater.apply_to_tensor(&mut p.bias, &mut biases, &g.bias, numbers);
+                    }
                 }
             } else {
                 self.team.run(
                     |member| {
-                        for indices in epoch.clone() {
-                            follow(member, indices, None);
+                        for (indices, rates) in numbered.clone() {
+                            follow(member, indices, rates, None);
+                            network.apply_clipped(member, rates, 0.0);
                         }
                     },
                     |member| {
-                        for indices in epoch.clone() {
-                            lead(member, indices, None);
+                        for (indices, rates) in numbered.clone() {
+                            lead(member, indices, rates, None);
+                            network.apply_clipped(member, rates, 0.0);
                         }
                     },
                 );
+            }
+            drop(network);
+            if let Some(gradient) = &mut self.gradient {
+                gradient.conv = conv_gradient;
             }
             // A parameter can overflow while the loss stays finite; report the last step's loss as
             // NaN then.
@@ -158,7 +247,7 @@ impl Executor for CpuExecutor {
             }
             all.push(batches);
         }
-        self.steps += all[0].len() as u32;
+        self.steps += all[0].len() as u64;
         Ok(all)
     }
 
@@ -174,11 +263,11 @@ impl Executor for CpuExecutor {
             indices,
         };
         for p in &mut self.parameters {
-            let batches = order.chunks(self.sgd.batch_size);
+            let batches = order.chunks(self.recipe.batch_size);
             let mut found = Vec::with_capacity(batches.len());
-            let (model, rate) = (&self.model, self.sgd.learning_rate);
+            let model = &self.model;
             let (layers, head) = (&mut p.layers, &mut p.head);
-            let network = Network::new(model, loops, rate, layers, head, &mut self.workspace);
+            let network = Network::new(model, loops, layers, head, None, &mut self.workspace);
             let mut lead = |member: Member<'_>, indices: &[u32], features: Option<&[f32]>| {
                 network.forward(member, data, indices, features);
                 found.push(network.metrics(indices.len()));
@@ -213,5 +302,20 @@ impl Executor for CpuExecutor {
 
     async fn parameters(&mut self) -> Result<Vec<Parameters>> {
         Ok(self.parameters.clone())
+    }
+
+    async fn moments(&mut self) -> Result<Vec<Vec<Parameters>>> {
+        Ok(self.moments.clone())
+    }
+
+    fn set_moments(&mut self, moments: &[Vec<Parameters>]) -> Result<()> {
+        check_moments(moments, self.parameters.len(), self.recipe.moments())?;
+        for moment in moments.iter().flatten() {
+            self.model.check_parameters(moment)?;
+        }
+        if !moments.is_empty() {
+            self.moments = moments.to_vec();
+        }
+        Ok(())
     }
 }

@@ -84,6 +84,17 @@ impl<'a> Matrix<'a> {
         unsafe { std::slice::from_raw_parts_mut(part.start(), len) }
     }
 
+    /// Some columns of one row as a slice to write to.
+    ///
+    /// # Safety
+    /// No other thread reads or writes them while the slice lives.
+    pub(super) unsafe fn write_columns(self, row: usize, cols: Range<usize>) -> &'a mut [f32] {
+        let len = cols.len();
+        let part = self.part(row..row + 1, self.cols).cols(cols);
+        // SAFETY: within the values given to `new`; the caller vouches for the rest.
+        unsafe { std::slice::from_raw_parts_mut(part.start(), len) }
+    }
+
     /// The [`LANES`] numbers of `row` from `col` on.
     ///
     /// # Safety

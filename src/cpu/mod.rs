@@ -10,6 +10,7 @@ mod max_pool2d;
 pub(crate) mod product;
 mod step;
 mod team;
+mod update;
 mod workspace;
 
 pub use executor::CpuExecutor;

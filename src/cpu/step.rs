@@ -4,19 +4,26 @@
 //! read their operands in place, except one that packs activations; and a member that owns some of a
 //! layer's neurons owns contiguous rows of its outputs, its weights and its gradients. It continues
 //! from product to activation, and from gradient to update, without waiting for other members.
+//!
+//! Plain SGD updates the weights in the product itself. Other optimizers compute a block of rows of the
+//! gradient, then update these rows; with a largest gradient norm all gradients are stored first.
 
 use std::ops::Range;
 
 use super::linalg::{Matrix, least_rows, multiply, multiply_add};
 use super::loss::{BlockLoss, block_loss};
+use super::product::Operand;
 use super::team::Member;
+use super::update::{Squares, Tensors, Updater, blocks, scratch_len, square_sum, two};
 use super::workspace::{Workspace, columns, hands_on, is_gated, stride};
 use crate::data::Dataset;
 use crate::executor::BatchMetrics;
 use crate::kernels::dense::{Loops, Rows};
+use crate::kernels::update::Numbers;
 use crate::kernels::{LANES, limit, sum};
 use crate::kind::{Form, LayerKind, Loss};
-use crate::nn::{Layer, LayerParameters, Model, project_simplex};
+use crate::nn::{Layer, LayerParameters, Model, Parameters, project_simplex};
+use crate::optim::StepRates;
 
 /// The parameters and matrices of a layer, as the team shares them.
 struct LayerView<'a> {
@@ -36,13 +43,55 @@ struct LayerView<'a> {
     a: Option<Matrix<'a>>,
     u: Option<Matrix<'a>>,
     q: Option<Matrix<'a>>,
+    /// The optimizer's moments, as many as it needs.
+    moments: Vec<Tensors<'a>>,
+    /// The gradients, where all are stored before any is used.
+    gradient: Option<Tensors<'a>>,
+    /// The place of the first neuron's sum of squares.
+    first_square: usize,
+}
+
+/// What an optimizer needs beside the parameters, unless it is plain SGD.
+pub(super) struct State<'a> {
+    pub updater: Updater,
+    /// The moments: those of each hidden layer, and of the head.
+    pub moments: Vec<(&'a mut [LayerParameters<f32>], &'a mut LayerParameters<f32>)>,
+    /// The largest norm of the gradient, and memory for all gradients.
+    pub clipped: Option<(f32, &'a mut Parameters)>,
+    /// [`scratch_of`] the network for each member.
+    pub scratch: &'a mut Vec<f32>,
+}
+
+/// Numbers of scratch memory for gradients that each member needs.
+pub(super) fn scratch_of(model: &Model) -> usize {
+    let layers = model.layers.iter().enumerate();
+    let of_layer = |(l, layer): (usize, &Layer)| {
+        let weight = scratch_len(layer.outputs, layer.inputs, least_neurons(model, l));
+        weight.max(layer.outputs)
+    };
+    let head = model.head.outputs * (model.head.inputs + 1);
+    layers.map(of_layer).chain([head]).max().unwrap_or(0)
+}
+
+/// The smallest number of neurons of layer `l`, or of the head above all layers, that a member takes:
+/// they are rows or columns of products whose other side is their inputs or the neurons of the layer
+/// above.
+fn least_neurons(model: &Model, l: usize) -> usize {
+    let layer = model.layers.get(l).unwrap_or(&model.head);
+    let above = model.layers.get(l + 1).unwrap_or(&model.head);
+    least_rows(layer.inputs.min(above.outputs).min(LANES))
 }
 
 /// One realization of a network, as the team shares it.
 pub(super) struct Network<'a> {
     model: &'a Model,
     loops: &'a Loops,
-    rate: f32,
+    /// None for plain SGD.
+    updater: Option<Updater>,
+    /// A row for each member.
+    scratch: Option<Matrix<'a>>,
+    /// The largest norm of the gradient, and the sums of squares that it takes.
+    clipped: Option<(f32, Squares)>,
     pixel_values: &'a [f32; 256],
     input: Matrix<'a>,
     input_a: Option<Matrix<'a>>,
@@ -64,9 +113,9 @@ impl<'a> Network<'a> {
     pub(super) fn new(
         model: &'a Model,
         loops: &'a Loops,
-        rate: f32,
         layers: &'a mut [LayerParameters<f32>],
         head: &'a mut LayerParameters<f32>,
+        state: Option<State<'a>>,
         workspace: &'a mut Workspace,
     ) -> Self {
         let Workspace {
@@ -92,19 +141,14 @@ impl<'a> Network<'a> {
             let there = !values.is_empty();
             there.then(|| numbers(values))
         };
-        // A layer's neurons are rows or columns of products whose other side is its inputs or the
-        // neurons of the layer above.
-        let least = |shape: &Layer, above: &Layer| {
-            let narrowest = shape.inputs.min(above.outputs).min(LANES);
-            least_rows(narrowest)
-        };
-        let view = |shape: Layer, above: &Layer, p: &'a mut LayerParameters<f32>, z, out, delta| {
+        let view = |l: usize, p: &'a mut LayerParameters<f32>, z, out, delta| {
+            let shape = *model.layers.get(l).unwrap_or(&model.head);
             let Layer {
                 inputs, outputs, ..
             } = shape;
             LayerView {
                 shape,
-                least: least(&shape, above),
+                least: least_neurons(model, l),
                 weight: Matrix::new(&mut p.weight, outputs, inputs, inputs),
                 bias: Matrix::new(&mut p.bias, outputs, 1, 1),
                 mix: (p.mix.as_mut()).map(|mix| Matrix::new(mix, outputs, inputs, inputs)),
@@ -114,6 +158,9 @@ impl<'a> Network<'a> {
                 a: None,
                 u: None,
                 q: None,
+                moments: Vec::new(),
+                gradient: None,
+                first_square: 0,
             }
         };
         let z: Vec<_> = z.iter_mut().map(numbers).collect();
@@ -124,8 +171,7 @@ impl<'a> Network<'a> {
         let mut layers: Vec<LayerView<'a>> = Vec::with_capacity(depth);
         let optional = a.iter_mut().zip(u).zip(q);
         for (l, (p, ((a, u), q))) in parameters.iter_mut().zip(optional).enumerate() {
-            let above = model.layers.get(l + 1).unwrap_or(&model.head);
-            let mut layer = view(model.layers[l], above, p, z[l], z[l + 1], delta[l]);
+            let mut layer = view(l, p, z[l], z[l + 1], delta[l]);
             let in_place = hands_on(model, l) && a.is_empty();
             layer.a = match l.checked_sub(1) {
                 _ if !in_place => some(a),
@@ -136,23 +182,45 @@ impl<'a> Network<'a> {
             layer.q = some(q);
             layers.push(layer);
         }
+        let mut head = view(depth, head, z[depth], numbers(logits), delta[depth]);
+        let (mut updater, mut scratch, mut clipped) = (None, None, None);
+        if let Some(state) = state {
+            let tensors = |p: &'a mut LayerParameters<f32>, shape: Layer| {
+                Tensors::new(p, shape.inputs, shape.outputs)
+            };
+            for (moment, of_head) in state.moments {
+                for (layer, p) in layers.iter_mut().zip(moment) {
+                    layer.moments.push(tensors(p, layer.shape));
+                }
+                head.moments.push(tensors(of_head, head.shape));
+            }
+            if let Some((norm, gradient)) = state.clipped {
+                let of_layers = gradient.layers.iter_mut().chain([&mut gradient.head]);
+                let mut neurons = 0;
+                for (layer, p) in layers.iter_mut().chain([&mut head]).zip(of_layers) {
+                    layer.gradient = Some(tensors(p, layer.shape));
+                    layer.first_square = neurons;
+                    neurons += layer.shape.outputs;
+                }
+                clipped = Some((norm, Squares::new(neurons)));
+            }
+            let len = scratch_of(model);
+            let members = state.scratch.len() / len;
+            scratch = Some(Matrix::new(state.scratch, members, len, len));
+            updater = Some(state.updater);
+        }
         Self {
             model,
             loops,
-            rate,
+            updater,
+            scratch,
+            clipped,
             pixel_values,
             input: z[0],
             input_a,
             input_delta,
             layers,
-            head: view(
-                model.head,
-                &model.head,
-                head,
-                z[depth],
-                numbers(logits),
-                delta[depth],
-            ),
+            head,
             outcomes: numbers(outcomes),
             stride,
         }
@@ -384,11 +452,11 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// One step of SGD from the head down. Every input gradient is computed before the weights that it
-    /// needs change.
-    pub(super) fn backward(&self, member: Member<'_>, batch: usize) {
+    /// One step of the optimizer from the head down. Every input gradient is computed before the weights
+    /// that it needs change. With a largest gradient norm [`Self::apply_clipped`] must follow.
+    pub(super) fn backward(&self, member: Member<'_>, batch: usize, rates: StepRates) {
         let extent = self.extent(batch);
-        self.head_backward(member, extent);
+        self.head_backward(member, extent, rates);
         // Whether all members have finished delta of the current layer.
         let mut complete = false;
         for (l, layer) in self.layers.iter().enumerate().rev() {
@@ -401,17 +469,17 @@ impl<'a> Network<'a> {
                 member.wait();
                 complete = true;
             }
-            self.update(member, layer, extent);
+            self.update(member, layer, extent, rates);
         }
     }
 
     /// delta of this member's neurons of the last hidden layer, then an update of their weights in
     /// the head.
-    fn head_backward(&self, member: Member<'_>, extent: Extent) {
+    fn head_backward(&self, member: Member<'_>, extent: Extent, rates: StepRates) {
         let head = &self.head;
         if member.leads() {
             // SAFETY: until the next barrier no other member touches the bias.
-            unsafe { head.step_bias(0..head.shape.outputs, self.rate, extent) };
+            unsafe { self.step_bias(member, head, 0..head.shape.outputs, extent, rates) };
         }
         let last = &self.layers[self.layers.len() - 1];
         let own = last.own(member);
@@ -439,9 +507,33 @@ impl<'a> Network<'a> {
                 rows,
             );
             let delta = head.delta.part(0..outputs, extent.batch);
-            let z = head.z.part(own, extent.batch).transposed();
-            multiply_add(weight, -self.rate, delta, z);
+            let z = head.z.part(own.clone(), extent.batch).transposed();
+            let Some(updater) = &self.updater else {
+                return multiply_add(weight, -rates.learning_rate, delta, z);
+            };
+            if let Some(gradient) = &head.gradient {
+                let gradient = gradient.weight.part(0..outputs, inputs).cols(own);
+                return multiply(gradient, delta, z);
+            }
+            let numbers = updater.numbers(rates, 1.0);
+            let scratch = self.scratch(member);
+            let width = own.len();
+            let gradient = Operand::new(scratch.as_mut_ptr(), outputs, width, width);
+            multiply(gradient, delta, z);
+            for (row, gradient) in scratch.chunks_exact(width).take(outputs).enumerate() {
+                let part = |matrix: Matrix<'a>| matrix.write_columns(row, own.clone());
+                let moments = two(head.moments.iter().map(|moment| part(moment.weight)));
+                updater.apply(part(head.weight), moments, gradient, numbers);
+            }
         }
+    }
+
+    /// This member's scratch memory.
+    #[allow(clippy::mut_from_ref, reason = "each member has a row of its own")]
+    fn scratch(&self, member: Member<'_>) -> &'a mut [f32] {
+        let scratch = self.scratch.expect("an optimizer that is not plain SGD");
+        // SAFETY: the row is this member's own, and no function that holds it calls another that does.
+        unsafe { scratch.write(member.index()..member.index() + 1) }
     }
 
     /// The gradient in u = Mz of this member's neurons, where it differs from delta.
@@ -520,47 +612,189 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// Updates the parameters of this member's neurons; no gradient is stored.
-    fn update(&self, member: Member<'_>, layer: &LayerView<'_>, extent: Extent) {
+    /// Updates the parameters of this member's neurons, or stores their gradients.
+    fn update(&self, member: Member<'_>, layer: &LayerView<'a>, extent: Extent, rates: StepRates) {
         let own = layer.own(member);
         if own.is_empty() {
             return;
         }
         let inputs = layer.shape.inputs;
         let z = layer.z.part(0..inputs, extent.batch).transposed();
-        let step = |matrix: Matrix<'_>, delta: Matrix<'_>| {
-            let delta = delta.part(own.clone(), extent.batch);
-            // SAFETY: the rows of the matrix and of delta are this member's own, and z is complete.
-            unsafe { multiply_add(matrix.part(own.clone(), inputs), -self.rate, delta, z) }
-        };
-        step(layer.weight, layer.delta);
-        if let Some(mix) = layer.mix {
-            step(mix, layer.q.unwrap_or(layer.delta));
-            // SAFETY: the rows are this member's own.
-            let rows = unsafe { mix.write(own.clone()) };
-            rows.chunks_exact_mut(inputs).for_each(project_simplex);
+        let q = layer.q.unwrap_or(layer.delta);
+        let part = |matrix: Matrix<'a>| matrix.part(own.clone(), inputs);
+        let delta_of = |delta: Matrix<'a>| delta.part(own.clone(), extent.batch);
+        // SAFETY, here and below: the rows of the matrices and of delta are this member's own, and z is
+        // complete.
+        unsafe {
+            match (&self.updater, &layer.gradient) {
+                (None, _) => {
+                    let scale = -rates.learning_rate;
+                    multiply_add(part(layer.weight), scale, delta_of(layer.delta), z);
+                    if let Some(mix) = layer.mix {
+                        multiply_add(part(mix), scale, delta_of(q), z);
+                    }
+                }
+                (Some(_), Some(gradient)) => {
+                    multiply(part(gradient.weight), delta_of(layer.delta), z);
+                    if let Some(mix) = gradient.mix {
+                        multiply(part(mix), delta_of(q), z);
+                    }
+                }
+                (Some(updater), None) => {
+                    let numbers = updater.numbers(rates, 1.0);
+                    let scratch = self.scratch(member);
+                    for block in blocks(own.clone(), layer.least) {
+                        let len = block.len() * inputs;
+                        let gradient = &mut scratch[..len];
+                        let mut step = |tensor: fn(&Tensors<'a>) -> Option<Matrix<'a>>,
+                                        matrix: Matrix<'a>,
+                                        delta: Matrix<'a>| {
+                            let start = gradient.as_mut_ptr();
+                            let out = Operand::new(start, block.len(), inputs, inputs);
+                            multiply(out, delta.part(block.clone(), extent.batch), z);
+                            let moments = layer.moments.iter().filter_map(tensor);
+                            let moments = two(moments.map(|m| m.write(block.clone())));
+                            let rows = matrix.write(block.clone());
+                            updater.apply(rows, moments, gradient, numbers);
+                        };
+                        step(|t| Some(t.weight), layer.weight, layer.delta);
+                        if let Some(mix) = layer.mix {
+                            step(|t| t.mix, mix, q);
+                        }
+                    }
+                }
+            }
+            self.step_bias(member, layer, own.clone(), extent, rates);
+            if layer.gradient.is_some() {
+                self.note_squares(layer, own);
+            } else if let Some(mix) = layer.mix {
+                let rows = mix.write(own);
+                rows.chunks_exact_mut(inputs).for_each(project_simplex);
+            }
         }
-        // SAFETY: the rows are this member's own.
-        unsafe { layer.step_bias(own, self.rate, extent) };
+    }
+
+    /// Updates the biases of some neurons by the sums of their δ over the batch, or stores these.
+    ///
+    /// # Safety
+    /// No other thread writes to their rows of delta, nor touches their biases, at the same time.
+    unsafe fn step_bias(
+        &self,
+        member: Member<'_>,
+        layer: &LayerView<'a>,
+        own: Range<usize>,
+        extent: Extent,
+        rates: StepRates,
+    ) {
+        // SAFETY: the caller vouches for it.
+        let (bias, delta) =
+            unsafe { (layer.bias.write(own.clone()), layer.delta.read(own.clone())) };
+        let rows = delta.chunks_exact(extent.rows.stride);
+        let sums = rows.map(|row| sum(&row[..extent.batch]));
+        let Some(updater) = &self.updater else {
+            for (bias, sum) in bias.iter_mut().zip(sums) {
+                *bias -= rates.learning_rate * sum;
+            }
+            return;
+        };
+        // SAFETY: the caller vouches for it.
+        let write = |matrix: Matrix<'a>| unsafe { matrix.write(own.clone()) };
+        let gradient = match &layer.gradient {
+            Some(gradient) => write(gradient.bias),
+            None => &mut self.scratch(member)[..own.len()],
+        };
+        gradient.iter_mut().zip(sums).for_each(|(g, sum)| *g = sum);
+        if layer.gradient.is_none() {
+            let moments = two(layer.moments.iter().map(|moment| write(moment.bias)));
+            updater.apply(bias, moments, gradient, updater.numbers(rates, 1.0));
+        }
+    }
+
+    /// Notes the sums of the squares of some neurons' gradients.
+    ///
+    /// # Safety
+    /// No thread writes to them.
+    unsafe fn note_squares(&self, layer: &LayerView<'a>, neurons: Range<usize>) {
+        let (Some(gradient), Some((_, squares))) = (&layer.gradient, &self.clipped) else {
+            return;
+        };
+        for neuron in neurons {
+            let tensors = [Some(gradient.weight), Some(gradient.bias), gradient.mix];
+            let sums = tensors.into_iter().flatten().map(|matrix| {
+                // SAFETY: the caller vouches for it.
+                square_sum(unsafe { matrix.read(neuron..neuron + 1) })
+            });
+            squares.set(layer.first_square + neuron, sums.sum());
+        }
+    }
+
+    /// Updates this member's parameters from the stored gradients, which are first scaled so that their
+    /// norm is at most the largest one; `others` is the sum of the squares of the convolutions'
+    /// gradients. Returns the scale. Without a largest norm it does nothing.
+    pub(super) fn apply_clipped(&self, member: Member<'_>, rates: StepRates, others: f64) -> f32 {
+        let (Some(updater), Some((norm, squares))) = (&self.updater, &self.clipped) else {
+            return 1.0;
+        };
+        let own_of = |layer: &LayerView<'a>| match std::ptr::eq(layer, &self.head) {
+            true => member.share(layer.shape.outputs, 1, 1),
+            false => layer.own(member),
+        };
+        // The head's gradient is complete.
+        member.wait();
+        // SAFETY: no member writes gradients before the next batch has gone forward.
+        unsafe { self.note_squares(&self.head, own_of(&self.head)) };
+        member.wait();
+        let scale = squares.scale(others, *norm);
+        let numbers = updater.numbers(rates, scale);
+        for layer in self.layers.iter().chain([&self.head]) {
+            let own = own_of(layer);
+            if let Some(gradient) = &layer.gradient {
+                // SAFETY: the rows are this member's own, and the gradients are complete.
+                unsafe { layer.apply(updater, gradient, own, numbers) };
+            }
+        }
+        scale
     }
 }
 
-impl LayerView<'_> {
+impl<'a> LayerView<'a> {
     /// The neurons of `member`, the same in every phase: it may read without waiting what it wrote for
     /// them.
     fn own(&self, member: Member<'_>) -> Range<usize> {
         member.share(self.shape.outputs, 1, self.least)
     }
 
-    /// b −= rate · Σ δ over the batch, for some neurons.
+    /// Updates the parameters of some neurons from stored gradients.
     ///
     /// # Safety
-    /// No other thread writes to their rows of delta, nor touches their biases, at the same time.
-    unsafe fn step_bias(&self, own: Range<usize>, rate: f32, extent: Extent) {
-        // SAFETY: the caller vouches for it.
-        let (bias, delta) = unsafe { (self.bias.write(own.clone()), self.delta.read(own)) };
-        for (bias, row) in bias.iter_mut().zip(delta.chunks_exact(extent.rows.stride)) {
-            *bias -= rate * sum(&row[..extent.batch]);
+    /// No other thread reads or writes the neurons' parameters and moments, or writes their gradients.
+    unsafe fn apply(
+        &self,
+        updater: &Updater,
+        gradient: &Tensors<'a>,
+        own: Range<usize>,
+        numbers: Numbers,
+    ) {
+        let apply = |tensor: fn(&Tensors<'a>) -> Option<Matrix<'a>>, matrix: Matrix<'a>| {
+            let Some(gradient) = tensor(gradient) else {
+                return;
+            };
+            let moments = self.moments.iter().filter_map(tensor);
+            // SAFETY: the caller vouches for it.
+            unsafe {
+                let moments = two(moments.map(|moment| moment.write(own.clone())));
+                let rows = matrix.write(own.clone());
+                updater.apply(rows, moments, gradient.read(own.clone()), numbers);
+            }
+        };
+        apply(|t| Some(t.weight), self.weight);
+        apply(|t| Some(t.bias), self.bias);
+        if let Some(mix) = self.mix {
+            apply(|t| t.mix, mix);
+            // SAFETY: the caller vouches for it.
+            let rows = unsafe { mix.write(own.clone()) };
+            rows.chunks_exact_mut(self.shape.inputs)
+                .for_each(project_simplex);
         }
     }
 }

@@ -85,6 +85,11 @@ impl Member<'_> {
         self.index == 0
     }
 
+    /// Its place among the members, from 0.
+    pub(super) fn index(self) -> usize {
+        self.index
+    }
+
     /// Returns when all members have called it; what they wrote before, every member may read after.
     pub(super) fn wait(self) {
         self.barrier.wait();

@@ -1,6 +1,17 @@
 //! Collecting the buffers of a plan.
 
+use std::sync::LazyLock;
+
 use super::op::{BufferId, BufferSpec, Contents, Step};
+use super::wgsl::{RUNS, constants};
+use crate::error::{Error, Result};
+use crate::optim::Recipe;
+
+/// The most realizations that the uniform of their settings has room for, as its file states it.
+static MOST_RUNS: LazyLock<usize> = LazyLock::new(|| {
+    let module = naga::front::wgsl::parse_str(RUNS.text).expect("the file is checked by a test");
+    constants(&module)["MOST_RUNS"] as usize
+});
 
 /// The buffers of a plan so far, by [`BufferId`].
 #[derive(Clone, Debug, Default)]
@@ -31,6 +42,28 @@ impl BufferSpecs {
     ) -> BufferId {
         let bytes = Step::uniforms(steps);
         self.push(name, bytes.len(), Contents::Steps(bytes))
+    }
+
+    /// The uniform of the settings of `realizations` of `recipe`, as `shaders/lib/runs.wgsl` declares it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] for more realizations than it has room for.
+    pub fn runs(&mut self, recipe: &Recipe, realizations: usize) -> Result<BufferId> {
+        let most = *MOST_RUNS;
+        if realizations > most {
+            return Err(Error::InvalidValue {
+                field: "realizations",
+                value: realizations.to_string(),
+                reason: format!("an adapter trains at most {most} side by side"),
+            });
+        }
+        let mut runs = vec![[0.0f32; 4]; most];
+        for (r, numbers) in runs.iter_mut().take(realizations).enumerate() {
+            let run = recipe.run(r);
+            *numbers = [run.learning_rate, run.momentum, run.weight_decay, 0.0];
+        }
+        let bytes = bytemuck::cast_slice(&runs).to_vec();
+        Ok(self.push("runs", bytes.len(), Contents::Uniform(bytes)))
     }
 
     fn push(&mut self, name: impl Into<String>, bytes: usize, contents: Contents) -> BufferId {

@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use super::device::Gpu;
 use super::metrics::batch_metrics;
-use super::op::{BufferId, Op};
-use super::plan::{Plan, PlanOptions, SplitPlan};
+use super::op::{BufferId, Op, Step};
+use super::plan::{Plan, PlanOptions, SplitPlan, TensorState};
 use super::program::{Buffers, Program, run_in_turn};
 use super::storage::{decode, encode};
 use crate::data::{Split, Splits};
 use crate::error::{Error, Result};
-use crate::executor::{BatchMetrics, Executor, check_orders};
+use crate::executor::{BatchMetrics, Executor, check_moments, check_orders};
 use crate::kind::Storage;
 use crate::nn::{Model, Parameters};
 
@@ -37,6 +37,10 @@ pub struct GpuExecutor {
     tensors: [Vec<BufferId>; 2],
     /// Whether each tensor is in half precision.
     half: Vec<bool>,
+    /// Where the optimizer's state of each tensor is, if it has any.
+    states: Vec<TensorState>,
+    /// The number of the run's steps so far.
+    steps: u64,
     /// The number of steps so far, modulo 2.
     parity: usize,
     flags: BufferId,
@@ -47,6 +51,7 @@ struct SplitPrograms {
     split: Split,
     samples: usize,
     order: BufferId,
+    steps: BufferId,
     metrics: BufferId,
     evaluate: [Program; 2],
 }
@@ -79,7 +84,7 @@ impl GpuExecutor {
         plan: Plan,
         parameters: &[Parameters],
     ) -> Result<Self> {
-        let options = plan.options;
+        let options = plan.options.clone();
         for p in parameters {
             model.check_parameters(p)?;
         }
@@ -125,6 +130,7 @@ impl GpuExecutor {
                 split: split.split,
                 samples: split.samples,
                 order: split.order,
+                steps: split.steps,
                 metrics: split.metrics,
                 evaluate: both(&split.evaluate, steps(split)).await?,
             });
@@ -146,6 +152,8 @@ impl GpuExecutor {
         Ok(Self {
             gpu,
             model: model.clone(),
+            states: plan.states,
+            steps: options.recipe.first_step,
             options,
             buffers,
             train_step,
@@ -170,7 +178,7 @@ impl GpuExecutor {
 
     /// (R, batch).
     fn rows(&self) -> [usize; 2] {
-        [self.options.realizations, self.options.sgd.batch_size]
+        [self.options.realizations, self.options.recipe.batch_size]
     }
 
     fn split_index(&self, split: Split) -> usize {
@@ -179,7 +187,7 @@ impl GpuExecutor {
     }
 
     fn steps_per_submission(&self) -> usize {
-        let batch = self.options.sgd.batch_size;
+        let batch = self.options.recipe.batch_size;
         let flops = self.options.realizations as u64 * self.model.step_flops(batch);
         let most = match self.gpu.summary().software {
             true => SOFTWARE_SUBMISSION_FLOPS,
@@ -197,15 +205,21 @@ impl GpuExecutor {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Vec<BatchMetrics>>> {
         let train = &self.splits[self.split_index(Split::Train)];
-        let (samples, metrics) = (train.samples, train.metrics);
+        let (samples, metrics, uniforms) = (train.samples, train.metrics, train.steps);
         check_orders(orders, self.options.realizations, samples)?;
         self.buffers.write(
             &self.gpu,
             train.order,
             bytemuck::cast_slice(&orders.concat()),
         );
-        let epoch = samples.div_ceil(self.options.sgd.batch_size);
+        let epoch = samples.div_ceil(self.options.recipe.batch_size);
         let mut steps = steps.start.min(epoch)..steps.end.min(epoch);
+        let recipe = &self.options.recipe;
+        let numbered = Step::all(samples, recipe.batch_size).skip(steps.start);
+        let numbered = numbered.take(steps.len()).zip(self.steps..);
+        let numbered = numbered.map(|(step, number)| step.trained_by(recipe, number, epoch as u64));
+        self.buffers
+            .write_steps(&self.gpu, uniforms, steps.start, numbered);
         let each = self.steps_per_submission();
         let mut finished = 0;
         for first in steps.clone().step_by(each) {
@@ -220,6 +234,7 @@ impl GpuExecutor {
                 break;
             }
         }
+        self.steps += steps.len() as u64;
         let to_the_end = steps.end == epoch;
         if to_the_end {
             self.epoch_end[self.parity].run(&mut self.gpu, 0..1)?;
@@ -276,7 +291,7 @@ impl Executor for GpuExecutor {
             self.buffers
                 .write(&self.gpu, order, bytemuck::cast_slice(&orders));
         }
-        let steps = samples.div_ceil(self.options.sgd.batch_size);
+        let steps = samples.div_ceil(self.options.recipe.batch_size);
         let each = self.steps_per_submission();
         for first in (0..steps).step_by(each) {
             let slots = first..steps.min(first + each);
@@ -308,4 +323,66 @@ impl Executor for GpuExecutor {
         }
         Ok(all)
     }
+
+    async fn moments(&mut self) -> Result<Vec<Vec<Parameters>>> {
+        let count = self.options.recipe.moments();
+        let zeros = vec![Parameters::zeros(&self.model); count];
+        let mut all = vec![zeros; self.options.realizations];
+        for t in 0..self.states.len() {
+            let state = self.states[t];
+            let read = self.buffers.read(&mut self.gpu, &[state.buffer]).await?;
+            let words: Vec<f32> = bytemuck::pod_collect_to_vec(&read[0]);
+            let tensors = all.iter_mut().map(|sets| tensor_of_each(sets, t));
+            for (r, mut moments) in tensors.enumerate() {
+                state.each(r, moments[0].len(), |number, place| {
+                    for (which, moment) in moments.iter_mut().enumerate() {
+                        moment[number] = words[place * count + which];
+                    }
+                });
+            }
+        }
+        Ok(all)
+    }
+
+    fn set_moments(&mut self, moments: &[Vec<Parameters>]) -> Result<()> {
+        let count = self.options.recipe.moments();
+        check_moments(moments, self.options.realizations, count)?;
+        for moment in moments.iter().flatten() {
+            self.model.check_parameters(moment)?;
+        }
+        // Weight and bias may share a buffer.
+        let mut contents: Vec<(BufferId, Vec<f32>)> = Vec::new();
+        for (t, state) in self.states.iter().enumerate() {
+            let known = contents.iter().position(|(id, _)| *id == state.buffer);
+            let index = known.unwrap_or_else(|| {
+                contents.push((state.buffer, Vec::new()));
+                contents.len() - 1
+            });
+            let words = &mut contents[index].1;
+            for (r, sets) in moments.iter().enumerate() {
+                let tensors: Vec<&Vec<f32>> =
+                    sets.iter().filter_map(|set| set.tensors().nth(t)).collect();
+                state.each(r, tensors[0].len(), |number, place| {
+                    let end = (place + 1) * count;
+                    if words.len() < end {
+                        words.resize(end, 0.0);
+                    }
+                    for (which, tensor) in tensors.iter().enumerate() {
+                        words[place * count + which] = tensor[number];
+                    }
+                });
+            }
+        }
+        for (id, words) in contents {
+            self.buffers
+                .write(&self.gpu, id, bytemuck::cast_slice(&words));
+        }
+        Ok(())
+    }
+}
+
+/// Tensor `t` of each of `sets`.
+fn tensor_of_each(sets: &mut [Parameters], t: usize) -> Vec<&mut Vec<f32>> {
+    let tensors = sets.iter_mut().filter_map(|set| set.tensors_mut().nth(t));
+    tensors.collect()
 }

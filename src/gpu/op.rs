@@ -1,6 +1,7 @@
 //! The data of a plan: buffers and dispatches, with no device in sight.
 
 use super::shader::Shader;
+use crate::optim::{Recipe, Rule};
 
 /// A buffer, by its position in a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,15 +29,18 @@ pub enum Contents {
     Bytes(Vec<u8>),
     /// A [`Step`] every `STEP_STRIDE` bytes, bound as a uniform one step at a time.
     Steps(Vec<u8>),
+    /// These bytes, bound as a uniform.
+    Uniform(Vec<u8>),
 }
 
 /// The number of bytes from one step's uniform to the next: the largest alignment that WebGPU lets an
 /// adapter require.
 pub(super) const STEP_STRIDE: usize = 256;
 
-/// The uniform that says which samples a step takes, as `shaders/lib/step.wgsl` declares it.
+/// The uniform that says which samples a step takes, its number and its rates, as
+/// `shaders/lib/step.wgsl` declares it.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Step {
     /// The first sample's place in the order.
     pub first: u32,
@@ -44,6 +48,18 @@ pub struct Step {
     pub count: u32,
     /// The place of the step's metrics.
     pub slot: u32,
+    /// The number of the run's training step, from 0.
+    pub number: u32,
+    /// What multiplies the learning rates.
+    pub factor: f32,
+    /// Adam's betas.
+    pub betas: [f32; 2],
+    /// 1 minus each of them.
+    pub rests: [f32; 2],
+    /// 1 / (1 − β₁ᵗ) and 1 / √(1 − β₂ᵗ).
+    pub unbias: [f32; 2],
+    /// Adam's epsilon.
+    pub epsilon: f32,
 }
 
 impl Step {
@@ -57,16 +73,46 @@ impl Step {
         bytes
     }
 
+    /// Samples first .. first + count, with metrics at place `slot`, as the run's step `slot` with the
+    /// learning rate as it is.
+    pub fn new(first: u32, count: u32, slot: u32) -> Self {
+        Self {
+            first,
+            count,
+            slot,
+            number: slot,
+            factor: 1.0,
+            ..bytemuck::Zeroable::zeroed()
+        }
+    }
+
     /// The steps over `samples` in batches of `batch`; the last may be smaller.
     pub fn all(samples: usize, batch: usize) -> impl Iterator<Item = Self> {
         (0..samples.div_ceil(batch)).map(move |slot| {
             let first = slot * batch;
-            Self {
-                first: first as u32,
-                count: batch.min(samples - first) as u32,
-                slot: slot as u32,
-            }
+            Self::new(first as u32, batch.min(samples - first) as u32, slot as u32)
         })
+    }
+
+    /// The same samples as the run's step `number` by `recipe`, where an epoch has `steps`.
+    pub(crate) fn trained_by(self, recipe: &Recipe, number: u64, steps: u64) -> Self {
+        let factor = recipe.factor(number, steps);
+        let step = Self {
+            number: number as u32,
+            factor,
+            ..self
+        };
+        let Rule::Adam { betas, epsilon, .. } = recipe.rule else {
+            return step;
+        };
+        let [first, second] = recipe.corrections(number).map(f64::from);
+        Self {
+            betas: betas.map(|beta| beta as f32),
+            rests: betas.map(|beta| (1.0 - beta) as f32),
+            unbias: [1.0 / first, 1.0 / second.sqrt()].map(|x| x as f32),
+            epsilon,
+            ..step
+        }
     }
 }
 

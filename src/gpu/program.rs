@@ -33,6 +33,19 @@ impl Buffers {
         gpu.queue.write_buffer(self.get(id), 0, bytes);
     }
 
+    /// Replaces the uniforms of the steps from `slot` on.
+    pub(super) fn write_steps(
+        &self,
+        gpu: &Gpu,
+        id: BufferId,
+        slot: usize,
+        steps: impl Iterator<Item = Step>,
+    ) {
+        let offset = (slot * STEP_STRIDE) as u64;
+        let bytes = Step::uniforms(steps);
+        gpu.queue.write_buffer(self.get(id), offset, &bytes);
+    }
+
     /// The contents of the buffers `ids` after everything submitted has run.
     ///
     /// # Errors
@@ -45,7 +58,7 @@ impl Buffers {
 
 fn buffer(gpu: &Gpu, spec: &BufferSpec) -> wgpu::Buffer {
     let kind = match spec.contents {
-        Contents::Steps(_) => wgpu::BufferUsages::UNIFORM,
+        Contents::Steps(_) | Contents::Uniform(_) => wgpu::BufferUsages::UNIFORM,
         _ => wgpu::BufferUsages::STORAGE,
     };
     let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
@@ -56,7 +69,7 @@ fn buffer(gpu: &Gpu, spec: &BufferSpec) -> wgpu::Buffer {
     });
     match &spec.contents {
         Contents::Zeros => {}
-        Contents::Bytes(bytes) | Contents::Steps(bytes) => {
+        Contents::Bytes(bytes) | Contents::Steps(bytes) | Contents::Uniform(bytes) => {
             gpu.queue.write_buffer(&buffer, 0, bytes);
         }
     }

@@ -39,7 +39,9 @@ pub const NUMBERS: File = wgsl!("lib/numbers");
 pub const RNG: File = wgsl!("lib/rng");
 /// Sums for kernels with one workgroup for each row.
 pub const ROW_SUM: File = wgsl!("lib/row_sum");
-/// The samples of a step.
+/// The settings of each realization.
+pub const RUNS: File = wgsl!("lib/runs");
+/// The samples of a step, its number and its rates.
 pub const STEP: File = wgsl!("lib/step");
 /// Places in stacks of planes.
 pub const PLACE: File = wgsl!("conv/place");

@@ -9,6 +9,7 @@
 //! ```text
 //! isa     the instruction sets of this machine
 //! dense   elementwise loops of layers of any width: the CPU executor, the equilibrium layer
+//! update  elementwise loops of the optimizers, which no activation changes
 //! lanes   whole trainings of networks of two neurons per layer, 16 side by side: sweeps
 //! ```
 
@@ -16,6 +17,7 @@
 pub mod dense;
 mod isa;
 pub(crate) mod lanes;
+pub(crate) mod update;
 
 pub use isa::Isa;
 

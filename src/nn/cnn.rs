@@ -126,15 +126,11 @@ impl Block {
 /// Dropout: training sets each feature to zero with a given probability, drawn anew in each step.
 ///
 /// A feature that stays is divided by 1 − probability, so that evaluation needs no factor. Whether
-/// feature j of row i stays in step t of realization r depends on seed + r, t, i and j only.
+/// feature j of row i stays in a step depends on the realization's seed, the step's number, i and j only.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
     /// The probability that a feature is dropped, in [0, 1).
     pub probability: f32,
-    /// The seed of the first realization.
-    pub seed: u64,
-    /// The number of an executor's first step: the number of steps done before, if training is continued.
-    pub first_step: u32,
 }
 
 /// The largest count or extent, chosen so that no product of them overflows.
@@ -329,24 +325,10 @@ impl Cnn {
         }
         let third = BlockSpec::same(128, 3);
         let cnn = Self::new(activation, shape, &[first, second, third])?;
-        cnn.with_dropout(Dropout {
-            probability: 0.5,
-            seed: 0,
-            first_step: 0,
-        })
+        cnn.with_dropout(Dropout { probability: 0.5 })
     }
 
-    /// The same front-end, with the masks of dropout, if there is any, drawn from `seed`, starting at step
-    /// `first_step`.
-    pub fn with_seed(mut self, seed: u64, first_step: u32) -> Self {
-        if let Some(dropout) = &mut self.dropout {
-            dropout.seed = seed;
-            dropout.first_step = first_step;
-        }
-        self
-    }
-
-    /// The description in checkpoints, as JSON. It has everything except the masks' seed.
+    /// The description in checkpoints, as JSON.
     pub fn to_json(&self) -> String {
         let first = &self.blocks[0].conv;
         let blocks = self.blocks.iter().map(|Block { conv, pool }| BlockSpec {
@@ -380,11 +362,7 @@ impl Cnn {
         let cnn = Self::new(activation, description.image, &description.blocks)?;
         match description.dropout {
             None => Ok(cnn),
-            Some(probability) => cnn.with_dropout(Dropout {
-                probability,
-                seed: 0,
-                first_step: 0,
-            }),
+            Some(probability) => cnn.with_dropout(Dropout { probability }),
         }
     }
 }

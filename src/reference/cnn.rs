@@ -21,16 +21,15 @@ pub struct CnnTrace {
     pub features: Vec<f64>,
 }
 
-/// The factors of dropout in step `step` of realization `r`, (rows, features).
+/// The factors of dropout in step `step` of the realization with `seed`, (rows, features).
 pub fn dropout_factors(
     dropout: &Dropout,
-    r: usize,
-    step: u32,
+    seed: u64,
+    step: u64,
     rows: usize,
     features: usize,
 ) -> Vec<f64> {
-    let seed = dropout.seed.wrapping_add(r as u64);
-    let step = dropout.first_step.wrapping_add(step);
+    let step = step as u32;
     let stream = Stream::new(seed, Purpose::Dropout, step);
     let factor = |i: usize| {
         let stays = stream.uniform(i as u64) >= dropout.probability;
@@ -103,8 +102,8 @@ pub fn cnn_backward(
 }
 
 /// The factors of a training step, if `model` has dropout.
-pub fn training_factors(model: &Model, r: usize, step: u32, rows: usize) -> Option<Vec<f64>> {
+pub fn training_factors(model: &Model, seed: u64, step: u64, rows: usize) -> Option<Vec<f64>> {
     let cnn = model.cnn.as_ref()?;
     let dropout = cnn.dropout.as_ref()?;
-    Some(dropout_factors(dropout, r, step, rows, cnn.features()))
+    Some(dropout_factors(dropout, seed, step, rows, cnn.features()))
 }

@@ -26,17 +26,20 @@ use std::ops::Range;
 use crate::data::Dataset;
 use crate::data::{Split, Splits};
 use crate::error::Result;
-use crate::executor::{BatchMetrics, Executor, Sgd, check_orders};
+use crate::executor::{BatchMetrics, Executor, check_moments, check_orders};
 use crate::nn::{Model, Parameters};
+use crate::optim::{Recipe, Rule, StepRates};
 
 /// R realizations of a network in f64.
 pub struct Reference {
     model: Model,
     splits: Splits,
-    sgd: Sgd,
+    recipe: Recipe,
     parameters: Vec<Parameters<f64>>,
+    /// The moments of each realization.
+    moments: Vec<Vec<Parameters<f64>>>,
     /// Number of training steps done.
-    steps: u32,
+    steps: u64,
 }
 
 impl Reference {
@@ -49,19 +52,21 @@ impl Reference {
         model: &Model,
         splits: &Splits,
         parameters: &[Parameters],
-        sgd: Sgd,
+        recipe: impl Into<Recipe>,
     ) -> Result<Self> {
+        let recipe = recipe.into();
         model.check_splits(splits)?;
-        sgd.check(parameters.len())?;
+        recipe.check_run(parameters.len(), splits.train.len())?;
         for p in parameters {
             model.check_parameters(p)?;
         }
         Ok(Self {
             model: model.clone(),
             splits: splits.clone(),
-            sgd,
+            moments: vec![vec![Parameters::zeros(model); recipe.moments()]; parameters.len()],
             parameters: parameters.iter().map(|p| p.map(f64::from)).collect(),
-            steps: 0,
+            steps: recipe.first_step,
+            recipe,
         })
     }
 
@@ -90,16 +95,58 @@ fn metrics(loss: &LossGradient, samples: usize) -> BatchMetrics {
     }
 }
 
-/// parameters −= learning_rate · gradient, then M back onto the simplex.
-fn sgd_step(
+/// The step of the optimizer, and M back onto the simplex.
+fn step(
     model: &Model,
+    recipe: &Recipe,
     parameters: &mut Parameters<f64>,
-    gradient: &Parameters<f64>,
-    rate: f64,
+    moments: &mut [Parameters<f64>],
+    gradient: &mut Parameters<f64>,
+    rates: StepRates,
 ) {
+    if let Some(norm) = recipe.clip_norm {
+        let squares = gradient.tensors().flatten().map(|g| g * g);
+        let found = squares.sum::<f64>().sqrt() + 1e-6;
+        let factor = match found <= f64::from(norm) {
+            true => 1.0,
+            false => f64::from(norm) / found,
+        };
+        let all = gradient.tensors_mut().flatten();
+        all.for_each(|g| *g *= factor);
+    }
+    let rate = f64::from(rates.learning_rate);
+    let decay = f64::from(rates.weight_decay);
+    let mut states: Vec<_> = moments.iter_mut().map(Parameters::tensors_mut).collect();
     for (tensor, gradient) in parameters.tensors_mut().zip(gradient.tensors()) {
-        for (p, g) in tensor.iter_mut().zip(gradient) {
-            *p -= rate * g;
+        let mut states: Vec<_> = states.iter_mut().filter_map(Iterator::next).collect();
+        for (i, (p, &g)) in tensor.iter_mut().zip(gradient).enumerate() {
+            match (recipe.rule, &mut states[..]) {
+                (Rule::Sgd { nesterov }, [v]) => {
+                    let momentum = f64::from(rates.momentum);
+                    let g = g + decay * *p;
+                    v[i] = momentum * v[i] + g;
+                    *p -= rate * if nesterov { g + momentum * v[i] } else { v[i] };
+                }
+                (
+                    Rule::Adam {
+                        betas: [first, second],
+                        epsilon,
+                        decoupled,
+                    },
+                    [m, s],
+                ) => {
+                    let g = if decoupled { g } else { g + decay * *p };
+                    if decoupled {
+                        *p -= rate * decay * *p;
+                    }
+                    m[i] = first * m[i] + (1.0 - first) * g;
+                    s[i] = second * s[i] + (1.0 - second) * g * g;
+                    let [m, s] = [(m[i], 0), (s[i], 1)]
+                        .map(|(moment, which)| moment / f64::from(rates.corrections[which]));
+                    *p -= rate * m / (s.sqrt() + f64::from(epsilon));
+                }
+                _ => *p -= rate * (g + decay * *p),
+            }
         }
     }
     for (layer, p) in model.layers.iter().zip(&mut parameters.layers) {
@@ -120,26 +167,34 @@ impl Executor for Reference {
         let mut all = Vec::new();
         for (r, order) in orders.iter().enumerate() {
             let mut batches = Vec::new();
-            let epoch = order.chunks(self.sgd.batch_size);
-            for (step, indices) in epoch.take(steps.end).skip(steps.start).enumerate() {
+            let epoch = order.chunks(self.recipe.batch_size);
+            let all_steps = epoch.len() as u64;
+            for (done, indices) in epoch.take(steps.end).skip(steps.start).enumerate() {
                 let (x, labels) = self.batch(&self.splits.train, indices);
-                let number = self.steps + step as u32;
-                let factors = cnn::training_factors(&self.model, r, number, labels.len());
-                let (loss, gradient) = gradients_with(
+                let number = self.steps + done as u64;
+                let seed = self.recipe.run(r).seed;
+                let factors = cnn::training_factors(&self.model, seed, number, labels.len());
+                let (loss, mut gradient) = gradients_with(
                     &self.model,
                     &self.parameters[r],
                     &x,
                     &labels,
                     factors.as_deref(),
                 );
-                let rate = f64::from(self.sgd.learning_rate);
-                sgd_step(&self.model, &mut self.parameters[r], &gradient, rate);
+                step(
+                    &self.model,
+                    &self.recipe,
+                    &mut self.parameters[r],
+                    &mut self.moments[r],
+                    &mut gradient,
+                    self.recipe.rates(r, number, all_steps),
+                );
                 batches.push(metrics(&loss, indices.len()));
-                progress(step + 1);
+                progress(done + 1);
             }
             all.push(batches);
         }
-        self.steps += all[0].len() as u32;
+        self.steps += all[0].len() as u64;
         Ok(all)
     }
 
@@ -149,7 +204,7 @@ impl Executor for Reference {
         let mut all = Vec::new();
         for parameters in &self.parameters {
             let mut batches = Vec::new();
-            for indices in order.chunks(self.sgd.batch_size) {
+            for indices in order.chunks(self.recipe.batch_size) {
                 let (x, labels) = self.batch(data, indices);
                 let logits = forward(&self.model, parameters, &x).logits;
                 let loss = loss_and_gradient(self.model.loss, &logits, &labels);
@@ -166,5 +221,19 @@ impl Executor for Reference {
             .iter()
             .map(|p| p.map(|x| x as f32))
             .collect())
+    }
+
+    async fn moments(&mut self) -> Result<Vec<Vec<Parameters>>> {
+        let single = |p: &Parameters<f64>| p.map(|x| x as f32);
+        let sets = self.moments.iter();
+        Ok(sets.map(|set| set.iter().map(single).collect()).collect())
+    }
+
+    fn set_moments(&mut self, moments: &[Vec<Parameters>]) -> Result<()> {
+        check_moments(moments, self.parameters.len(), self.recipe.moments())?;
+        for (own, given) in self.moments.iter_mut().zip(moments) {
+            *own = given.iter().map(|p| p.map(f64::from)).collect();
+        }
+        Ok(())
     }
 }

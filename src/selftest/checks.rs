@@ -10,7 +10,7 @@ use crate::gpu::Gpu;
 use crate::kind::Storage;
 
 /// Relative error of one operation: a whole ULP, since WGSL leaves the direction of rounding open.
-const ROUNDING: f64 = 1.0 / (1 << 23) as f64;
+pub(super) const ROUNDING: f64 = 1.0 / (1 << 23) as f64;
 
 /// Results below the smallest normal number may be flushed to 0.
 const FLUSH: f64 = f32::MIN_POSITIVE as f64;

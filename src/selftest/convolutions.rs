@@ -5,6 +5,7 @@ use super::dispatch::{Run, random};
 use crate::activation;
 use crate::error::Result;
 use crate::gpu::ops::conv::conv2d_backward_weight::Parts;
+use crate::gpu::ops::update::{Update, Updating};
 use crate::gpu::tile::Tile;
 use crate::gpu::{Gpu, ops};
 use crate::nn::cnn::{Conv, Dropout, Pool};
@@ -218,9 +219,14 @@ fn backward_weight(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
             run.op(ops::conv::conv2d_backward_weight::conv2d_backward_weight(
                 &conv, ROWS, parts, operands, partial,
             ));
-            for (rate, tensors) in [(None, gradients), (Some(RATE), parameters)] {
+            let stepping = run.sgd(ROWS[0], RATE)?;
+            let storing = Updating {
+                update: Update::Store,
+                ..stepping
+            };
+            for (updating, tensors) in [(storing, gradients), (stepping, parameters)] {
                 run.op(ops::conv::conv2d_update::conv2d_update(
-                    &conv, ROWS[0], parts, rate, partial, tensors,
+                    &conv, ROWS[0], parts, updating, partial, tensors,
                 ));
             }
             let found = run.read(gpu, &[gradients, parameters].concat())?;
@@ -306,29 +312,25 @@ fn dropout(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let x = random(13, ROWS[0] * len, 1.0, 2.0);
     // The first seed + 1 carries into the upper half.
     for (seed, probability) in [(u64::from(u32::MAX), 0.3), (5, 0.0), (7 << 40, 0.9)] {
-        let drawn = Dropout {
-            probability,
-            seed,
-            first_step: 11,
-        };
-        let mut run = Run::default();
-        let input = run.input(&x);
-        let counter = run.bytes(&[0; 4]);
-        let outputs = [0, 1].map(|_| run.output(x.len()));
-        for output in outputs {
+        let drawn = Dropout { probability };
+        let seeds: Vec<u64> = (0..ROWS[0] as u64).map(|r| seed.wrapping_add(r)).collect();
+        for step in [0, 12] {
+            let mut run = Run::default();
+            let input = run.input(&x);
+            let seeds_id = run.bytes(bytemuck::cast_slice(&seeds));
+            let output = run.output(x.len());
+            run.step(0, 1, step);
             run.op(ops::elementwise::dropout::dropout(
                 Some(&drawn),
                 [ROWS[0], len],
-                counter,
+                seeds_id,
                 input,
                 output,
             ));
-            run.op(ops::elementwise::count_step::count_step(counter));
-        }
-        let found = run.read(gpu, &outputs)?;
-        for (step, found) in found.iter().enumerate() {
-            let factors =
-                (0..ROWS[0]).flat_map(|r| dropout_factors(&drawn, r, step as u32, 1, len));
+            let found = &run.read(gpu, &[output])?[0];
+            let factors = seeds
+                .iter()
+                .flat_map(|&seed| dropout_factors(&drawn, seed, step.into(), 1, len));
             let expected = factors.zip(&x).map(|(factor, &x)| {
                 let value = factor * f64::from(x);
                 // Both the factor and the product are rounded.

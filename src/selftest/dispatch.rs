@@ -1,8 +1,10 @@
 //! Runs a few ops on their own buffers and waits for them.
 
 use crate::error::Result;
+use crate::gpu::ops::update::{Update, Updating};
 use crate::gpu::{BufferId, BufferSpecs, Buffers, Gpu, Op, Program, Step, decode, to_half};
 use crate::kind::Storage;
+use crate::optim::{Recipe, Sgd};
 use crate::rng::{Purpose, Stream};
 
 /// The initial contents of a buffer that an op should fill; no check expects this number.
@@ -42,9 +44,41 @@ impl Run {
         self.input(&vec![UNWRITTEN; len])
     }
 
-    /// Sets the step that gather and loss read: samples first .. first + count, at place `slot`.
+    /// Sets the step that kernels read: samples first .. first + count, at place `slot`, and this number.
     pub fn step(&mut self, first: u32, count: u32, slot: u32) {
-        self.steps = Some(self.specs.steps("steps", [Step { first, count, slot }]));
+        self.steps = Some(self.specs.steps("steps", [Step::new(first, count, slot)]));
+    }
+
+    /// Plain SGD at this learning rate, for a kernel that updates parameters of `realizations`.
+    ///
+    /// # Errors
+    /// Those of [`BufferSpecs::runs`].
+    pub fn sgd(&mut self, realizations: usize, learning_rate: f32) -> Result<Updating> {
+        let batch_size = 1;
+        let recipe = Sgd {
+            batch_size,
+            learning_rate,
+        };
+        self.updating(&recipe.into(), realizations, None)
+    }
+
+    /// The update of step 0 of `recipe`, with the optimizer's state.
+    ///
+    /// # Errors
+    /// Those of [`BufferSpecs::runs`].
+    pub fn updating(
+        &mut self,
+        recipe: &Recipe,
+        realizations: usize,
+        state: Option<BufferId>,
+    ) -> Result<Updating> {
+        let step = Step::new(0, 1, 0).trained_by(recipe, recipe.first_step, 1);
+        self.steps = Some(self.specs.steps("steps", [step]));
+        Ok(Updating {
+            update: Update::of(recipe),
+            runs: self.specs.runs(recipe, realizations)?,
+            state,
+        })
     }
 
     /// Appends an op.

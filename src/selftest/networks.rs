@@ -6,10 +6,11 @@ use crate::activation::{self, Activation};
 use crate::data::Dataset;
 use crate::data::{Split, Splits};
 use crate::error::Result;
-use crate::executor::{BatchMetrics, Executor, Sgd};
+use crate::executor::{BatchMetrics, Executor};
 use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::nn::cnn::{BlockSpec, Cnn, Dropout};
 use crate::nn::{Model, Parameters};
+use crate::optim::{RateSchedule, Recipe, Rule, RunSettings, Sgd, Shape};
 use crate::reference::Reference;
 use crate::rng::{self, Purpose, Stream};
 
@@ -116,11 +117,7 @@ pub fn cnn_cases() -> Vec<Case> {
                 };
                 let mut cnn = Cnn::new(conv_activation, image, blocks).expect("blocks that fit");
                 if cases.len() % 3 == 0 {
-                    let dropout = Dropout {
-                        probability: 0.25,
-                        seed: SEED,
-                        first_step: 7,
-                    };
+                    let dropout = Dropout { probability: 0.25 };
                     cnn = cnn.with_dropout(dropout).expect("a probability");
                 }
                 let widths = [&[cnn.features()], hidden].concat();
@@ -144,6 +141,127 @@ pub fn cnn_cases() -> Vec<Case> {
             }
         }
     }
+    cases
+}
+
+/// Every optimizer, schedule and limit of the gradient's norm, with settings that differ between
+/// realizations, on a network with M, one without, and one behind convolutions with dropout.
+pub fn optimizer_cases() -> Vec<(Case, Recipe)> {
+    let plain = Recipe {
+        epochs: EPOCHS,
+        ..SGD.into()
+    };
+    let run = |learning_rate, momentum, weight_decay, seed| RunSettings {
+        seed,
+        learning_rate,
+        momentum,
+        weight_decay,
+    };
+    let runs = |first, second| vec![first, second];
+    // ε is far above the rounding of a gradient that is 0, which else decides the sign of a step.
+    let adam = |betas, decoupled| Rule::Adam {
+        betas,
+        epsilon: 1e-3,
+        decoupled,
+    };
+    let schedule = |shape, warm_up| RateSchedule { shape, warm_up };
+    let recipes = [
+        (
+            "momentum",
+            Recipe {
+                runs: runs(run(0.1, 0.9, 0.0, 7), run(0.03, 0.5, 0.0, 1 << 40)),
+                ..plain.clone()
+            },
+        ),
+        (
+            "Nesterov's momentum, weight decay, exponential",
+            Recipe {
+                rule: Rule::Sgd { nesterov: true },
+                runs: runs(run(0.1, 0.9, 0.01, 3), run(0.1, 0.8, 0.1, 4)),
+                schedule: schedule(Shape::Exponential { factor: 0.5 }, 0.0),
+                ..plain.clone()
+            },
+        ),
+        (
+            "weight decay, step",
+            Recipe {
+                runs: runs(run(0.1, 0.0, 0.05, 3), run(0.1, 0.0, 0.0, 4)),
+                schedule: schedule(
+                    Shape::Step {
+                        epochs: 1,
+                        factor: 0.25,
+                    },
+                    0.0,
+                ),
+                ..plain.clone()
+            },
+        ),
+        (
+            "Adam, cosine after warm-up",
+            Recipe {
+                rule: adam([0.9, 0.999], false),
+                runs: runs(run(0.02, 0.0, 0.02, 3), run(0.01, 0.0, 0.0, 4)),
+                schedule: schedule(Shape::Cosine { last: 0.1 }, 0.6),
+                ..plain.clone()
+            },
+        ),
+        (
+            "AdamW, linear, steps done before",
+            Recipe {
+                rule: adam([0.8, 0.9], true),
+                runs: runs(run(0.02, 0.0, 0.5, 3), run(0.01, 0.0, 0.1, 4)),
+                schedule: schedule(Shape::Linear { last: 0.5 }, 0.0),
+                first_step: 3,
+                epochs: 4,
+                ..plain.clone()
+            },
+        ),
+        (
+            "momentum, limited norm",
+            Recipe {
+                clip_norm: Some(0.05),
+                runs: runs(run(0.5, 0.9, 0.01, 7), run(0.3, 0.5, 0.0, 8)),
+                ..plain.clone()
+            },
+        ),
+        (
+            "AdamW, limited norm",
+            Recipe {
+                rule: adam([0.9, 0.99], true),
+                clip_norm: Some(0.02),
+                runs: vec![run(0.02, 0.0, 0.1, 3)],
+                ..plain.clone()
+            },
+        ),
+        (
+            "SGD, a norm below the limit",
+            Recipe {
+                clip_norm: Some(1e6),
+                ..plain
+            },
+        ),
+    ];
+    let mut cases = Vec::new();
+    let expected = 3 * recipes.len();
+    for (name, recipe) in recipes {
+        for network in [
+            "bregman dual tanh [13, 13, 13]",
+            "bregman dual tanh [13, 7, 7, 11]",
+        ] {
+            let known = self::cases().into_iter();
+            cases.extend(known.filter(|case| case.name == network).map(|case| {
+                let name = format!("{name}: {}", case.name);
+                (Case { name, ..case }, recipe.clone())
+            }));
+        }
+        let drops = |case: &Case| case.model.cnn.as_ref().is_some_and(|c| c.dropout.is_some());
+        let behind = cnn_cases().into_iter().filter(drops).take(1);
+        cases.extend(behind.map(|case| {
+            let name = format!("{name}: {}", case.name);
+            (Case { name, ..case }, recipe.clone())
+        }));
+    }
+    assert_eq!(cases.len(), expected, "three networks for each recipe");
     cases
 }
 
@@ -212,9 +330,18 @@ pub struct Record {
     pub evaluations: Vec<Vec<Vec<BatchMetrics>>>,
     /// The trained parameters, by realization.
     pub parameters: Vec<Parameters>,
+    /// The moments of the optimizer, by realization.
+    pub moments: Vec<Vec<Parameters>>,
 }
 
 impl Record {
+    /// The tensors of realization `r`: its parameters, then its moments.
+    fn tensors(&self, r: usize) -> impl Iterator<Item = &Vec<f32>> {
+        let moments = self.moments.get(r).into_iter().flatten();
+        let sets = [&self.parameters[r]].into_iter().chain(moments);
+        sets.flat_map(Parameters::tensors)
+    }
+
     /// All metrics: first those of training, then those of the evaluation.
     pub fn metrics(&self) -> impl Iterator<Item = &BatchMetrics> {
         let trained = self.batches.iter().flatten().flatten();
@@ -237,10 +364,12 @@ pub fn run(executor: &mut impl Executor, first_seed: u64, realizations: usize) -
             evaluations.push(executor.evaluate(split).await?);
         }
         let parameters = executor.parameters().await?;
+        let moments = executor.moments().await?;
         Ok(Record {
             batches,
             evaluations,
             parameters,
+            moments,
         })
     })
 }
@@ -260,7 +389,7 @@ pub struct Expected {
     losses: Vec<f64>,
     /// Tolerances of the correct counts, likewise: samples whose class rounding decides.
     correct: Vec<u32>,
-    /// Tolerances of the parameters, by realization and tensor.
+    /// Tolerances of the parameters and moments, by realization and tensor.
     tensors: Vec<Vec<f64>>,
 }
 
@@ -273,7 +402,15 @@ impl Expected {
     /// # Errors
     /// Errors of [`Reference::new`].
     pub fn of(model: &Model) -> Result<Self> {
-        Self::from(model, &initial(model, REALIZATIONS))
+        Self::by(model, &SGD.into())
+    }
+
+    /// The same with another optimizer, schedule or settings.
+    ///
+    /// # Errors
+    /// Errors of [`Reference::new`].
+    pub fn by(model: &Model, recipe: &Recipe) -> Result<Self> {
+        Self::from(model, &initial(model, REALIZATIONS), recipe)
     }
 
     /// The reference's run of `model` on [`splits`] from these parameters, one set for each
@@ -281,11 +418,11 @@ impl Expected {
     ///
     /// # Errors
     /// Errors of [`Reference::new`].
-    pub fn from(model: &Model, initial: &[Parameters]) -> Result<Self> {
+    pub fn from(model: &Model, initial: &[Parameters], recipe: &Recipe) -> Result<Self> {
         let splits = splits(model);
         let realizations = initial.len();
         let reference = |parameters: &[Parameters]| {
-            let mut reference = Reference::new(model, &splits, parameters, SGD)?;
+            let mut reference = Reference::new(model, &splits, parameters, recipe.clone())?;
             run(&mut reference, SEED, realizations)
         };
         let record = reference(initial)?;
@@ -310,10 +447,8 @@ impl Expected {
         let floor = |tensor: &Vec<f32>| {
             roundings * f64::from(tensor.iter().fold(0.0, |m: f32, x| m.max(x.abs())))
         };
-        let mut tensors: Vec<Vec<f64>> = record
-            .parameters
-            .iter()
-            .map(|p| p.tensors().map(floor).collect())
+        let mut tensors: Vec<Vec<f64>> = (0..realizations)
+            .map(|r| record.tensors(r).map(floor).collect())
             .collect();
         for draw in 0..3 {
             let perturbed: Vec<_> = initial.iter().map(|p| perturb(p, draw)).collect();
@@ -324,9 +459,7 @@ impl Expected {
                 correct[i] = correct[i].max(a.correct.abs_diff(b.correct));
             }
             for (r, bounds) in tensors.iter_mut().enumerate() {
-                let pairs = other.parameters[r]
-                    .tensors()
-                    .zip(record.parameters[r].tensors());
+                let pairs = other.tensors(r).zip(record.tensors(r));
                 for ((a, b), bound) in pairs.zip(bounds) {
                     *bound += scale * largest_difference(a, b);
                 }
@@ -359,9 +492,9 @@ impl Expected {
             checks.require(counted && found.samples == own.samples, place);
         }
         for (r, bounds) in self.tensors.iter().enumerate() {
-            let found = found.parameters[r].tensors();
-            let own = self.record.parameters[r].tensors();
-            for (((found, own), &bound), shape) in found.zip(own).zip(bounds).zip(model.tensors()) {
+            let pairs = found.tensors(r).zip(self.record.tensors(r));
+            let names = model.tensors().into_iter().cycle();
+            for (((found, own), &bound), shape) in pairs.zip(bounds).zip(names) {
                 let distance = largest_difference(found, own);
                 checks.within(distance, bound, || {
                     format!("{} of realization {r} is off by {distance:.1e}", shape.name)

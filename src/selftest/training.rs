@@ -4,34 +4,41 @@ use super::activations::RoundTrip;
 use super::checks::{Check, Checks};
 use super::dispatch::Run;
 use super::networks::{
-    self, Case, Expected, REALIZATIONS, SEED, SGD, cases, cnn_cases, dataset, initial, perturb,
-    run, splits,
+    self, Case, Expected, REALIZATIONS, SEED, SGD, cases, cnn_cases, dataset, initial,
+    optimizer_cases, perturb, run, splits,
 };
 use crate::activation::{self, Activation};
 use crate::data::Splits;
 use crate::error::Result;
-use crate::executor::{Executor, Sgd};
+use crate::executor::Executor;
 use crate::gpu::ops::layer::layer_forward::{Epilogue, Input, Operands, layer_forward};
 use crate::gpu::tile::Tile;
 use crate::gpu::{Gpu, GpuExecutor, PlanOptions};
 use crate::kind::Storage;
 use crate::kind::{Form, LayerKind, Loss};
 use crate::nn::{Layer, Model, Parameters};
+use crate::optim::{Recipe, Sgd};
 use crate::reference;
 
 /// The checks, by name.
-pub const ALL: [(&str, Check); 7] = [
+pub const ALL: [(&str, Check); 9] = [
     ("ten steps, fused", |gpu, checks| {
-        ten_steps(gpu, checks, cases(), true)
+        ten_steps(gpu, checks, by_sgd(cases()), true)
     }),
     ("ten steps, unfused", |gpu, checks| {
-        ten_steps(gpu, checks, cases(), false)
+        ten_steps(gpu, checks, by_sgd(cases()), false)
     }),
     ("convolutions, ten steps, fused", |gpu, checks| {
-        ten_steps(gpu, checks, cnn_cases(), true)
+        ten_steps(gpu, checks, by_sgd(cnn_cases()), true)
     }),
     ("convolutions, ten steps, unfused", |gpu, checks| {
-        ten_steps(gpu, checks, cnn_cases(), false)
+        ten_steps(gpu, checks, by_sgd(cnn_cases()), false)
+    }),
+    ("optimizers, ten steps, fused", |gpu, checks| {
+        ten_steps(gpu, checks, optimizer_cases(), true)
+    }),
+    ("optimizers, ten steps, unfused", |gpu, checks| {
+        ten_steps(gpu, checks, optimizer_cases(), false)
     }),
     ("gradient", gradient),
     ("identity of 100 layers", identity),
@@ -44,12 +51,12 @@ fn executor(
     model: &Model,
     splits: &Splits,
     parameters: &[Parameters],
-    sgd: Sgd,
+    recipe: impl Into<Recipe>,
     fused: bool,
 ) -> Result<GpuExecutor> {
     let options = PlanOptions {
         realizations: parameters.len(),
-        sgd,
+        recipe: recipe.into(),
         fused,
         storage: Storage::F32,
     };
@@ -57,14 +64,25 @@ fn executor(
     pollster::block_on(executor)
 }
 
+/// The cases with plain SGD.
+fn by_sgd(cases: Vec<Case>) -> Vec<(Case, Recipe)> {
+    cases.into_iter().map(|case| (case, SGD.into())).collect()
+}
+
 /// Compares each loss, count and parameter of each network of `cases`.
-fn ten_steps(gpu: &mut Gpu, checks: &mut Checks, cases: Vec<Case>, fused: bool) -> Result<()> {
-    for case in cases {
+fn ten_steps(
+    gpu: &mut Gpu,
+    checks: &mut Checks,
+    cases: Vec<(Case, Recipe)>,
+    fused: bool,
+) -> Result<()> {
+    for (case, recipe) in cases {
         let model = &case.model;
         let parameters = initial(model, REALIZATIONS);
-        let mut executor = executor(gpu, model, &splits(model), &parameters, SGD, fused)?;
+        let data = splits(model);
+        let mut executor = executor(gpu, model, &data, &parameters, recipe.clone(), fused)?;
         let found = run(&mut executor, SEED, REALIZATIONS)?;
-        Expected::of(model)?.compare(model, &found, checks);
+        Expected::by(model, &recipe)?.compare(model, &found, checks);
     }
     Ok(())
 }

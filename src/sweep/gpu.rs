@@ -130,12 +130,7 @@ async fn train_runs(
         metrics: specs.zeros("sweep metrics", 2 * records * runs.len()),
     };
     // Written before each dispatch.
-    let step = Step {
-        first: 0,
-        count: 0,
-        slot: 0,
-    };
-    let steps = specs.steps("sweep steps", [step]);
+    let steps = specs.steps("sweep steps", [Step::new(0, 0, 0)]);
 
     let buffers = Buffers::new(gpu, &specs.0).await?;
     let op = sweep_op(&sweep.model, &params(sweep, runs, data), operands);
@@ -147,11 +142,7 @@ async fn train_runs(
     };
     let mut epochs = 1;
     while first < sweep.epochs && !stop() {
-        let step = Step {
-            first,
-            count: epochs,
-            slot: slot_of(first) as u32,
-        };
+        let step = Step::new(first, epochs, slot_of(first) as u32);
         buffers.write(gpu, steps, bytemuck::bytes_of(&step));
         let start = clock();
         program.run(gpu, 0..1)?;

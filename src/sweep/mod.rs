@@ -24,11 +24,11 @@ use std::ops::Range;
 use crate::activation::Activation;
 use crate::data::spirals::Spirals;
 use crate::error::{Error, Result, at_least_one};
-use crate::executor::Sgd;
 use crate::kernels::lanes::records;
 pub use crate::kernels::lanes::{LAYER_PARAMETERS, Metrics, WIDTH};
 use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::nn::{Model, Parameters};
+use crate::optim::Sgd;
 
 /// `layers` layers of two neurons and a linear head with one output for squared error, two for
 /// cross-entropy.

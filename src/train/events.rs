@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::files::atomic;
 use crate::nn::{Model, Parameters};
+use crate::optim::Recipe;
 
 /// The metrics of a run that has ended, one line of JSON for each epoch.
 pub const METRICS: &str = "metrics.jsonl";
@@ -49,7 +50,9 @@ impl Events {
 /// What is written after each epoch of a run: its metrics and its event file.
 pub struct EventFiles {
     folder: PathBuf,
-    learning_rate: f32,
+    recipe: Recipe,
+    /// Steps of an epoch.
+    steps: u64,
     files: Option<(File, Events)>,
     /// The parameters at the end of the last epoch; empty if the run was resumed within one.
     before: Vec<Parameters>,
@@ -57,11 +60,12 @@ pub struct EventFiles {
 }
 
 impl EventFiles {
-    /// The files in `folder` of a run of `model`. Nothing is written before [`Self::begin`].
-    pub fn new(folder: &Path, learning_rate: f32, model: &Model) -> Self {
+    /// The files in `folder` of a run of `model` by `recipe`, with `steps` steps in an epoch. Nothing is written before [`Self::begin`].
+    pub fn new(folder: &Path, recipe: &Recipe, steps: usize, model: &Model) -> Self {
         Self {
             folder: folder.to_owned(),
-            learning_rate,
+            recipe: recipe.clone(),
+            steps: steps as u64,
             files: None,
             before: Vec::new(),
             tensors: model
@@ -116,7 +120,9 @@ impl EventFiles {
             return Ok(());
         };
         let after = executor.parameters().await?;
-        let mut scalars = of_epoch(&metrics, self.learning_rate);
+        let last_step = position.number(self.steps).saturating_sub(1);
+        let rate = self.recipe.rates(0, last_step, self.steps);
+        let mut scalars = of_epoch(&metrics, rate.learning_rate);
         scalars.extend(norms(&self.tensors, &self.before, &after));
         let written = file
             .write_all(json_line(&metrics).as_bytes())

@@ -7,7 +7,6 @@ use super::{Observer, Position, Schedule, train_until};
 use crate::checkpoint::Run;
 use crate::error::{CheckpointFault, Error, Result};
 use crate::executor::Executor;
-use crate::nn::Model;
 
 /// The name of a run's checkpoint in the folder of its results.
 #[doc(hidden)]
@@ -120,24 +119,15 @@ impl Keeper {
             return Ok(Ok(()));
         };
         self.run.parameters = executor.parameters().await?;
+        self.run.moments = executor.moments().await?;
         // Lent to the run, not copied.
         std::mem::swap(&mut self.run.position, position);
         let saved = self.run.save(path).map(drop);
         std::mem::swap(&mut self.run.position, position);
-        self.run.parameters = Vec::new();
+        (self.run.parameters, self.run.moments) = (Vec::new(), Vec::new());
         if saved.is_ok() {
             self.saved = Some(position.epochs.len());
         }
         Ok(saved)
     }
-}
-
-/// The network of `run` as an executor needs it to go on, where an epoch has `steps` steps: dropout
-/// counts them from the run's first.
-#[doc(hidden)]
-pub fn resumed_model(run: &Run, steps: usize) -> Model {
-    let done = run.position.epochs.len() * steps + run.position.steps;
-    let mut model = run.model.clone();
-    model.cnn = model.cnn.map(|cnn| cnn.with_seed(run.seed, done as u32));
-    model
 }

@@ -19,6 +19,13 @@ pub struct Position {
     pub limits: Vec<f64>,
 }
 
+impl Position {
+    /// The number of training steps done, where an epoch has `steps`.
+    pub fn number(&self, steps: u64) -> u64 {
+        self.epochs.len() as u64 * steps + self.steps as u64
+    }
+}
+
 /// Sums over samples, from which an epoch's means are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[doc(hidden)]

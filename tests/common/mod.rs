@@ -6,9 +6,10 @@ use bregman::activation;
 use bregman::checkpoint::Run;
 use bregman::data::Splits;
 use bregman::error::Error;
-use bregman::executor::{Executor, Sgd};
+use bregman::executor::Executor;
 use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::nn::{Model, Parameters};
+use bregman::optim::{Recipe, Sgd};
 use bregman::rng;
 use bregman::selftest::checks::Checks;
 use bregman::selftest::networks::{
@@ -101,9 +102,18 @@ pub fn train_on(executor: &mut impl Executor, position: &mut Position, stop: &dy
 
 /// A run that goes on in a new executor, from a file, wherever it was stopped, ends with the bits of
 /// the whole run: parameters, losses and accuracies.
-pub fn resumes<E: Executor>(model: &Model, executor: impl Fn(&[Parameters]) -> E) {
+pub fn resumes<E: Executor>(
+    model: &Model,
+    recipe: &Recipe,
+    executor: impl Fn(&[Parameters], Recipe) -> E,
+) {
+    let recipe = Recipe {
+        first_step: 0,
+        epochs: schedule().epochs,
+        ..recipe.clone()
+    };
     let whole = {
-        let mut executor = executor(&initial(model, REALIZATIONS));
+        let mut executor = executor(&initial(model, REALIZATIONS), recipe.clone());
         let mut position = Position::default();
         train_on(&mut executor, &mut position, &|| false);
         (timeless(position), parameters(&mut executor))
@@ -121,17 +131,24 @@ pub fn resumes<E: Executor>(model: &Model, executor: impl Fn(&[Parameters]) -> E
             seed: SEED,
             position: Position::default(),
             parameters: initial(model, REALIZATIONS),
+            moments: Vec::new(),
         };
         let left = Cell::new(patience);
         let stop = || left.replace(left.get().saturating_sub(1)) == 0;
-        let mut first = executor(&run.parameters);
+        let mut first = executor(&run.parameters, recipe.clone());
         train_on(&mut first, &mut run.position, &stop);
         run.parameters = parameters(&mut first);
+        run.moments = pollster::block_on(first.moments()).expect("moments");
         run.save(&path).expect("save");
         drop(first);
 
         let mut run = Run::load(&path).expect("load");
-        let mut second = executor(&run.parameters);
+        let resumed = Recipe {
+            first_step: run.position.number(schedule().steps() as u64),
+            ..recipe.clone()
+        };
+        let mut second = executor(&run.parameters, resumed);
+        second.set_moments(&run.moments).expect("the same moments");
         train_on(&mut second, &mut run.position, &|| false);
         let resumed = (timeless(run.position), parameters(&mut second));
         assert!(resumed == whole, "stopped after {patience} questions");
@@ -181,7 +198,8 @@ pub fn standard_is_euclidean(mut run_of: impl FnMut(&Model, Vec<Parameters>) -> 
             let parameters = Init::Deterministic.parameters(model, SEED);
             vec![parameters; REALIZATIONS]
         };
-        let expected = Expected::from(&standard, &initial(&standard)).expect("a reference");
+        let expected =
+            Expected::from(&standard, &initial(&standard), &SGD.into()).expect("a reference");
         let mut found = run_of(&euclidean, initial(&euclidean));
         for parameters in &mut found.parameters {
             for layer in &mut parameters.layers {

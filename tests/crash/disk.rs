@@ -83,6 +83,7 @@ fn run_of(seed: u64) -> Run {
     let model = Model::new(kind, form, &TANH, loss, &[5, 3, 3], 2).expect("valid");
     Run {
         parameters: vec![Init::Random.parameters(&model, seed); 2],
+        moments: Vec::new(),
         model,
         dataset: "digits".to_owned(),
         data_sha256: String::new(),

@@ -50,6 +50,7 @@ fn a_resumed_run_is_the_whole_run_to_the_bit() {
             "--layer euclidean --activation sigmoid --validation 50",
             "--layer standard --loss mse --seed 18446744073709551615 --realizations 2",
             "--form primal --activation sin",
+            "--optimizer adamw --lr 0.01 --clip-norm 1 --schedule step:2:0.5 --warm-up 0.5",
         ] {
             let network = format!("{SMALL} {network} --device {device}");
             let (whole, parts) = (folder(), folder());
@@ -236,6 +237,20 @@ fn options_that_change_the_mathematics_are_refused_by_name() {
         ),
         ("--limit-test 100", "--limit-test 101", "--limit-test 100"),
         ("--load /x", "--load not set", "--load /x"),
+        ("--optimizer adam", "--optimizer sgd", "--optimizer adam"),
+        ("--momentum 0.9", "--momentum 0", "--momentum 0.9"),
+        (
+            "--weight-decay 0.1",
+            "--weight-decay not set",
+            "--weight-decay 0.1",
+        ),
+        ("--clip-norm 1", "--clip-norm not set", "--clip-norm 1"),
+        (
+            "--schedule cosine",
+            "--schedule constant",
+            "--schedule cosine",
+        ),
+        ("--warm-up 0.5", "--warm-up 0", "--warm-up 0.5"),
     ] {
         fails(
             &format!("--resume last --out-dir {out} --epochs 2 {option}"),
@@ -246,10 +261,27 @@ fn options_that_change_the_mathematics_are_refused_by_name() {
         fs::read(folder.path().join("checkpoint.safetensors")).expect("read"),
         before
     );
+    // A file of a program that did not know some options yet means their defaults.
+    let checkpoint = folder.path().join("checkpoint.safetensors");
+    let mut run = Run::load(&checkpoint).expect("a run");
+    for option in ["optimizer", "momentum", "schedule", "warm-up"] {
+        assert!(run.options.remove(option).is_some(), "{option}");
+    }
+    run.save(&checkpoint).expect("save");
     // The same values, written otherwise, are the same.
     succeeds(&format!(
         "{SMALL} --lr 0.10 --epochs 2 --resume last --out-dir {out}"
     ));
+    // The number of epochs is free, except where the rate of each step depends on it.
+    let out = folder.path().join("cosine");
+    let out = out.display();
+    succeeds(&format!(
+        "{SMALL} --schedule cosine --epochs 2 --checkpoint-every 1 --out-dir {out}"
+    ));
+    fails(
+        &format!("--resume last --out-dir {out} --epochs 3"),
+        &["--epochs 2", "--epochs 3"],
+    );
 }
 
 #[test]
@@ -311,6 +343,25 @@ fn settings_come_from_a_file_the_environment_and_the_command_line() {
         again.display()
     ));
     assert_eq!(metrics(&out), metrics(&again));
+
+    // The settings of another optimizer, for a run and for its evaluation.
+    let [adam, again] = ["adam", "adam again"].map(|name| folder.path().join(name));
+    let save = adam.join("x.safetensors");
+    succeeds(&format!(
+        "{SMALL} --epochs 1 --optimizer adamw --lr 0.01 --warm-up 0.5 --out-dir {} --save {}",
+        adam.display(),
+        save.display()
+    ));
+    let settings = adam.join("settings.toml");
+    let settings = settings.display();
+    program::succeeds(
+        "bregman",
+        &format!("evaluate --config {settings} --load {}", save.display()),
+    );
+    let mut command = command(&format!("--config {settings} --out-dir"));
+    let output = command.arg(&again).output().expect("the program starts");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(metrics(&adam), metrics(&again));
 
     for (text, says) in [
         ("lr = \"fast\"", "'fast'"),

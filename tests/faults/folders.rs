@@ -135,7 +135,7 @@ fn a_checkpoint_of_another_run_is_not_passed_over() {
         &format!("{SMALL} --equilibrium"),
         &at,
         1,
-        &["--form is dual there and not set here"],
+        &["--equilibrium is not set there and true here"],
     );
     assert!(before == (metrics(out), fs::read(&checkpoint).expect("saved")));
     // The same run is told what there is.

@@ -7,9 +7,10 @@ use bregman::bilevel::equilibrium::{
     CpuEquilibrium, Equilibrium, GpuEquilibrium, Gradient, Solver, SolverReport,
 };
 use bregman::data::{Split, Splits};
-use bregman::executor::{BatchMetrics, Executor, Sgd};
+use bregman::executor::{BatchMetrics, Executor};
 use bregman::kind::Loss;
 use bregman::nn::Parameters;
+use bregman::optim::Sgd;
 use bregman::rng;
 use bregman::selftest::networks::dataset;
 

@@ -5,9 +5,10 @@ use bregman::gpu::wgsl::File;
 use bregman::gpu::{BufferId, GpuExecutor, Plan, PlanOptions};
 use bregman::kind::Storage;
 use bregman::nn::Model;
-
+use bregman::optim::Recipe;
 use bregman::selftest::networks::{
-    Expected, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, initial, run, splits,
+    Expected, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, initial, optimizer_cases, run,
+    splits,
 };
 
 use crate::common;
@@ -113,9 +114,9 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "standard  tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "layer/layer_backward",
-            find: "operands.x - params.learning_rate * acc",
-            replace: "operands.x + params.learning_rate * acc",
+            file: "elementwise/update/sgd_step",
+            find: "parameter - step.factor",
+            replace: "parameter + step.factor",
         },
     ),
     (
@@ -254,8 +255,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "layer/mix_update",
-            find: "- params.learning_rate * gradient",
-            replace: "- 0.5 * params.learning_rate * gradient",
+            find: "f32(matrix[place]), gradient)",
+            replace: "f32(matrix[place]), 0.5 * gradient)",
         },
     ),
     (
@@ -283,7 +284,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         true,
         Fault::Buffer {
-            kernel: "sgd",
+            kernel: "optimizer_step",
             binding: "gradient",
             instead: "unfused skip",
         },
@@ -314,8 +315,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "elementwise/update/sgd_step",
-            find: "parameter - params",
-            replace: "parameter + params",
+            find: "parameter - step.factor",
+            replace: "parameter + step.factor",
         },
     ),
     (
@@ -364,8 +365,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "elementwise/dropout",
-            find: "params.first_step + counter[0]",
-            replace: "params.first_step",
+            find: "step.number",
+            replace: "0u",
         },
     ),
     (
@@ -376,6 +377,86 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
             file: "elementwise/add_channel_bias",
             find: "index / params.plane % params.filters",
             replace: "index % params.filters",
+        },
+    ),
+    (
+        "no correction of Adam's bias",
+        "Adam, cosine after warm-up: bregman dual tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "elementwise/update/adam",
+            find: "step.unbias_1 * m",
+            replace: "m",
+        },
+    ),
+    (
+        "the weight decay twice",
+        "AdamW, linear, steps done before: bregman dual tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "elementwise/update/adamw_step",
+            find: "rate * run.z",
+            replace: "2.0 * rate * run.z",
+        },
+    ),
+    (
+        "the rate of another realization",
+        "momentum: bregman dual tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "elementwise/update/momentum_step",
+            find: "runs[realization]",
+            replace: "runs[0u]",
+        },
+    ),
+    (
+        "a schedule without its warm-up's start",
+        "Adam, cosine after warm-up: bregman dual tanh [13, 7, 7, 11]",
+        false,
+        Fault::Wgsl {
+            file: "elementwise/update/adam_step",
+            find: "step.factor * run.x",
+            replace: "run.x",
+        },
+    ),
+    (
+        "the moments of a line in the next",
+        "momentum: bregman dual tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "layer/layer_backward",
+            find: "place * (params.inputs + 1u) + col",
+            replace: "place * params.inputs + col",
+        },
+    ),
+    (
+        "no momentum in Nesterov's step",
+        "Nesterov's momentum, weight decay, exponential: bregman dual tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "elementwise/update/nesterov_step",
+            find: "decayed + run.y * velocity",
+            replace: "decayed",
+        },
+    ),
+    (
+        "a norm that is not limited",
+        "momentum, limited norm: bregman dual tanh [13, 7, 7, 11]",
+        false,
+        Fault::Wgsl {
+            file: "elementwise/clip_scale",
+            find: "select(params.norm / (found + 1e-6)",
+            replace: "select(1.0",
+        },
+    ),
+    (
+        "a norm without the second part of a gradient's squares",
+        "AdamW, limited norm: bregman dual tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "elementwise/gradient_squares",
+            find: "sum += g * g",
+            replace: "sum = g * g",
         },
     ),
 ];
@@ -430,10 +511,10 @@ impl Fault {
     }
 }
 
-fn run_with(model: &Model, fused: bool, fault: Option<&Fault>) -> Record {
+fn run_with(model: &Model, recipe: &Recipe, fused: bool, fault: Option<&Fault>) -> Record {
     let options = PlanOptions {
         realizations: REALIZATIONS,
-        sgd: SGD,
+        recipe: recipe.clone(),
         fused,
         storage: Storage::F32,
     };
@@ -448,14 +529,16 @@ fn run_with(model: &Model, fused: bool, fault: Option<&Fault>) -> Record {
 }
 
 fn every_planted_fault_is_caught() {
-    let cases: Vec<_> = cases().into_iter().chain(cnn_cases()).collect();
+    let by_sgd = cases().into_iter().chain(cnn_cases());
+    let by_sgd = by_sgd.map(|case| (case, Recipe::from(SGD)));
+    let cases: Vec<_> = by_sgd.chain(optimizer_cases()).collect();
     for (name, network, unfused, fault) in FAULTS {
-        let case = cases.iter().find(|case| case.name == *network);
-        let case = case.unwrap_or_else(|| panic!("no network `{network}`"));
-        let expected = Expected::of(&case.model).expect("a reference");
-        let sound = run_with(&case.model, !unfused, None);
+        let case = cases.iter().find(|(case, _)| case.name == *network);
+        let (case, recipe) = case.unwrap_or_else(|| panic!("no network `{network}`"));
+        let expected = Expected::by(&case.model, recipe).expect("a reference");
+        let sound = run_with(&case.model, recipe, !unfused, None);
         common::check(&expected, &case.model, name, &sound);
-        let faulty = run_with(&case.model, !unfused, Some(fault));
+        let faulty = run_with(&case.model, recipe, !unfused, Some(fault));
         let caught = common::fault(&expected, &case.model, &faulty).is_some();
         assert!(caught, "{name} was not caught");
     }

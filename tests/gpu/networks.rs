@@ -3,16 +3,17 @@
 use bregman::checkpoint::Run;
 use bregman::data::{Split, Splits};
 use bregman::error::Error;
-use bregman::executor::{Executor, Sgd};
+use bregman::executor::Executor;
 use bregman::gpu::{GpuExecutor, Plan, PlanOptions};
 use bregman::kind::LayerKind;
 use bregman::kind::Storage;
 use bregman::nn::{Model, Parameters};
+use bregman::optim::{Recipe, Sgd};
 use bregman::reference::Reference;
 use bregman::rng::sample_order;
 
 use bregman::selftest::networks::{
-    Case, REALIZATIONS, Record, SEED, SGD, cases, initial, run, splits,
+    Case, REALIZATIONS, Record, SEED, SGD, cases, initial, optimizer_cases, run, splits,
 };
 
 use bregman::train::{Position, Silent, train_until};
@@ -44,10 +45,10 @@ pub fn tests() -> Vec<Test> {
     ]
 }
 
-fn options(realizations: usize, sgd: Sgd, fused: bool) -> PlanOptions {
+fn options(realizations: usize, recipe: impl Into<Recipe>, fused: bool) -> PlanOptions {
     PlanOptions {
         realizations,
-        sgd,
+        recipe: recipe.into(),
         fused,
         storage: Storage::F32,
     }
@@ -290,9 +291,19 @@ fn lost_device() {
 
 fn resumes() {
     for (case, fused) in some_cases().zip([true, false, true]) {
-        let options = options(REALIZATIONS, SGD, fused);
         let data = splits(&case.model);
-        common::resumes(&case.model, |p| executor(&case.model, &data, p, options));
+        common::resumes(&case.model, &SGD.into(), |p, recipe| {
+            executor(&case.model, &data, p, options(REALIZATIONS, recipe, fused))
+        });
+    }
+    // AdamW with its state in the kernel of the layer, then beside M in a dispatch of its own; momentum with a
+    // limited norm, unfused.
+    for (index, fused) in [(12, true), (13, true), (16, false)] {
+        let (case, recipe) = optimizer_cases().swap_remove(index);
+        let data = splits(&case.model);
+        common::resumes(&case.model, &recipe, |p, recipe| {
+            executor(&case.model, &data, p, options(REALIZATIONS, recipe, fused))
+        });
     }
 }
 
@@ -312,6 +323,7 @@ fn lost_run() {
         seed: SEED,
         position: Position::default(),
         parameters: initial(model, REALIZATIONS),
+        moments: Vec::new(),
     };
     let schedule = common::schedule();
     let mut first = new(&run.parameters);

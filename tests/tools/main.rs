@@ -7,18 +7,25 @@
 #[path = "../common/program.rs"]
 mod program;
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use bregman::checkpoint::{self, Checkpoint};
 use bregman::data::{self, Dataset, Request};
+use bregman::executor::Executor;
 use bregman::kind::{Init, Loss};
 use bregman::nn::cnn::BlockSpec;
 use bregman::nn::{Cnn, Model};
-use bregman::selftest::networks::KINDS;
-use bregman::{activation, onnx, predict};
+use bregman::optim::{RateSchedule, Recipe, Rule, Shape};
+use bregman::reference::Reference;
+use bregman::selftest::networks::{
+    EPOCHS, KINDS, SEED, TRAIN_SAMPLES, initial, optimizer_cases, splits,
+};
+use bregman::{activation, onnx, predict, rng};
 use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::json;
 
 const TEST_SAMPLES: usize = 300;
 
@@ -209,6 +216,214 @@ fn pytorch_agrees() -> Result<(), Failed> {
     Ok(())
 }
 
+const TRAIN_TORCH: &str = "
+import sys, json, torch
+sys.path.insert(0, sys.argv[1])
+import bregman
+
+def project(rows):
+    # Onto the probability simplex, by sorting (Held, Wolfe and Crowder, 1974).
+    s, _ = rows.sort(dim=1, descending=True)
+    k = torch.arange(1, rows.shape[1] + 1, dtype=rows.dtype)
+    theta = (s.cumsum(1) - 1) / k
+    last = (s > theta).sum(1, keepdim=True) - 1
+    return (rows - theta.gather(1, last)).clamp(min=0)
+
+for case in json.load(open(sys.argv[2])):
+    network, _ = bregman.load(case['path'])
+    network.double().train()
+    parameters = list(network.parameters())
+    mixes = [p for name, p in network.named_parameters() if name.endswith('.mix')]
+    kind, kwargs = case['optimizer']
+    optimizer = getattr(torch.optim, kind)(parameters, **kwargs)
+    factors = case['factors']
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: factors[min(t, len(factors) - 1)])
+    x = torch.tensor(case['pixels'], dtype=torch.float64) / 255
+    y = torch.tensor(case['labels'])
+    for order in case['orders']:
+        for batch in torch.tensor(order).split(case['batch_size']):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(network(x[batch]), y[batch]).backward()
+            if case['clip_norm'] is not None:
+                torch.nn.utils.clip_grad_norm_(parameters, case['clip_norm'])
+            optimizer.step()
+            schedule.step()
+            with torch.no_grad():
+                for mix in mixes:
+                    mix.copy_(project(mix))
+    state = {name: p.detach().flatten().tolist() for name, p in network.named_parameters()}
+    json.dump(state, open(case['path'] + '.json', 'w'))
+";
+
+/// Ten steps of every optimizer in `torch.optim`, in float64, and in our reference.
+fn optimizers_agree() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let mut cases = Vec::new();
+    let mut spec = Vec::new();
+    for (case, recipe) in optimizer_cases() {
+        if case.model.cnn.is_some() {
+            continue;
+        }
+        // PyTorch's optimizers count their own steps, from the first.
+        let run = recipe.run(0);
+        let recipe = Recipe {
+            first_step: 0,
+            runs: vec![run],
+            ..recipe
+        };
+        let model = case.model;
+        let data = splits(&model);
+        let path = folder.path().join(format!("{}.safetensors", cases.len()));
+        let parameters = initial(&model, 1);
+        checkpoint::save(&path, &model, "noise", &parameters)?;
+        let orders = (0..EPOCHS).map(|epoch| rng::sample_order(SEED, epoch, TRAIN_SAMPLES));
+        let orders: Vec<_> = orders.collect();
+        let steps = recipe.steps(TRAIN_SAMPLES);
+        let factors = (0..u64::from(EPOCHS) * steps).map(|t| recipe.factor(t, steps));
+        let (lr, weight_decay) = (run.learning_rate, run.weight_decay);
+        let optimizer = match recipe.rule {
+            Rule::Sgd { nesterov } => json!(["SGD", {
+                "lr": lr, "momentum": run.momentum, "nesterov": nesterov, "weight_decay": weight_decay,
+            }]),
+            Rule::Adam {
+                betas,
+                epsilon,
+                decoupled,
+            } => {
+                let name = if decoupled { "AdamW" } else { "Adam" };
+                json!([name, {
+                    "lr": lr, "betas": betas, "eps": epsilon, "weight_decay": weight_decay,
+                }])
+            }
+        };
+        let width = data.train.features();
+        spec.push(json!({
+            "path": path,
+            "optimizer": optimizer,
+            "clip_norm": recipe.clip_norm,
+            "factors": factors.collect::<Vec<_>>(),
+            "pixels": data.train.pixels.chunks(width).collect::<Vec<_>>(),
+            "labels": data.train.labels,
+            "orders": orders,
+            "batch_size": recipe.batch_size,
+        }));
+        let mut reference = Reference::new(&model, &data, &parameters, recipe)?;
+        let found = pollster::block_on(async {
+            for order in &orders {
+                let order = std::slice::from_ref(order);
+                reference.train_epoch(order, &mut |_| {}).await?;
+            }
+            reference.parameters().await
+        })?;
+        cases.push((case.name, model, path, found));
+    }
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
+    let listed = folder.path().join("cases.json");
+    fs::write(&listed, serde_json::to_vec(&spec)?)?;
+    runs(TRAIN_TORCH, &[&assets, &listed])?;
+    for (name, model, path, found) in cases {
+        let read = fs::read_to_string(path.with_extension("safetensors.json"))?;
+        let theirs: HashMap<String, Vec<f64>> = serde_json::from_str(&read)?;
+        for (shape, found) in model.tensors().into_iter().zip(found[0].tensors()) {
+            let theirs = &theirs[&shape.name];
+            for (i, (a, b)) in found.iter().zip(theirs).enumerate() {
+                // Pixels, rates and our result are rounded to float32, the rest is float64.
+                let off = (f64::from(*a) - b).abs();
+                if off.is_nan() || off > 4.0 * f64::from(f32::EPSILON) {
+                    let place = format!("{} number {i}", shape.name);
+                    return Err(format!("{name}: {place} is {a}, PyTorch's {b}").into());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+const TORCH_RATES: &str = "
+import sys, json, torch
+from torch.optim import lr_scheduler as schedulers
+for name, kwargs, by_step, steps, epochs, ours in json.load(open(sys.argv[1])):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    schedule = getattr(schedulers, name)(optimizer, **kwargs)
+    theirs = []
+    for epoch in range(epochs):
+        for step in range(steps):
+            theirs.append(optimizer.param_groups[0]['lr'])
+            optimizer.step()
+            if by_step:
+                schedule.step()
+        if not by_step:
+            schedule.step()
+    assert len(ours) == len(theirs), name
+    for t, (a, b) in enumerate(zip(ours, theirs)):
+        assert abs(a - b) < 1e-12, f'{name} {kwargs}, step {t}: {a}, not {b}'
+";
+
+/// Each schedule has the rates of its namesake in `torch.optim.lr_scheduler`.
+fn schedules_agree() -> Result<(), Failed> {
+    let (steps, epochs) = (5, 7);
+    let cases = [
+        (
+            Shape::Step {
+                epochs: 2,
+                factor: 0.3,
+            },
+            "StepLR",
+            json!({"step_size": 2, "gamma": 0.3}),
+            false,
+        ),
+        (
+            Shape::MultiStep {
+                milestones: vec![1, 4],
+                factor: 0.3,
+            },
+            "MultiStepLR",
+            json!({"milestones": [1, 4], "gamma": 0.3}),
+            false,
+        ),
+        (
+            Shape::Exponential { factor: 0.7 },
+            "ExponentialLR",
+            json!({"gamma": 0.7}),
+            false,
+        ),
+        (
+            Shape::Linear { last: 0.2 },
+            "LinearLR",
+            json!({"start_factor": 1.0, "end_factor": 0.2, "total_iters": 35}),
+            true,
+        ),
+        (
+            Shape::Cosine { last: 0.1 },
+            "CosineAnnealingLR",
+            json!({"T_max": 35, "eta_min": 0.1}),
+            true,
+        ),
+    ];
+    let cases: Vec<_> = cases
+        .into_iter()
+        .map(|(shape, name, kwargs, by_step)| {
+            let schedule = RateSchedule {
+                shape,
+                warm_up: 0.0,
+            };
+            let factors = (0..steps * u64::from(epochs)).map(|t| schedule.factor(t, steps, epochs));
+            json!([
+                name,
+                kwargs,
+                by_step,
+                steps,
+                epochs,
+                factors.collect::<Vec<_>>()
+            ])
+        })
+        .collect();
+    let folder = tempfile::tempdir()?;
+    let listed = folder.path().join("schedules.json");
+    fs::write(&listed, serde_json::to_vec(&cases)?)?;
+    runs(TORCH_RATES, &[&listed]).map(drop)
+}
+
 const READ_EVENTS: &str = "
 import sys, json
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -298,6 +513,8 @@ fn main() {
             pytorch_agrees,
             "torch, safetensors, numpy",
         ),
+        trial("optimizers_agree", optimizers_agree, "torch, safetensors"),
+        trial("schedules_agree", schedules_agree, "torch"),
         trial(
             "tensorboard_loads",
             tensorboard_loads,

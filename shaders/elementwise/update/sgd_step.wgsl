@@ -1,4 +1,5 @@
-// The parameter after a step of SGD, without a buffer for the gradient.
-fn epilogue(parameter: f32, gradient: f32) -> f32 {
-    return parameter - params.learning_rate * gradient;
+// w − η(g + λw): stochastic gradient descent, without a buffer for the gradient.
+fn updated(realization: u32, place: u32, parameter: f32, gradient: f32) -> f32 {
+    let run = runs[realization];
+    return parameter - step.factor * run.x * (gradient + run.z * parameter);
 }

@@ -7,9 +7,10 @@ use super::gpu::GpuEquilibrium;
 use super::layer::{Equilibrium, Gradient, SolverReport};
 use crate::data::Splits;
 use crate::error::Result;
-use crate::executor::{Either, Sgd};
+use crate::executor::Either;
 use crate::gpu::Gpu;
 use crate::nn::Parameters;
+use crate::optim::Sgd;
 
 /// An equilibrium layer on the processor or on an adapter.
 pub type AnyEquilibrium = Either<CpuEquilibrium, GpuEquilibrium>;

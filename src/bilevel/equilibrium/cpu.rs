@@ -8,9 +8,10 @@ use crate::cpu::product::Slice::{Plain, Transposed};
 use crate::cpu::product::{Parallelism, Slice, multiply_slices};
 use crate::data::{Split, Splits};
 use crate::error::Result;
-use crate::executor::{BatchMetrics, Executor, Sgd, check_orders};
+use crate::executor::{BatchMetrics, Executor, check_orders};
 use crate::kernels::Isa;
 use crate::nn::Parameters;
+use crate::optim::Sgd;
 use crate::reference::loss_and_gradient;
 
 /// The layer and its head, with the states of the last batch that the backward pass needs.

@@ -10,11 +10,13 @@ use std::ops::Range;
 use super::layer::{Equilibrium, NEGLIGIBLE_SQUARE, SolverReport};
 use crate::data::{Split, Splits};
 use crate::error::Result;
-use crate::executor::{BatchMetrics, Executor, Sgd, check_orders};
+use crate::executor::{BatchMetrics, Executor, check_orders};
 use crate::gpu::ops;
+use crate::gpu::ops::update::{Update, Updating};
 use crate::gpu::tile::{Layout, Product, Tile};
 use crate::gpu::{BufferId, BufferSpecs, Buffers, Gpu, Op, Program, Step, batch_metrics};
 use crate::nn::Parameters;
+use crate::optim::Sgd;
 
 /// The number of steps between two readings of the residuals, after the first found some too large.
 const STEPS_BETWEEN_LOOKS: usize = 8;
@@ -106,6 +108,17 @@ impl GpuEquilibrium {
         let rate = sgd.learning_rate;
 
         let mut specs = BufferSpecs::default();
+        let updating = Updating {
+            update: Update::Sgd,
+            runs: specs.runs(&sgd.into(), 1)?,
+            state: None,
+        };
+        let scales = specs.values("gradient scales", &[1.0f32]);
+        let one_step = specs.steps("one step", Step::all(1, 1));
+        let step_of = |len, gradient, parameter| {
+            let operands = [gradient, scales];
+            ops::elementwise::optimizer_step::optimizer_step(1, len, updating, operands, parameter)
+        };
         let names = ["U", "b", "V", "head weight", "head bias"];
         let lens = [n * features, n, n * n, outputs * n, outputs];
         let mut lens = names.iter().zip(lens);
@@ -114,7 +127,7 @@ impl GpuEquilibrium {
             specs.zeros(*name, len)
         });
         let [u, bias, v, head_weight, head_bias] = tensors;
-        let scales = specs.zeros("scales", n);
+        let row_scales = specs.zeros("scales", n);
         let through = specs.zeros("through", n);
         let weight = specs.zeros("W", n * n);
         let weight_gradient = specs.zeros("weight gradient", n * n.max(features).max(outputs));
@@ -140,11 +153,11 @@ impl GpuEquilibrium {
 
         let [center, radius] = equilibrium.center_and_radius().map(|x| x as f32);
         let make_weight = [
-            ops::equilibrium::equilibrium_scale::equilibrium_scale(n, v, scales),
+            ops::equilibrium::equilibrium_scale::equilibrium_scale(n, v, row_scales),
             ops::equilibrium::equilibrium_weight::equilibrium_weight(
                 n,
                 [center, radius],
-                [v, scales],
+                [v, row_scales],
                 weight,
             ),
         ];
@@ -198,7 +211,7 @@ impl GpuEquilibrium {
         let update = |m, n, k, lhs, rhs, parameter| {
             [
                 matmul(Layout::Tn, [m, n, k], [lhs, rhs], weight_gradient),
-                ops::elementwise::sgd::sgd(m * n, rate, weight_gradient, parameter),
+                step_of(m * n, weight_gradient, parameter),
             ]
         };
         let update_bias = |len, delta, parameter| {
@@ -208,7 +221,7 @@ impl GpuEquilibrium {
                     delta,
                     bias_gradient,
                 ),
-                ops::elementwise::sgd::sgd(len, rate, bias_gradient, parameter),
+                step_of(len, bias_gradient, parameter),
             ]
         };
         let mut updates = Vec::new();
@@ -220,13 +233,13 @@ impl GpuEquilibrium {
             matmul(Layout::Tn, [n, n, rows], [solution, z], weight_gradient),
             ops::equilibrium::equilibrium_through::equilibrium_through(
                 n,
-                [weight_gradient, v, scales],
+                [weight_gradient, v, row_scales],
                 through,
             ),
             ops::equilibrium::equilibrium_update::equilibrium_update(
                 n,
                 [radius, rate],
-                [weight_gradient, scales, through],
+                [weight_gradient, row_scales, through],
                 v,
             ),
         ]);
@@ -280,7 +293,7 @@ impl GpuEquilibrium {
         }
 
         let buffers = Buffers::new(&gpu, &specs.0).await?;
-        let program = async |ops: &[Op]| Program::new(&gpu, &buffers, ops, None).await;
+        let program = async |ops: &[Op]| Program::new(&gpu, &buffers, ops, Some(one_step)).await;
         let programs = Programs {
             weight: program(&make_weight).await?,
             start: program(&[start]).await?,

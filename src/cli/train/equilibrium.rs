@@ -3,7 +3,7 @@
 use super::network::{Cells, MAX_SAMPLES, aligned};
 use super::options::{Options, Resolved};
 use super::prepare::{
-    announce_device, check_vacant, claim, load_data, note_without_effect, schedule, sgd,
+    announce_device, batch_size, check_vacant, claim, load_data, note_without_effect, schedule,
 };
 use super::report::Results;
 use crate::bilevel::equilibrium::{AnyEquilibrium, Equilibrium, Solver, checkpoint};
@@ -15,6 +15,7 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::executor::Executor;
 use crate::memory;
+use crate::optim::Sgd;
 use crate::train::{self, Position};
 
 /// Trains, evaluates or prints the layer that `options` describe.
@@ -77,7 +78,11 @@ pub async fn run(options: &Options) -> Result<Ended> {
     if !options.eval_only {
         check_vacant(&options, &results.settings, &splits.sha256())?;
     }
-    let (sgd, schedule) = (sgd(&options, &splits), schedule(&options, &splits, 1));
+    let sgd = Sgd {
+        batch_size: batch_size(&options, &splits),
+        learning_rate: options.learning_rate(),
+    };
+    let schedule = schedule(&options, &splits, 1);
     let executor = AnyEquilibrium::new(device.gpu, &equilibrium, splits, parameters, sgd);
     let mut executor = executor.await?;
 

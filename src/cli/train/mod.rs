@@ -78,7 +78,7 @@ async fn train(options: &Options) -> Result<Ended> {
     prepared.announce();
     let results = prepared.results();
     let schedule = prepared.schedule();
-    let learning_rate = prepared.sgd().learning_rate;
+    let recipe = prepared.recipe();
     let mut position = Position::default();
     let mut keeper = prepared.keeper(&results);
     prepare::check_vacant(options, &results.settings, &keeper.run.data_sha256)?;
@@ -90,7 +90,7 @@ async fn train(options: &Options) -> Result<Ended> {
     keeper.events = options
         .out_dir
         .as_deref()
-        .map(|folder| EventFiles::new(folder, learning_rate, &results.model));
+        .map(|folder| EventFiles::new(folder, &recipe, schedule.steps(), &results.model));
 
     stop::listen();
     let mut progress = Progress::new(schedule);

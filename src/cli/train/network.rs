@@ -9,7 +9,6 @@ use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::memory;
 use crate::nn::cnn::{Block, Dropout};
 use crate::nn::{Cnn, Layer, Model, Parameters};
-use crate::train::keeper;
 
 /// A network, and where its initial parameters come from.
 pub struct Network {
@@ -47,10 +46,10 @@ impl Network {
         }
     }
 
-    /// The network of a run that goes on, with `steps` steps in an epoch.
-    pub fn resumed(run: &Run, steps: usize) -> Self {
+    /// The network of a run that goes on.
+    pub fn resumed(run: &Run) -> Self {
         Self {
-            model: keeper::resumed_model(run, steps),
+            model: run.model.clone(),
             initial: Initial::Loaded(run.parameters.clone()),
         }
     }
@@ -137,11 +136,9 @@ pub fn build(
         };
         return Ok(Network { model, initial });
     };
-    let mut model = checkpoints[0].model.clone();
+    let model = checkpoints[0].model.clone();
     // The number of features that the layers take.
     let features = model.cnn.as_ref().map_or(features, Cnn::features);
-    let cnn = model.cnn.take();
-    model.cnn = cnn.map(|cnn| cnn.with_seed(options.seed, 0));
     let mut widths: Vec<usize> = model.layers.iter().map(|layer| layer.outputs).collect();
     if options.given("hidden_layers") {
         check_memory(
@@ -192,15 +189,10 @@ fn front_end(options: &Options, data: &Dataset) -> Result<Option<Cnn>> {
     if let Some(probability) = options.dropout {
         cnn.dropout = None;
         if probability != 0.0 {
-            let dropout = Dropout {
-                probability,
-                seed: 0,
-                first_step: 0,
-            };
-            cnn = cnn.with_dropout(dropout)?;
+            cnn = cnn.with_dropout(Dropout { probability })?;
         }
     }
-    Ok(Some(cnn.with_seed(options.seed, 0)))
+    Ok(Some(cnn))
 }
 
 /// A table of a network, one line for each layer: the shape of its output, its number of parameters
@@ -337,7 +329,8 @@ pub fn describe(model: &Model) -> String {
 }
 
 /// Refuses, before anything is allocated, a network that cannot fit into this machine's memory: its
-/// parameters, the copies made of them, and what the CPU executor keeps of a batch.
+/// parameters and the optimizer's moments, the copies made of them, and what the CPU executor keeps of a
+/// batch.
 fn check_memory(
     options: &Options,
     features: usize,
@@ -362,8 +355,11 @@ fn check_memory(
         .saturating_mul(3 * width)
         .saturating_add(features + 2 * outputs + mixed);
     let batch = options.batch_size.min(MAX_SAMPLES) as u128;
+    let recipe = options.recipe();
+    let copies = 2 + 2 * recipe.moments() as u128;
     let numbers = matrices
-        .saturating_mul(2 * options.realizations as u128)
+        .saturating_mul(copies.saturating_mul(options.realizations as u128))
+        .saturating_add(matrices * u128::from(recipe.clip_norm.is_some()))
         .saturating_add(activations.saturating_mul(batch));
     memory::check(numbers.saturating_mul(4))
 }

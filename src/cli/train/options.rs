@@ -13,22 +13,23 @@ use crate::checkpoint::Run;
 use crate::cli::answer;
 use crate::cli::args::{
     FREE, REQUEST, RESULT, activation_parser, conv_activation_parser, device_parser, form_parser,
-    init_parser, invalid, layer_parser, loss_parser, parse_range, storage_parser,
+    init_parser, invalid, layer_parser, loss_parser, optimizer_parser, parse_range, parse_schedule,
+    storage_parser,
 };
 use crate::cli::layered::{self, Layered};
 use crate::data::Source;
 use crate::device::DeviceKind;
-use crate::error::{Result, at_least_one};
-use crate::executor::Sgd;
+use crate::error::{Error, Result, at_least_one};
 use crate::files::path_text;
 use crate::kind::{Form, Init, LayerKind, Loss, Storage};
 use crate::nn::{Model, cnn};
+use crate::optim::{OptimizerKind, RateSchedule, Recipe, Rule, RunSettings, Shape};
 
 /// Train a standard, Euclidean or Bregman network on MNIST, Fashion-MNIST, CIFAR-10 or generated
 /// digits.
 ///
 /// Hidden layers map z to ρ(Wz + b) (standard), ρ(z + Wz + b) (Euclidean) or
-/// ρ(ρ⁻¹(z) + Wz + b) (Bregman); a linear layer follows. Training is plain mini-batch SGD. If an
+/// ρ(ρ⁻¹(z) + Wz + b) (Bregman); a linear layer follows. Training is by mini-batches. If an
 /// option is given twice, the last one counts. Options may also come from a file (--config) and from
 /// environment variables, such as BREGMAN_LR for --lr; those of the command line override both.
 #[derive(Clone, Debug, Parser)]
@@ -112,7 +113,7 @@ pub struct Options {
     pub loss: Loss,
     /// Interval that pixels are mapped to, within the range of ρ [default: 0,0.999999 for odd
     /// activations and identity, 0.05,0.95 for sigmoid, 0.05,1 for softplus]
-    #[arg(long, value_name = "LOW,HIGH", allow_hyphen_values = true, value_parser = parse_range, group = RESULT)]
+    #[arg(long, value_name = "LOW,HIGH", allow_hyphen_values = true, value_parser = parse_range::<f32>, group = RESULT)]
     pub input_range: Option<[f32; 2]>,
     /// Hold out the last N training samples and report the accuracy on them
     #[arg(long, value_name = "N", group = RESULT)]
@@ -123,9 +124,38 @@ pub struct Options {
     /// Number of samples in a mini-batch; the last one of an epoch may be smaller
     #[arg(long, value_name = "N", default_value_t = 32, group = RESULT)]
     pub batch_size: usize,
-    /// Learning rate
-    #[arg(long, value_name = "RATE", default_value_t = 0.2, group = RESULT)]
-    pub lr: f32,
+    /// How gradients change the parameters, by PyTorch's definitions
+    #[arg(long, value_name = "NAME", default_value = "sgd", value_parser = optimizer_parser(), group = RESULT)]
+    pub optimizer: OptimizerKind,
+    /// Learning rate [default: 0.2; 0.001 with adam and adamw]
+    #[arg(long, value_name = "RATE", group = RESULT)]
+    pub lr: Option<f32>,
+    /// Momentum of sgd, at least 0 and below 1
+    #[arg(long, value_name = "M", default_value_t = 0.0, group = RESULT)]
+    pub momentum: f32,
+    /// Nesterov's form of the momentum
+    #[arg(long, group = RESULT)]
+    pub nesterov: bool,
+    /// Weight decay of all parameters, at least 0 [default: 0; 0.01 with adamw]
+    #[arg(long, value_name = "LAMBDA", group = RESULT)]
+    pub weight_decay: Option<f32>,
+    /// Betas of adam and adamw, each at least 0 and below 1 [default: 0.9,0.999]
+    #[arg(long, value_name = "B1,B2", value_parser = parse_range::<f64>, group = RESULT)]
+    pub betas: Option<[f64; 2]>,
+    /// Epsilon of adam and adamw [default: 1e-8]
+    #[arg(long, value_name = "E", group = RESULT)]
+    pub epsilon: Option<f32>,
+    /// Largest norm of the gradient of all parameters; a longer gradient is scaled down to it
+    #[arg(long, value_name = "NORM", group = RESULT)]
+    pub clip_norm: Option<f32>,
+    /// Schedule of the learning rate: constant, step:EPOCHS:FACTOR, multi-step:E1,E2,…:FACTOR,
+    /// exponential:FACTOR, linear:FINAL or cosine[:FINAL], where FINAL is a factor of the rate
+    #[arg(long, value_name = "SCHEDULE", default_value = "constant", value_parser = parse_schedule, group = RESULT)]
+    pub schedule: Shape,
+    /// Epochs in which the learning rate rises to its full value, before the schedule begins; they may
+    /// be a fraction
+    #[arg(long, value_name = "EPOCHS", default_value_t = 0.0, group = RESULT)]
+    pub warm_up: f64,
     /// Seed of the initial weights and of the order of the samples
     #[arg(long, default_value_t = 0, group = RESULT)]
     pub seed: u64,
@@ -228,6 +258,7 @@ impl Options {
             ("activation", model.activation.name.to_owned()),
             ("loss", model.loss.name().to_owned()),
             ("input-range", format!("{low},{high}")),
+            ("lr", self.learning_rate().to_string()),
         ];
         settings.extend(found.map(|(name, value)| (name.to_owned(), value)));
         if !self.equilibrium {
@@ -239,6 +270,86 @@ impl Options {
     /// Whether the option `field` was given, in any layer but a resumed run.
     pub fn given(&self, field: &str) -> bool {
         self.given.iter().any(|given| given == field)
+    }
+
+    /// The learning rate, or the optimizer's default.
+    pub fn learning_rate(&self) -> f32 {
+        self.lr.unwrap_or(match self.optimizer {
+            OptimizerKind::Sgd => 0.2,
+            OptimizerKind::Adam | OptimizerKind::AdamW => 0.001,
+        })
+    }
+
+    /// The weight decay, or the optimizer's default.
+    fn weight_decay(&self) -> f32 {
+        self.weight_decay.unwrap_or(match self.optimizer {
+            OptimizerKind::Sgd | OptimizerKind::Adam => 0.0,
+            OptimizerKind::AdamW => 0.01,
+        })
+    }
+
+    /// The optimizer and its settings, and how long they are used.
+    pub fn recipe(&self) -> Recipe {
+        let adam = |rule| match rule {
+            Rule::Adam {
+                betas,
+                epsilon,
+                decoupled,
+            } => Rule::Adam {
+                betas: self.betas.unwrap_or(betas),
+                epsilon: self.epsilon.unwrap_or(epsilon),
+                decoupled,
+            },
+            sgd @ Rule::Sgd { .. } => sgd,
+        };
+        let nesterov = self.nesterov;
+        Recipe {
+            batch_size: self.batch_size,
+            rule: match self.optimizer {
+                OptimizerKind::Sgd => Rule::Sgd { nesterov },
+                OptimizerKind::Adam => adam(Rule::ADAM),
+                OptimizerKind::AdamW => adam(Rule::ADAMW),
+            },
+            clip_norm: self.clip_norm,
+            schedule: RateSchedule {
+                shape: self.schedule.clone(),
+                warm_up: self.warm_up,
+            },
+            epochs: self.epochs,
+            first_step: 0,
+            runs: vec![RunSettings {
+                seed: self.seed,
+                learning_rate: self.learning_rate(),
+                momentum: self.momentum,
+                weight_decay: self.weight_decay(),
+            }],
+        }
+    }
+
+    /// Whether the options of the optimizer go together.
+    fn check_optimizer(&self) -> Result<()> {
+        let name = self.optimizer.name();
+        if self.optimizer == OptimizerKind::Sgd {
+            if self.betas.is_some() || self.epsilon.is_some() {
+                let reason = "`betas` and `epsilon` belong to adam and adamw";
+                return Err(invalid("optimizer", name, reason));
+            }
+        } else if self.nesterov || self.momentum != 0.0 {
+            let reason = "`momentum` and `nesterov` belong to sgd; `betas` are Adam's";
+            return Err(invalid("optimizer", name, reason));
+        }
+        let recipe = self.recipe();
+        recipe.check(self.realizations)?;
+        let constant = recipe.schedule == RateSchedule::CONSTANT;
+        if self.equilibrium && !(recipe.is_plain(0) && constant) {
+            let reason = "its layer is trained by plain SGD at a constant rate";
+            return Err(invalid("equilibrium", true, reason));
+        }
+        // The number of steps is not known yet: that of an epoch stands for any large one.
+        if !self.eval_only {
+            recipe.schedule.check(1 << 20, self.epochs)?;
+        }
+        Ok(())
     }
 
     fn check(&self) -> Result<()> {
@@ -255,11 +366,7 @@ impl Options {
                 self.checkpoint_every.unwrap_or(1) as usize,
             ),
         ])?;
-        let sgd = Sgd {
-            batch_size: self.batch_size,
-            learning_rate: self.lr,
-        };
-        sgd.check(self.realizations)?;
+        self.check_optimizer()?;
         if let (Some(every), None) = (self.checkpoint_every, &self.out_dir) {
             let reason = "checkpoints go to the folder of `out_dir`, which was not given";
             return Err(invalid("checkpoint_every", every, reason));
@@ -269,6 +376,19 @@ impl Options {
         {
             let reason = format!("the run has done {} already", run.position.epochs.len());
             return Err(invalid("epochs", self.epochs, reason));
+        }
+        if let Some((path, run)) = &self.run
+            && self.recipe().schedule.has_horizon()
+            && let Some(found) = run.options.get("epochs")
+            && found.parse() != Ok(self.epochs)
+        {
+            // The rate of each step depends on the number of all steps.
+            return Err(Error::OtherRun {
+                path: path.clone(),
+                field: "epochs".to_owned(),
+                found: found.clone(),
+                given: self.epochs.to_string(),
+            });
         }
         if self.equilibrium && self.layer != LayerKind::Bregman {
             let reason = "only Bregman layers have the limit that `equilibrium` trains";
@@ -302,7 +422,16 @@ pub struct Resolved {
     validation: Option<usize>,
     epochs: u32,
     batch_size: usize,
+    optimizer: &'static str,
     lr: f32,
+    momentum: f32,
+    nesterov: bool,
+    weight_decay: f32,
+    betas: Option<[f64; 2]>,
+    epsilon: Option<f32>,
+    clip_norm: Option<f32>,
+    schedule: String,
+    warm_up: f64,
     seed: u64,
     init: &'static str,
     realizations: usize,
@@ -326,11 +455,10 @@ impl Resolved {
         device: &'static str,
         adapter: Option<String>,
     ) -> Self {
-        let options = options.clone();
-        let text = |path: Option<PathBuf>| path.as_deref().map(path_text::to_text);
+        let text = |path: &Option<PathBuf>| path.as_deref().map(path_text::to_text);
         Self {
             dataset: dataset.to_owned(),
-            data_dir: text(options.data_dir),
+            data_dir: text(&options.data_dir),
             device,
             adapter,
             layer: model.kind.name(),
@@ -347,16 +475,25 @@ impl Resolved {
             validation: options.validation,
             epochs: options.epochs,
             batch_size: options.batch_size,
-            lr: options.lr,
+            optimizer: options.optimizer.name(),
+            lr: options.learning_rate(),
+            momentum: options.momentum,
+            nesterov: options.nesterov,
+            weight_decay: options.weight_decay(),
+            betas: options.betas,
+            epsilon: options.epsilon,
+            clip_norm: options.clip_norm,
+            schedule: options.schedule.to_string(),
+            warm_up: options.warm_up,
             seed: options.seed,
             init: options.init.name(),
             realizations: options.realizations,
             unfused: options.unfused,
             storage: options.storage.name(),
-            out_dir: text(options.out_dir),
+            out_dir: text(&options.out_dir),
             checkpoint_every: options.checkpoint_every,
-            save: text(options.save),
-            load: text(options.load),
+            save: text(&options.save),
+            load: text(&options.load),
             eval_only: options.eval_only,
             limit_train: options.limit_train,
             limit_test: options.limit_test,

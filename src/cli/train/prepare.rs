@@ -18,11 +18,12 @@ use crate::cli::say::{note, plural, say, say_warning, thousands};
 use crate::data::{self, Request, Splits};
 use crate::device::{AnyExecutor, Device};
 use crate::error::{Error, Result};
-use crate::executor::Sgd;
+use crate::executor::Executor;
 use crate::files::atomic;
 use crate::files::lock::{self, Lock};
 use crate::gpu::PlanOptions;
 use crate::kind::LayerKind;
+use crate::optim::{Recipe, Sgd};
 use crate::train::events::{EVALUATION, METRICS, METRICS_SO_FAR, SUMMARY};
 use crate::train::keeper::{CHECKPOINT, Keeper};
 use crate::train::{Position, Schedule};
@@ -46,9 +47,7 @@ impl<'a> Prepared<'a> {
         let device = Device::choose(options.device, options.adapter.clone()).await?;
         let (splits, dataset) = load_data(options, checkpoints.as_deref())?;
         let network = match &options.run {
-            Some((_, run)) => {
-                Network::resumed(run, splits.train.len().div_ceil(options.batch_size))
-            }
+            Some((_, run)) => Network::resumed(run),
             None => network::build(options, checkpoints, &splits.train)?,
         };
         Ok(Self {
@@ -70,9 +69,24 @@ impl<'a> Prepared<'a> {
         note_without_effect(self.options, self.device.kind());
     }
 
-    /// How the network is trained.
-    pub fn sgd(&self) -> Sgd {
-        sgd(self.options, &self.splits)
+    /// How the network is trained, from the beginning or from where the resumed run stopped.
+    pub fn recipe(&self) -> Recipe {
+        let batch_size = batch_size(self.options, &self.splits);
+        if self.options.eval_only {
+            let learning_rate = self.options.learning_rate();
+            let sgd = Sgd {
+                batch_size,
+                learning_rate,
+            };
+            return sgd.into();
+        }
+        let mut recipe = self.options.recipe();
+        recipe.batch_size = batch_size;
+        if let Some((_, run)) = &self.options.run {
+            let steps = recipe.steps(self.splits.train.len());
+            recipe.first_step = run.position.number(steps);
+        }
+        recipe
     }
 
     /// How long the network is trained.
@@ -116,6 +130,7 @@ impl<'a> Prepared<'a> {
                 seed: options.seed,
                 position: Position::default(),
                 parameters: Vec::new(),
+                moments: Vec::new(),
             },
             saved: None,
             events: None,
@@ -129,15 +144,21 @@ impl<'a> Prepared<'a> {
     pub async fn executor(self) -> Result<AnyExecutor> {
         let plan = PlanOptions {
             realizations: self.network.realizations(),
-            sgd: self.sgd(),
+            recipe: self.recipe(),
             fused: !self.options.unfused,
             storage: self.options.storage,
         };
         let Network { model, initial } = self.network;
         let parameters = || initial.parameters(&model);
-        self.device
+        let executor = self
+            .device
             .executor(&model, self.splits, plan, parameters)
-            .await
+            .await;
+        let mut executor = executor?;
+        if let Some((_, run)) = &self.options.run {
+            executor.set_moments(&run.moments)?;
+        }
+        Ok(executor)
     }
 }
 
@@ -245,14 +266,11 @@ pub fn announce_device(device: &Device) {
     }
 }
 
-/// How a network is trained on `splits`.
-pub fn sgd(options: &Options, splits: &Splits) -> Sgd {
-    // A batch never exceeds the samples, so that nothing is laid out for more.
+/// The number of samples of a batch, which never exceeds the samples, so that nothing is laid out for
+/// more.
+pub fn batch_size(options: &Options, splits: &Splits) -> usize {
     let most = splits.train.len().max(splits.test.len());
-    Sgd {
-        batch_size: options.batch_size.min(most),
-        learning_rate: options.lr,
-    }
+    options.batch_size.min(most)
 }
 
 /// How long `realizations` of a network are trained on `splits`.
@@ -262,7 +280,7 @@ pub fn schedule(options: &Options, splits: &Splits, realizations: usize) -> Sche
         seed: options.seed,
         realizations,
         samples: splits.train.len(),
-        batch_size: sgd(options, splits).batch_size,
+        batch_size: batch_size(options, splits),
         validation: splits.validation.is_some(),
     }
 }

@@ -169,7 +169,7 @@ fn caption(summary: &Summary<Resolved>, options: &Options) -> String {
         "{}, batches of {}, learning rate {}, seed {}, {} on {}; test accuracy {}",
         summary.dataset,
         options.batch_size,
-        options.lr,
+        options.learning_rate(),
         options.seed,
         plural(summary.epochs.len(), "epoch"),
         summary.device,

@@ -4,9 +4,9 @@ use super::saved;
 use crate::activation::Activation;
 use crate::data::spirals::Spirals;
 use crate::error::{Result, at_least_one};
-use crate::executor::Sgd;
 use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::memory;
+use crate::optim::Sgd;
 use crate::sweep::{self, Metrics, Run, Sweep};
 
 /// Points of each class, in the training set and in the test set.

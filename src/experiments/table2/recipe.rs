@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::kind::{Form, LayerKind, Loss};
 use crate::nn::cnn::{BlockSpec, Dropout};
 use crate::nn::{Cnn, Model};
+use crate::optim::{self, RateSchedule, Sgd, Shape};
 
 /// A row of the table.
 #[derive(Debug)]
@@ -111,11 +112,7 @@ impl Row {
             _ => [1, 28, 28],
         };
         let (blocks, probability) = settings.cnn?;
-        let dropout = Dropout {
-            probability,
-            seed: 0,
-            first_step: 0,
-        };
+        let dropout = Dropout { probability };
         let cnn = Cnn::new(&activation::RELU, shape, blocks)
             .and_then(|cnn| cnn.with_dropout(dropout))
             .expect("the windows of these blocks fit into the images");
@@ -340,6 +337,30 @@ impl Recipe {
     /// Number of epochs in all phases.
     pub fn epochs(&self) -> u32 {
         self.phases.iter().map(|phase| phase.epochs).sum()
+    }
+
+    /// What an executor needs to train runs with seeds from `seed` on, of which `first_step` steps are
+    /// done: the rates of the phases are the factors of a rate of 1.
+    pub fn training(&self, seed: u64, first_step: u64) -> optim::Recipe {
+        let phase = |phase: &Phase| optim::Phase {
+            epochs: phase.epochs,
+            factor: phase.learning_rate.into(),
+        };
+        let sgd = Sgd {
+            batch_size: self.batch_size,
+            learning_rate: 1.0,
+        };
+        let mut recipe = optim::Recipe::from(sgd);
+        recipe.runs[0].seed = seed;
+        optim::Recipe {
+            schedule: RateSchedule {
+                shape: Shape::Phases(self.phases.iter().map(phase).collect()),
+                warm_up: 0.0,
+            },
+            epochs: self.epochs(),
+            first_step,
+            ..recipe
+        }
     }
 
     /// The images to train on, made of those that are `left` for training.

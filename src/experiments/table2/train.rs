@@ -10,13 +10,13 @@ use crate::checkpoint::Run;
 use crate::data::Splits;
 use crate::device::{Device, DeviceKind};
 use crate::error::Result;
-use crate::executor::{Executor, Sgd};
+use crate::executor::Executor;
 use crate::experiments::json;
 use crate::gpu::PlanOptions;
 use crate::kind::{Init, Storage};
 use crate::memory;
 use crate::nn::{Model, Parameters};
-use crate::train::keeper::{Ended, Keeper, resumed_model};
+use crate::train::keeper::{Ended, Keeper};
 use crate::train::{EpochMetrics, Observer, Position, Schedule};
 
 /// The device that trains all cells. It is opened anew for each network.
@@ -92,8 +92,8 @@ impl Experiment<'_> {
         memory::check(numbers.saturating_mul(4))?;
         let tell = self.watch.tell;
         let splits = Arc::new(splits);
-        let mut schedule = Schedule {
-            epochs: 0,
+        let schedule = Schedule {
+            epochs: recipe.epochs(),
             seed: seeds.start,
             realizations: seeds.clone().count(),
             samples: splits.train.len(),
@@ -113,6 +113,7 @@ impl Experiment<'_> {
             seed: seeds.start,
             position: Position::default(),
             parameters: Vec::new(),
+            moments: Vec::new(),
         };
         let mut keeper = Keeper {
             path: checkpoint.map(Path::to_owned),
@@ -122,7 +123,7 @@ impl Experiment<'_> {
             events: None,
         };
         let earlier = checkpoint.map_or(Ok(None), |path| self.earlier(path, &keeper.run))?;
-        let (mut position, mut parameters) = match (checkpoint, earlier) {
+        let (mut position, mut parameters, moments) = match (checkpoint, earlier) {
             (Some(path), Some(earlier)) => {
                 let position = keeper.resume(path, &earlier, &schedule)?;
                 tell(Event::Resumed {
@@ -130,11 +131,11 @@ impl Experiment<'_> {
                     epochs: position.epochs.len(),
                     steps: position.steps,
                 });
-                (position, earlier.parameters)
+                (position, earlier.parameters, earlier.moments)
             }
             _ => {
                 let initial = seeds.map(|seed| init.parameters(model, seed));
-                (Position::default(), initial.collect())
+                (Position::default(), initial.collect(), Vec::new())
             }
         };
         let mut observer = Epochs {
@@ -142,26 +143,18 @@ impl Experiment<'_> {
             epochs: recipe.epochs(),
             tell,
         };
-        for phase in &recipe.phases {
-            schedule.epochs += phase.epochs;
-            if position.epochs.len() >= schedule.epochs as usize {
-                continue;
-            }
-            keeper.run.position = position.clone();
-            let model = resumed_model(&keeper.run, schedule.steps());
-            let options = PlanOptions {
-                realizations: schedule.realizations,
-                sgd: Sgd {
-                    batch_size: recipe.batch_size,
-                    learning_rate: phase.learning_rate,
-                },
-                fused: true,
-                storage: Storage::F32,
-            };
+        let seed = schedule.seed;
+        let options = PlanOptions {
+            realizations: schedule.realizations,
+            recipe: recipe.training(seed, position.number(schedule.steps() as u64)),
+            fused: true,
+            storage: Storage::F32,
+        };
+        if position.epochs.len() < schedule.epochs as usize {
             let device = self.place.open().await?;
-            let splits = Arc::clone(&splits);
-            let executor = device.executor(&model, splits, options, || parameters);
+            let executor = device.executor(model, splits, options, || parameters);
             let mut executor = executor.await?;
+            executor.set_moments(&moments)?;
             let mut warn = |error: &_| tell(Event::NotSaved(error));
             let training = keeper.train(
                 &mut executor,

@@ -9,6 +9,7 @@ pub mod layer;
 pub mod loss;
 pub mod product;
 pub mod sweep;
+pub mod update;
 
 use super::op::Permutation;
 use super::shader::{STORAGE, Shader};

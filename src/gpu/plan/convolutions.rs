@@ -1,6 +1,6 @@
 //! The part of a plan that concerns the convolutions before the layers.
 
-use super::Builder;
+use super::{Builder, LayerState, TensorState};
 use crate::gpu::op::{BufferId, Op};
 use crate::gpu::ops;
 use crate::gpu::ops::conv::conv2d_backward_weight::Parts;
@@ -15,17 +15,19 @@ pub(super) struct Convolutions {
     pub features: BufferId,
     /// dL/df, (R, batch, features).
     pub delta: BufferId,
-    /// The number of training steps done, one word.
-    counter: BufferId,
+    /// The seed of each realization, (R), two words each.
+    seeds: BufferId,
     /// The parts of the gradients of one block.
     partial_gradient: BufferId,
-    /// Gradients of weight and bias, on the unfused path only.
-    gradients: Option<[BufferId; 2]>,
 }
 
 struct BlockBuffers {
+    conv: Conv,
     weight: BufferId,
     bias: BufferId,
+    /// The stored gradients of weight and bias, unless the kernel that sums them updates both.
+    gradients: Option<[BufferId; 2]>,
+    state: LayerState,
     /// The convolution after the activation.
     active: BufferId,
     /// Output and positions of the pooling, if there is one.
@@ -37,6 +39,23 @@ struct BlockBuffers {
 }
 
 impl BlockBuffers {
+    /// The updates of weight and bias, if their gradients are stored.
+    fn stored_updates(&self, builder: &Builder<'_>) -> Vec<Op> {
+        let Some(gradients) = self.gradients else {
+            return Vec::new();
+        };
+        let conv = &self.conv;
+        let lengths = [conv.filters * conv.window(), conv.filters];
+        let tensors = [self.weight, self.bias].into_iter().zip(gradients);
+        let states = lengths.into_iter().zip(self.state.apart());
+        tensors
+            .zip(states)
+            .map(|((tensor, gradient), (len, state))| {
+                builder.optimizer_step(len, state, gradient, tensor)
+            })
+            .collect()
+    }
+
     fn output(&self) -> BufferId {
         self.pooled.map_or(self.active, |[output, _]| output)
     }
@@ -49,12 +68,22 @@ impl Convolutions {
         let rows = r * batch;
         let mut blocks = Vec::new();
         for (number, Block { conv, pool }) in cnn.blocks.iter().enumerate() {
+            let lengths = [r * conv.filters * conv.window(), r * conv.filters];
+            let stored = builder.clips() || !builder.options.fused;
+            let state = builder.state(&format!("conv.{number}"), !stored, lengths);
             let mut zeros = |name: &str, len| {
                 let name = format!("conv.{number}.{name}");
                 builder.zeros(name, len)
             };
-            let weight = zeros("weight", r * conv.filters * conv.window());
-            let bias = zeros("bias", r * conv.filters);
+            let [weight, bias] =
+                [("weight", lengths[0]), ("bias", lengths[1])].map(|(name, len)| zeros(name, len));
+            let gradients = stored.then(|| {
+                [
+                    ("weight gradient", lengths[0]),
+                    ("bias gradient", lengths[1]),
+                ]
+                .map(|(name, len)| zeros(name, len))
+            });
             let active = zeros("active", rows * conv.outputs());
             let delta = zeros("delta", rows * conv.outputs());
             let pooled = pool
@@ -64,8 +93,11 @@ impl Convolutions {
                 None => delta,
             };
             blocks.push(BlockBuffers {
+                conv: *conv,
                 weight,
                 bias,
+                gradients,
+                state,
                 active,
                 pooled,
                 delta,
@@ -78,26 +110,14 @@ impl Convolutions {
         };
         let parts = largest(&|conv| Parts::of(conv, batch).len(conv, r));
         let partial_gradient = builder.zeros("conv gradient parts", parts);
-        let gradients = (!builder.options.fused).then(|| {
-            let weights = largest(&|conv| conv.filters * conv.window());
-            let filters = largest(&|conv| conv.filters);
-            [
-                builder
-                    .specs
-                    .zeros("unfused conv weight gradient", r * weights),
-                builder
-                    .specs
-                    .zeros("unfused conv bias gradient", r * filters),
-            ]
-        });
+        let seeds: Vec<u64> = (0..r).map(|r| builder.options.recipe.run(r).seed).collect();
         Self {
             images: builder.zeros("images", rows * cnn.inputs()),
             blocks,
             features: builder.zeros("features", rows * cnn.features()),
             delta: builder.zeros("features delta", rows * cnn.features()),
-            counter: builder.zeros("steps done", 1),
+            seeds: builder.specs.values("seeds", &seeds),
             partial_gradient,
-            gradients,
         }
     }
 
@@ -158,7 +178,7 @@ impl Convolutions {
         ops.push(ops::elementwise::dropout::dropout(
             dropout,
             [r, len],
-            self.counter,
+            self.seeds,
             x,
             self.features,
         ));
@@ -190,7 +210,7 @@ impl Convolutions {
         ops.push(ops::elementwise::dropout::dropout(
             cnn.dropout.as_ref(),
             [r, batch * cnn.features()],
-            self.counter,
+            self.seeds,
             self.delta,
             last.output_delta,
         ));
@@ -236,8 +256,32 @@ impl Convolutions {
             };
             self.update(builder, conv, buffers, x, &mut ops);
         }
-        ops.push(ops::elementwise::count_step::count_step(self.counter));
         ops
+    }
+
+    /// The gradients that are stored, with the length of each realization's.
+    pub(super) fn stored_gradients(&self) -> impl Iterator<Item = (BufferId, usize)> {
+        let all = self.blocks.iter().filter_map(|block| {
+            let [weight, bias] = block.gradients?;
+            let conv = &block.conv;
+            Some([(weight, conv.filters * conv.window()), (bias, conv.filters)])
+        });
+        all.flatten()
+    }
+
+    /// The updates from stored gradients.
+    pub(super) fn stored_updates(&self, builder: &Builder<'_>) -> Vec<Op> {
+        let blocks = self.blocks.iter();
+        blocks
+            .flat_map(|block| block.stored_updates(builder))
+            .collect()
+    }
+
+    /// Where the optimizer's state of each tensor is, if there is any.
+    pub(super) fn states(&self) -> impl Iterator<Item = TensorState> {
+        let blocks = self.blocks.iter();
+        let both = blocks.filter_map(|block| block.state.tensors(block.conv.window()));
+        both.flatten()
     }
 
     fn update(
@@ -250,13 +294,7 @@ impl Convolutions {
     ) {
         use ops::conv::conv2d_update::conv2d_update;
         let rows @ [r, batch] = builder.rows();
-        let rate = builder.options.sgd.learning_rate;
-        let BlockBuffers {
-            weight,
-            bias,
-            delta,
-            ..
-        } = *buffers;
+        let delta = buffers.delta;
         let parts = Parts::of(conv, batch);
         let partial = self.partial_gradient;
         ops.push(ops::conv::conv2d_backward_weight::conv2d_backward_weight(
@@ -266,25 +304,16 @@ impl Convolutions {
             [delta, x],
             partial,
         ));
-        let update = |rate, tensors| conv2d_update(conv, r, parts, rate, partial, tensors);
-        match self.gradients {
-            None => ops.push(update(Some(rate), [weight, bias])),
-            Some(gradients @ [weight_gradient, bias_gradient]) => {
-                let (weights, filters) = (r * conv.filters * conv.window(), r * conv.filters);
-                ops.push(update(None, gradients));
-                ops.push(ops::elementwise::sgd::sgd(
-                    weights,
-                    rate,
-                    weight_gradient,
-                    weight,
-                ));
-                ops.push(ops::elementwise::sgd::sgd(
-                    filters,
-                    rate,
-                    bias_gradient,
-                    bias,
-                ));
-            }
+        let (tensors, updating) = match buffers.gradients {
+            None => (
+                [buffers.weight, buffers.bias],
+                builder.updating(buffers.state.joined()),
+            ),
+            Some(gradients) => (gradients, builder.storing()),
+        };
+        ops.push(conv2d_update(conv, r, parts, updating, partial, tensors));
+        if !builder.clips() {
+            ops.extend(buffers.stored_updates(builder));
         }
     }
 }

@@ -194,19 +194,19 @@ impl Builder<'_> {
     pub(super) fn layer_backward(&self, l: usize, layer: &Layer, skip: Skip, ops: &mut Vec<Op>) {
         let [r, batch] = self.rows();
         let activation = self.model.activation;
-        let learning_rate = self.options.sgd.learning_rate;
         let delta = self.delta[l];
         let input_delta = self.input_delta(l);
         let tile = ops::layer::layer_backward::tile(batch, layer, input_delta.is_some());
-        let LayerBuffers {
-            weight,
-            next_weight,
-            bias,
-            ..
-        } = self.layers[l];
-        let Some(next_weight) = next_weight else {
+        if !self.options.fused {
             self.unfused_backward(l, layer, skip, tile, ops);
             return;
+        }
+        let buffers = &self.layers[l];
+        let weight = buffers.weight;
+        let ([next_weight, bias], updating) = match (buffers.next_weight, buffers.gradients) {
+            (Some(next), _) => ([next, buffers.bias], self.updating(buffers.state.joined())),
+            (None, Some(gradients)) => (gradients, self.storing()),
+            (None, None) => unreachable!("a fused layer updates its weight or stores its gradient"),
         };
         let operands = ops::layer::layer_backward::Operands {
             delta,
@@ -221,12 +221,18 @@ impl Builder<'_> {
             skip,
             activation,
             tile,
-            learning_rate,
+            updating,
             [r, batch],
             layer,
             operands,
         ));
-        if let Skip::Mix {
+        if let (Some(gradients), false) = (buffers.gradients, self.clips()) {
+            ops.extend(self.stored_updates(layer, buffers, gradients));
+        }
+        if self.clips() {
+            let through_mix = self.through_mix(l, skip, ops);
+            self.store_mix_gradient(l, layer, through_mix, tile, ops);
+        } else if let Skip::Mix {
             kind,
             u,
             matrix,
@@ -244,7 +250,7 @@ impl Builder<'_> {
                 kind,
                 activation,
                 clamp,
-                learning_rate,
+                self.updating(buffers.mix.as_ref().and_then(|mix| mix.state)),
                 [r, batch],
                 layer,
                 operands,

@@ -5,27 +5,30 @@ mod convolutions;
 mod data;
 mod layers;
 mod unfused;
+mod updates;
 
 use convolutions::Convolutions;
 
 use super::buffers::BufferSpecs;
-use super::op::{BufferId, BufferSpec, Op};
+use super::op::{BufferId, BufferSpec, Op, Step};
+use super::ops::elementwise::gradient_squares::parts as squares_of;
 use super::ops::layer::layer_backward::Skip;
 use super::ops::layer::layer_forward::Input;
+use super::ops::update::{Update, Updating};
 use super::storage::to_half;
 use crate::data::{Split, Splits};
 use crate::error::{Error, Result};
-use crate::executor::Sgd;
 use crate::kind::Storage;
 use crate::nn::Model;
+use crate::optim::Recipe;
 
 /// The options of a plan.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PlanOptions {
     /// R.
     pub realizations: usize,
-    /// Batch size and learning rate.
-    pub sgd: Sgd,
+    /// The batch size, the optimizer and its settings.
+    pub recipe: Recipe,
     /// Whether layers run in fused kernels, or each operation in a dispatch of its own.
     pub fused: bool,
     /// The storage of weights and activations.
@@ -60,6 +63,8 @@ pub struct Plan {
     pub epoch_end: Vec<Op>,
     /// The parameters, (R, …), in canonical order, before the first step.
     pub tensors: Vec<BufferId>,
+    /// The optimizer's state for each of them; empty if it has none.
+    pub(super) states: Vec<TensorState>,
     /// Whether a parameter is infinite or NaN, (R).
     pub flags: BufferId,
     pub(super) splits: Vec<SplitPlan>,
@@ -77,8 +82,10 @@ impl Plan {
             .into_iter()
             .filter(|&split| split != Split::Validation || splits.validation.is_some());
         model.check_splits(splits)?;
-        options.sgd.check(options.realizations)?;
-        let mut builder = Builder::new(model, options);
+        let samples = splits.train.len();
+        options.recipe.check_run(options.realizations, samples)?;
+        let storage = options.storage;
+        let mut builder = Builder::new(model, options)?;
         let mut split_plans = Vec::new();
         let mut train_step = Vec::new();
         for split in present {
@@ -89,22 +96,23 @@ impl Plan {
             split_plans.push(plan);
         }
         train_step.extend(builder.backward());
-        let flags = builder.zeros("flags", options.realizations);
+        let flags = builder.zeros("flags", builder.options.realizations);
         let mut epoch_end = builder.check_finite(flags);
         let mut buffers = std::mem::take(&mut builder.specs.0);
-        if options.storage == Storage::F16 {
+        if storage == Storage::F16 {
             let evaluations = split_plans.iter_mut().map(|split| &mut split.evaluate);
             let all = evaluations.chain([&mut train_step, &mut epoch_end]);
             to_half(&mut all.flatten().collect::<Vec<_>>(), &mut buffers)?;
         }
         Ok(Self {
-            options,
             tensors: builder.tensors().collect(),
+            states: builder.states(),
             pairs: builder
                 .layers
                 .iter()
                 .filter_map(|l| l.next_weight.map(|next| [l.weight, next]))
                 .collect(),
+            options: builder.options,
             buffers,
             train_step,
             epoch_end,
@@ -139,6 +147,8 @@ impl Plan {
 pub struct LayerPlan {
     /// The network's buffers.
     pub buffers: Vec<BufferSpec>,
+    /// The uniform of one step.
+    pub steps: BufferId,
     /// From its input to its output.
     pub forward: Vec<Op>,
     /// From its output's gradient to its input's, and its update.
@@ -151,17 +161,21 @@ impl LayerPlan {
     /// # Errors
     /// [`Error::InvalidValue`] as for a [`Plan`].
     pub fn new(model: &Model, l: usize, options: PlanOptions) -> Result<Self> {
-        let builder = Builder::new(model, options);
+        let storage = options.storage;
+        let mut builder = Builder::new(model, options)?;
+        let batch = builder.options.recipe.batch_size;
+        let steps = builder.specs.steps("steps", Step::all(batch, batch));
         let (mut forward, mut backward) = (Vec::new(), Vec::new());
         builder.layer_forward(l, Input::Buffer(builder.z[l]), &mut forward);
         builder.layer_backward(l, &model.layers[l], builder.skip(l), &mut backward);
         let mut buffers = builder.specs.0;
-        if options.storage == Storage::F16 {
+        if storage == Storage::F16 {
             let mut ops: Vec<&mut Op> = forward.iter_mut().chain(&mut backward).collect();
             to_half(&mut ops, &mut buffers)?;
         }
         Ok(Self {
             buffers,
+            steps,
             forward,
             backward,
         })
@@ -174,6 +188,9 @@ struct LayerBuffers {
     /// The weight after an odd number of steps; the unfused path updates it in place.
     next_weight: Option<BufferId>,
     bias: BufferId,
+    /// The stored gradients of weight and bias, unless the kernel that computes them updates them.
+    gradients: Option<[BufferId; 2]>,
+    state: LayerState,
     mix: Option<MixBuffers>,
 }
 
@@ -181,6 +198,83 @@ struct MixBuffers {
     matrix: BufferId,
     /// u = Mz, (R, batch, out).
     u: BufferId,
+    /// The stored gradient of M, where all are stored.
+    gradient: Option<BufferId>,
+    state: Option<BufferId>,
+}
+
+/// The optimizer's state for the weight and the bias of a layer or a convolution.
+#[derive(Clone, Copy)]
+enum LayerState {
+    /// There is none.
+    None,
+    /// Line by line, (R, out, in + 1), the bias last in each.
+    Joined(BufferId),
+    /// In buffers of their own.
+    Apart([BufferId; 2]),
+}
+
+impl LayerState {
+    /// That of weight and bias, in an update of both.
+    fn joined(self) -> Option<BufferId> {
+        match self {
+            Self::Joined(state) => Some(state),
+            _ => None,
+        }
+    }
+
+    /// That of the weight and that of the bias, in updates of their own.
+    fn apart(self) -> [Option<BufferId>; 2] {
+        match self {
+            Self::Apart(states) => states.map(Some),
+            _ => [None; 2],
+        }
+    }
+
+    /// Where the states of a weight with lines of `cols` numbers and of its bias are.
+    fn tensors(self, cols: usize) -> Option<[TensorState; 2]> {
+        let tensor = |buffer, cols, stride, offset| TensorState {
+            buffer,
+            cols,
+            stride,
+            offset,
+        };
+        match self {
+            Self::None => None,
+            Self::Joined(state) => Some([
+                tensor(state, cols, cols + 1, 0),
+                tensor(state, 1, cols + 1, cols),
+            ]),
+            Self::Apart([weight, bias]) => {
+                Some([tensor(weight, cols, cols, 0), tensor(bias, 1, 1, 0)])
+            }
+        }
+    }
+}
+
+/// Where a buffer has the state of a tensor: number `col` of line `line` is at
+/// line · stride + offset + col.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TensorState {
+    pub buffer: BufferId,
+    /// Numbers of the tensor in a line.
+    pub cols: usize,
+    pub stride: usize,
+    pub offset: usize,
+}
+
+impl TensorState {
+    /// Calls `f` with each number of a tensor of `len` numbers of realization `r`, and its place in the
+    /// buffer.
+    pub(super) fn each(self, r: usize, len: usize, mut f: impl FnMut(usize, usize)) {
+        let lines = len / self.cols;
+        for line in 0..lines {
+            let start = (r * lines + line) * self.stride + self.offset;
+            for col in 0..self.cols {
+                f(line * self.cols + col, start + col);
+            }
+        }
+    }
 }
 
 impl LayerBuffers {
@@ -204,7 +298,14 @@ struct Scratch {
 struct Builder<'a> {
     model: &'a Model,
     options: PlanOptions,
+    update: Update,
     specs: BufferSpecs,
+    /// The settings of each realization.
+    runs: BufferId,
+    /// What stored gradients are multiplied by, (R).
+    scales: BufferId,
+    /// Parts of the sums of squares of all gradients, (R, parts), if their norm is limited.
+    squares: BufferId,
     /// The buffers of the convolutions before the layers, if there are any.
     convolutions: Option<Convolutions>,
     layers: Vec<LayerBuffers>,
@@ -222,12 +323,21 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(model: &'a Model, options: PlanOptions) -> Self {
+    fn new(model: &'a Model, options: PlanOptions) -> Result<Self> {
         let nowhere = BufferId(usize::MAX);
+        let mut specs = BufferSpecs::default();
+        let runs = specs.runs(&options.recipe, options.realizations)?;
+        let scales = specs.values("gradient scales", &vec![1.0f32; options.realizations]);
+        let [r, rows] = [1, options.recipe.batch_size].map(|n| n * options.realizations);
+        let fused = options.fused;
         let mut builder = Self {
             model,
+            update: Update::of(&options.recipe),
             options,
-            specs: BufferSpecs::default(),
+            specs,
+            runs,
+            scales,
+            squares: nowhere,
             convolutions: None,
             layers: Vec::new(),
             z: Vec::new(),
@@ -238,25 +348,31 @@ impl<'a> Builder<'a> {
             unused: nowhere,
             scratch: None,
         };
-        let r = options.realizations;
-        let rows = r * options.sgd.batch_size;
         let names = (0..model.layers.len()).map(|l| format!("layers.{l}"));
         let names = names.chain(["head".to_owned()]);
         for (layer, name) in model.layers.iter().chain([&model.head]).zip(names) {
-            let matrix = r * layer.outputs * layer.inputs;
+            let [matrix, vector] = [layer.inputs, 1].map(|n| r * layer.outputs * n);
+            // Weight and bias are updated by the kernel that computes their gradients, unless M takes the
+            // place of the state among its buffers.
+            let stored = builder.clips() || (layer.mix && builder.state_words() > 0);
             let buffers = LayerBuffers {
                 weight: builder.zeros(format!("{name}.weight"), matrix),
-                next_weight: options
-                    .fused
+                next_weight: (fused && !stored)
                     .then(|| builder.zeros(format!("{name}.next weight"), matrix)),
-                bias: builder
-                    .specs
-                    .zeros(format!("{name}.bias"), r * layer.outputs),
+                bias: builder.zeros(format!("{name}.bias"), vector),
+                gradients: stored.then(|| {
+                    [("weight", matrix), ("bias", vector)].map(|(tensor, len)| {
+                        builder.zeros(format!("{name}.{tensor} gradient"), len)
+                    })
+                }),
+                state: builder.state(&name, fused && !stored, [matrix, vector]),
                 mix: layer.mix.then(|| MixBuffers {
                     matrix: builder.zeros(format!("{name}.mix"), matrix),
-                    u: builder
-                        .specs
-                        .zeros(format!("{name}.u"), rows * layer.outputs),
+                    u: builder.zeros(format!("{name}.u"), rows * layer.outputs),
+                    gradient: builder
+                        .clips()
+                        .then(|| builder.zeros(format!("{name}.mix gradient"), matrix)),
+                    state: builder.moments(format!("{name}.mix state"), matrix),
                 }),
             };
             builder.layers.push(buffers);
@@ -286,19 +402,77 @@ impl<'a> Builder<'a> {
         builder.logits = builder.zeros("logits", rows * model.head.outputs);
         builder.unused = builder.zeros("unused", 1);
         builder.pixel_values = builder.specs.values("pixel values", &model.pixel_values());
-        if !options.fused {
+        if builder.clips() {
+            let parts = builder.stored_gradients().map(|(_, len)| squares_of(len));
+            let parts = r * parts.sum::<usize>();
+            builder.squares = builder.zeros("gradient squares", parts);
+        }
+        if !fused || builder.clips() {
             let all = || model.layers.iter().chain([&model.head]);
             let widest = all().map(|l| l.inputs.max(l.outputs)).max().unwrap_or(1);
             let largest = all().map(|l| l.inputs * l.outputs).max().unwrap_or(1);
+            // Fused layers need the gradient in u = Mz only, where all gradients are stored.
+            let unfused = |len| if fused { 1 } else { len };
             builder.scratch = Some(Scratch {
-                skip: builder.zeros("unfused skip", rows * widest),
+                skip: builder.zeros("unfused skip", unfused(rows * widest)),
                 q: builder.zeros("unfused q", rows * widest),
-                pre_activation: builder.zeros("unfused pre-activation", rows * widest),
-                weight_gradient: builder.zeros("unfused weight gradient", r * largest),
-                bias_gradient: builder.zeros("unfused bias gradient", r * widest),
+                pre_activation: builder.zeros("unfused pre-activation", unfused(rows * widest)),
+                weight_gradient: builder.zeros("unfused weight gradient", unfused(r * largest)),
+                bias_gradient: builder.zeros("unfused bias gradient", unfused(r * widest)),
             });
         }
-        builder
+        Ok(builder)
+    }
+
+    /// Whether the norm of the gradient is limited, so that all gradients are stored before any is used.
+    fn clips(&self) -> bool {
+        self.options.recipe.clip_norm.is_some()
+    }
+
+    /// Words of the optimizer's state for each parameter.
+    fn state_words(&self) -> usize {
+        self.options.recipe.moments()
+    }
+
+    /// A buffer for the moments of `len` parameters, if there are any.
+    fn moments(&mut self, name: String, len: usize) -> Option<BufferId> {
+        let words = self.state_words();
+        (words > 0).then(|| self.zeros(name, words * len))
+    }
+
+    /// The state of a weight and a bias of these lengths; `joined` if one kernel updates both.
+    fn state(&mut self, name: &str, joined: bool, [weight, bias]: [usize; 2]) -> LayerState {
+        if self.state_words() == 0 {
+            return LayerState::None;
+        }
+        if joined {
+            let both = self.moments(format!("{name}.state"), weight + bias);
+            return both.map_or(LayerState::None, LayerState::Joined);
+        }
+        let weight = self.moments(format!("{name}.weight state"), weight);
+        let bias = self.moments(format!("{name}.bias state"), bias);
+        let both = weight.zip(bias);
+        both.map_or(LayerState::None, |(weight, bias)| {
+            LayerState::Apart([weight, bias])
+        })
+    }
+
+    /// The optimizer's update, with the state of what it updates.
+    fn updating(&self, state: Option<BufferId>) -> Updating {
+        Updating {
+            update: self.update,
+            runs: self.runs,
+            state,
+        }
+    }
+
+    /// The update that stores gradients.
+    fn storing(&self) -> Updating {
+        Updating {
+            update: Update::Store,
+            runs: self.runs,
+            state: None,
+        }
     }
 
     /// A buffer of `len` words, all 0.
@@ -308,7 +482,7 @@ impl<'a> Builder<'a> {
 
     /// (R, batch).
     fn rows(&self) -> [usize; 2] {
-        [self.options.realizations, self.options.sgd.batch_size]
+        [self.options.realizations, self.options.recipe.batch_size]
     }
 
     /// From the images to z₀, if there are convolutions.
@@ -338,6 +512,9 @@ impl<'a> Builder<'a> {
         }
         if let (Some(convolutions), Some(cnn)) = (&self.convolutions, &self.model.cnn) {
             ops.extend(convolutions.backward(self, cnn));
+        }
+        if let Some(norm) = self.options.recipe.clip_norm {
+            self.clipped_updates(norm, &mut ops);
         }
         ops
     }

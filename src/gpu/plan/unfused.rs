@@ -98,25 +98,9 @@ impl Builder<'_> {
         let [r, batch] = self.rows();
         let activation = self.model.activation;
         let (delta, z) = (self.delta[l], self.z[l]);
-        // The gradient in u = Mz, and M.
-        let through_mix = match skip {
-            Skip::Mix {
-                kind: LayerKind::Bregman,
-                u,
-                matrix,
-                clamp,
-            } => {
-                let len = r * batch * layer.outputs;
-                let q = scratch.q;
-                ops.push(ops::layer::mix_backward::mix_backward(
-                    activation, len, clamp, u, delta, q,
-                ));
-                Some((q, matrix))
-            }
-            Skip::Mix { matrix, .. } => Some((delta, matrix)),
-            _ => None,
-        };
-        let LayerBuffers { weight, bias, .. } = self.layers[l];
+        let through_mix = self.through_mix(l, skip, ops);
+        let buffers = &self.layers[l];
+        let weight = buffers.weight;
         if let Some(output) = self.input_delta(l) {
             let len = r * batch * layer.inputs;
             let product = Product {
@@ -128,7 +112,7 @@ impl Builder<'_> {
                 ops::product::matmul::matmul(Layout::Nn, tile, r, product, delta, matrix, output)
             };
             ops.push(product(delta, weight, output));
-            if let Some((q, matrix)) = through_mix {
+            if let Some([q, matrix]) = through_mix {
                 ops.push(product(q, matrix, scratch.skip));
                 ops.push(ops::elementwise::add::add(len, scratch.skip, output));
             }
@@ -149,38 +133,87 @@ impl Builder<'_> {
                 ops.push(ops::elementwise::add::add(len, scratch.skip, output));
             }
         }
-        let lr = self.options.sgd.learning_rate;
-        let mut update = |delta, matrix| {
-            let product = Product {
-                m: layer.outputs,
-                n: layer.inputs,
-                k: batch,
-            };
-            let gradient = scratch.weight_gradient;
-            let op = ops::product::matmul::matmul(Layout::Tn, tile, r, product, delta, z, gradient);
-            let len = r * layer.outputs * layer.inputs;
-            ops.extend([op, ops::elementwise::sgd::sgd(len, lr, gradient, matrix)]);
-        };
-        update(delta, weight);
-        if let Some((q, matrix)) = through_mix {
-            update(q, matrix);
-            let rows = r * layer.outputs;
-            ops.push(ops::elementwise::project_simplex::project_simplex(
-                rows,
-                layer.inputs,
-                matrix,
-            ));
-        }
-        let gradient = scratch.bias_gradient;
+        let gradients = buffers
+            .gradients
+            .unwrap_or([scratch.weight_gradient, scratch.bias_gradient]);
+        ops.push(self.weight_gradient(layer, tile, [delta, z], gradients[0]));
         let shape = [r, batch, layer.outputs];
         ops.push(ops::elementwise::bias_gradient::bias_gradient(
-            shape, delta, gradient,
+            shape,
+            delta,
+            gradients[1],
         ));
-        ops.push(ops::elementwise::sgd::sgd(
-            r * layer.outputs,
-            lr,
-            gradient,
-            bias,
-        ));
+        if !self.clips() {
+            ops.extend(self.stored_updates(layer, buffers, gradients));
+        }
+        self.store_mix_gradient(l, layer, through_mix, tile, ops);
+    }
+
+    /// The gradient in u = Mz, and M, if the skip goes through M.
+    pub(super) fn through_mix(
+        &self,
+        l: usize,
+        skip: Skip,
+        ops: &mut Vec<Op>,
+    ) -> Option<[BufferId; 2]> {
+        let scratch = self.scratch.as_ref()?;
+        let [r, batch] = self.rows();
+        let delta = self.delta[l];
+        match skip {
+            Skip::Mix {
+                kind: LayerKind::Bregman,
+                u,
+                matrix,
+                clamp,
+            } => {
+                let len = r * batch * self.model.layers[l].outputs;
+                let activation = self.model.activation;
+                let q = scratch.q;
+                ops.push(ops::layer::mix_backward::mix_backward(
+                    activation, len, clamp, u, delta, q,
+                ));
+                Some([q, matrix])
+            }
+            Skip::Mix { matrix, .. } => Some([delta, matrix]),
+            _ => None,
+        }
+    }
+
+    /// gradient (R, out, in) = δᵀz.
+    fn weight_gradient(
+        &self,
+        layer: &Layer,
+        tile: Tile,
+        [delta, z]: [BufferId; 2],
+        gradient: BufferId,
+    ) -> Op {
+        let [r, batch] = self.rows();
+        let product = Product {
+            m: layer.outputs,
+            n: layer.inputs,
+            k: batch,
+        };
+        ops::product::matmul::matmul(Layout::Tn, tile, r, product, delta, z, gradient)
+    }
+
+    /// The gradient of M from that in u = Mz, and unless all gradients are stored first, its update.
+    pub(super) fn store_mix_gradient(
+        &self,
+        l: usize,
+        layer: &Layer,
+        through_mix: Option<[BufferId; 2]>,
+        tile: Tile,
+        ops: &mut Vec<Op>,
+    ) {
+        let (Some([q, matrix]), Some(mix), Some(scratch)) =
+            (through_mix, &self.layers[l].mix, &self.scratch)
+        else {
+            return;
+        };
+        let gradient = mix.gradient.unwrap_or(scratch.weight_gradient);
+        ops.push(self.weight_gradient(layer, tile, [q, self.z[l]], gradient));
+        if !self.clips() {
+            ops.extend(self.stored_mix_update(layer, [gradient, matrix], mix.state));
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::activation;
 use crate::error::Result;
 use crate::gpu::{Gpu, ops};
 use crate::reference;
-use crate::selftest::checks::{Bounded, Checks};
+use crate::selftest::checks::{Bounded, Checks, ROUNDING};
 use crate::selftest::dispatch::{Run, random};
 
 /// The projection of a row onto the simplex. It moves no two points apart, and changes the largest
@@ -18,6 +18,66 @@ pub(super) fn projected(row: &[Bounded]) -> Vec<Bounded> {
     reference::project_simplex(&mut values);
     let bounded = |value| Bounded { value, error };
     values.into_iter().map(bounded).collect()
+}
+
+/// The scale that limits the norm of gradients, from the sums of their squares: parts of every length,
+/// and more parts than a workgroup has invocations.
+pub(super) fn clip_scale(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    use ops::elementwise::gradient_squares::{gradient_squares, parts};
+    let lens = [4097, 5, 130 * 4096 + 3];
+    let all: usize = lens.iter().map(|&len| parts(len)).sum();
+    let norm = 0.5;
+    // The last realization's gradient is within the limit.
+    let gradients: Vec<Vec<f32>> = (0..)
+        .zip(lens)
+        .map(|(stream, len)| {
+            let mut gradient = random(stream, R * len, -0.1, 0.2);
+            gradient[(R - 1) * len..]
+                .iter_mut()
+                .for_each(|g| *g *= 1e-4);
+            gradient
+        })
+        .collect();
+    let mut run = Run::default();
+    let squares = run.output(R * all);
+    let scales = run.output(R);
+    let mut first = 0;
+    for (gradient, len) in gradients.iter().zip(lens) {
+        let gradient = run.input(gradient);
+        run.op(gradient_squares([R, len], gradient, [first, all], squares));
+        first += parts(len);
+    }
+    run.op(ops::elementwise::clip_scale::clip_scale(
+        [R, all],
+        norm,
+        squares,
+        scales,
+    ));
+    let found = run.read(gpu, &[scales])?;
+    let expected = (0..R).map(|r| {
+        let own = |(gradient, len): (&Vec<f32>, usize)| -> f64 {
+            let own = gradient[r * len..][..len].iter();
+            own.map(|&g| f64::from(g) * f64::from(g)).sum()
+        };
+        let sum: f64 = gradients.iter().zip(lens).map(own).sum();
+        let length = sum.sqrt() + 1e-6;
+        match length <= f64::from(norm) {
+            true => Bounded::exact(1.0),
+            false => {
+                let value = f64::from(norm) / length;
+                // No term goes through more than 64 rounded additions, and the root halves their relative
+                // error; root, sum and quotient are rounded, by up to 2.5 ULP each in WGSL.
+                let relative = (32.0 + 15.0) * ROUNDING;
+                Bounded {
+                    value,
+                    error: relative * value,
+                }
+            }
+        }
+    });
+    checks.begin("clip_scale");
+    checks.compare("", &found[0], &expected.collect::<Vec<_>>());
+    Ok(())
 }
 
 pub(super) fn elementwise(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
@@ -39,7 +99,15 @@ pub(super) fn elementwise(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         bias_id,
         add_bias,
     ));
-    run.op(ops::elementwise::sgd::sgd(len, 0.3, y_id, sgd));
+    let updating = run.sgd(R, 0.3)?;
+    let scales = run.input(&[1.0; R]);
+    run.op(ops::elementwise::optimizer_step::optimizer_step(
+        R,
+        len,
+        updating,
+        [y_id, scales],
+        sgd,
+    ));
     run.op(ops::elementwise::apply_gate::apply_gate(
         len, window, y_id, x_id, gated,
     ));
@@ -59,7 +127,7 @@ pub(super) fn elementwise(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     });
     checks.begin("add_bias");
     checks.compare("", &found[1], &expected);
-    checks.begin("sgd");
+    checks.begin("optimizer_step");
     checks.compare(
         "",
         &found[2],

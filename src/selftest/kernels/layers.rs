@@ -482,11 +482,12 @@ fn backward_case(
             output,
             input_wanted,
         };
+        let updating = run.sgd(R, learning_rate)?;
         run.op(layer_backward(
             skip,
             activation,
             tile,
-            learning_rate,
+            updating,
             [R, batch],
             &layer,
             operands,
@@ -568,14 +569,9 @@ pub(super) fn mix_update(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
                 matrix: matrix_id,
             };
             let rows = [R, batch];
+            let updating = run.sgd(R, learning_rate)?;
             run.op(mix_update(
-                kind,
-                activation,
-                clamp,
-                learning_rate,
-                rows,
-                &layer,
-                operands,
+                kind, activation, clamp, updating, rows, &layer, operands,
             ));
             let stepped = elements(outputs, inputs, |r, i, j| {
                 let terms = (0..batch).map(|b| {

@@ -16,7 +16,7 @@ use crate::kind::Storage;
 const R: usize = 2;
 
 /// The checks, by name.
-pub const ALL: [(&str, Check); 20] = [
+pub const ALL: [(&str, Check); 21] = [
     ("matmul", matmul),
     ("layer_forward", layers::layer_forward),
     ("layer_forward_of_pixels", layers::layer_forward_of_pixels),
@@ -24,6 +24,7 @@ pub const ALL: [(&str, Check); 20] = [
     ("layer_backward", layers::layer_backward),
     ("mix_update", layers::mix_update),
     ("elementwise", elementwise::elementwise),
+    ("clip_scale", elementwise::clip_scale),
     ("activations", elementwise::activations),
     ("gather", elementwise::gather),
     ("loss", loss::loss),

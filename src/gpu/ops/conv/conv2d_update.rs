@@ -1,35 +1,33 @@
-//! The gradients of a convolution's weights and bias, or the SGD update by them, from their parts.
+//! The gradients of a convolution's weights and bias, or the update by them, from their parts.
 
 use super::conv2d_backward_weight::Parts;
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
+use crate::gpu::ops::update::{Update, Updating};
 use crate::gpu::shader::Shader;
 use crate::gpu::wgsl::{GRID, wgsl};
 use crate::nn::cnn::Conv;
 
-params! { len: u32, parts: u32, window: u32, learning_rate: f32 }
+params! { len: u32, parts: u32, window: u32, filters: u32 }
 
 /// The kernel: it updates the parameters, or stores the gradients.
-pub fn shader(update: bool) -> Shader {
-    let epilogue = match update {
-        true => wgsl!("elementwise/update/sgd_step"),
-        false => wgsl!("elementwise/update/store_gradient"),
-    };
-    Shader::new(wgsl!("conv/conv2d_update"), [GRID, epilogue])
+pub fn shader(update: Update) -> Shader {
+    let files = [GRID].into_iter().chain(update.files());
+    Shader::new(wgsl!("conv/conv2d_update"), files)
 }
 
 /// The permutations that ship.
 pub fn permutations() -> Vec<Permutation> {
-    Params::permutations([false, true].map(shader))
+    Params::permutations(Update::ALL.map(shader))
 }
 
 /// [weight, bias] = the sums of the parts that
-/// [`conv2d_backward_weight`](super::conv2d_backward_weight) wrote, or with a learning rate
-/// [weight, bias] −= rate · sums.
+/// [`conv2d_backward_weight`](super::conv2d_backward_weight) wrote, or updated by them. The state of the
+/// optimizer is (R, filters, window + 1).
 pub fn conv2d_update(
     conv: &Conv,
     realizations: usize,
     parts: Parts,
-    learning_rate: Option<f32>,
+    updating: Updating,
     partial_gradient: BufferId,
     [weight, bias]: [BufferId; 2],
 ) -> Op {
@@ -38,11 +36,11 @@ pub fn conv2d_update(
         len: len as u32,
         parts: parts.count as u32,
         window: conv.window() as u32,
-        learning_rate: learning_rate.unwrap_or(0.0),
+        filters: conv.filters as u32,
     };
-    let shader = shader(learning_rate.is_some());
-    Op::new(shader, &params, Grid::Elements(len))
+    let op = Op::new(shader(updating.update), &params, Grid::Elements(len))
         .bind("partial_gradient", partial_gradient)
         .bind("weight", weight)
-        .bind("bias", bias)
+        .bind("bias", bias);
+    updating.bind(op)
 }

@@ -2,16 +2,13 @@
 
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::Shader;
-use crate::gpu::wgsl::{GRID, RNG, wgsl};
+use crate::gpu::wgsl::{GRID, RNG, STEP, wgsl};
 use crate::nn::cnn::Dropout;
 use crate::rng::Purpose;
 
 params! {
     len: u32,
     row_len: u32,
-    seed_low: u32,
-    seed_high: u32,
-    first_step: u32,
     purpose: u32,
     probability: f32,
     kept: f32,
@@ -19,7 +16,7 @@ params! {
 
 /// The kernel.
 pub fn shader() -> Shader {
-    Shader::new(wgsl!("elementwise/dropout"), [GRID, RNG])
+    Shader::new(wgsl!("elementwise/dropout"), [GRID, RNG, STEP])
 }
 
 /// The permutations that ship.
@@ -27,29 +24,25 @@ pub fn permutations() -> Vec<Permutation> {
     Params::permutations([shader()])
 }
 
-/// output (R, len) = input, each number dropped or scaled; a copy without `dropout`. `counter` has the
-/// number of steps done.
+/// output (R, len) = input, each number dropped or scaled; a copy without `dropout`. `seeds` (R) has two
+/// words for each realization, the lower one first.
 pub fn dropout(
     dropout: Option<&Dropout>,
     [realizations, len]: [usize; 2],
-    counter: BufferId,
+    seeds: BufferId,
     input: BufferId,
     output: BufferId,
 ) -> Op {
-    let (seed, first_step, probability) =
-        dropout.map_or((0, 0, 0.0), |d| (d.seed, d.first_step, d.probability));
+    let probability = dropout.map_or(0.0, |dropout| dropout.probability);
     let params = Params {
         len: (realizations * len) as u32,
         row_len: len as u32,
-        seed_low: seed as u32,
-        seed_high: (seed >> 32) as u32,
-        first_step,
         purpose: Purpose::Dropout as u32,
         probability,
         kept: 1.0 / (1.0 - probability),
     };
     Op::new(shader(), &params, Grid::Elements(realizations * len))
-        .bind("counter", counter)
+        .bind("seeds", seeds)
         .bind("input", input)
         .bind("output", output)
 }

@@ -10,11 +10,12 @@ pub mod apply_rho_inv;
 pub mod apply_rho_slope;
 pub mod bias_gradient;
 pub mod check_finite;
-pub mod count_step;
+pub mod clip_scale;
 pub mod dropout;
+pub mod gradient_squares;
 pub mod limit_dual;
+pub mod optimizer_step;
 pub mod project_simplex;
-pub mod sgd;
 
 use crate::gpu::op::Permutation;
 
@@ -30,11 +31,12 @@ pub fn permutations() -> Vec<Permutation> {
         apply_rho_slope::permutations(),
         bias_gradient::permutations(),
         check_finite::permutations(),
-        count_step::permutations(),
+        clip_scale::permutations(),
         dropout::permutations(),
+        gradient_squares::permutations(),
         limit_dual::permutations(),
+        optimizer_step::permutations(),
         project_simplex::permutations(),
-        sgd::permutations(),
     ]
     .concat()
 }

@@ -1,8 +1,9 @@
 //! The backward pass of a layer in one dispatch: δ (R, batch, in) of the layer below from
-//! δ′ (R, batch, out), and the SGD update of W (R, out, in) by δ′ᵀ z and of b (R, out) by Σ δ′.
+//! δ′ (R, batch, out), and the update of W (R, out, in) by δ′ᵀ z and of b (R, out) by Σ δ′.
 
 use crate::activation::{self, Activation};
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
+use crate::gpu::ops::update::{Update, Updating};
 use crate::gpu::shader::{STORAGE, Shader};
 use crate::gpu::tile::{Product, Tile};
 use crate::gpu::wgsl::{File, LHS_WHOLE, NUMBERS, TILE_MATMUL, VECTOR, wgsl};
@@ -15,7 +16,6 @@ params! {
     outputs: u32,
     realizations: u32,
     wanted_rows: u32,
-    learning_rate: f32,
     gate_low: f32,
     gate_high: f32,
 }
@@ -56,8 +56,14 @@ pub(super) fn mix_file(kind: LayerKind) -> File {
     }
 }
 
-/// The kernel for one skip, activation and tile; `aligned` if lines are multiples of 4.
-pub fn shader(skip: Skip, activation: &Activation, tile: Tile, aligned: bool) -> Shader {
+/// The kernel for one skip, activation, tile and update; `aligned` if lines are multiples of 4.
+pub fn shader(
+    skip: Skip,
+    activation: &Activation,
+    tile: Tile,
+    aligned: bool,
+    update: Update,
+) -> Shader {
     let operands = match aligned {
         true => wgsl!("product/operand/backward_vec4"),
         false => wgsl!("product/operand/backward_scalar"),
@@ -89,7 +95,11 @@ pub fn shader(skip: Skip, activation: &Activation, tile: Tile, aligned: bool) ->
     ];
     Shader::new(
         wgsl!("layer/layer_backward"),
-        files.into_iter().chain(mix).chain([NUMBERS]),
+        files
+            .into_iter()
+            .chain(mix)
+            .chain([NUMBERS])
+            .chain(update.files()),
     )
     .with_activation(activation)
 }
@@ -116,10 +126,21 @@ pub fn permutations() -> Vec<Permutation> {
     Params::permutations(Tile::ALL.into_iter().flat_map(move |tile| {
         activation::ALL.iter().flat_map(move |activation| {
             skips.into_iter().flat_map(move |skip| {
-                [true, false].map(|aligned| shader(skip, activation, tile, aligned))
+                let updates = Update::ALL.into_iter();
+                updates
+                    .filter(move |&u| has_room(skip, u))
+                    .flat_map(move |update| {
+                        [true, false].map(|aligned| shader(skip, activation, tile, aligned, update))
+                    })
             })
         })
     }))
+}
+
+/// Whether the kernel's buffers are few enough for every adapter: with M and the state of an optimizer they
+/// are nine, and WebGPU promises eight.
+pub fn has_room(skip: Skip, update: Update) -> bool {
+    !matches!(skip, Skip::Mix { .. }) || matches!(update, Update::Store | Update::Sgd)
 }
 
 /// Buffers of a layer's backward.
@@ -132,9 +153,9 @@ pub struct Operands {
     /// W, (R, out, in).
     pub weight: BufferId,
     /// W after the update, in a buffer of its own, because other workgroups still compute δ from the old
-    /// W.
+    /// W; or its gradient.
     pub next_weight: BufferId,
-    /// b, (R, out), updated in place.
+    /// b, (R, out), updated in place; or its gradient.
     pub bias: BufferId,
     /// δ, (R, batch, in), or any buffer if δ is not needed.
     pub output: BufferId,
@@ -172,7 +193,7 @@ pub fn layer_backward(
     skip: Skip,
     activation: &Activation,
     tile: Tile,
-    learning_rate: f32,
+    updating: Updating,
     [realizations, batch]: [usize; 2],
     layer: &Layer,
     operands: Operands,
@@ -189,7 +210,6 @@ pub fn layer_backward(
         outputs: layer.outputs as u32,
         realizations: realizations as u32,
         wanted_rows: wanted_rows as u32,
-        learning_rate,
         gate_low,
         gate_high,
     };
@@ -197,7 +217,7 @@ pub fn layer_backward(
     let tiles = tile.tiles(wanted_rows, layer.inputs) + tile.tiles(layer.outputs, layer.inputs + 1);
     let aligned = layer.inputs.is_multiple_of(4) && layer.outputs.is_multiple_of(4);
     let op = Op::new(
-        shader(skip, activation, tile, aligned),
+        shader(skip, activation, tile, aligned, updating.update),
         &params,
         Grid::Workgroups(realizations * tiles),
     )
@@ -207,9 +227,10 @@ pub fn layer_backward(
     .bind("next_weight", operands.next_weight)
     .bind("bias", operands.bias)
     .bind("output", operands.output);
-    match skip {
+    let op = match skip {
         Skip::None | Skip::Euclidean => op,
         Skip::Bregman { gate, .. } => op.bind("gate", gate),
         Skip::Mix { u, matrix, .. } => op.bind("u", u).bind("mix", matrix),
-    }
+    };
+    updating.bind(op)
 }

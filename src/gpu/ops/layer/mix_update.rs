@@ -1,8 +1,9 @@
-//! The SGD update of M (R, out, in) by qᵀz and the projection of its rows, in one dispatch.
+//! The update of M (R, out, in) by qᵀz and the projection of its rows, in one dispatch.
 
 use super::layer_backward::mix_file;
 use crate::activation::{self, Activation};
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
+use crate::gpu::ops::update::{Update, Updating};
 use crate::gpu::shader::{STORAGE, Shader};
 use crate::gpu::wgsl::{NUMBERS, SIMPLEX, wgsl};
 use crate::kind::LayerKind;
@@ -13,15 +14,14 @@ params! {
     inputs: u32,
     outputs: u32,
     realizations: u32,
-    learning_rate: f32,
     gate_low: f32,
     gate_high: f32,
 }
 
-/// The kernel for a kind of layer and an activation.
-pub fn shader(kind: LayerKind, activation: &Activation) -> Shader {
-    let files = [SIMPLEX, mix_file(kind), STORAGE, NUMBERS];
-    let shader = Shader::new(wgsl!("layer/mix_update"), files);
+/// The kernel for a kind of layer, an activation and an update.
+pub fn shader(kind: LayerKind, activation: &Activation, update: Update) -> Shader {
+    let files = [SIMPLEX, mix_file(kind), STORAGE, NUMBERS].into_iter();
+    let shader = Shader::new(wgsl!("layer/mix_update"), files.chain(update.files()));
     match kind {
         LayerKind::Bregman => shader.with_activation(activation),
         _ => shader,
@@ -30,11 +30,14 @@ pub fn shader(kind: LayerKind, activation: &Activation) -> Shader {
 
 /// The permutations that ship.
 pub fn permutations() -> Vec<Permutation> {
-    let bregman = activation::ALL
-        .iter()
-        .map(|activation| shader(LayerKind::Bregman, activation));
-    let euclidean = shader(LayerKind::Euclidean, &activation::IDENTITY);
-    Params::permutations(bregman.chain([euclidean]))
+    let updates = Update::ALL.into_iter().filter(|&u| u != Update::Store);
+    Params::permutations(updates.flat_map(|update| {
+        let bregman = activation::ALL
+            .iter()
+            .map(move |activation| shader(LayerKind::Bregman, activation, update));
+        let euclidean = shader(LayerKind::Euclidean, &activation::IDENTITY, update);
+        bregman.chain([euclidean])
+    }))
 }
 
 /// Buffers of an update of M.
@@ -55,7 +58,7 @@ pub fn mix_update(
     kind: LayerKind,
     activation: &Activation,
     clamp: [f32; 2],
-    learning_rate: f32,
+    updating: Updating,
     [realizations, batch]: [usize; 2],
     layer: &Layer,
     operands: Operands,
@@ -65,14 +68,14 @@ pub fn mix_update(
         inputs: layer.inputs as u32,
         outputs: layer.outputs as u32,
         realizations: realizations as u32,
-        learning_rate,
         gate_low: clamp[0],
         gate_high: clamp[1],
     };
     let rows = Grid::Workgroups(realizations * layer.outputs);
-    Op::new(shader(kind, activation), &params, rows)
+    let op = Op::new(shader(kind, activation, updating.update), &params, rows)
         .bind("delta", operands.delta)
         .bind("u", operands.u)
         .bind("z", operands.z)
-        .bind("matrix", operands.matrix)
+        .bind("matrix", operands.matrix);
+    updating.bind(op)
 }
