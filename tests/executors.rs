@@ -84,12 +84,12 @@ fn realizations_with_their_own_settings_are_independent_runs() {
             REALIZATIONS,
         );
         let together = together.expect("a run");
-        for r in 0..REALIZATIONS {
+        for (r, own) in parameters.into_iter().enumerate() {
             let alone = Recipe {
                 runs: vec![recipe.run(r)],
                 ..recipe.clone()
             };
-            let mut alone = cpu_by(&case.model, vec![parameters[r].clone()], alone);
+            let mut alone = cpu_by(&case.model, vec![own], alone);
             let alone = run(&mut alone, SEED + r as u64, 1).expect("a run");
             let same = alone.parameters[0] == together.parameters[r];
             assert!(same, "{} {r}", case.name);

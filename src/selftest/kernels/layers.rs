@@ -6,14 +6,17 @@ use crate::activation::{self, Activation};
 use crate::error::Result;
 use crate::gpu::tile::Tile;
 use crate::gpu::{BufferId, Gpu, ops};
-use crate::kind::LayerKind;
+use crate::kind::{LayerKind, Storage};
 use crate::nn::Layer;
 use crate::selftest::checks::{Bounded, Checks};
 use crate::selftest::dispatch::{UNWRITTEN, random};
 
-/// Every activation with the small tile and the sigmoid with every tile; with `full`, every
-/// activation with every tile.
-fn activations_and_tiles(full: bool) -> impl Iterator<Item = (&'static Activation, Tile)> {
+/// Every activation with the small tile and the sigmoid with every tile; in full checks every activation
+/// with every tile, in single precision: what is stored does not depend on either.
+fn activations_and_tiles(
+    checks: &Checks,
+) -> impl Iterator<Item = (&'static Activation, Tile)> + use<> {
+    let full = checks.full && checks.storage == Storage::F32;
     let all = activation::ALL.iter();
     all.flat_map(|activation| Tile::ALL.map(|tile| (activation, tile)))
         .filter(move |(activation, tile)| {
@@ -30,7 +33,7 @@ fn across(tile: Tile) -> [[usize; 3]; 2] {
 }
 
 pub(super) fn layer_forward(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
-    for (activation, tile) in activations_and_tiles(checks.full) {
+    for (activation, tile) in activations_and_tiles(checks) {
         for shape in [[1, 1, 1], [5, 3, 2]].into_iter().chain(across(tile)) {
             forward_case(gpu, checks, activation, tile, shape)?;
         }
@@ -297,7 +300,7 @@ pub(super) fn layer_forward_of_pixels(gpu: &mut Gpu, checks: &mut Checks) -> Res
 pub(super) fn layer_forward_mix(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     use ops::layer::layer_forward_mix::{Operands, layer_forward_mix};
     let storage = checks.storage;
-    for (activation, tile) in activations_and_tiles(checks.full) {
+    for (activation, tile) in activations_and_tiles(checks) {
         for shape in across(tile) {
             let [batch, outputs, inputs] = shape;
             let case = ForwardCase::new(checks, activation, shape);
@@ -345,7 +348,7 @@ pub(super) fn layer_forward_mix(gpu: &mut Gpu, checks: &mut Checks) -> Result<()
 }
 
 pub(super) fn layer_backward(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
-    for (activation, tile) in activations_and_tiles(checks.full) {
+    for (activation, tile) in activations_and_tiles(checks) {
         let [odd, even] = across(tile);
         let square = |[batch, width, _]: [usize; 3]| [batch, width, width];
         // The batch is the depth of W's gradient.
