@@ -142,7 +142,7 @@ fn a_checkpoint_of_another_run_is_not_passed_over() {
     assert!(succeeds(SMALL, &at).contains("which is done; --resume last"));
     let said = succeeds(&format!("{SMALL} --epochs 3"), &at);
     assert!(
-        said.contains("after 1 epoch: --resume last goes on"),
+        said.contains("after 1 epoch: --resume last continues"),
         "{said}"
     );
     // A run that is resumed into the folder of another one.

@@ -250,7 +250,7 @@ pub fn check_vacant(
     note(&match done >= options.epochs as usize {
         true => format!("{path} is of this run, which is done; `resume` last only reports it"),
         false => format!(
-            "{path} is of this run, after {}: `resume` last goes on from there, and without it \
+            "{path} is of this run, after {}: `resume` last continues from there; without it \
              training begins anew",
             plural(done, "epoch")
         ),
