@@ -307,6 +307,7 @@ pub struct Recipe {
 
 /// The numbers of one step of one realization.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[doc(hidden)]
 pub struct StepRates {
     /// η.
     pub learning_rate: f32,

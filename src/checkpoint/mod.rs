@@ -26,7 +26,7 @@ mod format;
 mod network;
 mod run;
 
-pub use network::{Checkpoint, load, load_all, save};
+pub use network::{Checkpoint, load, save};
 #[doc(hidden)]
-pub use network::{check_writable, parse, paths};
+pub use network::{check_writable, load_all, parse, paths};
 pub use run::Run;

@@ -11,7 +11,9 @@ pub mod tensorboard;
 
 use web_time::Instant;
 
-pub use metrics::{EpochMetrics, History, Summary, mean, standard_deviation};
+pub use metrics::EpochMetrics;
+#[doc(hidden)]
+pub use metrics::{History, Summary, mean, standard_deviation};
 pub use position::{Position, Sums};
 
 use crate::data::Split;

@@ -149,7 +149,7 @@ pub struct Options {
     #[arg(long, value_name = "NORM", group = RESULT)]
     pub clip_norm: Option<f32>,
     /// Schedule of the learning rate: constant, step:EPOCHS:FACTOR, multi-step:E1,E2,…:FACTOR,
-    /// exponential:FACTOR, linear:FINAL or cosine[:FINAL], where FINAL is a factor of the rate
+    /// exponential:FACTOR, linear:FINAL, cosine or cosine:FINAL, where FINAL is a factor of the rate
     #[arg(long, value_name = "SCHEDULE", default_value = "constant", value_parser = parse_schedule, group = RESULT)]
     pub schedule: Shape,
     /// Epochs in which the learning rate rises to its full value, before the schedule begins; they may
