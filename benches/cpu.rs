@@ -16,9 +16,8 @@ use std::time::Instant;
 
 use bregman::activation::{ARCTAN, SCALED_ARCTAN};
 use bregman::cpu::CpuExecutor;
-use bregman::data::Dataset;
-use bregman::data::Splits;
 use bregman::data::spirals::Spirals;
+use bregman::data::{Dataset, Inputs, Splits, Targets};
 use bregman::executor::Executor;
 use bregman::kernels::Isa;
 use bregman::kind::{Form, Init, LayerKind, Loss};
@@ -172,10 +171,12 @@ impl Trainer {
             channels: 1,
             image: [28, 28],
             classes: CLASSES,
-            pixels: (0..samples * WIDTH)
-                .map(|i| (stream.bits(i as u64) >> 24) as u8)
-                .collect(),
-            labels: (0..samples).map(|i| (i % CLASSES) as u8).collect(),
+            inputs: Inputs::Bytes(
+                (0..samples * WIDTH)
+                    .map(|i| (stream.bits(i as u64) >> 24) as u8)
+                    .collect(),
+            ),
+            targets: Targets::Classes((0..samples).map(|i| (i % CLASSES) as u32).collect()),
         };
         let mut test = train.clone();
         test.truncate(1);

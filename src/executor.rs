@@ -78,6 +78,16 @@ pub trait Executor {
     /// If the split does not exist.
     async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>>;
 
+    /// The outputs of the head on a split, (samples, outputs), by realization. Samples are taken in the
+    /// data's order.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] and [`Error::DeviceLost`] on an adapter.
+    ///
+    /// # Panics
+    /// If the split does not exist.
+    async fn logits(&mut self, split: Split) -> Result<Vec<Vec<f32>>>;
+
     /// The parameters of every realization.
     ///
     /// # Errors
@@ -141,6 +151,13 @@ impl<C: Executor, G: Executor> Executor for Either<C, G> {
         match self {
             Self::Cpu(executor) => executor.evaluate(split).await,
             Self::Gpu(executor) => executor.evaluate(split).await,
+        }
+    }
+
+    async fn logits(&mut self, split: Split) -> Result<Vec<Vec<f32>>> {
+        match self {
+            Self::Cpu(executor) => executor.logits(split).await,
+            Self::Gpu(executor) => executor.logits(split).await,
         }
     }
 

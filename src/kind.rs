@@ -78,8 +78,8 @@ pub enum Storage {
     /// Single precision.
     #[default]
     F32,
-    /// Half precision for W, M, z, a and u, if the adapter has `shader-f16`. Biases, gradients and
-    /// outputs of the network stay in single precision.
+    /// Half precision for W, M, z, a, u and logits, if the adapter has `shader-f16`. Biases and gradients
+    /// stay in single precision, and so do the logits that the head's own kernel keeps to itself.
     F16,
 }
 

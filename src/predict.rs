@@ -73,14 +73,14 @@ pub fn mistakes(
     data: &Dataset,
     most: usize,
 ) -> Vec<Mistake> {
-    let outputs = outputs(model, parameters, &data.pixels);
-    let samples = outputs.chunks_exact(model.head.outputs).zip(&data.labels);
+    let outputs = outputs(model, parameters, data.pixels());
+    let samples = outputs.chunks_exact(model.head.outputs).zip(data.labels());
     let mut mistakes: Vec<Mistake> = samples
         .enumerate()
         .filter_map(|(sample, (outputs, &label))| {
             let probabilities = probabilities(model.loss, outputs);
             let (prediction, probability) = ranked(&probabilities)[0];
-            let label = usize::from(label);
+            let label = label as usize;
             (prediction != label).then_some(Mistake {
                 sample,
                 label,

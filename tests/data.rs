@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use bregman::data::download::download;
 use bregman::data::{
-    Dataset, Loaded, Locations, Part, RemoteFile, Request, Source, cifar10, idx, load_in,
+    Dataset, Inputs, Loaded, Locations, Part, RemoteFile, Request, Source, Targets, cifar10, idx,
+    load_in,
 };
 use bregman::error::{DataFault, DownloadFault, Error, Result};
 use flate2::Compression;
@@ -311,9 +312,9 @@ fn data_are_found_where_people_keep_them() {
                 .unwrap_or_else(|error| panic!("{dataset} in {place}: {error}"));
             assert_eq!(loaded.train.name, dataset, "{place}");
             assert_eq!(loaded.test.name, dataset, "{place}");
-            assert_eq!(loaded.train.labels, [3; 7]);
-            assert_eq!(loaded.test.labels, [3; 5]);
-            assert_eq!(loaded.train.pixels.len(), 7 * 784);
+            assert_eq!(loaded.train.labels(), [3; 7]);
+            assert_eq!(loaded.test.labels(), [3; 5]);
+            assert_eq!(loaded.train.pixels().len(), 7 * 784);
             assert_eq!(loaded.train.image, [28, 28]);
             // Black images are not those of the data set.
             let [note] = &loaded.notes[..] else {
@@ -351,9 +352,9 @@ fn data_are_found_where_people_keep_them() {
     locations.cache = Some(root.path().join("c"));
     let a = root.path().join("a");
     let loaded = load(&locations, &request(None, Some(&a))).expect("a");
-    assert_eq!(loaded.train.labels[0], 1);
+    assert_eq!(loaded.train.labels()[0], 1);
     let loaded = load(&locations, &request(None, None)).expect("b");
-    assert_eq!(loaded.train.labels[0], 2);
+    assert_eq!(loaded.train.labels()[0], 2);
 }
 
 #[test]
@@ -833,9 +834,9 @@ fn cifar10_is_read_loose_and_from_its_archive() {
     assert_eq!((train.len(), test.len()), (1 + 2 + 3 + 4 + 5, 6));
     assert_eq!((train.channels, train.image), (3, [32, 32]));
     assert_eq!((train.features(), train.classes), (3072, 10));
-    assert_eq!(train.labels[..6], [0, 1, 2, 2, 3, 4]);
+    assert_eq!(train.labels()[..6], [0, 1, 2, 2, 3, 4]);
     // The second record of the second file: its green plane starts 1,024 pixels in.
-    assert_eq!(train.pixels[2 * 3072 + 1024], 31 + 7);
+    assert_eq!(train.pixels()[2 * 3072 + 1024], 31 + 7);
     assert_eq!(notes.len(), 2, "{notes:?}");
     assert!(
         notes[0].contains("50000 training") && notes[0].contains("only 15"),
@@ -857,14 +858,14 @@ fn mirror_images_follow_the_images() {
         channels: 2,
         image: [2, 3],
         classes: 10,
-        pixels: (0..24).collect(),
-        labels: vec![7, 4],
+        inputs: Inputs::Bytes((0..24).collect()),
+        targets: Targets::Classes(vec![7, 4]),
     };
     let both = images.clone().with_mirror_images();
-    assert_eq!(both.labels, [7, 4, 7, 4]);
-    assert_eq!(both.pixels[..24], images.pixels);
-    assert_eq!(both.pixels[24..33], [2, 1, 0, 5, 4, 3, 8, 7, 6]);
-    assert_eq!(both.pixels[45..], [23, 22, 21]);
+    assert_eq!(both.labels(), [7, 4, 7, 4]);
+    assert_eq!(both.pixels()[..24], *images.pixels());
+    assert_eq!(both.pixels()[24..33], [2, 1, 0, 5, 4, 3, 8, 7, 6]);
+    assert_eq!(both.pixels()[45..], [23, 22, 21]);
 }
 
 #[test]

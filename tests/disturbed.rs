@@ -68,13 +68,13 @@ impl Network {
         ranked(&probabilities(self.model.loss, &outputs))[0].0
     }
 
-    fn is_right(&self, pixels: &[u8], label: u8) -> bool {
-        self.class(pixels) == usize::from(label)
+    fn is_right(&self, pixels: &[u8], label: u32) -> bool {
+        self.class(pixels) == label as usize
     }
 
     /// The number of right answers for pictures of one kind.
     fn right(&self, kind: &Kind, test: &Dataset) -> usize {
-        let samples = test.pixels.par_chunks_exact(784).zip(&test.labels);
+        let samples = test.pixels().par_chunks_exact(784).zip(test.labels());
         let right = samples.enumerate().filter(|&(sample, (image, &label))| {
             let file = (kind.file)(image, &mut Draws::of(sample));
             let picture = parse(&file, Style::Digit);
@@ -96,7 +96,7 @@ fn measure(dataset: &str, training: usize, pictures: usize, least: [f64; 2]) {
     let data = load(&request, &mut |_| {}).expect("data");
     let network = Network::trained(&data.train);
     let test = &data.test;
-    let images = test.pixels.chunks_exact(784).zip(&test.labels);
+    let images = test.pixels().chunks_exact(784).zip(test.labels());
     let evaluated = images.filter(|(image, label)| network.is_right(image, **label));
     let evaluated = evaluated.count();
     assert!(

@@ -1,11 +1,12 @@
 //! The equilibrium layer on processors: its matrix, its limit, and its gradients.
 
 use bregman::activation::{ALL, SIGMOID, TANH};
-use bregman::bilevel::equilibrium::experiment::{self, Samples, Training};
+use bregman::bilevel::equilibrium::experiment::{self, Training};
 use bregman::bilevel::equilibrium::reference::{self, Weight};
 use bregman::bilevel::equilibrium::{CpuLayer, DELTA, Equilibrium, Gradient, Solver};
 use bregman::bilevel::sampler::Sampler;
 use bregman::data::spirals::Spirals;
+use bregman::data::{Dataset, Targets};
 use bregman::kind::Loss;
 use bregman::nn::Parameters;
 use nalgebra::DVector;
@@ -33,10 +34,10 @@ fn network(
     (equilibrium, parameters)
 }
 
-fn batch(seed: u64) -> (Vec<f64>, Vec<u8>) {
+fn batch(seed: u64) -> (Vec<f64>, Targets) {
     let mut sampler = Sampler::new(seed, 0);
     let x = sampler.vector(6 * 5, -1.5, 1.5).as_slice().to_vec();
-    (x, vec![0, 3, 1, 2, 2, 0])
+    (x, Targets::Classes(vec![0, 3, 1, 2, 2, 0]))
 }
 
 /// −(2 − δ)σ ≤ λ(W) ≤ −δ for V of any size and shape, and both ends are nearly reached.
@@ -115,9 +116,9 @@ fn the_hypergradient_is_the_difference_quotient() {
     let step = 1e-6;
     for (activation, scale) in [(&TANH, 1.0), (&TANH, 30.0), (&SIGMOID, 30.0)] {
         let (equilibrium, parameters) = network(activation, scale);
-        let (x, labels) = batch(2);
+        let (x, targets) = batch(2);
         let loss = |p: &Parameters<f64>| {
-            reference::gradients(&equilibrium, p, &x, &labels, Gradient::Implicit)
+            reference::gradients(&equilibrium, p, &x, &targets, Gradient::Implicit)
         };
         let (_, gradient) = loss(&parameters);
         for tensor in [0, 1, 2, 4, 5] {
@@ -143,8 +144,9 @@ fn the_hypergradient_is_the_difference_quotient() {
 #[test]
 fn long_unrolling_tends_to_the_hypergradient() {
     let (equilibrium, parameters) = network(&TANH, 30.0);
-    let (x, labels) = batch(2);
-    let gradients = |method| reference::gradients(&equilibrium, &parameters, &x, &labels, method).1;
+    let (x, targets) = batch(2);
+    let gradients =
+        |method| reference::gradients(&equilibrium, &parameters, &x, &targets, method).1;
     let limit = gradients(Gradient::Implicit);
     let distance = |layers| {
         let found = gradients(Gradient::Unrolled(layers));
@@ -164,7 +166,7 @@ fn long_unrolling_tends_to_the_hypergradient() {
 fn processors_agree_with_the_reference() {
     for activation in [&TANH, &SIGMOID] {
         let (mut equilibrium, parameters) = network(activation, 30.0);
-        let (x, labels) = batch(4);
+        let (x, targets) = batch(4);
         let narrow = |values: &[f64]| -> Vec<f32> { values.iter().map(|&v| v as f32).collect() };
         for method in [
             Gradient::Implicit,
@@ -172,11 +174,11 @@ fn processors_agree_with_the_reference() {
             Gradient::Unrolled(30),
         ] {
             let (loss, expected) =
-                reference::gradients(&equilibrium, &parameters, &x, &labels, method);
+                reference::gradients(&equilibrium, &parameters, &x, &targets, method);
             equilibrium.solver.tolerance = 1e-6;
             let mut layer = CpuLayer::new(&equilibrium, parameters.map(|p| p as f32), method);
             let layer = layer.as_mut().expect("parameters that fit");
-            let found = layer.forward(&narrow(&x), &labels);
+            let found = layer.forward(&narrow(&x), &targets);
             assert!(
                 (found.loss - loss).abs() < 1e-5,
                 "{method:?}: {} and {loss}",
@@ -211,7 +213,7 @@ fn processors_agree_with_the_reference() {
 fn gradients_of_sure_samples_are_finite() {
     let (mut equilibrium, parameters) = network(&TANH, 30.0);
     equilibrium.solver.tolerance = 1e-6;
-    let (x, labels) = batch(4);
+    let (x, _) = batch(4);
     let x: Vec<f32> = x.iter().map(|&x| x as f32).collect();
     for step in 0..800 {
         let margin = 20.0 + 0.1 * step as f32;
@@ -221,7 +223,7 @@ fn gradients_of_sure_samples_are_finite() {
         parameters.head.bias = vec![margin, 0.0, 0.0, 0.0];
         let mut layer = CpuLayer::new(&equilibrium, parameters, Gradient::Implicit);
         let layer = layer.as_mut().expect("parameters that fit");
-        layer.forward(&x, &vec![0; labels.len()]);
+        layer.forward(&x, &Targets::Classes(vec![0; 6]));
         let gradient = layer.backward(&x);
         let mut numbers = gradient.tensors().flatten();
         assert!(numbers.all(|g| g.is_finite()), "a margin of {margin}");
@@ -238,7 +240,7 @@ fn memory_of_the_limit_does_not_depend_on_the_iterations() {
         equilibrium.solver.max_iterations = max_iterations;
         let layer = CpuLayer::new(&equilibrium, parameters.map(|p| p as f32), method);
         let mut layer = layer.expect("parameters that fit");
-        layer.forward(&[0.5; 6 * 5], &[0; 6]);
+        layer.forward(&[0.5; 6 * 5], &Targets::Classes(vec![0; 6]));
         assert_eq!(
             layer.take_report().most_iterations as usize % max_iterations,
             0
@@ -267,9 +269,9 @@ fn many_layers_learn_what_the_limit_learns() {
     };
     let equilibrium = Equilibrium::new(&TANH, Loss::CrossEntropy, [2, 6, 2], solver);
     let equilibrium = equilibrium.expect("a valid network");
-    let [train, test] = Spirals::draw(20, 1).map(|spirals| Samples {
-        inputs: spirals.points.as_flattened().to_vec(),
-        labels: spirals.labels,
+    let [train, test] = Spirals::draw(20, 1).map(|spirals| {
+        let data = Dataset::classification(&spirals.points, &spirals.labels);
+        data.expect("points and labels")
     });
     let training = Training {
         epochs: 3,
@@ -296,7 +298,9 @@ fn many_layers_learn_what_the_limit_learns() {
     );
     assert_eq!((deep.0.layers, limit.0.layers), (Some(1_000), None));
     let depths = [1, 4, 16, 64, 256, 1_024];
-    let distances = experiment::distances(&equilibrium, &limit.1, &train.inputs, &depths);
+    let order: Vec<u32> = (0..train.len() as u32).collect();
+    let x = train.values_of(&order, &[0.0; 256]);
+    let distances = experiment::distances(&equilibrium, &limit.1, &x, &depths);
     let distances = distances.expect("parameters that fit");
     assert!(
         distances.windows(2).all(|d| d[1] < 0.7 * d[0]),
@@ -316,9 +320,9 @@ fn caps_and_shapes() {
         Gradient::Implicit,
     )
     .expect("parameters that fit");
-    let (x, labels) = batch(1);
+    let (x, targets) = batch(1);
     let x: Vec<f32> = x.iter().map(|&x| x as f32).collect();
-    layer.forward(&x, &labels);
+    layer.forward(&x, &targets);
     let report = layer.take_report();
     assert_eq!((report.capped, report.iterations), (6, 12), "{report:?}");
     let mut short = parameters.map(|p| p as f32);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bregman::activation::{self, Activation};
 use bregman::cpu::CpuExecutor;
-use bregman::data::{Split, Splits};
+use bregman::data::{Dataset, Split, Splits, Targets};
 use bregman::error::Error;
 use bregman::executor::{BatchMetrics, Executor};
 use bregman::kernels::Isa;
@@ -57,6 +57,72 @@ fn cpu_convolutions_agree_with_the_reference() {
         let expected = Expected::of(&case.model).expect("a reference");
         common::check(&expected, &case.model, &case.name, &cpu_run(&case.model));
     }
+}
+
+#[test]
+fn numbers_and_values_train_as_bytes_and_classes_do() {
+    let convolutions = cnn_cases().into_iter().step_by(5);
+    common::numbers_and_values_are_bytes_and_classes(
+        cases().into_iter().chain(convolutions),
+        |model, splits| {
+            let parameters = initial(model, REALIZATIONS);
+            let splits = Arc::new(splits.clone());
+            CpuExecutor::new(model, splits, parameters, SGD).expect("an executor")
+        },
+    );
+    let squared = cases()
+        .into_iter()
+        .filter(|case| case.name.starts_with("squared"));
+    common::numbers_and_values_are_bytes_and_classes(squared, |model, splits| {
+        let parameters = initial(model, REALIZATIONS);
+        Reference::new(model, splits, &parameters, SGD).expect("a reference")
+    });
+}
+
+#[test]
+fn logits_agree_with_the_reference() {
+    common::logits_are_the_reference_s(cases().into_iter().chain(cnn_cases()), cpu);
+}
+
+/// Values under cross-entropy, a wrong number of them, and numbers outside the range of a first Bregman
+/// layer are refused; other first layers take any finite number.
+#[test]
+fn numbers_and_values_that_do_not_fit_are_refused() {
+    let model = |kind, loss, outputs| {
+        Model::new(kind, Form::Dual, &activation::TANH, loss, &[2, 3], outputs).expect("a network")
+    };
+    let refused = |model: &Model, data: &Dataset| match model.check_dataset(data) {
+        Ok(()) => None,
+        Err(Error::InvalidValue { field, .. }) => Some(field.to_owned()),
+        Err(error) => Some(error.to_string()),
+    };
+    let features = [[0.5, -0.5], [1.0, 0.0]];
+    let data = Dataset::regression(&features, &[[0.5], [7.0]]).expect("data");
+    let (bregman, squared) = (LayerKind::Bregman, Loss::MeanSquaredError);
+    assert_eq!(refused(&model(bregman, squared, 1), &data), None);
+    let entropy = model(bregman, Loss::CrossEntropy, 2);
+    assert_eq!(refused(&entropy, &data).as_deref(), Some("loss"));
+    let two = refused(&model(bregman, squared, 2), &data).expect("refused");
+    assert!(two.contains("values of a sample"), "{two}");
+    let beyond = Dataset::regression(&[[0.5, -0.5], [1.5, 0.0]], &[[0.5], [7.0]]).expect("data");
+    let error = model(bregman, squared, 1).check_dataset(&beyond);
+    let error = error.expect_err("outside").to_string();
+    assert!(
+        error.contains("sample 1") && error.contains("[-1, 1]"),
+        "{error}"
+    );
+    assert_eq!(
+        refused(&model(LayerKind::Standard, squared, 1), &beyond),
+        None
+    );
+    let infinite = Dataset::classification(&[[f32::INFINITY]], &[0u8]);
+    assert!(matches!(
+        infinite,
+        Err(Error::InvalidValue {
+            field: "features",
+            ..
+        })
+    ));
 }
 
 #[test]
@@ -413,10 +479,13 @@ fn data_that_does_not_fit_is_refused() {
     let case = &cases()[0];
     let model = &case.model;
     let mut label = splits(model);
-    label.test.labels[3] = 5;
+    let Targets::Classes(labels) = &mut label.test.targets else {
+        panic!("classes");
+    };
+    labels[3] = 5;
     let mut width = splits(model);
-    width.train.image = [1, 12];
-    width.train.pixels.truncate(12 * width.train.len());
+    let pixels = width.train.pixels()[..12 * width.train.len()].to_vec();
+    width.train = Dataset::images(pixels, [1, 1, 12], width.train.labels()).expect("samples");
     let new = |splits| CpuExecutor::new(model, Arc::new(splits), initial(model, 1), SGD).err();
     assert!(
         matches!(

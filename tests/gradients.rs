@@ -2,6 +2,7 @@
 //! forms compared with each other, and its standard layer with its Euclidean one where they agree.
 
 use bregman::activation::{self, Activation};
+use bregman::data::Targets;
 use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::nn::cnn::{BlockSpec, Cnn, Dropout};
 use bregman::nn::{Model, Parameters};
@@ -29,7 +30,7 @@ struct Case {
     parameters: Parameters<f64>,
     /// (batch, in), within the range of every activation.
     x: Vec<f64>,
-    labels: Vec<u8>,
+    targets: Targets,
     /// Of dropout, (batch, features).
     factors: Option<Vec<f64>>,
 }
@@ -114,7 +115,7 @@ impl Case {
             x: (0..inputs)
                 .map(|i| 0.15 + 0.5 * f64::from(stream.uniform(i)))
                 .collect(),
-            labels: (0..BATCH).map(|i| (i % outputs.max(2)) as u8).collect(),
+            targets: Targets::Classes((0..BATCH).map(|i| (i % outputs.max(2)) as u32).collect()),
             model,
             factors: None,
         }
@@ -135,7 +136,7 @@ impl Case {
             &self.model,
             &self.parameters,
             &self.x,
-            &self.labels,
+            &self.targets,
             factors,
         )
         .1
@@ -144,7 +145,8 @@ impl Case {
     fn loss(&self, parameters: &Parameters<f64>) -> f64 {
         let factors = self.factors.as_deref();
         let logits = forward_with(&self.model, parameters, &self.x, factors).logits;
-        loss_and_gradient(self.model.loss, &logits, &self.labels).loss
+        let outputs = self.model.head.outputs;
+        loss_and_gradient(self.model.loss, &logits, outputs, &self.targets).loss
     }
 
     /// No z and no u is near an end of the clamp. Nor is then a of sin near ±π/2, where z is ±1.

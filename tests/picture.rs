@@ -192,7 +192,7 @@ fn files_that_are_cut_are_refused_wherever_they_are_cut() {
 #[test]
 fn images_of_the_own_form_are_taken_as_they_are() {
     let (_, test) = digits::generate(0, 200);
-    for (number, pixels) in test.pixels.chunks_exact(784).enumerate() {
+    for (number, pixels) in test.pixels().chunks_exact(784).enumerate() {
         let mut image = GrayImage::from_raw(28, 28, pixels.to_vec()).expect("28 × 28");
         for style in [Style::Digit, Style::Clothing] {
             for color in [

@@ -15,14 +15,14 @@ fn generated_digits_are_drawn_by_class() {
     let (data, _) = digits::generate(500, 0);
     let image = |&sample: &usize| Image {
         width: data.image[1],
-        pixels: data.pixels[sample * data.features()..][..data.features()]
+        pixels: data.pixels()[sample * data.features()..][..data.features()]
             .iter()
             .map(|&grey| [grey; 3])
             .collect(),
         ..Image::default()
     };
-    let row = |class: u8| -> Vec<Image> {
-        let own = (0..data.len()).filter(|&sample| data.labels[sample] == class);
+    let row = |class: u32| -> Vec<Image> {
+        let own = (0..data.len()).filter(|&sample| data.labels()[sample] == class);
         own.take(COLUMNS)
             .collect::<Vec<_>>()
             .iter()

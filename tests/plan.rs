@@ -82,7 +82,7 @@ fn half_precision_halves_weights_and_activations() {
         assert_eq!(half.train_step.len(), single.train_step.len(), "{name}");
         for (half, single) in half.buffers.iter().zip(&single.buffers) {
             let part = half.name.rsplit('.').next();
-            let stored = ["weight", "next weight", "z", "a", "u", "mix"];
+            let stored = ["weight", "next weight", "z", "a", "u", "mix", "logits"];
             let halved = part.is_some_and(|part| stored.contains(&part));
             assert!(halved || !half.half, "{name}: {}", half.name);
             let expected = match half.half {

@@ -1,6 +1,6 @@
-// The batch of a step: output (R, batch, features) from the data set's bytes in the realization's
+// The batch of a step: output (R, batch, features) from the data set's inputs in the realization's
 // order (order_stride apart; 0 if all share one); rows past the step's count are 0.
-// Hooks: none.
+// Hooks: input (input_value).
 
 struct Params {
     batch: u32,
@@ -10,10 +10,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> pixels: array<u32>;
-@group(0) @binding(2) var<storage, read> pixel_values: array<f32>;
-@group(0) @binding(3) var<storage, read> order: array<u32>;
-@group(0) @binding(4) var<storage, read_write> output: array<Stored>;
+@group(0) @binding(1) var<storage, read> order: array<u32>;
+@group(0) @binding(2) var<storage, read_write> output: array<Stored>;
 
 @compute @workgroup_size(ELEMENTS)
 fn gather(
@@ -30,8 +28,7 @@ fn gather(
     var value = 0.0;
     if (row < step.count) {
         let sample = order[realization * params.order_stride + step.first + row];
-        let byte = sample * params.features + feature;
-        value = pixel_values[(pixels[byte / 4u] >> (8u * (byte % 4u))) & 255u];
+        value = input_value(sample * params.features + feature);
     }
     output[index] = Stored(value);
 }

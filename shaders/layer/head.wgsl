@@ -5,7 +5,7 @@
 // Hooks: loss (sample_loss).
 
 const HEAD_LANES: u32 = 128u;
-// A label is a byte and can name no more classes.
+// The most outputs. More take kernels for products and for the loss.
 const HEAD_CLASSES: u32 = 256u;
 // The number of classes at a time.
 const BLOCK_CLASSES: u32 = 16u;
@@ -25,7 +25,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> z: array<Stored>;
 @group(0) @binding(2) var<storage, read> weight: array<Stored>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> labels: array<u32>;
+@group(0) @binding(4) var<storage, read> targets: array<u32>;
 @group(0) @binding(5) var<storage, read> order: array<u32>;
 @group(0) @binding(6) var<storage, read_write> delta: array<f32>;
 @group(0) @binding(7) var<storage, read_write> metrics: array<vec2<u32>>;
@@ -105,8 +105,7 @@ fn head(
     if (lane == 0u) {
         let row = sample % params.batch;
         if (row < step.count) {
-            let label = label_of(realization, row);
-            let one = sample_loss(0u, sample * params.outputs, label);
+            let one = sample_loss(0u, sample * params.outputs, sample_of(realization, row));
             let place = step.slot * params.realizations * params.batch + sample;
             metrics[place] = metrics_of(0u, one);
         } else {

@@ -5,10 +5,9 @@ struct SampleLoss {
     correct: bool,
 }
 
-// The label of the sample in a row of the step.
-fn label_of(realization: u32, row: u32) -> u32 {
-    let sample = order[realization * params.order_stride + step.first + row];
-    return (labels[sample / 4u] >> (8u * (sample % 4u))) & 255u;
+// The position in the data of the sample in a row of the step.
+fn sample_of(realization: u32, row: u32) -> u32 {
+    return order[realization * params.order_stride + step.first + row];
 }
 
 // The pair of a sample: the bits of its loss, and whether its class is right. If an output is infinite or

@@ -1,7 +1,8 @@
 // Softmax cross-entropy; δ is that of the mean over the samples, and goes to delta[place …]. The class
 // is the first largest logit.
 
-fn sample_loss(base: u32, place: u32, label: u32) -> SampleLoss {
+fn sample_loss(base: u32, place: u32, sample: u32) -> SampleLoss {
+    let label = targets[sample];
     var best = 0u;
     for (var j = 1u; j < params.outputs; j++) {
         if (f32(logits[base + j]) > f32(logits[base + best])) {

@@ -11,7 +11,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> logits: array<Stored>;
-@group(0) @binding(2) var<storage, read> labels: array<u32>;
+@group(0) @binding(2) var<storage, read> targets: array<u32>;
 @group(0) @binding(3) var<storage, read> order: array<u32>;
 @group(0) @binding(4) var<storage, read_write> delta: array<f32>;
 @group(0) @binding(5) var<storage, read_write> metrics: array<vec2<u32>>;
@@ -28,7 +28,7 @@ fn loss(
     let row = sample % params.batch;
     let base = sample * params.outputs;
     if (row < step.count) {
-        let one = sample_loss(base, base, label_of(sample / params.batch, row));
+        let one = sample_loss(base, base, sample_of(sample / params.batch, row));
         let place = step.slot * params.realizations * params.batch + sample;
         metrics[place] = metrics_of(base, one);
     } else {

@@ -1,8 +1,9 @@
-// Squared error, the mean over the outputs; δ is that of the mean over samples × outputs, and goes to
+// Squared error to classes, the mean over the outputs; δ is that of the mean over samples × outputs, and goes to
 // delta[place …]. Targets are one-hot and the class is the first largest output; with one output the
 // target is the label, 0 or 1, and the class is 1 above ½.
 
-fn sample_loss(base: u32, place: u32, label: u32) -> SampleLoss {
+fn sample_loss(base: u32, place: u32, sample: u32) -> SampleLoss {
+    let label = targets[sample];
     let single = params.outputs == 1u;
     var best = 0u;
     var loss = 0.0;

@@ -15,8 +15,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::activation::{RELU, TANH};
-use crate::data::Dataset;
-use crate::data::Splits;
+use crate::data::{Dataset, Inputs, Splits, Targets};
 use crate::error::Result;
 use crate::executor::Executor;
 use crate::gpu::ops::bench as limits;
@@ -475,10 +474,12 @@ fn executor(
         channels: 1,
         image,
         classes: 10,
-        pixels: (0..samples * pixels)
-            .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
-            .collect(),
-        labels: (0..samples).map(|i| (i % 10) as u8).collect(),
+        inputs: Inputs::Bytes(
+            (0..samples * pixels)
+                .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+                .collect(),
+        ),
+        targets: Targets::Classes((0..samples as u32).map(|i| i % 10).collect()),
     };
     let splits = Splits {
         train: data(steps * batch),

@@ -177,7 +177,7 @@ fn mistakes_sheet(worst: &[Mistake], test: &Dataset, settings: &str) -> Sheet {
 
 /// A sample as an image: grey levels, or red, green and blue, plane by plane.
 fn pixels_of(data: &Dataset, sample: usize) -> Vec<Rgb> {
-    let pixels = &data.pixels[sample * data.features()..][..data.features()];
+    let pixels = &data.pixels()[sample * data.features()..][..data.features()];
     let plane = data.image[0] * data.image[1];
     let channel = |c: usize| if data.channels == 3 { c * plane } else { 0 };
     (0..plane)

@@ -9,7 +9,7 @@ use super::conv2d::{
     ConvGradient, columns_len, conv2d_backward_input, conv2d_backward_weight, conv2d_forward,
 };
 use super::max_pool2d::{max_pool2d_backward, max_pool2d_forward};
-use crate::data::Dataset;
+use crate::data::{Dataset, Inputs};
 use crate::kernels::Isa;
 use crate::kernels::dense::Loops;
 use crate::nn::LayerParameters;
@@ -188,11 +188,17 @@ impl Group {
         let width = batch.data.features();
         let (plane, images) = (width / channels, batch.indices.len());
         for (image, &sample) in batch.indices.iter().enumerate() {
-            let pixels = &batch.data.pixels[sample as usize * width..][..width];
-            for (channel, pixels) in pixels.chunks_exact(plane).enumerate() {
+            let first = sample as usize * width;
+            for channel in 0..channels {
                 let x = &mut self.x[(channel * images + image) * plane..][..plane];
-                for (value, &pixel) in x.iter_mut().zip(pixels) {
-                    *value = batch.pixel_values[usize::from(pixel)];
+                let own = first + channel * plane..first + (channel + 1) * plane;
+                match &batch.data.inputs {
+                    Inputs::Bytes(all) => {
+                        for (value, &pixel) in x.iter_mut().zip(&all[own]) {
+                            *value = batch.pixel_values[usize::from(pixel)];
+                        }
+                    }
+                    Inputs::Numbers(all) => x.copy_from_slice(&all[own]),
                 }
             }
         }

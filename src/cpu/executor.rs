@@ -111,6 +111,57 @@ impl CpuExecutor {
         self.isa = isa;
         self
     }
+
+    /// The forward pass of each realization on all batches of a split, in the data's order. After each
+    /// batch `visit` is called with the realization, its network, and the number of samples of the batch.
+    fn forward_all(
+        &mut self,
+        split: Split,
+        visit: &mut (dyn FnMut(usize, &Network<'_>, usize) + Send),
+    ) {
+        let data = self.splits.get(split);
+        let order: Vec<u32> = (0..data.len() as u32).collect();
+        let loops = self.model.activation.loops.dense(self.isa);
+        let pixel_values = self.workspace.pixel_values;
+        let batch = |indices| Batch {
+            data,
+            pixel_values: &pixel_values,
+            indices,
+        };
+        for (r, p) in self.parameters.iter_mut().enumerate() {
+            let batches = order.chunks(self.recipe.batch_size);
+            let model = &self.model;
+            let (layers, head) = (&mut p.layers, &mut p.head);
+            let network = Network::new(model, loops, layers, head, None, &mut self.workspace);
+            let mut lead = |member: Member<'_>, indices: &[u32], features: Option<&[f32]>| {
+                network.forward(member, data, indices, features);
+                visit(r, &network, indices.len());
+            };
+            if let (Some(cnn), Some(front)) = (&model.cnn, &mut self.front) {
+                for indices in batches {
+                    front.forward(cnn, &p.conv, batch(indices), None);
+                    let features = Some(&front.features[..]);
+                    self.team.run(
+                        |member| network.forward(member, data, indices, features),
+                        |member| lead(member, indices, features),
+                    );
+                }
+            } else {
+                self.team.run(
+                    |member| {
+                        for indices in batches.clone() {
+                            network.forward(member, data, indices, None);
+                        }
+                    },
+                    |member| {
+                        for indices in batches.clone() {
+                            lead(member, indices, None);
+                        }
+                    },
+                );
+            }
+        }
+    }
 }
 
 impl Executor for CpuExecutor {
@@ -252,51 +303,18 @@ impl Executor for CpuExecutor {
     }
 
     async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>> {
-        let data = self.splits.get(split);
-        let order: Vec<u32> = (0..data.len() as u32).collect();
-        let loops = self.model.activation.loops.dense(self.isa);
-        let mut all = Vec::with_capacity(self.parameters.len());
-        let pixel_values = self.workspace.pixel_values;
-        let batch = |indices| Batch {
-            data,
-            pixel_values: &pixel_values,
-            indices,
-        };
-        for p in &mut self.parameters {
-            let batches = order.chunks(self.recipe.batch_size);
-            let mut found = Vec::with_capacity(batches.len());
-            let model = &self.model;
-            let (layers, head) = (&mut p.layers, &mut p.head);
-            let network = Network::new(model, loops, layers, head, None, &mut self.workspace);
-            let mut lead = |member: Member<'_>, indices: &[u32], features: Option<&[f32]>| {
-                network.forward(member, data, indices, features);
-                found.push(network.metrics(indices.len()));
-            };
-            if let (Some(cnn), Some(front)) = (&model.cnn, &mut self.front) {
-                for indices in batches {
-                    front.forward(cnn, &p.conv, batch(indices), None);
-                    let features = Some(&front.features[..]);
-                    self.team.run(
-                        |member| network.forward(member, data, indices, features),
-                        |member| lead(member, indices, features),
-                    );
-                }
-            } else {
-                self.team.run(
-                    |member| {
-                        for indices in batches.clone() {
-                            network.forward(member, data, indices, None);
-                        }
-                    },
-                    |member| {
-                        for indices in batches.clone() {
-                            lead(member, indices, None);
-                        }
-                    },
-                );
-            }
-            all.push(found);
-        }
+        let mut all = vec![Vec::new(); self.parameters.len()];
+        self.forward_all(split, &mut |r, network, samples| {
+            all[r].push(network.metrics(samples));
+        });
+        Ok(all)
+    }
+
+    async fn logits(&mut self, split: Split) -> Result<Vec<Vec<f32>>> {
+        let mut all = vec![Vec::new(); self.parameters.len()];
+        self.forward_all(split, &mut |r, network, samples| {
+            network.append_logits(samples, &mut all[r]);
+        });
         Ok(all)
     }
 

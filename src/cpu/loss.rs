@@ -15,6 +15,14 @@ pub(super) struct BlockLoss {
     pub(super) hits: [f32; LANES],
 }
 
+/// The targets of a block of samples.
+pub(super) enum BlockTargets<'a> {
+    /// Their classes.
+    Classes([u32; LANES]),
+    /// The values of each, (outputs).
+    Values([&'a [f32]; LANES]),
+}
+
 /// The losses of the [`LANES`] samples from column `col` of `logits` (outputs, batch) on; their
 /// dL/dlogits go to the same columns of `delta`. `terms` is the divisor of the mean.
 ///
@@ -27,7 +35,7 @@ pub(super) unsafe fn block_loss(
     terms: f32,
     [logits, delta]: [Matrix<'_>; 2],
     col: usize,
-    labels: [u8; LANES],
+    targets: &BlockTargets<'_>,
 ) -> BlockLoss {
     // SAFETY: the caller vouches for it.
     let logits = |j: usize| unsafe { logits.load(j, col) };
@@ -35,7 +43,11 @@ pub(super) unsafe fn block_loss(
     let set_delta = |j: usize, values| unsafe { delta.store(j, col, values) };
     // SAFETY: the caller vouches for it.
     let delta = |j: usize| unsafe { delta.load(j, col) };
-    let labels = labels.map(u32::from);
+    // Values have no class, so that none of them is right.
+    let labels = match targets {
+        BlockTargets::Classes(labels) => *labels,
+        BlockTargets::Values(_) => [u32::MAX; LANES],
+    };
 
     let mut largest = logits(0);
     let mut class = [0; LANES];
@@ -51,10 +63,15 @@ pub(super) unsafe fn block_loss(
         class = largest.map(|logit| u32::from(logit > 0.5));
     }
     let hits = from_fn(|i| if class[i] == labels[i] { 1.0 } else { 0.0 });
-    // The target of output j: one-hot, or the label itself where there is one output.
-    let target = |j: usize, i: usize| {
-        let hit = if outputs == 1 { 1 } else { j as u32 };
-        if labels[i] == hit { 1.0 } else { 0.0 }
+    // The targets of output j: one-hot, the label itself where there is one output, or values.
+    let target = |j: usize| -> [f32; LANES] {
+        match targets {
+            BlockTargets::Classes(_) => {
+                let hit = if outputs == 1 { 1 } else { j as u32 };
+                labels.map(|label| if label == hit { 1.0 } else { 0.0 })
+            }
+            BlockTargets::Values(values) => values.map(|values| values[j]),
+        }
     };
 
     let mut losses = [0.0; LANES];
@@ -77,8 +94,8 @@ pub(super) unsafe fn block_loss(
                 set_delta(j, exp);
             }
             for j in 0..outputs {
-                let exp = delta(j);
-                set_delta(j, from_fn(|i| (exp[i] / sum[i] - target(j, i)) / terms));
+                let (exp, target) = (delta(j), target(j));
+                set_delta(j, from_fn(|i| (exp[i] / sum[i] - target[i]) / terms));
             }
             for i in 0..LANES {
                 losses[i] = log_f32(sum[i]) + (largest[i] - at_label[i]);
@@ -86,8 +103,8 @@ pub(super) unsafe fn block_loss(
         }
         Loss::MeanSquaredError => {
             for j in 0..outputs {
-                let logits = logits(j);
-                let difference: [f32; LANES] = from_fn(|i| logits[i] - target(j, i));
+                let (logits, target) = (logits(j), target(j));
+                let difference: [f32; LANES] = from_fn(|i| logits[i] - target[i]);
                 for i in 0..LANES {
                     losses[i] += difference[i] * difference[i];
                 }

@@ -11,12 +11,12 @@
 use std::ops::Range;
 
 use super::linalg::{Matrix, least_rows, multiply, multiply_add};
-use super::loss::{BlockLoss, block_loss};
+use super::loss::{BlockLoss, BlockTargets, block_loss};
 use super::product::Operand;
 use super::team::Member;
 use super::update::{Squares, Tensors, Updater, blocks, scratch_len, square_sum, two};
 use super::workspace::{Workspace, columns, hands_on, is_gated, stride};
-use crate::data::Dataset;
+use crate::data::{Dataset, Inputs, Targets};
 use crate::executor::BatchMetrics;
 use crate::kernels::dense::{Loops, Rows};
 use crate::kernels::update::Numbers;
@@ -275,6 +275,15 @@ impl<'a> Network<'a> {
         }
     }
 
+    /// Appends the logits, (samples, outputs), of the batch of `samples` that went forward last.
+    pub(super) fn append_logits(&self, samples: usize, logits: &mut Vec<f32>) {
+        // SAFETY: no member writes logits before the first member waits again.
+        let rows: Vec<&[f32]> = (0..self.head.shape.outputs)
+            .map(|j| unsafe { self.head.out.read(j..j + 1) })
+            .collect();
+        logits.extend((0..samples).flat_map(|sample| rows.iter().map(move |row| row[sample])));
+    }
+
     /// The divisor of the mean of the loss.
     fn terms(&self, samples: usize) -> f32 {
         match self.model.loss {
@@ -289,14 +298,26 @@ impl<'a> Network<'a> {
         let columns = member.share(extent.rows.columns, LANES, LANES);
         for col in columns.step_by(LANES) {
             // An incomplete block repeats its last sample.
-            let pixels: [&[u8]; LANES] = std::array::from_fn(|i| {
+            let own: [Range<usize>; LANES] = std::array::from_fn(|i| {
                 let sample = indices[(col + i).min(indices.len() - 1)] as usize;
-                &data.pixels[sample * width..(sample + 1) * width]
+                sample * width..(sample + 1) * width
             });
-            for row in 0..width {
-                let values = pixels.map(|pixels| self.pixel_values[usize::from(pixels[row])]);
-                // SAFETY: the columns are this member's own.
-                unsafe { self.input.store(row, col, values) };
+            // SAFETY: the columns are this member's own.
+            let store = |row, values| unsafe { self.input.store(row, col, values) };
+            match &data.inputs {
+                Inputs::Bytes(all) => {
+                    let pixels = own.map(|own| &all[own]);
+                    for row in 0..width {
+                        let value = |pixels: &[u8]| self.pixel_values[usize::from(pixels[row])];
+                        store(row, pixels.map(value));
+                    }
+                }
+                Inputs::Numbers(all) => {
+                    let numbers = own.map(|own| &all[own]);
+                    for row in 0..width {
+                        store(row, numbers.map(|numbers| numbers[row]));
+                    }
+                }
             }
         }
     }
@@ -438,14 +459,19 @@ impl<'a> Network<'a> {
                     let logits = head.out.load(j, col);
                     head.out.store(j, col, logits.map(|y| y + bias));
                 }
-                let label = |i: usize| {
-                    let sample = indices.get(col + i);
-                    sample.map_or(0, |&sample| data.labels[sample as usize])
+                // An incomplete block repeats its last sample.
+                let sample = |i: usize| indices[(col + i).min(indices.len() - 1)] as usize;
+                let targets = match &data.targets {
+                    Targets::Classes(all) => {
+                        BlockTargets::Classes(std::array::from_fn(|i| all[sample(i)]))
+                    }
+                    Targets::Values(all) => BlockTargets::Values(std::array::from_fn(|i| {
+                        &all[sample(i) * outputs..][..outputs]
+                    })),
                 };
-                let labels = std::array::from_fn(label);
                 let matrices = [head.out, head.delta];
                 let BlockLoss { losses, hits } =
-                    block_loss(self.model.loss, outputs, terms, matrices, col, labels);
+                    block_loss(self.model.loss, outputs, terms, matrices, col, &targets);
                 self.outcomes.store(0, col, losses);
                 self.outcomes.store(1, col, hits);
             }

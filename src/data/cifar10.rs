@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::dataset::Dataset;
+use super::dataset::{Dataset, Inputs, Targets};
 use super::idx::Hashed;
 use super::locate::is_there;
 use super::source::{RemoteFile, Source};
@@ -119,22 +119,22 @@ pub(super) fn load(
         Place::Archive(path) => read_archive(path, &needed, &mut notes)?,
     };
     let part = |is_test: bool| {
-        let mut part = Dataset {
+        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+        let own = needed.iter().zip(&files);
+        for (_, bytes) in own.filter(|(name, _)| (**name == TEST_FILE) == is_test) {
+            for record in bytes.chunks_exact(RECORD) {
+                labels.push(u32::from(record[0]));
+                pixels.extend(&record[1..]);
+            }
+        }
+        Dataset {
             name: Source::Cifar10.name().to_owned(),
             channels: CHANNELS,
             image: IMAGE,
             classes: usize::from(CLASSES),
-            pixels: Vec::new(),
-            labels: Vec::new(),
-        };
-        let own = needed.iter().zip(&files);
-        for (_, bytes) in own.filter(|(name, _)| (**name == TEST_FILE) == is_test) {
-            for record in bytes.chunks_exact(RECORD) {
-                part.labels.push(record[0]);
-                part.pixels.extend(&record[1..]);
-            }
+            inputs: Inputs::Bytes(pixels),
+            targets: Targets::Classes(labels),
         }
-        part
     };
     let (train, test) = (part(false), part(true));
     let released = |files: usize| files * RECORDS;

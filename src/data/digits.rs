@@ -13,7 +13,7 @@ mod glyphs;
 
 use rayon::prelude::*;
 
-use super::dataset::Dataset;
+use super::dataset::{Dataset, Inputs, Targets};
 use crate::rng::{Purpose, Stream};
 use glyphs::{GLYPHS, Glyph, Point};
 
@@ -82,7 +82,7 @@ pub fn generate(train: usize, test: usize) -> (Dataset, Dataset) {
 /// Samples `first..first + count` of all, training samples before test samples.
 fn draw_samples(first: usize, count: usize) -> Dataset {
     let mut pixels = vec![0; count * PIXELS];
-    let mut labels = vec![0; count];
+    let mut labels = vec![0u32; count];
     pixels
         .par_chunks_exact_mut(PIXELS)
         .zip(&mut labels)
@@ -93,13 +93,13 @@ fn draw_samples(first: usize, count: usize) -> Dataset {
         channels: 1,
         image: [SIDE, SIDE],
         classes: GLYPHS.len(),
-        pixels,
-        labels,
+        inputs: Inputs::Bytes(pixels),
+        targets: Targets::Classes(labels),
     }
 }
 
 /// Draws the sample numbered `sample` into `image`, (height, width), and returns its label.
-fn draw_sample(sample: u32, image: &mut [u8]) -> u8 {
+fn draw_sample(sample: u32, image: &mut [u8]) -> u32 {
     let mut numbers = Numbers::of_sample(sample);
     let label = numbers.below(GLYPHS.len());
     let variants = GLYPHS[label];
@@ -118,7 +118,7 @@ fn draw_sample(sample: u32, image: &mut [u8]) -> u8 {
         }
     }
     develop(&coverage, image, &mut numbers);
-    label as u8
+    label as u32
 }
 
 /// The random numbers of a sample, in sequence.
@@ -373,10 +373,10 @@ mod tests {
     fn there_are_train_and_test_samples_and_no_more() {
         let (train, test) = generate(usize::MAX, usize::MAX);
         assert_eq!((train.len(), test.len()), (TRAIN, TEST));
-        assert_eq!(train.pixels.len(), TRAIN * train.features());
+        assert_eq!(train.pixels().len(), TRAIN * train.features());
         let images: HashSet<&[u8]> = [&train, &test]
             .into_iter()
-            .flat_map(|dataset| dataset.pixels.chunks_exact(PIXELS))
+            .flat_map(|dataset| dataset.pixels().chunks_exact(PIXELS))
             .collect();
         assert_eq!(images.len(), TRAIN + TEST, "no image twice");
     }
@@ -385,7 +385,11 @@ mod tests {
     fn labels_are_roughly_balanced() {
         let (train, _) = generate(2000, 0);
         for label in 0..10 {
-            let count = train.labels.iter().filter(|&&other| other == label).count();
+            let count = train
+                .labels()
+                .iter()
+                .filter(|&&other| other == label)
+                .count();
             // A binomial count of mean 200 and standard deviation 13.4, within five of them.
             assert!((133..=267).contains(&count), "{count} of digit {label}");
         }
@@ -396,9 +400,9 @@ mod tests {
         let (train, _) = generate(1000, 0);
         for label in 0..10 {
             let images: Vec<&[u8]> = train
-                .pixels
+                .pixels()
                 .chunks_exact(PIXELS)
-                .zip(&train.labels)
+                .zip(train.labels())
                 .filter_map(|(image, &other)| (other == label).then_some(image))
                 .collect();
             for pair in images.windows(2) {
@@ -415,7 +419,7 @@ mod tests {
         // The noise alone, rounded up.
         let noise = (255.0 * NOISE) as u8 + 1;
         let (train, _) = generate(2000, 0);
-        for (sample, image) in train.pixels.chunks_exact(PIXELS).enumerate() {
+        for (sample, image) in train.pixels().chunks_exact(PIXELS).enumerate() {
             let inked = image.iter().filter(|&&pixel| pixel > 100).count();
             // A thin 1 has the least ink, a broad 8 the most.
             assert!(
@@ -458,8 +462,9 @@ mod tests {
 
     /// The 64-bit FNV-1a hash of the pixels, then the labels.
     fn fnv1a(dataset: &Dataset) -> u64 {
-        let bytes = dataset.pixels.iter().chain(&dataset.labels);
-        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        let labels = dataset.labels().iter().map(|&label| label as u8);
+        let bytes = dataset.pixels().iter().copied().chain(labels);
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         })
     }

@@ -1,4 +1,4 @@
-//! Data sets: labelled 8-bit images, read from disk, downloaded, or drawn.
+//! Data sets: samples in memory, and images that are read from disk, downloaded, or drawn.
 
 #[doc(hidden)]
 pub mod cifar10;
@@ -22,7 +22,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use dataset::Dataset;
+pub use dataset::{Dataset, Inputs, Targets};
 pub use download::DownloadProgress;
 pub use source::Source;
 #[doc(hidden)]
@@ -46,7 +46,7 @@ pub struct Request {
 }
 
 /// A loaded data set: training and test part.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     /// The training samples.
     pub train: Dataset,
@@ -289,8 +289,8 @@ fn read(location: &Location, source: Source, needed: &[usize]) -> Result<Loaded>
         channels: 1,
         image: idx::IMAGE,
         classes: usize::from(idx::CLASSES),
-        pixels: parts.next().unwrap_or_default(),
-        labels: parts.next().unwrap_or_default(),
+        inputs: Inputs::Bytes(parts.next().unwrap_or_default()),
+        targets: Targets::from(&parts.next().unwrap_or_default()[..]),
     };
     Ok(Loaded {
         train: dataset(),

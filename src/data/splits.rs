@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::dataset::Dataset;
+use super::dataset::{Dataset, Inputs, Targets};
 use super::idx::hex;
 
 /// The data sets that an executor holds.
@@ -43,7 +43,7 @@ impl Splits {
         }
     }
 
-    /// The sha256 of all sizes, pixels and labels, in hexadecimal digits.
+    /// The sha256 of all sizes, inputs and targets, in hexadecimal digits.
     pub fn sha256(&self) -> String {
         let mut hash = Sha256::new();
         let parts = [
@@ -59,8 +59,18 @@ impl Splits {
                 hash.update((size as u64).to_le_bytes());
             }
             if let Some(data) = data {
-                hash.update(&data.pixels);
-                hash.update(&data.labels);
+                match &data.inputs {
+                    Inputs::Bytes(bytes) => hash.update(bytes),
+                    Inputs::Numbers(numbers) => hash.update(bytemuck::cast_slice(numbers)),
+                }
+                match &data.targets {
+                    Targets::Classes(labels) if data.classes <= 256 => {
+                        let bytes: Vec<u8> = labels.iter().map(|&label| label as u8).collect();
+                        hash.update(bytes);
+                    }
+                    Targets::Classes(labels) => hash.update(bytemuck::cast_slice(labels)),
+                    Targets::Values(values) => hash.update(bytemuck::cast_slice(values)),
+                }
             }
         }
         hex(&hash.finalize())

@@ -134,7 +134,7 @@ pub enum Error {
         /// The position of the sample.
         sample: usize,
         /// Its label.
-        label: u8,
+        label: u32,
         /// The number of classes.
         classes: usize,
     },

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::write_json;
 use crate::activation::TANH;
-use crate::bilevel::equilibrium::experiment::{self, Outcome, Samples, Training};
+use crate::bilevel::equilibrium::experiment::{self, Outcome, Training};
 use crate::bilevel::equilibrium::{Equilibrium, Gradient, Solver};
 use crate::data::spirals::Spirals;
-use crate::data::{self, Dataset, Request};
+use crate::data::{self, Dataset, Inputs, Request};
 use crate::error::Result;
 use crate::kind::Loss;
 use crate::plot::{Axis, Corner, Figure, Marks, PALETTE, Panel, Series};
@@ -127,8 +127,8 @@ struct Task {
     dataset: &'static str,
     /// Features, units and outputs.
     shape: [usize; 3],
-    train: Samples,
-    test: Samples,
+    train: Dataset,
+    test: Dataset,
     training: Training,
 }
 
@@ -161,8 +161,8 @@ impl Task {
                     continue;
                 }
                 let depths = outcome.layers.map_or(DEPTHS.to_vec(), |l| vec![l]);
-                let len = train.inputs.len().min(DISTANCES * shape[0]);
-                let x = &train.inputs[..len];
+                let measured: Vec<u32> = (0..train.len().min(DISTANCES) as u32).collect();
+                let x = &train.values_of(&measured, &equilibrium.model.pixel_values());
                 networks.push(Networks {
                     layers: outcome.layers,
                     outcomes: vec![outcome],
@@ -175,8 +175,8 @@ impl Task {
             setting: format!(
                 "{} samples, {} test samples, {} tanh units, {} epochs, batches of {}, rate {}, \
                  seeds {} to {}",
-                train.labels.len(),
-                test.labels.len(),
+                train.len(),
+                test.len(),
                 shape[1],
                 training.epochs,
                 training.batch_size,
@@ -189,13 +189,11 @@ impl Task {
     }
 }
 
-fn spirals(seed: u64) -> Task {
-    let samples = |spirals: Spirals| Samples {
-        inputs: spirals.points.as_flattened().to_vec(),
-        labels: spirals.labels,
-    };
+fn spirals(seed: u64) -> Result<Task> {
+    let samples = |spirals: Spirals| Dataset::classification(&spirals.points, &spirals.labels);
     let [train, test] = Spirals::draw(500, seed).map(samples);
-    Task {
+    let (train, test) = (train?, test?);
+    Ok(Task {
         dataset: "spirals",
         shape: [2, 64, 2],
         train,
@@ -206,7 +204,7 @@ fn spirals(seed: u64) -> Task {
             learning_rate: 0.1,
             seed,
         },
-    }
+    })
 }
 
 fn mnist(data_dir: Option<PathBuf>, seed: u64) -> Result<Task> {
@@ -216,15 +214,17 @@ fn mnist(data_dir: Option<PathBuf>, seed: u64) -> Result<Task> {
         limit: Some((10_000, 10_000)),
     };
     let data = data::load(&request, &mut |_| {})?;
-    let samples = |data: &Dataset| Samples {
-        inputs: data.pixels.iter().map(|&p| f32::from(p) / 255.0).collect(),
-        labels: data.labels.clone(),
+    // p / 255 in float32, which is not to the last bit what a network makes of a byte.
+    let samples = |mut data: Dataset| {
+        let grey = |pixels: &[u8]| pixels.iter().map(|&p| f32::from(p) / 255.0).collect();
+        data.inputs = Inputs::Numbers(grey(data.pixels()));
+        data
     };
     Ok(Task {
         dataset: "MNIST",
         shape: [data.train.features(), 128, 10],
-        train: samples(&data.train),
-        test: samples(&data.test),
+        train: samples(data.train),
+        test: samples(data.test),
         training: Training {
             epochs: 4,
             batch_size: 32,
@@ -239,7 +239,7 @@ fn mnist(data_dir: Option<PathBuf>, seed: u64) -> Result<Task> {
 /// # Errors
 /// Those of reading MNIST.
 pub fn run(data_dir: Option<PathBuf>, seed: u64, tell: &dyn Fn(Event<'_>)) -> Result<Vec<Results>> {
-    let tasks = [spirals(seed), mnist(data_dir, seed)?];
+    let tasks = [spirals(seed)?, mnist(data_dir, seed)?];
     tasks.iter().map(|task| task.run(tell)).collect()
 }
 

@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use super::op::{BufferId, BufferSpec, Contents, Step};
+use super::ops::layer::gather::Source;
 use super::wgsl::{RUNS, constants};
+use crate::data::{Dataset, Inputs, Targets};
 use crate::error::{Error, Result};
 use crate::optim::Recipe;
 
@@ -32,6 +34,26 @@ impl BufferSpecs {
     /// A buffer of these values.
     pub fn values<T: bytemuck::Pod>(&mut self, name: impl Into<String>, values: &[T]) -> BufferId {
         self.bytes(name, bytemuck::cast_slice(values).to_vec())
+    }
+
+    /// The inputs of `data`; `pixel_values` has the value of each byte.
+    pub fn source(&mut self, name: &str, data: &Dataset, pixel_values: BufferId) -> Source {
+        match &data.inputs {
+            Inputs::Bytes(bytes) => Source::Bytes {
+                pixels: self.bytes(format!("{name} pixels"), bytes.clone()),
+                pixel_values,
+            },
+            Inputs::Numbers(all) => Source::Numbers(self.values(format!("{name} inputs"), all)),
+        }
+    }
+
+    /// The targets of `data`, as [`crate::gpu::ops::loss::Operands`] has them.
+    pub fn targets(&mut self, name: &str, data: &Dataset) -> BufferId {
+        let name = format!("{name} targets");
+        match &data.targets {
+            Targets::Classes(labels) => self.values(name, labels),
+            Targets::Values(values) => self.values(name, values),
+        }
     }
 
     /// The uniforms of `steps`.

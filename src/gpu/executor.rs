@@ -44,6 +44,8 @@ pub struct GpuExecutor {
     /// The number of steps so far, modulo 2.
     parity: usize,
     flags: BufferId,
+    /// The logits, and whether they are in half precision.
+    logits: (BufferId, bool),
     splits: Vec<SplitPrograms>,
 }
 
@@ -54,6 +56,9 @@ struct SplitPrograms {
     steps: BufferId,
     metrics: BufferId,
     evaluate: [Program; 2],
+    /// Forward, and the logits. They are compiled when they are first asked for.
+    outputs: [Vec<Op>; 2],
+    outputs_programs: Option<[Program; 2]>,
 }
 
 impl GpuExecutor {
@@ -115,8 +120,9 @@ impl GpuExecutor {
         let ops = plan.train_step.iter().chain(&plan.epoch_end);
         let shaders: Vec<_> = ops.chain(evaluations).map(|op| &op.shader).collect();
         gpu.compile(&shaders).await?;
+        let swapped = |ops: &[Op]| ops.iter().map(|op| op.swapped(&plan.pairs)).collect();
         let both = async |ops: &[Op], steps| -> Result<[Program; 2]> {
-            let swapped: Vec<Op> = ops.iter().map(|op| op.swapped(&plan.pairs)).collect();
+            let swapped: Vec<Op> = swapped(ops);
             Ok([
                 Program::new(&gpu, &buffers, ops, steps).await?,
                 Program::new(&gpu, &buffers, &swapped, steps).await?,
@@ -133,6 +139,8 @@ impl GpuExecutor {
                 steps: split.steps,
                 metrics: split.metrics,
                 evaluate: both(&split.evaluate, steps(split)).await?,
+                outputs: [split.outputs.clone(), swapped(&split.outputs)],
+                outputs_programs: None,
             });
         }
         let trade = |&id: &BufferId| {
@@ -162,6 +170,7 @@ impl GpuExecutor {
             half,
             parity: 0,
             flags: plan.flags,
+            logits: (plan.logits, plan.buffers[plan.logits.0].half),
             splits: split_programs,
         })
     }
@@ -184,6 +193,20 @@ impl GpuExecutor {
     fn split_index(&self, split: Split) -> usize {
         let index = self.splits.iter().position(|s| s.split == split);
         index.expect("a validation split was asked for without one")
+    }
+
+    /// Puts the samples of a split into the data's order. Returns the split's index.
+    fn in_file_order(&mut self, split: Split) -> usize {
+        let index = self.split_index(split);
+        let SplitPrograms { samples, order, .. } = self.splits[index];
+        // The orders of the other splits never change.
+        if split == Split::Train {
+            let file_order: Vec<u32> = (0..samples as u32).collect();
+            let orders = file_order.repeat(self.options.realizations);
+            self.buffers
+                .write(&self.gpu, order, bytemuck::cast_slice(&orders));
+        }
+        index
     }
 
     fn steps_per_submission(&self) -> usize {
@@ -278,19 +301,10 @@ impl Executor for GpuExecutor {
     }
 
     async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>> {
-        let index = self.split_index(split);
+        let index = self.in_file_order(split);
         let SplitPrograms {
-            samples,
-            metrics,
-            order,
-            ..
+            samples, metrics, ..
         } = self.splits[index];
-        if split == Split::Train {
-            let file_order: Vec<u32> = (0..samples as u32).collect();
-            let orders = file_order.repeat(self.options.realizations);
-            self.buffers
-                .write(&self.gpu, order, bytemuck::cast_slice(&orders));
-        }
         let steps = samples.div_ceil(self.options.recipe.batch_size);
         let each = self.steps_per_submission();
         for first in (0..steps).step_by(each) {
@@ -299,6 +313,35 @@ impl Executor for GpuExecutor {
         }
         let read = self.buffers.read(&mut self.gpu, &[metrics]).await?;
         Ok(batch_metrics(&read[0], self.rows(), samples, 0..steps))
+    }
+
+    async fn logits(&mut self, split: Split) -> Result<Vec<Vec<f32>>> {
+        let index = self.in_file_order(split);
+        if self.splits[index].outputs_programs.is_none() {
+            let SplitPrograms { outputs, steps, .. } = &self.splits[index];
+            let (gpu, buffers) = (&self.gpu, &self.buffers);
+            let programs = [
+                Program::new(gpu, buffers, &outputs[0], Some(*steps)).await?,
+                Program::new(gpu, buffers, &outputs[1], Some(*steps)).await?,
+            ];
+            self.splits[index].outputs_programs = Some(programs);
+        }
+        let [realizations, batch] = self.rows();
+        let (samples, outputs) = (self.splits[index].samples, self.model.head.outputs);
+        let mut all = vec![Vec::with_capacity(samples * outputs); realizations];
+        for slot in 0..samples.div_ceil(batch) {
+            if let Some(programs) = &self.splits[index].outputs_programs {
+                programs[self.parity].run(&mut self.gpu, slot..slot + 1)?;
+            }
+            let (id, half) = self.logits;
+            let read = self.buffers.read(&mut self.gpu, &[id]).await?;
+            let logits = decode(&read[0], half, realizations * batch * outputs);
+            let count = batch.min(samples - slot * batch) * outputs;
+            for (own, logits) in all.iter_mut().zip(logits.chunks_exact(batch * outputs)) {
+                own.extend(&logits[..count]);
+            }
+        }
+        Ok(all)
     }
 
     async fn parameters(&mut self) -> Result<Vec<Parameters>> {

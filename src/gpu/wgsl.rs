@@ -51,6 +51,10 @@ pub const SHAPE: File = wgsl!("conv/shape");
 pub const WINDOW: File = wgsl!("conv/window");
 /// Which elements of a vector exist.
 pub const VECTOR: File = wgsl!("product/operand/vector");
+/// Inputs that are bytes.
+pub const BYTES: File = wgsl!("layer/input/bytes");
+/// Inputs that are numbers.
+pub const INPUT_NUMBERS: File = wgsl!("layer/input/numbers");
 /// The metrics of each sample.
 pub const METRICS: File = wgsl!("lib/metrics");
 /// The projection onto the simplex.

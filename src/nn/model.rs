@@ -4,7 +4,7 @@ use super::cnn::Cnn;
 use super::layer::{Layer, Shape};
 use super::parameters::{LayerParameters, Parameters};
 use crate::activation::Activation;
-use crate::data::{Dataset, Splits};
+use crate::data::{Dataset, Inputs, Splits, Targets};
 use crate::error::{Error, Result};
 use crate::kind::{Form, LayerKind, Loss};
 
@@ -219,8 +219,9 @@ impl Model {
     /// Fails unless `data` fits this network.
     ///
     /// # Errors
-    /// [`Error::Shape`] for a different number of features or no samples, [`Error::Label`] for a label
-    /// that is not a class.
+    /// [`Error::Shape`] for a different number of features or of values, or no samples, [`Error::Label`]
+    /// for a label that is not a class, [`Error::InvalidValue`] for values under cross-entropy and for
+    /// numbers outside the range of ρ, where a first Bregman layer takes their inverse.
     pub fn check_dataset(&self, data: &Dataset) -> Result<()> {
         if data.features() != self.inputs() || data.is_empty() {
             return Err(Error::Shape {
@@ -229,20 +230,63 @@ impl Model {
                 found: vec![data.len(), data.features()],
             });
         }
+        self.check_inputs(data)?;
+        let labels = match &data.targets {
+            Targets::Classes(labels) => labels,
+            Targets::Values(_) if self.loss == Loss::CrossEntropy => {
+                return Err(Error::InvalidValue {
+                    field: "loss",
+                    value: self.loss.name().to_owned(),
+                    reason: format!("the targets of {} are numbers; mse takes them", data.name),
+                });
+            }
+            Targets::Values(_) if data.classes == self.head.outputs => return Ok(()),
+            Targets::Values(_) => {
+                return Err(Error::Shape {
+                    operation: format!("values of a sample of {}", data.name),
+                    expected: vec![self.head.outputs],
+                    found: vec![data.classes],
+                });
+            }
+        };
         // One output distinguishes two classes.
         let classes = self.head.outputs.max(2);
-        let misfit = data
-            .labels
-            .iter()
-            .position(|&label| usize::from(label) >= classes);
+        let misfit = labels.iter().position(|&label| label as usize >= classes);
         misfit.map_or(Ok(()), |sample| {
             Err(Error::Label {
                 dataset: data.name.clone(),
                 sample,
-                label: data.labels[sample],
+                label: labels[sample],
                 classes,
             })
         })
+    }
+
+    /// Fails if `data` has numbers that the first layer cannot take.
+    fn check_inputs(&self, data: &Dataset) -> Result<()> {
+        let Inputs::Numbers(numbers) = &data.inputs else {
+            return Ok(());
+        };
+        let bounded = self.kind == LayerKind::Bregman && self.cnn.is_none();
+        let [min, max] = match bounded {
+            true => self.activation.range,
+            false => [f64::NEG_INFINITY, f64::INFINITY],
+        };
+        let fits = |&number: &f32| number.is_finite() && (min..=max).contains(&f64::from(number));
+        match numbers.iter().position(|number| !fits(number)) {
+            None => Ok(()),
+            Some(at) => Err(Error::InvalidValue {
+                field: "features",
+                value: numbers[at].to_string(),
+                reason: format!(
+                    "sample {} of {} has it as feature {}; the first layer takes finite numbers within \
+                     [{min}, {max}], so scale the features into that range",
+                    at / data.features(),
+                    data.name,
+                    at % data.features(),
+                ),
+            }),
+        }
     }
 
     /// Fails unless every split fits this network; see [`Self::check_dataset`].

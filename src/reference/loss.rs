@@ -1,5 +1,6 @@
 //! The two losses.
 
+use crate::data::Targets;
 use crate::kind::Loss;
 
 /// Loss, number of correct samples and output gradient of a batch.
@@ -13,28 +14,36 @@ pub struct LossGradient {
     pub correct: u32,
 }
 
-/// The loss of `logits` (batch, outputs) against `labels` (batch), by the conventions of
-/// [`Loss`].
-pub fn loss_and_gradient(loss: Loss, logits: &[f64], labels: &[u8]) -> LossGradient {
-    let outputs = (logits.len() / labels.len().max(1)).max(1);
-    let batch = labels.len() as f64;
+/// The loss of `logits` (batch, `outputs`) against `targets`, by the conventions of [`Loss`]. Values have
+/// no class, so none of them counts as correct.
+pub fn loss_and_gradient(
+    loss: Loss,
+    logits: &[f64],
+    outputs: usize,
+    targets: &Targets,
+) -> LossGradient {
+    let batch = (logits.len() / outputs) as f64;
     let mut result = LossGradient {
         loss: 0.0,
         delta: Vec::new(),
         correct: 0,
     };
-    for (row, &label) in logits.chunks_exact(outputs).zip(labels) {
-        let label = usize::from(label);
-        let target = |j: usize| match (outputs, j == label) {
-            (1, _) => label as f64,
-            (_, true) => 1.0,
-            (_, false) => 0.0,
+    for (sample, row) in logits.chunks_exact(outputs).enumerate() {
+        let label = match targets {
+            Targets::Classes(labels) => Some(labels[sample] as usize),
+            Targets::Values(_) => None,
+        };
+        let target = |j: usize| match targets {
+            Targets::Classes(labels) if outputs == 1 => f64::from(labels[sample]),
+            Targets::Classes(labels) => f64::from(u8::from(labels[sample] as usize == j)),
+            Targets::Values(values) => f64::from(values[sample * outputs + j]),
         };
         match loss {
             Loss::CrossEntropy => {
                 let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let sum: f64 = row.iter().map(|y| (y - largest).exp()).sum();
-                result.loss += (sum.ln() + largest - row[label]) / batch;
+                let at_label = label.map_or(f64::NAN, |label| row[label]);
+                result.loss += (sum.ln() + largest - at_label) / batch;
                 for (j, y) in row.iter().enumerate() {
                     result
                         .delta
@@ -53,7 +62,7 @@ pub fn loss_and_gradient(loss: Loss, logits: &[f64], labels: &[u8]) -> LossGradi
             1 => usize::from(row[0] > 0.5),
             _ => (0..outputs).fold(0, |best, j| if row[j] > row[best] { j } else { best }),
         };
-        result.correct += u32::from(class == label);
+        result.correct += u32::from(Some(class) == label);
     }
     result
 }

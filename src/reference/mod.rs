@@ -24,7 +24,7 @@ pub use simplex::project_simplex;
 use std::ops::Range;
 
 use crate::data::Dataset;
-use crate::data::{Split, Splits};
+use crate::data::{Split, Splits, Targets};
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, check_moments, check_orders};
 use crate::nn::{Model, Parameters};
@@ -70,20 +70,13 @@ impl Reference {
         })
     }
 
-    /// Inputs (batch, in) and labels (batch) of samples `indices` of `data`.
-    fn batch(&self, data: &Dataset, indices: &[u32]) -> (Vec<f64>, Vec<u8>) {
-        let values = self.model.pixel_values();
-        let width = data.features();
-        let mut x = Vec::new();
-        let mut labels = Vec::new();
-        for &sample in indices {
-            let sample = sample as usize;
-            for &pixel in &data.pixels[sample * width..(sample + 1) * width] {
-                x.push(f64::from(values[usize::from(pixel)]));
-            }
-            labels.push(data.labels[sample]);
-        }
-        (x, labels)
+    /// Inputs (batch, in) and targets of samples `indices` of `data`.
+    fn batch(&self, data: &Dataset, indices: &[u32]) -> (Vec<f64>, Targets) {
+        let x = data.values_of(indices, &self.model.pixel_values());
+        (
+            x.into_iter().map(f64::from).collect(),
+            data.targets_of(indices),
+        )
     }
 }
 
@@ -170,15 +163,15 @@ impl Executor for Reference {
             let epoch = order.chunks(self.recipe.batch_size);
             let all_steps = epoch.len() as u64;
             for (done, indices) in epoch.take(steps.end).skip(steps.start).enumerate() {
-                let (x, labels) = self.batch(&self.splits.train, indices);
+                let (x, targets) = self.batch(&self.splits.train, indices);
                 let number = self.steps + done as u64;
                 let seed = self.recipe.run(r).seed;
-                let factors = cnn::training_factors(&self.model, seed, number, labels.len());
+                let factors = cnn::training_factors(&self.model, seed, number, indices.len());
                 let (loss, mut gradient) = gradients_with(
                     &self.model,
                     &self.parameters[r],
                     &x,
-                    &labels,
+                    &targets,
                     factors.as_deref(),
                 );
                 step(
@@ -205,14 +198,24 @@ impl Executor for Reference {
         for parameters in &self.parameters {
             let mut batches = Vec::new();
             for indices in order.chunks(self.recipe.batch_size) {
-                let (x, labels) = self.batch(data, indices);
+                let (x, targets) = self.batch(data, indices);
                 let logits = forward(&self.model, parameters, &x).logits;
-                let loss = loss_and_gradient(self.model.loss, &logits, &labels);
+                let outputs = self.model.head.outputs;
+                let loss = loss_and_gradient(self.model.loss, &logits, outputs, &targets);
                 batches.push(metrics(&loss, indices.len()));
             }
             all.push(batches);
         }
         Ok(all)
+    }
+
+    async fn logits(&mut self, split: Split) -> Result<Vec<Vec<f32>>> {
+        let data = self.splits.get(split);
+        let order: Vec<u32> = (0..data.len() as u32).collect();
+        let (x, _) = self.batch(data, &order);
+        let logits = |p| forward(&self.model, p, &x).logits;
+        let single = |logits: Vec<f64>| logits.into_iter().map(|y| y as f32).collect();
+        Ok(self.parameters.iter().map(logits).map(single).collect())
     }
 
     async fn parameters(&mut self) -> Result<Vec<Parameters>> {

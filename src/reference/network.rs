@@ -2,6 +2,7 @@
 
 use super::cnn::{CnnTrace, cnn_backward, cnn_forward};
 use super::loss::{LossGradient, loss_and_gradient};
+use crate::data::Targets;
 use crate::kind::LayerKind;
 use crate::nn::{Layer, LayerParameters, Model, Parameters};
 
@@ -245,9 +246,9 @@ pub fn gradients(
     model: &Model,
     parameters: &Parameters<f64>,
     x: &[f64],
-    labels: &[u8],
+    targets: &Targets,
 ) -> (LossGradient, Parameters<f64>) {
-    gradients_with(model, parameters, x, labels, None)
+    gradients_with(model, parameters, x, targets, None)
 }
 
 /// [`gradients`] with each feature of the convolutions multiplied by its factor of dropout.
@@ -255,11 +256,11 @@ pub fn gradients_with(
     model: &Model,
     parameters: &Parameters<f64>,
     x: &[f64],
-    labels: &[u8],
+    targets: &Targets,
     factors: Option<&[f64]>,
 ) -> (LossGradient, Parameters<f64>) {
     let trace = forward_with(model, parameters, x, factors);
-    let loss = loss_and_gradient(model.loss, &trace.logits, labels);
+    let loss = loss_and_gradient(model.loss, &trace.logits, model.head.outputs, targets);
     let gradient = backward(model, parameters, &trace, &loss.delta);
     (loss, gradient)
 }

@@ -1,5 +1,6 @@
 //! Runs a few ops on their own buffers and waits for them.
 
+use crate::data::Targets;
 use crate::error::Result;
 use crate::gpu::ops::update::{Update, Updating};
 use crate::gpu::{BufferId, BufferSpecs, Buffers, Gpu, Op, Program, Step, decode, to_half};
@@ -37,6 +38,14 @@ impl Run {
     /// A buffer of numbers.
     pub fn input(&mut self, values: &[f32]) -> BufferId {
         self.bytes(bytemuck::cast_slice(values))
+    }
+
+    /// A buffer of targets, as [`crate::gpu::ops::loss::Operands`] has them.
+    pub fn targets(&mut self, targets: &Targets) -> BufferId {
+        match targets {
+            Targets::Classes(labels) => self.bytes(bytemuck::cast_slice(labels)),
+            Targets::Values(values) => self.input(values),
+        }
     }
 
     /// A buffer of `len` numbers that the ops should fill.

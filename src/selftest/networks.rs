@@ -3,8 +3,7 @@
 
 use super::checks::Checks;
 use crate::activation::{self, Activation};
-use crate::data::Dataset;
-use crate::data::{Split, Splits};
+use crate::data::{Dataset, Inputs, Split, Splits, Targets};
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor};
 use crate::kind::{Form, Init, LayerKind, Loss};
@@ -279,13 +278,13 @@ fn images(
 ) -> Dataset {
     let features = channels * height * width;
     let stream = Stream::new(9, Purpose::Digits, stream);
-    let labels: Vec<u8> = (0..samples)
-        .map(|i| stream.below(i as u64, classes as u32) as u8)
+    let labels: Vec<u32> = (0..samples)
+        .map(|i| stream.below(i as u64, classes as u32))
         .collect();
     let pixels = (0..samples * features)
         .map(|i| {
             let noise = (stream.bits((samples + i) as u64) >> 25) as u8;
-            let shows = i % features % classes == usize::from(labels[i / features]);
+            let shows = i % features % classes == labels[i / features] as usize;
             noise + if shows { 100 } else { 0 }
         })
         .collect();
@@ -294,8 +293,8 @@ fn images(
         channels,
         image: [height, width],
         classes,
-        pixels,
-        labels,
+        inputs: Inputs::Bytes(pixels),
+        targets: Targets::Classes(labels),
     }
 }
 

@@ -121,10 +121,10 @@ fn gradient_of(gpu: &mut Gpu, checks: &mut Checks, model: &Model) -> Result<()> 
     })?;
 
     let values = model.pixel_values();
-    let pixels = splits.train.pixels.iter();
-    let x: Vec<f64> = pixels.map(|&p| f64::from(values[usize::from(p)])).collect();
-    let labels = &splits.train.labels;
-    let at = |p: &Parameters<f64>| reference::gradients(model, p, &x, labels);
+    let indices: Vec<u32> = (0..splits.train.len() as u32).collect();
+    let x = splits.train.values_of(&indices, &values);
+    let x: Vec<f64> = x.into_iter().map(f64::from).collect();
+    let at = |p: &Parameters<f64>| reference::gradients(model, p, &x, &splits.train.targets);
     let exact = before[0].map(f64::from);
     let (loss, gradient) = at(&exact);
     let drawn: Vec<_> = (0..3)

@@ -3,6 +3,7 @@
 //! It is not meant to be fast.
 
 use super::{Metrics, Record, Run, Sweep};
+use crate::data::Targets;
 use crate::data::spirals::Spirals;
 use crate::error::Result;
 use crate::nn::{Model, Parameters};
@@ -37,8 +38,8 @@ pub fn train_from(
         for epoch in 0..sweep.epochs {
             let order = sample_order(run.seed, epoch, data.len());
             for indices in order.chunks(sweep.batch_size) {
-                let (x, labels) = batch(data, indices);
-                let (_, gradient) = gradients(&sweep.model, &parameters, &x, &labels);
+                let (x, targets) = batch(data, indices);
+                let (_, gradient) = gradients(&sweep.model, &parameters, &x, &targets);
                 let rate = f64::from(run.learning_rate);
                 for (tensor, gradient) in parameters.tensors_mut().zip(gradient.tensors()) {
                     for (p, g) in tensor.iter_mut().zip(gradient) {
@@ -60,9 +61,9 @@ pub fn train_from(
 /// Loss and accuracy of a network on `data`.
 pub fn evaluate(model: &Model, parameters: &Parameters<f64>, data: &Spirals) -> Metrics {
     let indices: Vec<u32> = (0..data.len() as u32).collect();
-    let (x, labels) = batch(data, &indices);
+    let (x, targets) = batch(data, &indices);
     let logits = forward(model, parameters, &x).logits;
-    let loss = loss_and_gradient(model.loss, &logits, &labels);
+    let loss = loss_and_gradient(model.loss, &logits, model.head.outputs, &targets);
     let finite = parameters.tensors().flatten().all(|p| p.is_finite());
     Metrics {
         loss: if finite { loss.loss as f32 } else { f32::NAN },
@@ -70,12 +71,12 @@ pub fn evaluate(model: &Model, parameters: &Parameters<f64>, data: &Spirals) -> 
     }
 }
 
-/// Inputs (batch, 2) and labels (batch) of the samples `indices`.
-pub fn batch(data: &Spirals, indices: &[u32]) -> (Vec<f64>, Vec<u8>) {
+/// Inputs (batch, 2) and targets of the samples `indices`.
+pub fn batch(data: &Spirals, indices: &[u32]) -> (Vec<f64>, Targets) {
     let points = indices.iter().map(|&i| data.points[i as usize]);
-    let labels = indices.iter().map(|&i| data.labels[i as usize]);
+    let labels = indices.iter().map(|&i| u32::from(data.labels[i as usize]));
     (
         points.flat_map(|p| p.map(f64::from)).collect(),
-        labels.collect(),
+        Targets::Classes(labels.collect()),
     )
 }

@@ -4,16 +4,18 @@ use std::cell::Cell;
 
 use bregman::activation;
 use bregman::checkpoint::Run;
-use bregman::data::Splits;
+use bregman::data::{Dataset, Inputs, Split, Splits, Targets};
 use bregman::error::Error;
 use bregman::executor::Executor;
 use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::nn::{Model, Parameters};
 use bregman::optim::{Recipe, Sgd};
+use bregman::reference::Reference;
 use bregman::rng;
 use bregman::selftest::checks::Checks;
 use bregman::selftest::networks::{
-    Expected, KINDS, REALIZATIONS, Record, SEED, SGD, TRAIN_SAMPLES, cases, dataset, initial, run,
+    Case, Expected, KINDS, REALIZATIONS, Record, SEED, SGD, TRAIN_SAMPLES, cases, dataset, initial,
+    run, splits,
 };
 use bregman::train::{EpochMetrics, Position, Schedule, Silent, train_until};
 use proptest::prelude::*;
@@ -253,5 +255,98 @@ pub fn any_network_agrees(cases: u32, run_of: impl Fn(&Model, Vec<Parameters>) -
     };
     if let Err(failure) = TestRunner::new(config).run(&networks(), agrees) {
         panic!("{failure}");
+    }
+}
+
+/// `splits` with other inputs and targets for each data set.
+fn changed(splits: &Splits, change: impl Fn(&mut Dataset)) -> Splits {
+    let mut splits = splits.clone();
+    let parts = [&mut splits.train, &mut splits.test];
+    parts
+        .into_iter()
+        .chain(&mut splits.validation)
+        .for_each(change);
+    splits
+}
+
+/// Numbers that equal what a network makes of bytes train it to the same bits; so do values that equal
+/// the targets of classes, but for the count of right classes, which values have none of.
+pub fn numbers_and_values_are_bytes_and_classes<E: Executor>(
+    cases: impl IntoIterator<Item = Case>,
+    executor: impl Fn(&Model, &Splits) -> E,
+) {
+    let (mut by_class, mut as_values) = (0, 0);
+    for Case { name, model } in cases {
+        let run = |splits: &Splits| {
+            let found = run(&mut executor(&model, splits), SEED, REALIZATIONS);
+            found.unwrap_or_else(|e| panic!("{name}: {e}"))
+        };
+        let bytes = splits(&model);
+        let table = model.pixel_values();
+        let numbers = changed(&bytes, |data| {
+            let all: Vec<u32> = (0..data.len() as u32).collect();
+            data.inputs = Inputs::Numbers(data.values_of(&all, &table));
+        });
+        let expected = run(&bytes);
+        assert!(run(&numbers) == expected, "{name}: numbers");
+        by_class += expected.metrics().map(|batch| batch.correct).sum::<u32>();
+        if model.loss != Loss::MeanSquaredError {
+            continue;
+        }
+        let outputs = model.head.outputs;
+        let values = changed(&numbers, |data| {
+            let target = |&label: &u32| -> Vec<f32> {
+                match outputs {
+                    1 => vec![label as f32],
+                    _ => (0..outputs).map(|j| f32::from(j as u32 == label)).collect(),
+                }
+            };
+            let values = data.labels().iter().flat_map(target).collect();
+            (data.targets, data.classes) = (Targets::Values(values), outputs);
+        });
+        let found = run(&values);
+        assert_eq!(found.parameters, expected.parameters, "{name}: values");
+        for (found, expected) in found.metrics().zip(expected.metrics()) {
+            assert_eq!(found.loss, expected.loss, "{name}: values");
+            assert_eq!(found.correct, 0, "{name}: values have no class");
+        }
+        as_values += 1;
+    }
+    assert!(
+        by_class > 0 && as_values > 0,
+        "{by_class} right, {as_values} cases"
+    );
+}
+
+/// The logits of every split are those of the reference with the same parameters, by realization and
+/// sample.
+pub fn logits_are_the_reference_s<E: Executor>(
+    cases: impl IntoIterator<Item = Case>,
+    executor: impl Fn(&Model, Vec<Parameters>) -> E,
+) {
+    for Case { name, model } in cases {
+        let parameters = initial(&model, REALIZATIONS);
+        let mut found = executor(&model, parameters.clone());
+        // The weights are in either of two buffers after an odd number of steps.
+        let orders: Vec<_> = (0..REALIZATIONS as u64)
+            .map(|r| rng::sample_order(SEED + r, 0, TRAIN_SAMPLES))
+            .collect();
+        pollster::block_on(found.train_steps(&orders, 0..1, &mut |_| {})).expect("a step");
+        let trained = pollster::block_on(found.parameters()).expect("parameters");
+        let mut expected =
+            Reference::new(&model, &splits(&model), &trained, SGD).expect("a reference");
+        for split in [Split::Train, Split::Validation, Split::Test] {
+            let logits = pollster::block_on(found.logits(split)).expect("logits");
+            let expected = pollster::block_on(expected.logits(split)).expect("logits");
+            for (r, (logits, expected)) in logits.iter().zip(&expected).enumerate() {
+                assert_eq!(logits.len(), expected.len(), "{name} {split:?} {r}");
+                // Sums of a few dozen products of numbers below 1, through three layers at most.
+                let largest = expected.iter().fold(1.0f32, |most, y| most.max(y.abs()));
+                for (i, (y, expected)) in logits.iter().zip(expected).enumerate() {
+                    let close = (y - expected).abs() <= 2e-5 * largest;
+                    assert!(close, "{name} {split:?} {r} {i}: {y}, expected {expected}");
+                }
+            }
+        }
     }
 }

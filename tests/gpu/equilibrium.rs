@@ -6,7 +6,7 @@ use bregman::activation::{SIGMOID, TANH};
 use bregman::bilevel::equilibrium::{
     CpuEquilibrium, Equilibrium, GpuEquilibrium, Gradient, Solver, SolverReport,
 };
-use bregman::data::{Split, Splits};
+use bregman::data::{Split, Splits, Targets};
 use bregman::executor::{BatchMetrics, Executor};
 use bregman::kind::Loss;
 use bregman::nn::Parameters;
@@ -73,7 +73,7 @@ fn both(
         .for_each(|u| *u *= 3.0);
     if let Some(margin) = sure_by {
         // Class 0 wins by so much, more or less, and is right.
-        train.labels.fill(0);
+        train.targets = Targets::Classes(vec![0; train.len()]);
         parameters.head.weight.iter_mut().for_each(|w| *w *= 0.1);
         parameters.head.bias = vec![margin, 0.0, 0.0, 0.0, 0.0];
     }

@@ -184,7 +184,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "product/operand/pixels",
+            file: "product/operand/batch",
             find: "step.first + min(row",
             replace: "step.first + min(row / 2u * 2u",
         },
@@ -204,7 +204,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "bregman dual tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "product/operand/pixels_scalar",
+            file: "product/operand/batch_scalar",
             find: "= Stored(value[i]);",
             replace: "= Stored(value[i] * f32(row + 1u < step.count));",
         },

@@ -13,7 +13,7 @@ use bregman::reference::Reference;
 use bregman::rng::sample_order;
 
 use bregman::selftest::networks::{
-    Case, REALIZATIONS, Record, SEED, SGD, cases, initial, optimizer_cases, run, splits,
+    Case, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, initial, optimizer_cases, run, splits,
 };
 
 use bregman::train::{Position, Silent, train_until};
@@ -33,6 +33,11 @@ pub fn tests() -> Vec<Test> {
             "networks::networks_of_any_shape_agree_with_the_reference",
             any_network,
         ),
+        (
+            "networks::numbers_and_values_train_as_bytes_and_classes_do",
+            numbers,
+        ),
+        ("networks::logits_agree_with_the_reference", logits),
         ("networks::half_precision_follows_single", half_precision),
         ("networks::one_batch_is_overfitted", overfits),
         ("networks::non_finite_parameters_are_reported", non_finite),
@@ -81,6 +86,35 @@ fn some_cases() -> impl Iterator<Item = Case> {
         let squared_error = case.name.starts_with("squared");
         squared_error || ["sin", "tanh"].contains(&case.model.activation.name)
     })
+}
+
+fn numbers() {
+    for fused in [true, false] {
+        // Every fifth, and the squared errors at the end.
+        let count = some_cases().count();
+        let cases = some_cases().enumerate();
+        let cases = cases.filter(|(i, _)| i % 5 == 0 || i + 2 >= count);
+        let cases = cases.map(|(_, case)| case);
+        common::numbers_and_values_are_bytes_and_classes(cases, |model, splits| {
+            let options = options(REALIZATIONS, SGD, fused);
+            executor(model, splits, &initial(model, REALIZATIONS), options)
+        });
+    }
+}
+
+fn logits() {
+    for fused in [true, false] {
+        let cases = some_cases().step_by(4);
+        let cases = cases.chain(cnn_cases().into_iter().step_by(11));
+        common::logits_are_the_reference_s(cases, |model, parameters| {
+            executor(
+                model,
+                &splits(model),
+                &parameters,
+                options(REALIZATIONS, SGD, fused),
+            )
+        });
+    }
 }
 
 fn repeats() {
@@ -197,8 +231,8 @@ fn submissions() {
         .collect();
     // The samples again and again, as one epoch.
     let mut long = splits.clone();
-    long.train.pixels = splits.train.pixels.repeat(epochs as usize);
-    long.train.labels = splits.train.labels.repeat(epochs as usize);
+    let again: Vec<u32> = (0..samples as u32).collect();
+    long.train = splits.train.select(&again.repeat(epochs as usize));
     let orders = [order];
     let mut expected = Reference::new(model, &long, &parameters, sgd).expect("a reference");
     let expected = pollster::block_on(expected.train_epoch(&orders, &mut |_| {})).expect("epoch");

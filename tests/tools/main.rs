@@ -110,7 +110,7 @@ fn compare(network: &Checkpoint, data: &Dataset, path: &Path) -> Result<(), Fail
         .iter()
         .map(|&b| f64::from(f32::from_le_bytes(b)))
         .collect();
-    let expected = predict::outputs(&network.model, &network.parameters, &data.pixels);
+    let expected = predict::outputs(&network.model, &network.parameters, data.pixels());
     if found.len() != expected.len() {
         return Err(format!("{} outputs of {}", found.len(), expected.len()).into());
     }
@@ -159,7 +159,7 @@ fn onnx_agrees() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let data = digits()?;
     let pixels = folder.path().join("pixels");
-    fs::write(&pixels, &data.pixels)?;
+    fs::write(&pixels, data.pixels())?;
     let networks = networks(folder.path())?;
     let paths: Vec<_> = networks
         .iter()
@@ -196,7 +196,7 @@ fn pytorch_agrees() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let data = digits()?;
     let pixels = folder.path().join("pixels");
-    fs::write(&pixels, &data.pixels)?;
+    fs::write(&pixels, data.pixels())?;
     let networks = networks(folder.path())?;
     let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
     let paths = networks.iter().map(|network| &network.path);
@@ -302,8 +302,8 @@ fn optimizers_agree() -> Result<(), Failed> {
             "optimizer": optimizer,
             "clip_norm": recipe.clip_norm,
             "factors": factors.collect::<Vec<_>>(),
-            "pixels": data.train.pixels.chunks(width).collect::<Vec<_>>(),
-            "labels": data.train.labels,
+            "pixels": data.train.pixels().chunks(width).collect::<Vec<_>>(),
+            "labels": data.train.labels(),
             "orders": orders,
             "batch_size": recipe.batch_size,
         }));

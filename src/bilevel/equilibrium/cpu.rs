@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::layer::{Equilibrium, Gradient, NEGLIGIBLE_SQUARE, SolverReport};
 use crate::cpu::product::Slice::{Plain, Transposed};
 use crate::cpu::product::{Parallelism, Slice, multiply_slices};
-use crate::data::{Split, Splits};
+use crate::data::{Split, Splits, Targets};
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, check_orders};
 use crate::kernels::Isa;
@@ -219,15 +219,15 @@ impl CpuLayer {
         self.trace = vec![limit];
     }
 
-    /// The forward pass and the loss of x (batch, features).
-    pub fn forward(&mut self, x: &[f32], labels: &[u8]) -> BatchMetrics {
+    /// The outputs of the head, (batch, outputs), for x (batch, features).
+    fn logits(&mut self, x: &[f32]) -> Vec<f32> {
         let injected = self.injected(x);
         match self.method {
             Gradient::Implicit => self.solve(injected),
             Gradient::Unrolled(layers) => self.unroll(&injected, layers),
         }
-        let (n, rows) = (self.equilibrium.width(), labels.len());
         let model = &self.equilibrium.model;
+        let (n, rows) = (self.equilibrium.width(), x.len() / model.inputs());
         let head = &self.parameters.head;
         let outputs = model.head.outputs;
         let mut logits = head.bias.repeat(rows);
@@ -239,14 +239,22 @@ impl CpuLayer {
             Plain(z),
             Transposed(&head.weight),
         );
+        logits
+    }
+
+    /// The forward pass and the loss of x (batch, features).
+    pub fn forward(&mut self, x: &[f32], targets: &Targets) -> BatchMetrics {
+        let logits = self.logits(x);
+        let model = &self.equilibrium.model;
+        let outputs = model.head.outputs;
         // A few numbers for each sample: the textbook's loss is fast enough.
         let logits: Vec<f64> = logits.into_iter().map(f64::from).collect();
-        let loss = loss_and_gradient(model.loss, &logits, labels);
+        let loss = loss_and_gradient(model.loss, &logits, outputs, targets);
         self.delta = loss.delta.iter().map(|&d| d as f32).collect();
         BatchMetrics {
             loss: loss.loss,
             correct: loss.correct,
-            samples: rows as u32,
+            samples: (x.len() / model.inputs()) as u32,
         }
     }
 
@@ -483,15 +491,13 @@ impl CpuEquilibrium {
         self.layer.take_report()
     }
 
-    /// Inputs (batch, features) and labels of samples `indices` of a split.
-    fn batch(&self, split: Split, indices: &[u32]) -> (Vec<f32>, Vec<u8>) {
+    /// Inputs (batch, features) and targets of samples `indices` of a split.
+    fn batch(&self, split: Split, indices: &[u32]) -> (Vec<f32>, Targets) {
         let data = self.splits.get(split);
-        let width = data.features();
-        let pixels = |&sample: &u32| &data.pixels[sample as usize * width..][..width];
-        let values = indices.iter().flat_map(pixels);
-        let values = values.map(|&pixel| self.pixel_values[usize::from(pixel)]);
-        let labels = indices.iter().map(|&sample| data.labels[sample as usize]);
-        (values.collect(), labels.collect())
+        (
+            data.values_of(indices, &self.pixel_values),
+            data.targets_of(indices),
+        )
     }
 }
 
@@ -507,8 +513,8 @@ impl Executor for CpuEquilibrium {
         let mut batches = Vec::new();
         let chunks = orders[0].chunks(self.sgd.batch_size);
         for indices in chunks.skip(steps.start).take(steps.len()) {
-            let (x, labels) = self.batch(Split::Train, indices);
-            batches.push(self.layer.forward(&x, &labels));
+            let (x, targets) = self.batch(Split::Train, indices);
+            batches.push(self.layer.forward(&x, &targets));
             let gradient = self.layer.backward(&x);
             self.layer.update(&gradient, self.sgd.learning_rate);
             progress(batches.len());
@@ -528,10 +534,20 @@ impl Executor for CpuEquilibrium {
         let order: Vec<u32> = (0..self.splits.get(split).len() as u32).collect();
         let mut batches = Vec::new();
         for indices in order.chunks(self.sgd.batch_size) {
-            let (x, labels) = self.batch(split, indices);
-            batches.push(self.layer.forward(&x, &labels));
+            let (x, targets) = self.batch(split, indices);
+            batches.push(self.layer.forward(&x, &targets));
         }
         Ok(vec![batches])
+    }
+
+    async fn logits(&mut self, split: Split) -> Result<Vec<Vec<f32>>> {
+        let order: Vec<u32> = (0..self.splits.get(split).len() as u32).collect();
+        let mut logits = Vec::new();
+        for indices in order.chunks(self.sgd.batch_size) {
+            let (x, _) = self.batch(split, indices);
+            logits.extend(self.layer.logits(&x));
+        }
+        Ok(vec![logits])
     }
 
     async fn parameters(&mut self) -> Result<Vec<Parameters>> {

@@ -10,29 +10,11 @@ use serde::Serialize;
 use super::cpu::CpuLayer;
 use super::layer::{Equilibrium, Gradient, Solver};
 use super::reference::{self, Weight};
+use crate::data::Dataset;
 use crate::error::Result;
 use crate::executor::BatchMetrics;
 use crate::nn::Parameters;
 use crate::rng;
-
-/// Inputs and their labels.
-#[derive(Clone, Debug)]
-pub struct Samples {
-    /// (samples, features).
-    pub inputs: Vec<f32>,
-    /// (samples).
-    pub labels: Vec<u8>,
-}
-
-impl Samples {
-    /// Inputs (rows, features) and labels of mini-batches, in file order.
-    fn batches(&self, rows: usize) -> impl Iterator<Item = (&[f32], &[u8])> {
-        let features = self.inputs.len() / self.labels.len().max(1);
-        self.inputs
-            .chunks(rows * features)
-            .zip(self.labels.chunks(rows))
-    }
-}
 
 /// Plain mini-batch SGD, the same for each L.
 #[derive(Clone, Copy, Debug)]
@@ -86,24 +68,19 @@ fn metrics(batches: &[BatchMetrics]) -> [f64; 2] {
 pub fn train(
     equilibrium: &Equilibrium,
     exact: Solver,
-    [samples, test]: [&Samples; 2],
+    [samples, test]: [&Dataset; 2],
     training: Training,
     method: Gradient,
 ) -> Result<(Outcome, Parameters)> {
-    let features = equilibrium.model.inputs();
+    let pixel_values = equilibrium.model.pixel_values();
     let mut layer = CpuLayer::new(equilibrium, equilibrium.initial(training.seed), method)?;
     let mut kept_bytes = 0;
     let start = Instant::now();
     for epoch in 0..training.epochs {
-        let order = rng::sample_order(training.seed, epoch, samples.labels.len());
+        let order = rng::sample_order(training.seed, epoch, samples.len());
         for indices in order.chunks(training.batch_size) {
-            let row = |&i: &u32| &samples.inputs[i as usize * features..][..features];
-            let x: Vec<f32> = indices.iter().flat_map(row).copied().collect();
-            let labels: Vec<u8> = indices
-                .iter()
-                .map(|&i| samples.labels[i as usize])
-                .collect();
-            layer.forward(&x, &labels);
+            let x = samples.values_of(indices, &pixel_values);
+            layer.forward(&x, &samples.targets_of(indices));
             kept_bytes = kept_bytes.max(layer.kept_bytes());
             let gradient = layer.backward(&x);
             layer.update(&gradient, training.learning_rate);
@@ -120,11 +97,14 @@ pub fn train(
         solver: exact,
         ..equilibrium.clone()
     };
-    let evaluate = |method, samples: &Samples| -> Result<[f64; 2]> {
+    let evaluate = |method, samples: &Dataset| -> Result<[f64; 2]> {
         let mut layer = CpuLayer::new(&exact, parameters.clone(), method)?;
-        let batches = samples.batches(training.batch_size);
-        let batches: Vec<_> = batches.map(|(x, y)| layer.forward(x, y)).collect();
-        Ok(metrics(&batches))
+        let order: Vec<u32> = (0..samples.len() as u32).collect();
+        let batches = order.chunks(training.batch_size).map(|indices| {
+            let x = samples.values_of(indices, &pixel_values);
+            layer.forward(&x, &samples.targets_of(indices))
+        });
+        Ok(metrics(&batches.collect::<Vec<_>>()))
     };
     let [loss, accuracy] = evaluate(method, samples)?;
     let [loss_at_limit, _] = evaluate(Gradient::Implicit, samples)?;

@@ -12,6 +12,7 @@ use crate::data::{Split, Splits};
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, check_orders};
 use crate::gpu::ops;
+use crate::gpu::ops::loss::Objective;
 use crate::gpu::ops::update::{Update, Updating};
 use crate::gpu::tile::{Layout, Product, Tile};
 use crate::gpu::{BufferId, BufferSpecs, Buffers, Gpu, Op, Program, Step, batch_metrics};
@@ -44,6 +45,7 @@ struct Ids {
     residuals: BufferId,
     iterations: BufferId,
     squares: BufferId,
+    logits: BufferId,
 }
 
 /// The programs that all splits share.
@@ -261,15 +263,14 @@ impl GpuEquilibrium {
             let data = splits.get(split);
             let samples = data.len();
             let steps = samples.div_ceil(rows);
-            let pixels = specs.bytes("pixels", data.pixels.clone());
-            let labels = specs.bytes("labels", data.labels.clone());
+            let source = specs.source("split", data, pixel_values);
+            let targets = specs.targets("split", data);
             let file_order: Vec<u32> = (0..samples as u32).collect();
             let order = specs.values("order", &file_order);
             let uniforms = specs.steps("steps", Step::all(samples, rows));
             let metrics = specs.zeros("metrics", 2 * steps * rows);
             let gather = ops::layer::gather::Operands {
-                pixels,
-                pixel_values,
+                source,
                 order,
                 output: x,
             };
@@ -279,7 +280,7 @@ impl GpuEquilibrium {
             ];
             let loss = ops::loss::Operands {
                 logits,
-                labels,
+                targets,
                 order,
                 delta,
                 metrics,
@@ -287,7 +288,7 @@ impl GpuEquilibrium {
             let loss = [
                 matmul(Layout::Nt, [rows, outputs, n], [z, head_weight], logits),
                 ops::elementwise::add_bias::add_bias([1, rows, outputs], head_bias, logits),
-                ops::loss::loss(model.loss, [1, rows, outputs], 0, loss),
+                ops::loss::loss(Objective::of(model.loss, data), [1, rows, outputs], 0, loss),
             ];
             plans.push((split, samples, order, metrics, uniforms, inject, loss));
         }
@@ -331,6 +332,7 @@ impl GpuEquilibrium {
                 residuals,
                 iterations,
                 squares,
+                logits,
             },
             programs,
             splits: split_programs,
@@ -349,6 +351,18 @@ impl GpuEquilibrium {
     fn split_index(&self, split: Split) -> usize {
         let index = self.splits.iter().position(|s| s.split == split);
         index.expect("a validation split was asked for without one")
+    }
+
+    /// Puts the samples of a split into the data's order. Returns the split's index and its number of
+    /// steps.
+    fn in_file_order(&mut self, split: Split) -> (usize, usize) {
+        let index = self.split_index(split);
+        let samples = self.splits[index].samples;
+        let order: Vec<u32> = (0..samples as u32).collect();
+        let order = bytemuck::cast_slice(&order);
+        self.buffers
+            .write(&self.gpu, self.splits[index].order, order);
+        (index, samples.div_ceil(self.sgd.batch_size))
     }
 
     /// z, logits, loss and dL/dlogits of step `slot`.
@@ -472,17 +486,23 @@ impl Executor for GpuEquilibrium {
     }
 
     async fn evaluate(&mut self, split: Split) -> Result<Vec<Vec<BatchMetrics>>> {
-        let index = self.split_index(split);
-        let samples = self.splits[index].samples;
-        let file_order: Vec<u32> = (0..samples as u32).collect();
-        let order = bytemuck::cast_slice(&file_order);
-        self.buffers
-            .write(&self.gpu, self.splits[index].order, order);
-        let steps = samples.div_ceil(self.sgd.batch_size);
+        let (index, steps) = self.in_file_order(split);
         for slot in 0..steps {
             self.forward(index, slot).await?;
         }
         Ok(vec![self.metrics(index, 0..steps).await?])
+    }
+
+    async fn logits(&mut self, split: Split) -> Result<Vec<Vec<f32>>> {
+        let (index, steps) = self.in_file_order(split);
+        let outputs = self.equilibrium.model.head.outputs;
+        let mut logits = Vec::new();
+        for slot in 0..steps {
+            self.forward(index, slot).await?;
+            logits.extend(self.read::<f32>(self.ids.logits).await?);
+        }
+        logits.truncate(self.splits[index].samples * outputs);
+        Ok(vec![logits])
     }
 
     async fn parameters(&mut self) -> Result<Vec<Parameters>> {

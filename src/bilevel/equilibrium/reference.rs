@@ -4,6 +4,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::layer::{Equilibrium, Gradient};
+use crate::data::Targets;
 use crate::nn::Parameters;
 use crate::reference::loss_and_gradient;
 
@@ -137,7 +138,7 @@ pub fn gradients(
     equilibrium: &Equilibrium,
     p: &Parameters<f64>,
     x: &[f64],
-    labels: &[u8],
+    targets: &Targets,
     method: Gradient,
 ) -> (f64, Parameters<f64>) {
     let model = &equilibrium.model;
@@ -171,7 +172,7 @@ pub fn gradients(
         let z = &trace[trace.len() - 1].z;
         logits.extend((&head * z + vector(&p.head.bias)).iter());
     }
-    let loss = loss_and_gradient(model.loss, &logits, labels);
+    let loss = loss_and_gradient(model.loss, &logits, outputs, targets);
 
     let mut gradient = p.map(|_| 0.0);
     let mut dw = DMatrix::zeros(n, n);

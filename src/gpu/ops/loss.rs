@@ -1,5 +1,6 @@
 //! The loss of each sample of a step, its gradient in the logits, and whether the class is right.
 
+use crate::data::Dataset;
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::{STORAGE, Shader};
 use crate::gpu::wgsl::{File, GRID, MATH, METRICS, NUMBERS, STEP, wgsl};
@@ -7,23 +8,51 @@ use crate::kind::Loss;
 
 params! { batch: u32, outputs: u32, order_stride: u32, realizations: u32 }
 
-/// The file that defines a loss.
-pub(super) fn file(loss: Loss) -> File {
-    match loss {
-        Loss::CrossEntropy => wgsl!("loss/cross_entropy"),
-        Loss::MeanSquaredError => wgsl!("loss/mse"),
+/// A loss, and what it compares outputs with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Objective {
+    /// The loss of classes.
+    Classes(Loss),
+    /// The mean squared error of values.
+    Values,
+}
+
+impl Objective {
+    /// All of them.
+    pub const ALL: [Self; 3] = [
+        Self::Classes(Loss::CrossEntropy),
+        Self::Classes(Loss::MeanSquaredError),
+        Self::Values,
+    ];
+
+    /// That of `loss` on `data`, which it fits.
+    pub fn of(loss: Loss, data: &Dataset) -> Self {
+        match data.is_regression() {
+            true => Self::Values,
+            false => Self::Classes(loss),
+        }
+    }
+
+    /// The file that defines it.
+    pub(in crate::gpu::ops) fn file(self) -> File {
+        match self {
+            Self::Classes(Loss::CrossEntropy) => wgsl!("loss/cross_entropy"),
+            Self::Classes(Loss::MeanSquaredError) => wgsl!("loss/mse"),
+            Self::Values => wgsl!("loss/mse_values"),
+        }
     }
 }
 
-/// The kernel for one loss.
-pub fn shader(loss: Loss) -> Shader {
-    let files = [file(loss), METRICS, GRID, STEP, STORAGE, NUMBERS, MATH];
+/// The kernel for one objective.
+pub fn shader(objective: Objective) -> Shader {
+    let file = objective.file();
+    let files = [file, METRICS, GRID, STEP, STORAGE, NUMBERS, MATH];
     Shader::new(wgsl!("loss/loss"), files)
 }
 
 /// The permutations that ship.
 pub fn permutations() -> Vec<Permutation> {
-    Params::permutations(Loss::ALL.iter().map(|&loss| shader(loss)))
+    Params::permutations(Objective::ALL.map(shader))
 }
 
 /// Buffers of a loss.
@@ -31,8 +60,8 @@ pub fn permutations() -> Vec<Permutation> {
 pub struct Operands {
     /// (R, batch, outputs).
     pub logits: BufferId,
-    /// Bytes (samples), four to a word.
-    pub labels: BufferId,
+    /// The class of each sample, (samples), or the bits of its values, (samples, outputs).
+    pub targets: BufferId,
     /// Sample indices, as for the gather.
     pub order: BufferId,
     /// dL/dlogits, (R, batch, outputs).
@@ -44,7 +73,7 @@ pub struct Operands {
 
 /// Loss, gradient and metrics of a batch.
 pub fn loss(
-    loss: Loss,
+    objective: Objective,
     [realizations, batch, outputs]: [usize; 3],
     order_stride: usize,
     operands: Operands,
@@ -55,9 +84,10 @@ pub fn loss(
         order_stride: order_stride as u32,
         realizations: realizations as u32,
     };
-    Op::new(shader(loss), &params, Grid::Elements(realizations * batch))
+    let samples = Grid::Elements(realizations * batch);
+    Op::new(shader(objective), &params, samples)
         .bind("logits", operands.logits)
-        .bind("labels", operands.labels)
+        .bind("targets", operands.targets)
         .bind("order", operands.order)
         .bind("delta", operands.delta)
         .bind("metrics", operands.metrics)

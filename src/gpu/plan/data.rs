@@ -5,6 +5,7 @@ use crate::data::{Split, Splits};
 use crate::gpu::op::{BufferId, Op, Step};
 use crate::gpu::ops;
 use crate::gpu::ops::layer::layer_forward::Input;
+use crate::gpu::ops::loss::Objective;
 
 impl Builder<'_> {
     pub(super) fn split(&mut self, split: Split, splits: &Splits) -> SplitPlan {
@@ -14,8 +15,8 @@ impl Builder<'_> {
         let steps = samples.div_ceil(batch);
         let name = format!("{split:?}").to_lowercase();
         let specs = &mut self.specs;
-        let pixels = specs.bytes(format!("{name} pixels"), data.pixels.clone());
-        let labels = specs.bytes(format!("{name} labels"), data.labels.clone());
+        let source = specs.source(&name, data, self.pixel_values);
+        let targets = specs.targets(&name, data);
         // Training visits the samples in each realization's own order, evaluation in file order.
         let order = format!("{name} order");
         let (order, order_stride) = match split {
@@ -30,8 +31,7 @@ impl Builder<'_> {
 
         let mut evaluate = Vec::new();
         let gathered = ops::layer::gather::Operands {
-            pixels,
-            pixel_values: self.pixel_values,
+            source,
             order,
             output: self
                 .convolutions
@@ -40,7 +40,7 @@ impl Builder<'_> {
         };
         let on_the_way = self.convolutions.is_none() && self.layers[0].mix.is_none();
         let input = if self.options.fused && on_the_way {
-            Input::Pixels {
+            Input::Data {
                 order_stride,
                 operands: gathered,
             }
@@ -58,7 +58,11 @@ impl Builder<'_> {
             };
             self.layer_forward(l, z, &mut evaluate);
         }
-        self.head_and_loss(order_stride, [labels, order, metrics], &mut evaluate);
+        let mut outputs = evaluate.clone();
+        self.head_logits(&mut outputs);
+        let objective = Objective::of(self.model.loss, data);
+        let buffers = [targets, order, metrics];
+        self.head_and_loss(objective, order_stride, buffers, &mut evaluate);
         SplitPlan {
             split,
             samples,
@@ -66,6 +70,7 @@ impl Builder<'_> {
             steps: uniforms,
             metrics,
             evaluate,
+            outputs,
         }
     }
 

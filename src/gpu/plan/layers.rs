@@ -5,6 +5,7 @@ use crate::gpu::op::{BufferId, Op};
 use crate::gpu::ops;
 use crate::gpu::ops::layer::layer_backward::Skip;
 use crate::gpu::ops::layer::layer_forward::Input;
+use crate::gpu::ops::loss::Objective;
 use crate::gpu::tile::{Product, Tile};
 use crate::kind::{Form, LayerKind};
 use crate::nn::{Layer, Model};
@@ -21,8 +22,9 @@ pub(super) fn forward_product(batch: usize, layer: &Layer) -> Product {
 impl Builder<'_> {
     pub(super) fn head_and_loss(
         &self,
+        objective: Objective,
         order_stride: usize,
-        [labels, order, metrics]: [BufferId; 3],
+        [targets, order, metrics]: [BufferId; 3],
         ops: &mut Vec<Op>,
     ) {
         let [r, batch] = self.rows();
@@ -35,16 +37,35 @@ impl Builder<'_> {
                 z: self.z[l],
                 weight,
                 bias,
-                labels,
+                targets,
                 order,
                 delta,
                 metrics,
             };
             let rows = self.rows();
-            let op = ops::layer::head::head(self.model.loss, rows, head, order_stride, operands);
+            let op = ops::layer::head::head(objective, rows, head, order_stride, operands);
             ops.push(op);
             return;
         }
+        self.head_logits(ops);
+        ops.push(ops::loss::loss(
+            objective,
+            [r, batch, head.outputs],
+            order_stride,
+            ops::loss::Operands {
+                logits: self.logits,
+                targets,
+                order,
+                delta,
+                metrics,
+            },
+        ));
+    }
+
+    /// The outputs of the head, in a buffer.
+    pub(super) fn head_logits(&self, ops: &mut Vec<Op>) {
+        let head = &self.model.head;
+        let l = self.model.layers.len();
         if self.options.fused {
             let linear = ops::layer::layer_forward::Epilogue::Linear;
             let z = Input::Buffer(self.z[l]);
@@ -52,18 +73,6 @@ impl Builder<'_> {
         } else {
             self.affine(l, head, self.logits, ops);
         }
-        ops.push(ops::loss::loss(
-            self.model.loss,
-            [r, batch, head.outputs],
-            order_stride,
-            ops::loss::Operands {
-                logits: self.logits,
-                labels,
-                order,
-                delta,
-                metrics,
-            },
-        ));
     }
 
     pub(super) fn fused_forward(

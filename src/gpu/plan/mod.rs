@@ -45,6 +45,8 @@ pub(super) struct SplitPlan {
     pub metrics: BufferId,
     /// Forward and loss.
     pub evaluate: Vec<Op>,
+    /// Forward, and the logits in [`Plan::logits`].
+    pub outputs: Vec<Op>,
 }
 
 /// A network's buffers and dispatches.
@@ -67,6 +69,8 @@ pub struct Plan {
     pub(super) states: Vec<TensorState>,
     /// Whether a parameter is infinite or NaN, (R).
     pub flags: BufferId,
+    /// (R, batch, outputs); a step of training does not always fill it.
+    pub(super) logits: BufferId,
     pub(super) splits: Vec<SplitPlan>,
 }
 
@@ -100,9 +104,11 @@ impl Plan {
         let mut epoch_end = builder.check_finite(flags);
         let mut buffers = std::mem::take(&mut builder.specs.0);
         if storage == Storage::F16 {
-            let evaluations = split_plans.iter_mut().map(|split| &mut split.evaluate);
-            let all = evaluations.chain([&mut train_step, &mut epoch_end]);
-            to_half(&mut all.flatten().collect::<Vec<_>>(), &mut buffers)?;
+            let mut all: Vec<&mut Op> = train_step.iter_mut().chain(&mut epoch_end).collect();
+            for split in &mut split_plans {
+                all.extend(split.evaluate.iter_mut().chain(&mut split.outputs));
+            }
+            to_half(&mut all, &mut buffers)?;
         }
         Ok(Self {
             tensors: builder.tensors().collect(),
@@ -117,6 +123,7 @@ impl Plan {
             train_step,
             epoch_end,
             flags,
+            logits: builder.logits,
             splits: split_plans,
         })
     }

@@ -4,6 +4,7 @@
 use super::{R, elements, in_range};
 use crate::activation;
 use crate::error::Result;
+use crate::gpu::ops::layer::gather::Source;
 use crate::gpu::{Gpu, ops};
 use crate::reference;
 use crate::selftest::checks::{Bounded, Checks, ROUNDING};
@@ -220,13 +221,19 @@ pub(super) fn gather(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     // Three samples are left for a batch of five. The order is one for each realization, or one for
     // all.
     let [first, count] = [8, 3];
-    for order_stride in [samples, 0] {
+    let numbers = random(4, samples * features, -9.0, 9.0);
+    for (order_stride, bytes) in [(samples, true), (0, true), (samples, false), (0, false)] {
         let mut run = Run::default();
         run.step(first, count, 0);
         let output = run.output(R * batch * features);
         let operands = ops::layer::gather::Operands {
-            pixels: run.bytes(&pixels),
-            pixel_values: run.input(&values),
+            source: match bytes {
+                true => Source::Bytes {
+                    pixels: run.bytes(&pixels),
+                    pixel_values: run.input(&values),
+                },
+                false => Source::Numbers(run.input(&numbers)),
+            },
             order: run.bytes(bytemuck::cast_slice(&order)),
             output,
         };
@@ -238,7 +245,10 @@ pub(super) fn gather(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         let expected = elements(batch, features, |r, i, j| {
             let value = if i < count as usize {
                 let sample = order[r * order_stride + first as usize + i] as usize;
-                values[pixels[sample * features + j] as usize]
+                match bytes {
+                    true => values[pixels[sample * features + j] as usize],
+                    false => numbers[sample * features + j],
+                }
             } else {
                 0.0
             };

@@ -4,6 +4,7 @@ use super::elementwise::projected;
 use super::{R, elements, in_range};
 use crate::activation::{self, Activation};
 use crate::error::Result;
+use crate::gpu::ops::layer::gather::Source;
 use crate::gpu::tile::Tile;
 use crate::gpu::{BufferId, Gpu, ops};
 use crate::kind::{LayerKind, Storage};
@@ -225,25 +226,34 @@ fn forward_case(
     Ok(())
 }
 
-/// The first layer, which gathers its batch of pixels and stores it.
+/// The first layer, which gathers its batch of bytes or numbers and stores it.
 pub(super) fn layer_forward_of_pixels(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     use ops::layer::layer_forward::{Input, Operands, layer_forward};
     let activation = &activation::SIGMOID;
     for tile in Tile::ALL {
         // Past the edge of a stage, too, since a word of pixels can span two stages.
         let cols = tile.sizes().n.max(tile.sizes().k) as usize;
-        for (width, order_stride) in [(cols + 3, 0), (cols + 4, 11)] {
+        for (width, order_stride, is_bytes) in [
+            (cols + 3, 0, true),
+            (cols + 4, 11, true),
+            (cols + 3, 11, false),
+            (cols + 4, 0, false),
+        ] {
             for term in Term::OF_PIXELS {
                 let [batch, samples, first, count] = [7, 11, 6, 5];
                 let bytes: Vec<u8> = (0..samples * width).map(|i| (i * 37 % 256) as u8).collect();
                 let values: Vec<f32> = (0..256).map(|p| p as f32 / 600.0 + 0.25).collect();
+                let numbers = random(8, samples * width, 0.25, 0.7);
                 let order: Vec<u32> = (0..R * samples).map(|i| (i * 7 % samples) as u32).collect();
                 let mut case = ForwardCase::new(checks, activation, [batch, width, width]);
                 for (index, z) in case.z.iter_mut().enumerate() {
                     let [r, i, j] = [index / width / batch, index / width % batch, index % width];
                     let place = r * order_stride + first + i;
                     *z = match i < count {
-                        true => values[usize::from(bytes[order[place] as usize * width + j])],
+                        true if is_bytes => {
+                            values[usize::from(bytes[order[place] as usize * width + j])]
+                        }
+                        true => numbers[order[place] as usize * width + j],
                         false => 0.0,
                     };
                 }
@@ -251,13 +261,18 @@ pub(super) fn layer_forward_of_pixels(gpu: &mut Gpu, checks: &mut Checks) -> Res
                 run.step(first as u32, count as u32, 0);
                 let [output, dual, z] = [0; 3].map(|_| run.output(R * batch * width));
                 let operands = ops::layer::gather::Operands {
-                    pixels: run.bytes(&bytes),
-                    pixel_values: run.input(&values),
+                    source: match is_bytes {
+                        true => Source::Bytes {
+                            pixels: run.bytes(&bytes),
+                            pixel_values: run.input(&values),
+                        },
+                        false => Source::Numbers(run.input(&numbers)),
+                    },
                     order: run.bytes(bytemuck::cast_slice(&order)),
                     output: z,
                 };
                 let operands = Operands {
-                    z: Input::Pixels {
+                    z: Input::Data {
                         order_stride,
                         operands,
                     },
@@ -275,7 +290,8 @@ pub(super) fn layer_forward_of_pixels(gpu: &mut Gpu, checks: &mut Checks) -> Res
                     let u = case.z[(r * batch + i) * width + j];
                     case.argument(term, r, i, j, Bounded::exact(u))
                 };
-                let what = format!("{epilogue:?} {tile:?} {width}");
+                let kind = if is_bytes { "bytes" } else { "numbers" };
+                let what = format!("{epilogue:?} {tile:?} {width} {kind}");
                 let found = run.read(gpu, &[output, dual, z])?;
                 let expected = elements(batch, width, |r, i, j| {
                     case.output(term, argument(r, i, j)).stored(checks.storage)

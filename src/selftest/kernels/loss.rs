@@ -1,7 +1,9 @@
 //! The losses and their gradients, behind given logits and behind the head.
 
 use super::{R, elements};
+use crate::data::Targets;
 use crate::error::Result;
+use crate::gpu::ops::loss::Objective;
 use crate::gpu::{BufferId, Gpu, ops};
 use crate::kind::Loss;
 use crate::nn::Layer;
@@ -15,9 +17,9 @@ type LossOutput = (Vec<f32>, Vec<Vec<(f32, u32)>>);
 /// The output of the loss op for these logits in one step.
 fn run_loss(
     gpu: &mut Gpu,
-    loss: Loss,
+    objective: Objective,
     logits: &[f32],
-    labels: &[u8],
+    targets: &Targets,
     [batch, outputs, count]: [usize; 3],
 ) -> Result<LossOutput> {
     let mut run = Run::default();
@@ -28,13 +30,13 @@ fn run_loss(
     let (order, samples) = loss_order(batch);
     let operands = ops::loss::Operands {
         logits: run.input(logits),
-        labels: run.bytes(labels),
+        targets: run.targets(targets),
         order: run.bytes(bytemuck::cast_slice(&order)),
         delta,
         metrics,
     };
     run.op(ops::loss::loss(
-        loss,
+        objective,
         [R, batch, outputs],
         samples,
         operands,
@@ -71,17 +73,17 @@ fn read_loss(
 
 pub(super) fn loss(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     // Short batches, and one longer than the workgroup; one output, two, and ten.
-    for (loss, outputs) in LOSSES {
+    for (objective, outputs) in LOSSES {
         for [batch, count] in [[1, 1], [13, 13], [13, 7], [261, 259]] {
             let logits = random(1, R * batch * outputs, -3.0, 4.0);
-            let labels = loss_labels(batch, outputs);
-            let found = run_loss(gpu, loss, &logits, &labels, [batch, outputs, count])?;
+            let targets = targets(objective, batch, outputs);
+            let found = run_loss(gpu, objective, &logits, &targets, [batch, outputs, count])?;
             let logits: Vec<_> = logits.iter().map(|&l| Bounded::exact(l)).collect();
             compare_loss(
                 checks,
-                loss,
+                objective,
                 &logits,
-                &labels,
+                &targets,
                 [batch, outputs, count],
                 found,
             );
@@ -90,25 +92,41 @@ pub(super) fn loss(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     Ok(())
 }
 
-const LOSSES: [(Loss, usize); 4] = [
-    (Loss::CrossEntropy, 2),
-    (Loss::CrossEntropy, 10),
-    (Loss::MeanSquaredError, 1),
-    (Loss::MeanSquaredError, 10),
+const LOSSES: [(Objective, usize); 6] = [
+    (Objective::Classes(Loss::CrossEntropy), 2),
+    (Objective::Classes(Loss::CrossEntropy), 10),
+    (Objective::Classes(Loss::MeanSquaredError), 1),
+    (Objective::Classes(Loss::MeanSquaredError), 10),
+    (Objective::Values, 1),
+    (Objective::Values, 3),
 ];
 
-fn loss_labels(batch: usize, outputs: usize) -> Vec<u8> {
-    (0..R * batch + 2)
-        .map(|i| (i * 5 % outputs.max(2)) as u8)
-        .collect()
+/// Targets for the samples that [`loss_order`] names.
+fn targets(objective: Objective, batch: usize, outputs: usize) -> Targets {
+    let samples = R * batch + 2;
+    match objective {
+        Objective::Classes(_) => {
+            let label = |i| (i * 5 % outputs.max(2)) as u32;
+            Targets::Classes((0..samples).map(label).collect())
+        }
+        Objective::Values => Targets::Values(random(9, samples * outputs, -2.0, 3.0)),
+    }
+}
+
+/// The loss that the textbook computes for an objective.
+fn loss_of(objective: Objective) -> Loss {
+    match objective {
+        Objective::Classes(loss) => loss,
+        Objective::Values => Loss::MeanSquaredError,
+    }
 }
 
 /// Compares loss and gradient with the textbook's of the same logits, each of which is below 8.
 fn compare_loss(
     checks: &mut Checks,
-    loss: Loss,
+    objective: Objective,
     logits: &[Bounded],
-    labels: &[u8],
+    targets: &Targets,
     [batch, outputs, count]: [usize; 3],
     (delta, metrics): LossOutput,
 ) {
@@ -117,9 +135,14 @@ fn compare_loss(
     let sample = |r: usize, i: usize| {
         let index = r * batch + i;
         let row = &values[index * outputs..][..outputs];
-        (loss_and_gradient(loss, row, &labels[index..=index]), row)
+        let target = match targets {
+            Targets::Classes(labels) => Targets::Classes(vec![labels[index]]),
+            Targets::Values(all) => Targets::Values(all[index * outputs..][..outputs].to_vec()),
+        };
+        let loss = loss_of(objective);
+        (loss_and_gradient(loss, row, outputs, &target), row)
     };
-    let what = format!("{loss:?} {outputs} outputs, {count} of {batch}");
+    let what = format!("{objective:?} {outputs} outputs, {count} of {batch}");
     let share = 1.0 / count as f64;
     // A few operations on numbers below 8: exponentials, quotients, sums over the outputs. The
     // error of a logit counts twice in the gradient. In the loss it counts as often as its largest
@@ -142,7 +165,8 @@ fn compare_loss(
             };
             checks.compare(&what, &[found], &[bounded]);
             // Where rounding decides between two classes, either is right.
-            let right = counted == correct || margin(row) <= 2.0 * worst;
+            let close = objective != Objective::Values && margin(row) <= 2.0 * worst;
+            let right = counted == correct || close;
             checks.require(right && counted <= 1, || {
                 format!("{what}, sample {i}: correct {counted}, expected {correct}")
             });
@@ -163,8 +187,8 @@ fn margin(logits: &[f64]) -> f64 {
 /// The head and its loss in one dispatch.
 pub(super) fn head(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     // One full block of classes, one that is not full, and many.
-    let many = [16, 37, 256].map(|outputs| (Loss::CrossEntropy, outputs));
-    for (loss, outputs) in LOSSES.into_iter().chain(many) {
+    let many = [16, 37, 256].map(|outputs| (Objective::Classes(Loss::CrossEntropy), outputs));
+    for (objective, outputs) in LOSSES.into_iter().chain(many) {
         for ([batch, count], inputs) in [([1, 1], 1), ([13, 7], 31), ([9, 9], 133)] {
             let layer = Layer {
                 inputs,
@@ -174,7 +198,7 @@ pub(super) fn head(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
             let z = checks.stored(random(1, R * batch * inputs, -0.5, 0.9));
             let weight = checks.stored(random(2, R * outputs * inputs, -0.3, 0.4));
             let bias = random(3, R * outputs, -1.0, 1.0);
-            let labels = loss_labels(batch, outputs);
+            let targets = targets(objective, batch, outputs);
             let (order, samples) = loss_order(batch);
             let [first, slot] = [2, 1];
             let mut run = checks.run();
@@ -185,13 +209,13 @@ pub(super) fn head(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
                 z: run.input(&z),
                 weight: run.input(&weight),
                 bias: run.input(&bias),
-                labels: run.bytes(&labels),
+                targets: run.targets(&targets),
                 order: run.bytes(bytemuck::cast_slice(&order)),
                 delta,
                 metrics,
             };
             run.op(ops::layer::head::head(
-                loss,
+                objective,
                 [R, batch],
                 &layer,
                 samples,
@@ -206,9 +230,9 @@ pub(super) fn head(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
             let found = read_loss(gpu, run, delta, metrics, [batch, count, slot as usize])?;
             compare_loss(
                 checks,
-                loss,
+                objective,
                 &logits,
-                &labels,
+                &targets,
                 [batch, outputs, count],
                 found,
             );
@@ -220,18 +244,19 @@ pub(super) fn head(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
 /// An output that is not finite makes the loss of its own sample NaN, and no other.
 pub(super) fn loss_of_a_non_finite_output(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let [batch, outputs] = [131, 3];
-    for loss in Loss::ALL {
+    for objective in Objective::ALL {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut logits = random(1, R * batch * outputs, -1.0, 1.0);
             logits[(batch + 129) * outputs + 2] = bad;
-            let labels = vec![1; R * batch + 2];
-            let (_, metrics) = run_loss(gpu, *loss, &logits, &labels, [batch, outputs, batch])?;
+            let targets = targets(objective, batch, outputs);
+            let shape = [batch, outputs, batch];
+            let (_, metrics) = run_loss(gpu, objective, &logits, &targets, shape)?;
             let samples = metrics.iter().flatten().enumerate();
             let nan: Vec<usize> = samples
                 .filter_map(|(i, (loss, _))| loss.is_nan().then_some(i))
                 .collect();
             checks.require(nan == [batch + 129], || {
-                format!("{loss:?} of {bad}: NaN at {nan:?}")
+                format!("{objective:?} of {bad}: NaN at {nan:?}")
             });
         }
     }

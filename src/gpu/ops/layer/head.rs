@@ -3,42 +3,35 @@
 use std::sync::LazyLock;
 
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
+use crate::gpu::ops::loss::Objective;
 use crate::gpu::reflect::reflect;
 use crate::gpu::shader::{STORAGE, Shader};
 use crate::gpu::wgsl::{MATH, METRICS, NUMBERS, STEP, wgsl};
-use crate::kind::Loss;
 use crate::nn::Layer;
 
 params! { batch: u32, inputs: u32, outputs: u32, order_stride: u32, realizations: u32 }
 
-/// The largest number of classes that the kernel takes, as its file states.
-static MOST_CLASSES: LazyLock<usize> = LazyLock::new(|| {
-    let reflection = reflect(&shader(Loss::CrossEntropy));
+/// The largest number of outputs that the kernel takes, as its file states.
+static MOST_OUTPUTS: LazyLock<usize> = LazyLock::new(|| {
+    let reflection = reflect(&shader(Objective::Values));
     let constants = reflection.expect("checked by a test").constants;
     constants["HEAD_CLASSES"] as usize
 });
 
-/// Whether the kernel takes this number of classes.
-pub fn takes(classes: usize) -> bool {
-    classes <= *MOST_CLASSES
+/// Whether the kernel takes this number of outputs.
+pub fn takes(outputs: usize) -> bool {
+    outputs <= *MOST_OUTPUTS
 }
 
-/// The kernel for one loss.
-pub fn shader(loss: Loss) -> Shader {
-    let files = [
-        crate::gpu::ops::loss::file(loss),
-        METRICS,
-        STEP,
-        STORAGE,
-        NUMBERS,
-        MATH,
-    ];
+/// The kernel for one objective.
+pub fn shader(objective: Objective) -> Shader {
+    let files = [objective.file(), METRICS, STEP, STORAGE, NUMBERS, MATH];
     Shader::new(wgsl!("layer/head"), files)
 }
 
 /// The permutations that ship.
 pub fn permutations() -> Vec<Permutation> {
-    Params::permutations(Loss::ALL.iter().map(|&loss| shader(loss)))
+    Params::permutations(Objective::ALL.map(shader))
 }
 
 /// Buffers of the head.
@@ -50,8 +43,8 @@ pub struct Operands {
     pub weight: BufferId,
     /// b, (R, outputs).
     pub bias: BufferId,
-    /// Bytes (samples), four to a word.
-    pub labels: BufferId,
+    /// As of [`crate::gpu::ops::loss::Operands`].
+    pub targets: BufferId,
     /// Sample indices, as for the gather.
     pub order: BufferId,
     /// dL/dlogits, (R, batch, outputs).
@@ -65,7 +58,7 @@ pub struct Operands {
 /// # Panics
 /// For more outputs than the kernel [`takes`].
 pub fn head(
-    loss: Loss,
+    objective: Objective,
     [realizations, batch]: [usize; 2],
     layer: &Layer,
     order_stride: usize,
@@ -80,11 +73,11 @@ pub fn head(
         realizations: realizations as u32,
     };
     let workgroups = Grid::Workgroups(realizations * batch);
-    Op::new(shader(loss), &params, workgroups)
+    Op::new(shader(objective), &params, workgroups)
         .bind("z", operands.z)
         .bind("weight", operands.weight)
         .bind("bias", operands.bias)
-        .bind("labels", operands.labels)
+        .bind("targets", operands.targets)
         .bind("order", operands.order)
         .bind("delta", operands.delta)
         .bind("metrics", operands.metrics)

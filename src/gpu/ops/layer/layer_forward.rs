@@ -1,5 +1,6 @@
 //! A whole layer in one dispatch, eq. 20: z′ (R, batch, out) from z (R, batch, in).
 
+use super::gather::Source;
 use crate::activation::{self, Activation};
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::{STORAGE, Shader};
@@ -78,8 +79,8 @@ impl Epilogue {
 pub enum Input {
     /// A buffer, (R, batch, in).
     Buffer(BufferId),
-    /// The data set's bytes, gathered as by [`super::gather`]; the batch is written to a buffer too.
-    Pixels {
+    /// The data set's inputs, gathered as by [`super::gather`]; the batch is written to a buffer too.
+    Data {
         /// As in [`super::gather::gather`].
         order_stride: usize,
         /// As in [`super::gather::gather`]; the output is z.
@@ -87,28 +88,28 @@ pub enum Input {
     },
 }
 
-/// The kernel for one epilogue, activation and tile, on a buffer or on pixels; `aligned` if lines are
-/// multiples of 4.
+/// The kernel for one epilogue, activation and tile, on a buffer or on the inputs of a data set;
+/// `aligned` if lines are multiples of 4.
 pub fn shader(
     epilogue: Epilogue,
     activation: &Activation,
     tile: Tile,
     aligned: bool,
-    pixels: bool,
+    source: Option<Source>,
 ) -> Shader {
     let [lhs, rhs] = crate::gpu::ops::product::matmul::operands(aligned);
     let mut files = vec![TILE_MATMUL, RHS_K, tile.file(), VECTOR, rhs];
-    if pixels {
-        files.extend([wgsl!("product/operand/pixels"), STEP]);
+    if let Some(source) = source {
+        files.extend([wgsl!("product/operand/batch"), source.file(), STEP]);
     }
-    match (pixels, aligned) {
-        (true, true) => files.push(wgsl!("product/operand/pixels_vec4")),
-        (true, false) => files.extend([wgsl!("product/operand/pixels_scalar"), LHS_WHOLE]),
-        (false, _) => files.extend([lhs, LHS_K, LHS_WHOLE]),
+    match (source, aligned) {
+        (Some(Source::Bytes { .. }), true) => files.push(wgsl!("product/operand/pixels_vec4")),
+        (Some(_), _) => files.extend([wgsl!("product/operand/batch_scalar"), LHS_WHOLE]),
+        (None, _) => files.extend([lhs, LHS_K, LHS_WHOLE]),
     }
     files.push(match epilogue {
         Epilogue::Linear | Epilogue::Standard => wgsl!("layer/skip/none"),
-        _ if pixels => wgsl!("layer/skip/pixels"),
+        _ if source.is_some() => wgsl!("layer/skip/batch"),
         _ => wgsl!("layer/skip/buffer"),
     });
     files.extend([epilogue.file(), STORAGE, NUMBERS]);
@@ -135,18 +136,12 @@ pub fn permutations() -> Vec<Permutation> {
         let nonlinear = activation::ALL.iter().flat_map(move |activation| {
             epilogues.into_iter().flat_map(move |epilogue| {
                 let lifted = !matches!(epilogue, Epilogue::BregmanDual { .. });
-                let sources = if lifted { &[false, true][..] } else { &[false] };
-                let shader = move |&pixels| shader(epilogue, activation, tile, aligned, pixels);
-                sources.iter().map(shader)
+                let data = Source::ALL.map(Some);
+                let sources = data.into_iter().filter(move |_| lifted).chain([None]);
+                sources.map(move |source| shader(epilogue, activation, tile, aligned, source))
             })
         });
-        let linear = shader(
-            Epilogue::Linear,
-            &activation::IDENTITY,
-            tile,
-            aligned,
-            false,
-        );
+        let linear = shader(Epilogue::Linear, &activation::IDENTITY, tile, aligned, None);
         nonlinear.chain([linear])
     }))
 }
@@ -164,10 +159,10 @@ pub struct Operands {
     pub output: BufferId,
 }
 
-/// The forward pass of a layer. On pixels the skip path is z itself, whatever buffer `epilogue` names.
+/// The forward pass of a layer. On a data set the skip path is z itself, whatever buffer `epilogue` names.
 ///
 /// # Panics
-/// For pixels with the dual form's epilogue, which takes a from the layer below.
+/// For a data set with the dual form's epilogue, which takes a from the layer below.
 pub fn layer_forward(
     epilogue: Epilogue,
     activation: &Activation,
@@ -179,7 +174,7 @@ pub fn layer_forward(
 ) -> Op {
     let order_stride = match operands.z {
         Input::Buffer(_) => 0,
-        Input::Pixels { order_stride, .. } => order_stride,
+        Input::Data { order_stride, .. } => order_stride,
     };
     let params = Params {
         batch: batch as u32,
@@ -191,9 +186,12 @@ pub fn layer_forward(
         clamp_high: clamp[1],
     };
     let aligned = layer.inputs.is_multiple_of(4);
-    let pixels = matches!(operands.z, Input::Pixels { .. });
+    let source = match operands.z {
+        Input::Buffer(_) => None,
+        Input::Data { operands, .. } => Some(operands.source),
+    };
     let op = Op::new(
-        shader(epilogue, activation, tile, aligned, pixels),
+        shader(epilogue, activation, tile, aligned, source),
         &params,
         Grid::Workgroups(realizations * tile.tiles(batch, layer.outputs)),
     )
@@ -206,13 +204,11 @@ pub fn layer_forward(
             let op = op.bind("lhs", z);
             skip.into_iter().fold(op, |op, skip| op.bind("skip", skip))
         }
-        Input::Pixels { operands, .. } => {
+        Input::Data { operands, .. } => {
             let dual_form = matches!(epilogue, Epilogue::BregmanDual { .. });
-            assert!(!dual_form, "pixels are no dual variable");
-            op.bind("pixels", operands.pixels)
-                .bind("pixel_values", operands.pixel_values)
-                .bind("order", operands.order)
-                .bind("z", operands.output)
+            assert!(!dual_form, "inputs are no dual variable");
+            let op = operands.source.bind(op);
+            op.bind("order", operands.order).bind("z", operands.output)
         }
     };
     dual.into_iter().fold(op, |op, dual| op.bind("dual", dual))

@@ -1,24 +1,18 @@
-// lhs is the batch of a step, one sample to a line, gathered from the data set's bytes in the realization's
-// order (order_stride apart; 0 if all share one). Rows past the step's count are 0.
-@group(0) @binding(7) var<storage, read> pixels: array<u32>;
-@group(0) @binding(8) var<storage, read> pixel_values: array<f32>;
+// lhs is the batch of a step, one sample to a line, gathered from the data set's inputs in the
+// realization's order (order_stride apart; 0 if all share one). Rows past the step's count are 0.
 @group(0) @binding(9) var<storage, read> order: array<u32>;
 
-// The first byte of the sample in a row.
+// The first input of the sample in a row.
 fn sample_start(realization: u32, row: u32) -> u32 {
     let place = step.first + min(row, step.count - 1u);
     return order[realization * params.order_stride + place] * params.inputs;
-}
-
-fn pixel(byte: u32) -> f32 {
-    return pixel_values[(pixels[byte / 4u] >> (8u * (byte % 4u))) & 255u];
 }
 
 fn lhs_place(slot: u32) -> vec2<u32> {
     return place_along_k(slot, QUADS_M);
 }
 
-// The first bytes of four samples.
+// The first inputs of four samples.
 fn lhs_lines(realization: u32, row: u32, size: vec3<u32>) -> vec4<u32> {
     let rows = within(0u, row, params.batch);
     return vec4(
