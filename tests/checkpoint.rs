@@ -113,8 +113,8 @@ fn numbers_of_the_metadata_are_exact() {
         checkpoint::save(&path, &model, "mnist", &[parameters]).expect("save");
         let metadata = metadata(&path);
         let numbers = [
-            ("clamp_low", model.clamp[0]),
-            ("clamp_high", model.clamp[1]),
+            ("clamp_low", model.layers[0].clamp[0]),
+            ("clamp_high", model.layers[0].clamp[1]),
             ("input_low", model.input_range[0]),
             ("input_high", model.input_range[1]),
         ];
@@ -196,9 +196,9 @@ fn realizations_of_different_networks_are_refused() {
         }
     ));
     let wider = Model::new(
-        first.kind,
-        first.form,
-        first.activation,
+        first.layers[0].kind,
+        first.layers[0].form,
+        first.layers[0].activation,
         first.loss,
         &[5, 4, 3],
         2,

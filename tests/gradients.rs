@@ -149,7 +149,7 @@ impl Case {
 
     /// No z and no u is near an end of the clamp. Nor is then a of sin near ±π/2, where z is ±1.
     fn assert_no_clamp_is_near(&self) {
-        let [low, high] = self.model.clamp.map(f64::from);
+        let [low, high] = self.model.layers[0].clamp.map(f64::from);
         let trace = self.trace();
         for &z in trace.z.iter().chain(&trace.u).flatten() {
             let inside = low + 0.01 < z && z < high - 0.01;
@@ -303,8 +303,8 @@ fn no_gradient_passes_an_active_clamp() {
                 let kind = (LayerKind::Bregman, form);
                 let mut case = Case::new(kind, activation, widths, LOSSES[0]);
                 // Within the spread of u.
-                case.model.clamp = [0.38, 0.52];
-                let [low, high] = case.model.clamp.map(f64::from);
+                case.model.layers[0].clamp = [0.38, 0.52];
+                let [low, high] = case.model.layers[0].clamp.map(f64::from);
                 let trace = case.trace();
                 for (l, u) in trace.u.iter().enumerate() {
                     let [clamped, free] = count(u.iter().map(|&u| u < low || u > high));
@@ -335,7 +335,8 @@ fn no_gradient_passes_where_sin_is_limited() {
             // next layer is not.
             let mut units = z[1].iter().zip(&z[2]);
             assert!(
-                !case.model.is_dual() || units.any(|(z, next)| z.abs() == 1.0 && next.abs() < 1.0),
+                !case.model.layers[1].is_dual()
+                    || units.any(|(z, next)| z.abs() == 1.0 && next.abs() < 1.0),
                 "{}: {z:?}",
                 case.name
             );
@@ -379,12 +380,8 @@ fn standard_layer_with_identity_added_is_euclidean_layer() {
         for loss in LOSSES {
             let [mut standard, euclidean] = [LayerKind::Standard, LayerKind::Euclidean]
                 .map(|kind| Case::new((kind, Form::Dual), activation, SQUARE, loss));
-            for (layer, shape) in standard
-                .parameters
-                .layers
-                .iter_mut()
-                .zip(&standard.model.layers)
-            {
+            let shapes = standard.model.shapes();
+            for (layer, shape) in standard.parameters.layers.iter_mut().zip(shapes) {
                 for i in 0..shape.inputs {
                     layer.weight[i * shape.inputs + i] += 1.0;
                 }

@@ -25,8 +25,8 @@ fn plan(model: &Model, realizations: usize, fused: bool) -> Plan {
 fn a_step_of_l_layers_is_at_most_2l_plus_3_dispatches_and_the_updates_of_m() {
     for Case { name, model } in cases() {
         let layers = model.layers.len();
-        let mixes = model.layers.iter().filter(|layer| layer.mix).count();
-        let gathers = usize::from(model.layers[0].mix);
+        let mixes = model.layers.iter().filter(|layer| layer.shape.mix).count();
+        let gathers = usize::from(model.layers[0].shape.mix);
         for realizations in [1, 5] {
             let count = plan(&model, realizations, true).train_step.len();
             assert_eq!(count, 2 * layers + 2 + gathers + mixes, "{name}");
@@ -73,7 +73,7 @@ fn weights_alone_come_in_pairs() {
 /// biases and gradients stay in single precision.
 #[test]
 fn half_precision_halves_weights_and_activations() {
-    let tanh = |case: &Case| case.model.activation.name == "tanh";
+    let tanh = |case: &Case| case.model.activation_name() == "tanh";
     for Case { name, model } in cases().into_iter().filter(tanh) {
         let single = plan(&model, 2, true);
         let mut options = single.options.clone();

@@ -30,12 +30,12 @@ pub(super) fn at(path: &Path) -> impl FnOnce(CheckpointFault) -> Error {
 pub(super) fn description(model: &Model) -> [(&'static str, String); 9] {
     let cnn = model.cnn.as_ref();
     [
-        ("layer", model.kind.name().to_owned()),
-        ("form", model.form.name().to_owned()),
-        ("activation", model.activation.name.to_owned()),
+        ("layer", model.kind_name().to_owned()),
+        ("form", model.form_name().to_owned()),
+        ("activation", model.activation_name().to_owned()),
         ("loss", model.loss.name().to_owned()),
-        ("clamp_low", exact(model.clamp[0])),
-        ("clamp_high", exact(model.clamp[1])),
+        ("clamp_low", exact(model.layers[0].clamp[0])),
+        ("clamp_high", exact(model.layers[0].clamp[1])),
         ("input_low", exact(model.input_range[0])),
         ("input_high", exact(model.input_range[1])),
         ("cnn", cnn.map_or_else(String::new, Cnn::to_json)),
@@ -95,7 +95,9 @@ pub(super) fn read_model(state: &State<'_>, leading: usize) -> FaultResult<(Mode
             reason,
         });
     }
-    model.clamp = clamp;
+    for layer in &mut model.layers {
+        layer.clamp = clamp;
+    }
     // Only networks with convolutions have this entry.
     if let Ok(json) = state.text("cnn") {
         let cnn = Cnn::from_json(json).and_then(|cnn| model.with_cnn(cnn));

@@ -14,7 +14,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::Layer;
+use super::layer::LayerShape;
 use crate::activation::{self, Activation};
 use crate::error::{Error, Result};
 
@@ -67,8 +67,8 @@ impl Conv {
     }
 
     /// The shape of the weights as a matrix, (filters, window).
-    pub fn matrix(&self) -> Layer {
-        Layer {
+    pub fn matrix(&self) -> LayerShape {
+        LayerShape {
             inputs: self.window(),
             outputs: self.filters,
             mix: false,

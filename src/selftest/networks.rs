@@ -433,7 +433,7 @@ impl Expected {
             let outputs = SGD.batch_size * conv.outputs() / conv.filters;
             conv.window().max(outputs)
         });
-        let widths = model.layers.iter().map(|l| l.inputs.max(l.outputs));
+        let widths = model.shapes().map(|shape| shape.inputs.max(shape.outputs));
         let widest = widths.chain(sums).max().unwrap_or(1);
         let steps = record
             .batches

@@ -16,7 +16,7 @@ use crate::gpu::tile::Tile;
 use crate::gpu::{Gpu, GpuExecutor, PlanOptions};
 use crate::kind::Storage;
 use crate::kind::{Form, LayerKind, Loss};
-use crate::nn::{Layer, Model, Parameters};
+use crate::nn::{LayerShape, Model, Parameters};
 use crate::optim::{Recipe, Sgd};
 use crate::reference;
 
@@ -165,8 +165,8 @@ fn gradient_of(gpu: &mut Gpu, checks: &mut Checks, model: &Model) -> Result<()> 
             checks.within((found - difference).abs(), bound, || {
                 format!(
                     "{} {} {}[{i}]: {found:?}, expected {difference:?} ± {bound:.1e}",
-                    model.kind.name(),
-                    model.activation.name,
+                    model.kind_name(),
+                    model.activation_name(),
                     shape.name
                 )
             });
@@ -211,7 +211,7 @@ pub fn tied_states(
     layers: usize,
 ) -> Result<Vec<Vec<f32>>> {
     let width = bias.len();
-    let layer = Layer {
+    let layer = LayerShape {
         inputs: width,
         outputs: width,
         mix: false,

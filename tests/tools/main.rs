@@ -128,9 +128,9 @@ fn compare(network: &Checkpoint, data: &Dataset, path: &Path) -> Result<(), Fail
             let model = &network.model;
             let name = format!(
                 "{} {} {}",
-                model.kind.name(),
-                model.form.name(),
-                model.activation.name
+                model.kind_name(),
+                model.form_name(),
+                model.activation_name()
             );
             return Err(format!(
                 "{name} {:?}: sample {sample} is off by {off} of {tolerance}",
