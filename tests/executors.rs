@@ -17,7 +17,7 @@ use bregman::reference::Reference;
 use bregman::rng;
 use bregman::selftest::networks::{
     Expected, KINDS, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, dataset, initial,
-    largest_difference, optimizer_cases, run, splits,
+    largest_difference, mixed_cases, optimizer_cases, run, splits,
 };
 use bregman::selftest::training::{saturated, saturated_losses};
 
@@ -40,7 +40,7 @@ fn cpu_run(model: &Model) -> Record {
 
 #[test]
 fn cpu_agrees_with_the_reference() {
-    for case in cases() {
+    for case in cases().into_iter().chain(mixed_cases()) {
         let expected = Expected::of(&case.model).expect("a reference");
         for isa in Isa::all() {
             let mut cpu = cpu(&case.model, initial(&case.model, REALIZATIONS)).on(isa);
@@ -99,7 +99,8 @@ fn realizations_with_their_own_settings_are_independent_runs() {
 
 #[test]
 fn a_run_repeats_to_the_bit() {
-    for case in cases().into_iter().chain(cnn_cases()) {
+    let cases = cases().into_iter().chain(cnn_cases()).chain(mixed_cases());
+    for case in cases {
         assert_eq!(cpu_run(&case.model), cpu_run(&case.model), "{}", case.name);
     }
 }
@@ -107,7 +108,7 @@ fn a_run_repeats_to_the_bit() {
 /// Realization r under seed s is the only realization under seed s + r.
 #[test]
 fn realizations_are_independent_runs() {
-    for case in cases() {
+    for case in cases().into_iter().chain(mixed_cases()) {
         let together = cpu_run(&case.model);
         for r in 0..REALIZATIONS {
             let parameters = vec![initial(&case.model, REALIZATIONS).swap_remove(r)];
@@ -131,7 +132,7 @@ fn realizations_are_independent_runs() {
 /// One network of each kind and form, with M and without.
 #[test]
 fn a_resumed_run_is_the_whole_run_to_the_bit() {
-    for case in cases().iter().step_by(9) {
+    for case in cases().iter().step_by(9).chain(&mixed_cases()) {
         let recipe = SGD.into();
         common::resumes(&case.model, &recipe, |p, recipe| {
             cpu_by(&case.model, p.to_vec(), recipe)

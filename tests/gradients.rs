@@ -8,7 +8,7 @@ use bregman::nn::{Model, Parameters};
 use bregman::reference::cnn::dropout_factors;
 use bregman::reference::{Trace, forward_with, gradients_with, loss_and_gradient};
 use bregman::rng::{Purpose, Stream};
-use bregman::selftest::networks::KINDS;
+use bregman::selftest::networks::{self, KINDS, mixed_cases};
 
 /// Without M; and with M first, then a layer that carries a, then M again.
 const SQUARE: &[usize] = &[4, 4, 4];
@@ -251,6 +251,27 @@ fn gradients_are_difference_quotients() {
                 }
             }
         }
+    }
+}
+
+/// Layers that differ: through each way from one activation to another, M, clamps that act, and bounds of
+/// the dual variable.
+#[test]
+fn gradients_of_layers_that_differ_are_difference_quotients() {
+    for networks::Case { name, model } in mixed_cases() {
+        let stream = Stream::new(3, Purpose::Digits, 0);
+        let inputs = (BATCH * model.inputs()) as u64;
+        let case = Case {
+            name,
+            parameters: Init::Random.parameters(&model, 5).map(f64::from),
+            x: (0..inputs)
+                .map(|i| 0.15 + 0.7 * f64::from(stream.uniform(i)))
+                .collect(),
+            labels: vec![0, 3, 4],
+            model,
+            factors: None,
+        };
+        case.check_gradients();
     }
 }
 

@@ -4,7 +4,7 @@ use super::activations::RoundTrip;
 use super::checks::{Check, Checks};
 use super::dispatch::Run;
 use super::networks::{
-    self, Case, Expected, REALIZATIONS, SEED, SGD, cases, cnn_cases, dataset, initial,
+    self, Case, Expected, REALIZATIONS, SEED, SGD, cases, cnn_cases, dataset, initial, mixed_cases,
     optimizer_cases, perturb, run, splits,
 };
 use crate::activation::{self, Activation};
@@ -23,10 +23,15 @@ use crate::reference;
 /// The checks, by name.
 pub const ALL: [(&str, Check); 9] = [
     ("ten steps, fused", |gpu, checks| {
-        ten_steps(gpu, checks, by_sgd(cases()), true)
+        ten_steps(gpu, checks, by_sgd([cases(), mixed_cases()].concat()), true)
     }),
     ("ten steps, unfused", |gpu, checks| {
-        ten_steps(gpu, checks, by_sgd(cases()), false)
+        ten_steps(
+            gpu,
+            checks,
+            by_sgd([cases(), mixed_cases()].concat()),
+            false,
+        )
     }),
     ("convolutions, ten steps, fused", |gpu, checks| {
         ten_steps(gpu, checks, by_sgd(cnn_cases()), true)

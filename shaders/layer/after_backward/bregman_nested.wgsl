@@ -1,6 +1,6 @@
 // dL/dz = δ′W + δ′ / h(z), without the second term where the clamp of z was active: z is the output of
 // another activation than this layer's, whose slope another dispatch applies.
-// Hooks: mix (mix_gradient), operand (delta_element, z_element).
+// Hooks: operand (delta_element, z_element).
 fn epilogue_operands(index: u32) -> vec3<f32> {
     return vec3(z_element(index), delta_element(index), 0.0);
 }
