@@ -126,7 +126,8 @@ pub(super) fn read_model(state: &State<'_>, leading: usize) -> FaultResult<(Mode
 
     let (widths, outputs) = widths(state, leading)?;
     let hidden = widths.len() - 1;
-    if !state.metadata.contains_key(NETWORK_VERSION_KEY) {
+    let alike = !state.metadata.contains_key(NETWORK_VERSION_KEY);
+    if alike {
         settings.resize(hidden, settings[0]);
     }
     if settings.len() != hidden {
@@ -153,10 +154,11 @@ pub(super) fn read_model(state: &State<'_>, leading: usize) -> FaultResult<(Mode
     let [low, high] = input_range;
     let mut model = Model::from_layers(widths[0], &specs, loss, outputs)
         .map_err(|error| match error {
-            Error::LayerRanges { .. } => refused("layers", described(state))(error),
-            Error::InvalidValue { field, .. } if field == "dual_passage" => {
-                refused("layers", described(state))(error)
-            }
+            Error::LayerRanges { .. }
+            | Error::InvalidValue {
+                field: "dual_passage",
+                ..
+            } => refused("layers", described(state))(error),
             _ => refused("loss", loss.name().to_owned())(error),
         })?
         .with_input_range(low, high)
@@ -173,7 +175,7 @@ pub(super) fn read_model(state: &State<'_>, leading: usize) -> FaultResult<(Mode
                 activation.name
             );
             return Err(CheckpointFault::Metadata {
-                key: "clamp_low",
+                key: if alike { "clamp_low" } else { "layers" },
                 value: exact(low),
                 reason,
             });
