@@ -31,19 +31,46 @@ ACTIVATIONS = {
 
 
 class Layer(nn.Linear):
-    """The linear map of a layer; with `mix` also M, through which the skip connection changes width."""
+    """A hidden layer; with `mix` also M, through which the skip connection changes width."""
 
-    def __init__(self, inputs, outputs, mix):
+    def __init__(self, inputs, outputs, layer, form, activation, clamp, dual_passage=False):
         super().__init__(inputs, outputs)
-        if mix:
+        self.kind, self.dual = layer, layer == "bregman" and form == "dual"
+        self.activation, self.clamp, self.dual_passage = activation, clamp, dual_passage
+        self.rho, self.rho_inv = ACTIVATIONS[activation]
+        # The potential of sin is not Legendre, so its dual variable is clamped to ±π/2.
+        self.limit = math.pi / 2 if activation == "sin" else math.inf
+        if layer != "standard" and inputs != outputs:
             self.mix = nn.Parameter(torch.full((outputs, inputs), 1 / inputs))
 
-    def skip(self, z):
-        return z @ self.mix.T if hasattr(self, "mix") else z
+    def lift(self, u):
+        """The dual variable of u, which is clamped so that it is finite."""
+        return self.rho_inv(u.clamp(*self.clamp))
+
+    def enter(self, z, a, below):
+        """z and, if there is one for this layer, its dual variable, from those of the layer below."""
+        if below is None or below.activation == self.activation:
+            return z, a
+        if not self.dual_passage:
+            return z, None
+        a = (below.lift(z) if a is None else a).clamp(-self.limit, self.limit)
+        return self.rho(a), a
+
+    def forward(self, z, a):
+        """z and, in dual form, a."""
+        linear = super().forward(z)
+        u = z @ self.mix.T if hasattr(self, "mix") else z
+        if self.kind == "bregman":
+            carried = self.dual and a is not None and u is z
+            a = linear + (a if carried else self.lift(u))
+            a = a.clamp(-self.limit, self.limit)
+        else:
+            a = linear + u if self.kind == "euclidean" else linear
+        return self.rho(a), a if self.dual else None
 
 
 class Network(nn.Module):
-    """Hidden layers of one kind, then a linear head.
+    """Hidden layers, then a linear head.
 
     `widths` are those of the input, the hidden layers and the output; `meta` is the file's metadata.
     """
@@ -51,12 +78,7 @@ class Network(nn.Module):
     def __init__(self, widths, meta):
         super().__init__()
         *widths, outputs = widths
-        self.layer, self.dual = meta["layer"], meta["form"] == "dual"
-        self.clamp = float(meta["clamp_low"]), float(meta["clamp_high"])
         self.input_range = float(meta["input_low"]), float(meta["input_high"])
-        self.rho, self.rho_inv = ACTIVATIONS[meta["activation"]]
-        # The potential of sin is not Legendre, so its dual variable is clamped to ±π/2.
-        self.limit = math.pi / 2 if meta["activation"] == "sin" else math.inf
         self.cnn = json.loads(meta["cnn"]) if "cnn" in meta else None
         if self.cnn:
             channels = [self.cnn["image"][0]] + [block["filters"] for block in self.cnn["blocks"]]
@@ -64,32 +86,38 @@ class Network(nn.Module):
                 nn.Conv2d(i, o, tuple(block["kernel"]), block["stride"], block["padding"])
                 for i, o, block in zip(channels, channels[1:], self.cnn["blocks"])
             )
-        mixes = self.layer != "standard"
-        self.layers = nn.ModuleList(Layer(i, o, mixes and i != o) for i, o in zip(widths, widths[1:]))
+        each = layers_of(meta, len(widths) - 1)
+        self.layers = nn.ModuleList(Layer(i, o, **layer) for i, o, layer in zip(widths, widths[1:], each))
         self.head = nn.Linear(widths[-1], outputs)
 
     def forward(self, pixels):
         """Logits, (batch, outputs), of pixels in [0, 1], (batch, in)."""
         low, high = self.input_range
         z, a = low + pixels * (high - low), None
+        first = self.layers[0]
         if self.cnn:
             z = z.unflatten(1, self.cnn["image"])
             for conv, block in zip(self.conv, self.cnn["blocks"]):
                 z = ACTIVATIONS[self.cnn["activation"]][0](conv(z))
                 if block["pool"]:
                     z = nn.functional.max_pool2d(z, *block["pool"])
-            a = z.flatten(1).clamp(-self.limit, self.limit)  # the features are the dual variable
-            z = self.rho(a)
-        for layer in self.layers:
-            linear, u = layer(z), layer.skip(z)
-            if self.layer == "bregman":
-                carried = self.dual and a is not None and u is z
-                a = linear + (a if carried else self.rho_inv(u.clamp(*self.clamp)))
-                a = a.clamp(-self.limit, self.limit)
-            else:
-                a = linear + u if self.layer == "euclidean" else linear
-            z = self.rho(a)
+            a = z.flatten(1).clamp(-first.limit, first.limit)  # the features are the dual variable
+            z = first.rho(a)
+        for below, layer in zip([None, *self.layers], self.layers):
+            z, a = layer(*layer.enter(z, a, below))
         return self.head(z)
+
+
+def layers_of(meta, count):
+    """The settings of each hidden layer. Version 2 of the files has them for each, version 1 once for all."""
+    version = meta.get("bregman_network", "1")
+    if version == "1":
+        clamp = float(meta["clamp_low"]), float(meta["clamp_high"])
+        alike = {name: meta[name] for name in ("layer", "form", "activation")}
+        return [alike | {"clamp": clamp}] * count
+    if version == "2":
+        return json.loads(meta["layers"])
+    raise ValueError(f"a network of version {version}; this program reads versions 1 and 2")
 
 
 def load(path):

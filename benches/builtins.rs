@@ -15,7 +15,7 @@ use bregman::gpu::ops::layer::layer_forward::{Epilogue, Input, Operands, layer_f
 use bregman::gpu::tile::{Product, Tile};
 use bregman::gpu::wgsl::{File, MATH};
 use bregman::gpu::{BufferId, BufferSpecs, Buffers, Gpu, Op, Program, Selection};
-use bregman::nn::Layer;
+use bregman::nn::LayerShape;
 use bregman::selftest::dispatch::random;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -86,7 +86,7 @@ fn op(activation: &activation::Activation, lift: bool, width: usize) -> Op {
     } else {
         Epilogue::BregmanDual { a: z, dual }
     };
-    let layer = Layer {
+    let layer = LayerShape {
         inputs: width,
         outputs: width,
         mix: false,

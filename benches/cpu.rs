@@ -243,8 +243,8 @@ fn products(model: &Model, batch: usize, threads: usize, repeats: usize) -> f64 
     } else {
         batch
     };
-    for (l, layer) in model.layers.iter().chain([&model.head]).enumerate() {
-        let (inputs, outputs) = (layer.inputs, layer.outputs);
+    for (l, shape) in model.shapes().enumerate() {
+        let (inputs, outputs) = (shape.inputs, shape.outputs);
         let product = |extent, add, lhs, rhs, row| Product {
             extent,
             add,

@@ -12,7 +12,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::kind::LayerKind;
 use crate::nn::cnn::{Block, Cnn};
-use crate::nn::{Layer, LayerParameters, Model};
+use crate::nn::{Layer, LayerParameters, LayerShape, Model};
 
 const IR_VERSION: i64 = 8;
 const OPSET: i64 = 17;
@@ -297,7 +297,13 @@ impl Graph {
     }
 
     /// zWᵀ + b.
-    fn affine(&mut self, prefix: &str, layer: &Layer, p: &LayerParameters<f32>, z: &Name) -> Name {
+    fn affine(
+        &mut self,
+        prefix: &str,
+        layer: &LayerShape,
+        p: &LayerParameters<f32>,
+        z: &Name,
+    ) -> Name {
         let dims = [layer.outputs, layer.inputs];
         let weight = self.tensor(&format!("{prefix}.weight"), &dims, &p.weight);
         let bias = self.tensor(&format!("{prefix}.bias"), &dims[..1], &p.bias);
@@ -336,16 +342,15 @@ impl Graph {
     /// The hidden layers, from inputs x: eq. 20, or its dual form.
     fn hidden(&mut self, checkpoint: &Checkpoint, x: Name) -> Result<Name> {
         let model = &checkpoint.model;
-        let rho = model.activation.name;
         let (mut z, mut dual) = match &model.cnn {
             None => (x, None),
             Some(cnn) => {
+                let first = &model.layers[0];
                 let mut features = self.features(cnn, &checkpoint.parameters.conv, &x)?;
-                if model.is_dual() && model.activation.dual_max < f32::MAX {
-                    let most = model.activation.dual_max;
-                    features = self.clip(&features, -most, most);
+                if first.is_dual() {
+                    features = self.limit_dual(first, features);
                 }
-                (self.rho(rho, &features)?, Some(features))
+                (self.rho(first.activation.name, &features)?, Some(features))
             }
         };
         for (l, (layer, p)) in model
@@ -355,37 +360,60 @@ impl Graph {
             .enumerate()
         {
             let prefix = format!("layers.{l}");
-            let mut a = self.affine(&prefix, layer, p, &z);
+            let (shape, rho) = (&layer.shape, layer.activation.name);
+            if model.passes_dual(l) {
+                let below = &model.layers[l - 1];
+                let a = match dual.take().filter(|_| below.is_dual()) {
+                    Some(carried) => carried,
+                    None => self.lift(below, &z)?,
+                };
+                let a = self.limit_dual(layer, a);
+                z = self.rho(rho, &a)?;
+                dual = Some(a);
+            }
+            let mut a = self.affine(&prefix, shape, p, &z);
             let u = match &p.mix {
                 Some(mix) => {
-                    let dims = [layer.outputs, layer.inputs];
+                    let dims = [shape.outputs, shape.inputs];
                     let mix = self.tensor(&format!("{prefix}.mix"), &dims, mix);
                     self.op_with("Gemm", &[&z, &mix], vec![transposed()])
                 }
                 None => z.clone(),
             };
-            let skip = match model.kind {
+            let skip = match layer.kind {
                 LayerKind::Standard => None,
                 LayerKind::Euclidean => Some(u),
                 LayerKind::Bregman => match dual.take() {
                     Some(carried) if model.carries_dual(l) => Some(carried),
-                    _ => {
-                        let [low, high] = model.clamp;
-                        let clamped = self.clip(&u, low, high);
-                        Some(self.rho_inv(rho, &clamped)?)
-                    }
+                    _ => Some(self.lift(layer, &u)?),
                 },
             };
             if let Some(skip) = skip {
                 a = self.op("Add", &[&skip, &a]);
             }
-            if model.is_dual() && model.activation.dual_max < f32::MAX {
-                a = self.clip(&a, -model.activation.dual_max, model.activation.dual_max);
+            if layer.is_dual() {
+                a = self.limit_dual(layer, a);
             }
             z = self.rho(rho, &a)?;
             dual = Some(a);
         }
         Ok(z)
+    }
+
+    /// ρ⁻¹(clamp(u)) of a layer.
+    fn lift(&mut self, layer: &Layer, u: &Name) -> Result<Name> {
+        let [low, high] = layer.clamp;
+        let clamped = self.clip(u, low, high);
+        self.rho_inv(layer.activation.name, &clamped)
+    }
+
+    /// a within the bounds of a layer's activation, if it has any.
+    fn limit_dual(&mut self, layer: &Layer, a: Name) -> Name {
+        let most = layer.activation.dual_max;
+        match layer.limits_dual() {
+            true => self.clip(&a, -most, most),
+            false => a,
+        }
     }
 }
 
@@ -455,9 +483,9 @@ pub fn export(checkpoint: &Checkpoint) -> Result<Vec<u8>> {
 
 fn description(model: &Model, dataset: &str) -> Vec<StringStringEntryProto> {
     let entries = [
-        ("layer", model.kind.name()),
-        ("form", model.form.name()),
-        ("activation", model.activation.name),
+        ("layer", model.kind_name()),
+        ("form", model.form_name()),
+        ("activation", model.activation_name()),
         ("loss", model.loss.name()),
         ("dataset", dataset),
     ];

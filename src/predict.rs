@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::data::Dataset;
 use crate::kind::{LayerKind, Loss};
-use crate::nn::{Layer, LayerParameters, Model, Parameters};
+use crate::nn::{Layer, LayerParameters, LayerShape, Model, Parameters};
 use crate::reference;
 
 /// Number of samples of one task: a row of weights is loaded once for all of them.
@@ -104,43 +104,57 @@ pub fn ranked(probabilities: &[f64]) -> Vec<(usize, f64)> {
 /// The outputs for inputs `x`, (batch, in), of a network without convolutions: eq. 20, or its dual
 /// form.
 fn forward(model: &Model, parameters: &Parameters<f64>, x: Vec<f64>) -> Vec<f64> {
-    let [low, high] = model.clamp.map(f64::from);
-    let dual_max = f64::from(model.activation.dual_max);
-    let lift = |u: Vec<f64>| -> Vec<f64> {
-        let clamped = u.into_iter().map(|u| u.clamp(low, high));
-        clamped.map(model.activation.rho_inv).collect()
-    };
     let mut z = x;
-    // The dual variable, after the first layer.
+    // The dual variable of the layer below, if that is in dual form.
     let mut dual: Option<Vec<f64>> = None;
-    for (layer, p) in model.layers.iter().zip(&parameters.layers) {
-        let mut a = affine(layer, &z, p);
+    for (l, (layer, p)) in model.layers.iter().zip(&parameters.layers).enumerate() {
+        if model.passes_dual(l) {
+            let below = &model.layers[l - 1];
+            let mut a = dual.take().unwrap_or_else(|| lift(below, z));
+            limit_dual(layer, &mut a);
+            z = a.iter().map(|&a| (layer.activation.rho)(a)).collect();
+            dual = Some(a);
+        }
+        let mut a = affine(&layer.shape, &z, p);
         let u = || match &p.mix {
-            Some(mix) => product(layer, &z, mix),
+            Some(mix) => product(&layer.shape, &z, mix),
             None => z.clone(),
         };
-        let skip = match model.kind {
+        let skip = match layer.kind {
             LayerKind::Standard => None,
             LayerKind::Euclidean => Some(u()),
             LayerKind::Bregman => match dual.take() {
-                Some(carried) if model.is_dual() && p.mix.is_none() => Some(carried),
-                _ => Some(lift(u())),
+                Some(carried) if model.carries_dual(l) => Some(carried),
+                _ => Some(lift(layer, u())),
             },
         };
         for (a, skip) in a.iter_mut().zip(skip.iter().flatten()) {
             *a += skip;
         }
-        if model.is_dual() {
-            a.iter_mut().for_each(|a| *a = a.clamp(-dual_max, dual_max));
+        if layer.is_dual() {
+            limit_dual(layer, &mut a);
         }
-        z = a.iter().map(|&a| (model.activation.rho)(a)).collect();
-        dual = Some(a);
+        z = a.iter().map(|&a| (layer.activation.rho)(a)).collect();
+        dual = layer.is_dual().then_some(a);
     }
     affine(&model.head, &z, &parameters.head)
 }
 
+/// ρ⁻¹(clamp(u)) of a layer.
+fn lift(layer: &Layer, u: Vec<f64>) -> Vec<f64> {
+    let [low, high] = layer.clamp.map(f64::from);
+    let clamped = u.into_iter().map(|u| u.clamp(low, high));
+    clamped.map(layer.activation.rho_inv).collect()
+}
+
+/// Keeps a within the bounds of a layer's activation.
+fn limit_dual(layer: &Layer, a: &mut [f64]) {
+    let dual_max = f64::from(layer.activation.dual_max);
+    a.iter_mut().for_each(|a| *a = a.clamp(-dual_max, dual_max));
+}
+
 /// zWᵀ + b, (batch, out).
-fn affine(layer: &Layer, z: &[f64], p: &LayerParameters<f64>) -> Vec<f64> {
+fn affine(layer: &LayerShape, z: &[f64], p: &LayerParameters<f64>) -> Vec<f64> {
     let mut out = product(layer, z, &p.weight);
     for row in out.chunks_exact_mut(layer.outputs) {
         row.iter_mut().zip(&p.bias).for_each(|(y, b)| *y += b);
@@ -149,7 +163,7 @@ fn affine(layer: &Layer, z: &[f64], p: &LayerParameters<f64>) -> Vec<f64> {
 }
 
 /// zWᵀ, (batch, out).
-fn product(layer: &Layer, z: &[f64], weight: &[f64]) -> Vec<f64> {
+fn product(layer: &LayerShape, z: &[f64], weight: &[f64]) -> Vec<f64> {
     let mut out = vec![0.0; z.len() / layer.inputs * layer.outputs];
     for (j, weights) in weight.chunks_exact(layer.inputs).enumerate() {
         for (i, z) in z.chunks_exact(layer.inputs).enumerate() {

@@ -5,11 +5,13 @@ use std::fs;
 use std::path::Path;
 
 use bregman::activation;
-use bregman::checkpoint;
+use bregman::checkpoint::{self, Run};
 use bregman::error::{CheckpointFault, Error};
 use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::nn::cnn::{BlockSpec, Cnn, Dropout};
 use bregman::nn::{Model, Parameters};
+use bregman::selftest::networks::{Case, mixed_cases};
+use bregman::train::Position;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 
@@ -113,8 +115,8 @@ fn numbers_of_the_metadata_are_exact() {
         checkpoint::save(&path, &model, "mnist", &[parameters]).expect("save");
         let metadata = metadata(&path);
         let numbers = [
-            ("clamp_low", model.clamp[0]),
-            ("clamp_high", model.clamp[1]),
+            ("clamp_low", model.layers[0].clamp[0]),
+            ("clamp_high", model.layers[0].clamp[1]),
             ("input_low", model.input_range[0]),
             ("input_high", model.input_range[1]),
         ];
@@ -123,6 +125,116 @@ fn numbers_of_the_metadata_are_exact() {
             assert_eq!(text.parse::<f64>(), Ok(f64::from(number)), "{key} {text}");
             assert_eq!(text.parse::<f32>(), Ok(number), "{key} {text}");
         }
+    }
+}
+
+/// Networks whose layers differ: to the bit, each layer with its own settings, in a network's file and in a
+/// run's.
+#[test]
+fn networks_of_layers_that_differ_come_back_to_the_bit() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("x.safetensors");
+    for Case { name, model } in mixed_cases() {
+        let parameters = Init::Random.parameters(&model, 3);
+        let saved = std::slice::from_ref(&parameters);
+        checkpoint::save(&path, &model, "mnist", saved).expect("save");
+        let loaded = checkpoint::load(&path).expect("load");
+        assert_eq!(loaded.parameters, parameters, "{name}");
+        assert_eq!(format!("{:?}", loaded.model), format!("{model:?}"));
+        let metadata = metadata(&path);
+        assert_eq!(metadata["bregman_network"], "2", "{name}");
+        assert!(!metadata.contains_key("activation"), "{name}");
+
+        let run = Run {
+            model,
+            dataset: "mnist".to_owned(),
+            data_sha256: "0".repeat(64),
+            device: "cpu".to_owned(),
+            options: [].into(),
+            seed: 3,
+            position: Position::default(),
+            parameters: vec![parameters.clone()],
+            moments: vec![vec![parameters]],
+        };
+        run.save(&path).expect("save");
+        let loaded = Run::load(&path).expect("load");
+        assert_eq!(format!("{loaded:?}"), format!("{run:?}"));
+    }
+}
+
+/// A network of layers that are alike is written as version 1 was, without a version and an entry for each
+/// layer.
+#[test]
+fn layers_that_are_alike_are_written_as_version_1() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("x.safetensors");
+    let (model, parameters) = bregman();
+    checkpoint::save(&path, &model, "mnist", &[parameters]).expect("save");
+    let metadata = metadata(&path);
+    let mut keys: Vec<&str> = metadata.keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    let expected = [
+        "activation",
+        "bregman_version",
+        "clamp_high",
+        "clamp_low",
+        "dataset",
+        "form",
+        "input_high",
+        "input_low",
+        "layer",
+        "loss",
+    ];
+    assert_eq!(keys, expected);
+}
+
+/// The fault of the file of a network of layers that differ in which one entry of the metadata is another.
+fn fault_with(key: &str, value: &str) -> CheckpointFault {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("x.safetensors");
+    let model = mixed_cases().swap_remove(0).model;
+    let parameters = Init::Random.parameters(&model, 3);
+    checkpoint::save(&path, &model, "mnist", &[parameters]).expect("save");
+    let mut metadata = metadata(&path);
+    metadata.insert(key.to_owned(), value.to_owned());
+    let bytes = fs::read(&path).expect("read");
+    let file = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let changed = safetensors::serialize(file.tensors(), Some(metadata)).expect("safetensors");
+    fs::write(&path, changed).expect("write");
+    match checkpoint::load(&path).expect_err("an error") {
+        Error::Checkpoint { fault, .. } => fault,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn layers_that_cannot_be_read_are_refused() {
+    let said = fault_with("bregman_network", "3").to_string();
+    assert!(said.contains("versions 1 and 2"), "{said}");
+    let layer = |activation: &str, passage: bool| {
+        format!(
+            r#"{{"layer":"bregman","form":"dual","activation":"{activation}","clamp":[0.1,0.9],"dual_passage":{passage}}}"#
+        )
+    };
+    let layers = |all: [String; 3]| format!("[{}]", all.join(","));
+    let tanh = || layer("tanh", false);
+    for (layers, reason) in [
+        ("no JSON".to_owned(), "expected"),
+        (format!("[{}]", tanh()), "describes 1 layers"),
+        (layers([tanh(), tanh(), layer("cosine", false)]), "cosine"),
+        (layers([tanh(), tanh(), layer("sigmoid", false)]), "range"),
+        (
+            layers([layer("tanh", true), tanh(), tanh()]),
+            "dual_passage",
+        ),
+    ] {
+        let fault = fault_with("layers", &layers);
+        assert!(matches!(
+            fault,
+            CheckpointFault::Metadata { key: "layers", .. }
+        ));
+        let said = fault.to_string();
+        assert!(said.contains(reason), "{said}");
     }
 }
 
@@ -196,9 +308,9 @@ fn realizations_of_different_networks_are_refused() {
         }
     ));
     let wider = Model::new(
-        first.kind,
-        first.form,
-        first.activation,
+        first.layers[0].kind,
+        first.layers[0].form,
+        first.layers[0].activation,
         first.loss,
         &[5, 4, 3],
         2,

@@ -11,13 +11,13 @@ use bregman::error::Error;
 use bregman::executor::{BatchMetrics, Executor};
 use bregman::kernels::Isa;
 use bregman::kind::{Form, LayerKind, Loss};
-use bregman::nn::{Model, Parameters};
+use bregman::nn::{LayerSpec, Model, Parameters};
 use bregman::optim::{Recipe, Sgd};
 use bregman::reference::Reference;
 use bregman::rng;
 use bregman::selftest::networks::{
     Expected, KINDS, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, dataset, initial,
-    largest_difference, optimizer_cases, run, splits,
+    largest_difference, mixed_cases, optimizer_cases, run, splits,
 };
 use bregman::selftest::training::{saturated, saturated_losses};
 
@@ -40,7 +40,7 @@ fn cpu_run(model: &Model) -> Record {
 
 #[test]
 fn cpu_agrees_with_the_reference() {
-    for case in cases() {
+    for case in cases().into_iter().chain(mixed_cases()) {
         let expected = Expected::of(&case.model).expect("a reference");
         for isa in Isa::all() {
             let mut cpu = cpu(&case.model, initial(&case.model, REALIZATIONS)).on(isa);
@@ -165,7 +165,8 @@ fn realizations_with_their_own_settings_are_independent_runs() {
 
 #[test]
 fn a_run_repeats_to_the_bit() {
-    for case in cases().into_iter().chain(cnn_cases()) {
+    let cases = cases().into_iter().chain(cnn_cases()).chain(mixed_cases());
+    for case in cases {
         assert_eq!(cpu_run(&case.model), cpu_run(&case.model), "{}", case.name);
     }
 }
@@ -173,7 +174,7 @@ fn a_run_repeats_to_the_bit() {
 /// Realization r under seed s is the only realization under seed s + r.
 #[test]
 fn realizations_are_independent_runs() {
-    for case in cases() {
+    for case in cases().into_iter().chain(mixed_cases()) {
         let together = cpu_run(&case.model);
         for r in 0..REALIZATIONS {
             let parameters = vec![initial(&case.model, REALIZATIONS).swap_remove(r)];
@@ -197,7 +198,7 @@ fn realizations_are_independent_runs() {
 /// One network of each kind and form, with M and without.
 #[test]
 fn a_resumed_run_is_the_whole_run_to_the_bit() {
-    for case in cases().iter().step_by(9) {
+    for case in cases().iter().step_by(9).chain(&mixed_cases()) {
         let recipe = SGD.into();
         common::resumes(&case.model, &recipe, |p, recipe| {
             cpu_by(&case.model, p.to_vec(), recipe)
@@ -232,6 +233,27 @@ fn large(
         learning_rate: 0.05,
     };
     (model, splits, sgd)
+}
+
+/// [`large`] with layers that differ.
+fn large_mixed() -> (Model, Splits, Sgd) {
+    let layer = |kind, activation, width| LayerSpec::new(kind, Form::Dual, activation, width);
+    let bregman = |activation, width| layer(LayerKind::Bregman, activation, width);
+    let pass = |spec| LayerSpec {
+        dual_passage: true,
+        ..spec
+    };
+    let specs = [
+        bregman(&activation::ARCTAN, 523),
+        pass(bregman(&activation::SIN, 523)),
+        bregman(&activation::SIN, 523),
+        bregman(&activation::TANH, 523),
+        pass(bregman(&activation::SOFTPLUS, 131)),
+        layer(LayerKind::Euclidean, &activation::TANH, 67),
+    ];
+    let (_, splits, sgd) = large(KINDS[0], &activation::TANH, 5);
+    let model = Model::from_layers(13, &specs, Loss::MeanSquaredError, 5);
+    (model.expect("a valid network"), splits, sgd)
 }
 
 /// An epoch and two evaluations of [`large`] on `threads` threads.
@@ -290,20 +312,23 @@ fn threads_and_instructions_change_no_bit_of_an_optimizer() {
 /// Neither the number of threads nor the instruction set changes a bit.
 #[test]
 fn threads_and_instructions_change_no_bit() {
+    let mut cases = vec![("layers that differ".to_owned(), large_mixed())];
     for kind in KINDS {
         for activation in [&activation::SIN, &activation::SCALED_ARCTAN] {
             for outputs in [1, 5] {
-                let case = large(kind, activation, outputs);
-                let expected = large_run(&case, 1, Isa::widest());
-                let finite = |b: &BatchMetrics| b.loss.is_finite();
-                assert!(expected.0.iter().flatten().flatten().all(finite));
-                for threads in 1..=3 {
-                    for isa in Isa::all() {
-                        let found = large_run(&case, threads, isa);
-                        let name = (kind, activation.name, outputs, threads, isa.name());
-                        assert!(found == expected, "{name:?}");
-                    }
-                }
+                let name = format!("{kind:?} {} {outputs}", activation.name);
+                cases.push((name, large(kind, activation, outputs)));
+            }
+        }
+    }
+    for (name, case) in cases {
+        let expected = large_run(&case, 1, Isa::widest());
+        let finite = |b: &BatchMetrics| b.loss.is_finite();
+        assert!(expected.0.iter().flatten().flatten().all(finite));
+        for threads in 1..=3 {
+            for isa in Isa::all() {
+                let found = large_run(&case, threads, isa);
+                assert!(found == expected, "{name} {threads} {}", isa.name());
             }
         }
     }

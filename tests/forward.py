@@ -50,34 +50,55 @@ def convolutions(x, tensors, cnn):
     return x.reshape(len(x), -1)
 
 
+def layers_of(meta, count):
+    """The settings of each hidden layer. Version 2 of the files has them for each, version 1 once for all."""
+    version = meta.get("bregman_network", "1")
+    if version == "1":
+        clamp = float(meta["clamp_low"]), float(meta["clamp_high"])
+        return [{name: meta[name] for name in ("layer", "form", "activation")} | {"clamp": clamp}] * count
+    if version == "2":
+        return json.loads(meta["layers"])
+    raise ValueError(f"a network of version {version}; this program reads versions 1 and 2")
+
+
+def limit(a, activation):
+    """a within ±π/2 for sin, whose potential is not Legendre."""
+    return np.clip(a, -HALF_PI, HALF_PI) if activation == "sin" else a
+
+
 def logits(x, tensors, meta):
     """The network's outputs for inputs x."""
-    rho, rho_inv = ACTIVATIONS[meta["activation"]]
-    low, high = float(meta["clamp_low"]), float(meta["clamp_high"])
-    dual = meta["layer"] == "bregman" and meta["form"] == "dual"
-    if "cnn" in meta:
-        cnn = json.loads(meta["cnn"])
-        a = convolutions(x.reshape(len(x), *cnn["image"]), tensors, cnn)
-        if meta["activation"] == "sin":
-            a = np.clip(a, -HALF_PI, HALF_PI)
-        z, l = rho(a), 0  # the features are the dual variable
-    else:
-        z, a, l = x, rho_inv(np.clip(x, low, high)), 0
-    while f"layers.{l}.weight" in tensors:
+    z, a, below = x, None, None
+    count = sum(name.startswith("layers.") and name.endswith(".weight") for name in tensors)
+    for l, layer in enumerate(layers_of(meta, count)):
+        activation = layer["activation"]
+        rho, rho_inv = ACTIVATIONS[activation]
+        if l == 0 and "cnn" in meta:
+            cnn = json.loads(meta["cnn"])
+            features = convolutions(x.reshape(len(x), *cnn["image"]), tensors, cnn)
+            a = limit(features, activation)  # the features are the dual variable
+            z = rho(a)
+        elif l > 0 and below["activation"] != activation:
+            if not layer["dual_passage"]:
+                a = None
+            else:
+                if a is None:
+                    a = ACTIVATIONS[below["activation"]][1](np.clip(z, *below["clamp"]))
+                a = limit(a, activation)
+                z = rho(a)
         linear = z @ tensors[f"layers.{l}.weight"].T + tensors[f"layers.{l}.bias"]
         mix = tensors.get(f"layers.{l}.mix")  # where the skip changes width
         u = z if mix is None else z @ mix.T
-        if meta["layer"] == "standard":
-            z = rho(linear)
-        elif meta["layer"] == "euclidean":
-            z = rho(u + linear)
+        dual = layer["layer"] == "bregman" and layer["form"] == "dual"
+        if layer["layer"] == "standard":
+            a = linear
+        elif layer["layer"] == "euclidean":
+            a = u + linear
         else:
             # The dual form carries a from layer to layer, the primal form inverts rho anew.
-            a = (a if dual and mix is None else rho_inv(np.clip(u, low, high))) + linear
-            if meta["activation"] == "sin":
-                a = np.clip(a, -HALF_PI, HALF_PI)
-            z = rho(a)
-        l += 1
+            carried = dual and mix is None and a is not None
+            a = limit((a if carried else rho_inv(np.clip(u, *layer["clamp"]))) + linear, activation)
+        z, a, below = rho(a), a if dual else None, layer
     return z @ tensors["head.weight"].T + tensors["head.bias"]
 
 

@@ -9,7 +9,7 @@ use bregman::nn::{Model, Parameters};
 use bregman::reference::cnn::dropout_factors;
 use bregman::reference::{Trace, forward_with, gradients_with, loss_and_gradient};
 use bregman::rng::{Purpose, Stream};
-use bregman::selftest::networks::KINDS;
+use bregman::selftest::networks::{self, KINDS, mixed_cases};
 
 /// Without M; and with M first, then a layer that carries a, then M again.
 const SQUARE: &[usize] = &[4, 4, 4];
@@ -151,7 +151,7 @@ impl Case {
 
     /// No z and no u is near an end of the clamp. Nor is then a of sin near ±π/2, where z is ±1.
     fn assert_no_clamp_is_near(&self) {
-        let [low, high] = self.model.clamp.map(f64::from);
+        let [low, high] = self.model.layers[0].clamp.map(f64::from);
         let trace = self.trace();
         for &z in trace.z.iter().chain(&trace.u).flatten() {
             let inside = low + 0.01 < z && z < high - 0.01;
@@ -256,6 +256,27 @@ fn gradients_are_difference_quotients() {
     }
 }
 
+/// Layers that differ: through each way from one activation to another, M, clamps that act, and bounds of
+/// the dual variable.
+#[test]
+fn gradients_of_layers_that_differ_are_difference_quotients() {
+    for networks::Case { name, model } in mixed_cases() {
+        let stream = Stream::new(3, Purpose::Digits, 0);
+        let inputs = (BATCH * model.inputs()) as u64;
+        let case = Case {
+            name,
+            parameters: Init::Random.parameters(&model, 5).map(f64::from),
+            x: (0..inputs)
+                .map(|i| 0.15 + 0.7 * f64::from(stream.uniform(i)))
+                .collect(),
+            targets: Targets::Classes(vec![0, 3, 4]),
+            model,
+            factors: None,
+        };
+        case.check_gradients();
+    }
+}
+
 /// Through the map into the range of ρ, dropout, pooling, the conv activation and both convolutions.
 #[test]
 fn gradients_of_convolutions_are_difference_quotients() {
@@ -305,8 +326,8 @@ fn no_gradient_passes_an_active_clamp() {
                 let kind = (LayerKind::Bregman, form);
                 let mut case = Case::new(kind, activation, widths, LOSSES[0]);
                 // Within the spread of u.
-                case.model.clamp = [0.38, 0.52];
-                let [low, high] = case.model.clamp.map(f64::from);
+                case.model.layers[0].clamp = [0.38, 0.52];
+                let [low, high] = case.model.layers[0].clamp.map(f64::from);
                 let trace = case.trace();
                 for (l, u) in trace.u.iter().enumerate() {
                     let [clamped, free] = count(u.iter().map(|&u| u < low || u > high));
@@ -337,7 +358,8 @@ fn no_gradient_passes_where_sin_is_limited() {
             // next layer is not.
             let mut units = z[1].iter().zip(&z[2]);
             assert!(
-                !case.model.is_dual() || units.any(|(z, next)| z.abs() == 1.0 && next.abs() < 1.0),
+                !case.model.layers[1].is_dual()
+                    || units.any(|(z, next)| z.abs() == 1.0 && next.abs() < 1.0),
                 "{}: {z:?}",
                 case.name
             );
@@ -381,12 +403,8 @@ fn standard_layer_with_identity_added_is_euclidean_layer() {
         for loss in LOSSES {
             let [mut standard, euclidean] = [LayerKind::Standard, LayerKind::Euclidean]
                 .map(|kind| Case::new((kind, Form::Dual), activation, SQUARE, loss));
-            for (layer, shape) in standard
-                .parameters
-                .layers
-                .iter_mut()
-                .zip(&standard.model.layers)
-            {
+            let shapes = standard.model.shapes();
+            for (layer, shape) in standard.parameters.layers.iter_mut().zip(shapes) {
                 for i in 0..shape.inputs {
                     layer.weight[i * shape.inputs + i] += 1.0;
                 }

@@ -6,8 +6,8 @@ use bregman::error::Error;
 use bregman::gpu::{Plan, PlanOptions};
 use bregman::kind::Storage;
 use bregman::kind::{Form, LayerKind, Loss};
-use bregman::nn::Model;
-use bregman::selftest::networks::{Case, SGD, cases, splits};
+use bregman::nn::{Layer, Model};
+use bregman::selftest::networks::{Case, SGD, cases, mixed_cases, splits};
 
 fn plan(model: &Model, realizations: usize, fused: bool) -> Plan {
     let options = PlanOptions {
@@ -25,14 +25,62 @@ fn plan(model: &Model, realizations: usize, fused: bool) -> Plan {
 fn a_step_of_l_layers_is_at_most_2l_plus_3_dispatches_and_the_updates_of_m() {
     for Case { name, model } in cases() {
         let layers = model.layers.len();
-        let mixes = model.layers.iter().filter(|layer| layer.mix).count();
-        let gathers = usize::from(model.layers[0].mix);
+        let mixes = model.layers.iter().filter(|layer| layer.shape.mix).count();
+        let gathers = usize::from(model.layers[0].shape.mix);
         for realizations in [1, 5] {
             let count = plan(&model, realizations, true).train_step.len();
             assert_eq!(count, 2 * layers + 2 + gathers + mixes, "{name}");
             assert!(count <= 2 * layers + 3 + mixes, "{name}");
             let unfused = plan(&model, realizations, false).train_step.len();
             assert!(unfused > 2 * count, "{name}: {unfused} unfused");
+        }
+    }
+}
+
+/// A Bregman layer above another activation takes one dispatch more, for the slope of that one. A dual passage
+/// takes one for ρ(a); one for a, unless the layer below has it; one for the bounds of a, if there are any;
+/// and one backward, where not all of dL/da passes.
+#[test]
+fn layers_that_differ_take_few_dispatches_more() {
+    for Case { name, model } in mixed_cases() {
+        if model.cnn.is_some() {
+            continue;
+        }
+        let more = |l: usize| {
+            let layer = &model.layers[l];
+            let (inverse, limit) = match l.checked_sub(1).map(|below| &model.layers[below]) {
+                None => return 0,
+                Some(below) => (!below.is_dual(), below.limits_dual()),
+            };
+            let bregman = layer.kind == LayerKind::Bregman;
+            match model.passes_dual(l) {
+                false => usize::from(bregman && model.foreign_input(l)),
+                true => [true, inverse, layer.limits_dual(), inverse || limit]
+                    .map(usize::from)
+                    .iter()
+                    .sum(),
+            }
+        };
+        let layers = model.layers.len();
+        let mixed = |layer: &&Layer| layer.shape.mix;
+        let mixes = model.layers.iter().filter(mixed).count();
+        let gathers = usize::from(model.layers[0].shape.mix);
+        let more: usize = (0..layers).map(more).sum();
+        let count = plan(&model, 2, true).train_step.len();
+        assert_eq!(count, 2 * layers + 2 + gathers + mixes + more, "{name}");
+        let unfused = plan(&model, 2, false).train_step.len();
+        assert!(unfused > 2 * count - more, "{name}: {unfused} unfused");
+
+        // The kernels of these dispatches take single precision only.
+        let mut options = plan(&model, 2, true).options;
+        options.storage = Storage::F16;
+        let half = Plan::new(&model, &splits(&model), options);
+        match half {
+            Ok(_) => assert_eq!(more, 0, "{name}"),
+            Err(Error::InvalidValue { field, .. }) => {
+                assert_eq!((field, more > 0), ("storage", true))
+            }
+            Err(other) => panic!("{name}: {other}"),
         }
     }
 }
@@ -73,7 +121,7 @@ fn weights_alone_come_in_pairs() {
 /// biases and gradients stay in single precision.
 #[test]
 fn half_precision_halves_weights_and_activations() {
-    let tanh = |case: &Case| case.model.activation.name == "tanh";
+    let tanh = |case: &Case| case.model.activation_name() == "tanh";
     for Case { name, model } in cases().into_iter().filter(tanh) {
         let single = plan(&model, 2, true);
         let mut options = single.options.clone();

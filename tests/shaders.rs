@@ -12,7 +12,7 @@ use bregman::gpu::reflect::{Access, Reflection, parse, reflect};
 use bregman::gpu::shader::Shader;
 use bregman::gpu::tile::Tile;
 use bregman::gpu::wgsl::File;
-use bregman::nn::Layer;
+use bregman::nn::LayerShape;
 use bregman::rng::Purpose;
 use bregman::selftest::functions;
 use naga::Module;
@@ -283,7 +283,7 @@ fn tiles_follow_the_shape() {
         (128, 784, 10, true, Deep),
         (10, 2, 2, true, Short),
     ] {
-        let layer = Layer {
+        let layer = LayerShape {
             inputs,
             outputs,
             mix: false,

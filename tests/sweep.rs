@@ -244,7 +244,7 @@ fn refuses_what_cannot_be_trained() {
         }
     }
     let mut wide = good.clone();
-    wide.model.layers[1].outputs = 3;
+    wide.model.layers[1].shape.outputs = 3;
     assert!(matches!(fails(&wide, &data), Error::Shape { .. }));
     let mut bad = data.clone();
     bad.labels[3] = 2;

@@ -3,11 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::activation;
 use crate::error::{CheckpointFault, Error};
 use crate::files::safetensors::State;
 use crate::kind::{Form, LayerKind, Loss};
-use crate::nn::{Cnn, Model, Parameters, Shape};
+use crate::nn::{Cnn, Layer, LayerSpec, Model, Parameters, Shape};
+
+/// The entry of the metadata with the version of a network's description. Version 1 has no such entry: it
+/// describes layers that are alike. Version 2 describes each layer by itself, and is written for networks
+/// that version 1 cannot describe.
+const NETWORK_VERSION_KEY: &str = "bregman_network";
+const NETWORK_VERSION: &str = "2";
 
 /// The entry of the metadata that distinguishes a run's file from a network's.
 pub(super) const VERSION_KEY: &str = "bregman_run";
@@ -26,16 +34,68 @@ pub(super) fn at(path: &Path) -> impl FnOnce(CheckpointFault) -> Error {
     move |fault| Error::Checkpoint { path, fault }
 }
 
-/// The entries that describe a network. The one of the convolutions is empty if there are none.
-pub(super) fn description(model: &Model) -> [(&'static str, String); 9] {
+/// A layer's description in version 2, as JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LayerEntry {
+    layer: String,
+    form: String,
+    activation: String,
+    /// The very float32, as float64.
+    clamp: [f64; 2],
+    dual_passage: bool,
+}
+
+impl LayerEntry {
+    fn of(layer: &Layer) -> Self {
+        Self {
+            layer: layer.kind.name().to_owned(),
+            form: layer.form.name().to_owned(),
+            activation: layer.activation.name.to_owned(),
+            clamp: layer.clamp.map(f64::from),
+            dual_passage: layer.dual_passage,
+        }
+    }
+
+    /// The description of the layer but for its width, and its clamp.
+    fn settings(&self) -> Result<Settings, Error> {
+        let spec = LayerSpec {
+            width: 0,
+            kind: LayerKind::by_name(&self.layer)?,
+            form: Form::by_name(&self.form)?,
+            activation: activation::by_name(&self.activation)?,
+            dual_passage: self.dual_passage,
+        };
+        Ok((spec, self.clamp.map(|end| end as f32)))
+    }
+}
+
+/// A layer's description, and its clamp.
+type Settings = (LayerSpec, [f32; 2]);
+
+/// The entries that describe a network. Those that its version does not have are empty, as is the one of the
+/// convolutions if there are none.
+pub(super) fn description(model: &Model) -> [(&'static str, String); 11] {
+    let alike = model.uniform();
+    let one = |text: fn(&Layer) -> String| alike.map_or_else(String::new, text);
+    let [version, layers] = match alike {
+        Some(_) => [String::new(), String::new()],
+        None => {
+            let entries: Vec<_> = model.layers.iter().map(LayerEntry::of).collect();
+            let layers = serde_json::to_string(&entries).expect("numbers and strings serialize");
+            [NETWORK_VERSION.to_owned(), layers]
+        }
+    };
     let cnn = model.cnn.as_ref();
     [
-        ("layer", model.kind.name().to_owned()),
-        ("form", model.form.name().to_owned()),
-        ("activation", model.activation.name.to_owned()),
+        (NETWORK_VERSION_KEY, version),
+        ("layer", one(|layer| layer.kind.name().to_owned())),
+        ("form", one(|layer| layer.form.name().to_owned())),
+        ("activation", one(|layer| layer.activation.name.to_owned())),
+        ("layers", layers),
         ("loss", model.loss.name().to_owned()),
-        ("clamp_low", exact(model.clamp[0])),
-        ("clamp_high", exact(model.clamp[1])),
+        ("clamp_low", one(|layer| exact(layer.clamp[0]))),
+        ("clamp_high", one(|layer| exact(layer.clamp[1]))),
         ("input_low", exact(model.input_range[0])),
         ("input_high", exact(model.input_range[1])),
         ("cnn", cnn.map_or_else(String::new, Cnn::to_json)),
@@ -58,16 +118,32 @@ pub(super) fn metadata(model: &Model, dataset: &str) -> BTreeMap<String, String>
 /// The network that the metadata and the shapes of the tensors describe, and the name of its data
 /// set. The shapes have `leading` dimensions before the network's own.
 pub(super) fn read_model(state: &State<'_>, leading: usize) -> FaultResult<(Model, String)> {
-    let kind = state.parse_by("layer", LayerKind::by_name)?;
-    let form = state.parse_by("form", Form::by_name)?;
-    let activation = state.parse_by("activation", activation::by_name)?;
+    let mut settings = read_layers(state)?;
     let loss = state.parse_by("loss", Loss::by_name)?;
-    let clamp = [state.finite("clamp_low")?, state.finite("clamp_high")?];
     let input_range = [state.finite("input_low")?, state.finite("input_high")?];
     let dataset = state.text("dataset")?.to_owned();
     state.text("bregman_version")?;
 
     let (widths, outputs) = widths(state, leading)?;
+    let hidden = widths.len() - 1;
+    let alike = !state.metadata.contains_key(NETWORK_VERSION_KEY);
+    if alike {
+        settings.resize(hidden, settings[0]);
+    }
+    if settings.len() != hidden {
+        return Err(CheckpointFault::Metadata {
+            key: "layers",
+            value: described(state),
+            reason: format!(
+                "it describes {} layers, the tensors {hidden}",
+                settings.len()
+            ),
+        });
+    }
+    let specs = settings.iter().zip(&widths[1..]);
+    let specs: Vec<LayerSpec> = specs
+        .map(|(&(spec, _), &width)| LayerSpec { width, ..spec })
+        .collect();
     let refused = |key, value: String| {
         move |e: Error| CheckpointFault::Metadata {
             key,
@@ -76,32 +152,79 @@ pub(super) fn read_model(state: &State<'_>, leading: usize) -> FaultResult<(Mode
         }
     };
     let [low, high] = input_range;
-    let mut model = Model::new(kind, form, activation, loss, &widths, outputs)
-        .map_err(refused("loss", loss.name().to_owned()))?
+    let mut model = Model::from_layers(widths[0], &specs, loss, outputs)
+        .map_err(|error| match error {
+            Error::LayerRanges { .. }
+            | Error::InvalidValue {
+                field: "dual_passage",
+                ..
+            } => refused("layers", described(state))(error),
+            _ => refused("loss", loss.name().to_owned())(error),
+        })?
         .with_input_range(low, high)
         .map_err(refused("input_low", exact(low)))?;
-    let [lowest, highest] = activation.clamp;
-    let [low, high] = clamp;
-    if !(lowest <= low && low < high && high <= highest) {
-        let reason = format!(
-            "clamp_low < clamp_high must be within [{}, {}] for {}",
-            exact(lowest),
-            exact(highest),
-            activation.name
-        );
-        return Err(CheckpointFault::Metadata {
-            key: "clamp_low",
-            value: exact(low),
-            reason,
-        });
+    for (layer, (_, clamp)) in model.layers.iter_mut().zip(settings) {
+        let activation = layer.activation;
+        let [lowest, highest] = activation.clamp;
+        let [low, high] = clamp;
+        if !(lowest <= low && low < high && high <= highest) {
+            let reason = format!(
+                "clamp_low < clamp_high must be within [{}, {}] for {}",
+                exact(lowest),
+                exact(highest),
+                activation.name
+            );
+            return Err(CheckpointFault::Metadata {
+                key: if alike { "clamp_low" } else { "layers" },
+                value: exact(low),
+                reason,
+            });
+        }
+        layer.clamp = clamp;
     }
-    model.clamp = clamp;
     // Only networks with convolutions have this entry.
     if let Ok(json) = state.text("cnn") {
         let cnn = Cnn::from_json(json).and_then(|cnn| model.with_cnn(cnn));
         model = cnn.map_err(refused("cnn", json.to_owned()))?;
     }
     Ok((model, dataset))
+}
+
+/// The text of the entry "layers", if there is one.
+fn described(state: &State<'_>) -> String {
+    state.text("layers").unwrap_or_default().to_owned()
+}
+
+/// The settings of the hidden layers, without their widths: those of each in version 2, and of one in
+/// version 1, where they are alike.
+fn read_layers(state: &State<'_>) -> FaultResult<Vec<Settings>> {
+    match state.metadata.get(NETWORK_VERSION_KEY).map(String::as_str) {
+        None => {
+            let kind = state.parse_by("layer", LayerKind::by_name)?;
+            let form = state.parse_by("form", Form::by_name)?;
+            let activation = state.parse_by("activation", activation::by_name)?;
+            let clamp = [state.finite("clamp_low")?, state.finite("clamp_high")?];
+            Ok(vec![(LayerSpec::new(kind, form, activation, 0), clamp)])
+        }
+        Some(NETWORK_VERSION) => {
+            let read = |json: &str| -> Result<Vec<Settings>, String> {
+                let entries: Vec<LayerEntry> =
+                    serde_json::from_str(json).map_err(|error| error.to_string())?;
+                let settings = entries.iter().map(LayerEntry::settings);
+                settings
+                    .collect::<Result<_, _>>()
+                    .map_err(|error| error.to_string())
+            };
+            state.parse_by("layers", read)
+        }
+        Some(other) => Err(CheckpointFault::Metadata {
+            key: NETWORK_VERSION_KEY,
+            value: other.to_owned(),
+            reason:
+                "this program reads networks of versions 1 and 2; a newer one may have saved it"
+                    .to_owned(),
+        }),
+    }
 }
 
 /// The input width, the hidden layers' widths, and the number of outputs, from the weights' shapes.

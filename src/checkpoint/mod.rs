@@ -21,6 +21,15 @@
 //! Metadata: `layer`, `form`, `activation`, `loss`, `clamp_low`, `clamp_high`, `input_low`,
 //! `input_high`, `dataset`, `bregman_version`, and, for networks with convolutions, `cnn`: the JSON
 //! of [`Cnn::to_json`](crate::nn::Cnn::to_json).
+//!
+//! That is version 1 of a network's description. It is written for every network whose hidden layers
+//! have the same settings. Version 2 is written for the others: `bregman_network` is `2`, and `layers`,
+//! in place of `layer`, `form`, `activation`, `clamp_low` and `clamp_high`, is a JSON list with one
+//! object for each hidden layer:
+//!
+//! ```json
+//! {"layer": "bregman", "form": "dual", "activation": "sigmoid", "clamp": [0.1, 0.9], "dual_passage": true}
+//! ```
 
 mod format;
 mod network;

@@ -88,7 +88,9 @@ fn line<'a>(
 
 fn curves(model: &Model, epochs: &[EpochMetrics], settings: &str) -> Figure {
     let realizations = epochs.first().map_or(0, |e| e.test_accuracies.len());
-    let color = layer_color(model.kind);
+    let color = model
+        .uniform()
+        .map_or(PALETTE[0], |layer| layer_color(layer.kind));
     let axis = |label: &str| Axis {
         label: label.to_owned(),
         ..Axis::default()
@@ -120,8 +122,10 @@ fn curves(model: &Model, epochs: &[EpochMetrics], settings: &str) -> Figure {
     Figure {
         title: format!(
             "Training of a {} network, {}",
-            layer_name(model.kind),
-            model.activation.name
+            model
+                .uniform()
+                .map_or("mixed", |layer| layer_name(layer.kind)),
+            model.activation_name()
         ),
         caption: format!("{settings}; {band}"),
         panels: vec![

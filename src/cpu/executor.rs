@@ -121,7 +121,7 @@ impl CpuExecutor {
     ) {
         let data = self.splits.get(split);
         let order: Vec<u32> = (0..data.len() as u32).collect();
-        let loops = self.model.activation.loops.dense(self.isa);
+        let isa = self.isa;
         let pixel_values = self.workspace.pixel_values;
         let batch = |indices| Batch {
             data,
@@ -132,7 +132,7 @@ impl CpuExecutor {
             let batches = order.chunks(self.recipe.batch_size);
             let model = &self.model;
             let (layers, head) = (&mut p.layers, &mut p.head);
-            let network = Network::new(model, loops, layers, head, None, &mut self.workspace);
+            let network = Network::new(model, isa, layers, head, None, &mut self.workspace);
             let mut lead = |member: Member<'_>, indices: &[u32], features: Option<&[f32]>| {
                 network.forward(member, data, indices, features);
                 visit(r, &network, indices.len());
@@ -173,7 +173,7 @@ impl Executor for CpuExecutor {
     ) -> Result<Vec<Vec<BatchMetrics>>> {
         check_orders(orders, self.parameters.len(), self.splits.train.len())?;
         let mut all = Vec::with_capacity(orders.len());
-        let loops = self.model.activation.loops.dense(self.isa);
+        let isa = self.isa;
         let data = &self.splits.train;
         let pixel_values = self.workspace.pixel_values;
         let batch = |indices| Batch {
@@ -214,7 +214,7 @@ impl Executor for CpuExecutor {
                 scratch: &mut self.scratch,
             });
             let (layers, head) = (&mut p.layers, &mut p.head);
-            let network = Network::new(model, loops, layers, head, state, &mut self.workspace);
+            let network = Network::new(model, isa, layers, head, state, &mut self.workspace);
             let mut lead =
                 |member: Member<'_>, indices: &[u32], rates, features: Option<&[f32]>| {
                     network.forward(member, data, indices, features);
@@ -239,7 +239,7 @@ impl Executor for CpuExecutor {
                         |member| follow(member, indices, rates, features),
                         |member| lead(member, indices, rates, features),
                     );
-                    let len = rows * model.layers[0].inputs;
+                    let len = rows * model.layers[0].shape.inputs;
                     network.feature_gradient(&mut front.delta[..len]);
                     front.backward(cnn, &p.conv, rows);
                     let Some(updater) = &updater else {

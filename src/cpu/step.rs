@@ -15,32 +15,33 @@ use super::loss::{BlockLoss, BlockTargets, block_loss};
 use super::product::Operand;
 use super::team::Member;
 use super::update::{Squares, Tensors, Updater, blocks, scratch_len, square_sum, two};
-use super::workspace::{Workspace, columns, hands_on, is_gated, stride};
+use super::workspace::{Workspace, columns, stride};
 use crate::data::{Dataset, Inputs, Targets};
 use crate::executor::BatchMetrics;
 use crate::kernels::dense::{Loops, Rows};
 use crate::kernels::update::Numbers;
-use crate::kernels::{LANES, limit, sum};
+use crate::kernels::{Isa, LANES, limit, sum};
 use crate::kind::{Form, LayerKind, Loss};
-use crate::nn::{Layer, LayerParameters, Model, Parameters, project_simplex};
+use crate::nn::{Layer, LayerParameters, LayerShape, Model, Parameters, project_simplex};
 use crate::optim::StepRates;
 
 /// The parameters and matrices of a layer, as the team shares them.
 struct LayerView<'a> {
-    shape: Layer,
+    shape: LayerShape,
     /// The smallest number of its neurons that a member takes.
     least: usize,
     weight: Matrix<'a>,
     /// One column.
     bias: Matrix<'a>,
     mix: Option<Matrix<'a>>,
-    /// z of the layer below.
+    /// z of the layer below, or what stands for it after a dual passage.
     z: Matrix<'a>,
     /// z of this layer; the logits of the head.
     out: Matrix<'a>,
     delta: Matrix<'a>,
     /// As in [`Workspace`], where they are not empty.
     a: Option<Matrix<'a>>,
+    passed_a: Option<Matrix<'a>>,
     u: Option<Matrix<'a>>,
     q: Option<Matrix<'a>>,
     /// The optimizer's moments, as many as it needs.
@@ -66,8 +67,11 @@ pub(super) struct State<'a> {
 pub(super) fn scratch_of(model: &Model) -> usize {
     let layers = model.layers.iter().enumerate();
     let of_layer = |(l, layer): (usize, &Layer)| {
-        let weight = scratch_len(layer.outputs, layer.inputs, least_neurons(model, l));
-        weight.max(layer.outputs)
+        let LayerShape {
+            inputs, outputs, ..
+        } = layer.shape;
+        let weight = scratch_len(outputs, inputs, least_neurons(model, l));
+        weight.max(outputs)
     };
     let head = model.head.outputs * (model.head.inputs + 1);
     layers.map(of_layer).chain([head]).max().unwrap_or(0)
@@ -77,15 +81,20 @@ pub(super) fn scratch_of(model: &Model) -> usize {
 /// they are rows or columns of products whose other side is their inputs or the neurons of the layer
 /// above.
 fn least_neurons(model: &Model, l: usize) -> usize {
-    let layer = model.layers.get(l).unwrap_or(&model.head);
-    let above = model.layers.get(l + 1).unwrap_or(&model.head);
-    least_rows(layer.inputs.min(above.outputs).min(LANES))
+    let shape = shape_of(model, l);
+    least_rows(shape.inputs.min(shape_of(model, l + 1).outputs).min(LANES))
+}
+
+/// The shape of layer `l`, or of the head above all layers.
+fn shape_of(model: &Model, l: usize) -> LayerShape {
+    model.layers.get(l).map_or(model.head, |layer| layer.shape)
 }
 
 /// One realization of a network, as the team shares it.
 pub(super) struct Network<'a> {
     model: &'a Model,
-    loops: &'a Loops,
+    /// Those of each hidden layer's activation.
+    loops: Vec<&'a Loops>,
     /// None for plain SGD.
     updater: Option<Updater>,
     /// A row for each member.
@@ -112,7 +121,7 @@ struct Extent {
 impl<'a> Network<'a> {
     pub(super) fn new(
         model: &'a Model,
-        loops: &'a Loops,
+        isa: Isa,
         layers: &'a mut [LayerParameters<f32>],
         head: &'a mut LayerParameters<f32>,
         state: Option<State<'a>>,
@@ -125,6 +134,8 @@ impl<'a> Network<'a> {
             input_delta,
             z,
             a,
+            passed_a,
+            passed_z,
             u,
             q,
             logits,
@@ -142,8 +153,8 @@ impl<'a> Network<'a> {
             there.then(|| numbers(values))
         };
         let view = |l: usize, p: &'a mut LayerParameters<f32>, z, out, delta| {
-            let shape = *model.layers.get(l).unwrap_or(&model.head);
-            let Layer {
+            let shape = shape_of(model, l);
+            let LayerShape {
                 inputs, outputs, ..
             } = shape;
             LayerView {
@@ -156,6 +167,7 @@ impl<'a> Network<'a> {
                 out,
                 delta,
                 a: None,
+                passed_a: None,
                 u: None,
                 q: None,
                 moments: Vec::new(),
@@ -169,13 +181,16 @@ impl<'a> Network<'a> {
         let (input_a, input_delta) = (some(input_a), some(input_delta));
         let parameters = layers;
         let mut layers: Vec<LayerView<'a>> = Vec::with_capacity(depth);
-        let optional = a.iter_mut().zip(u).zip(q);
-        for (l, (p, ((a, u), q))) in parameters.iter_mut().zip(optional).enumerate() {
-            let mut layer = view(l, p, z[l], z[l + 1], delta[l]);
-            let in_place = hands_on(model, l) && a.is_empty();
+        let optional = a.iter_mut().zip(u).zip(q).zip(passed_a).zip(passed_z);
+        for (l, (p, optional)) in parameters.iter_mut().zip(optional).enumerate() {
+            let ((((a, u), q), passed_a), passed_z) = optional;
+            let below = some(passed_z).unwrap_or(z[l]);
+            let mut layer = view(l, p, below, z[l + 1], delta[l]);
+            layer.passed_a = some(passed_a);
+            let in_place = model.hands_on_dual(l) && a.is_empty();
             layer.a = match l.checked_sub(1) {
                 _ if !in_place => some(a),
-                Some(below) => layers[below].a,
+                Some(below) => layer.passed_a.or(layers[below].a),
                 None => input_a,
             };
             layer.u = some(u);
@@ -185,7 +200,7 @@ impl<'a> Network<'a> {
         let mut head = view(depth, head, z[depth], numbers(logits), delta[depth]);
         let (mut updater, mut scratch, mut clipped) = (None, None, None);
         if let Some(state) = state {
-            let tensors = |p: &'a mut LayerParameters<f32>, shape: Layer| {
+            let tensors = |p: &'a mut LayerParameters<f32>, shape: LayerShape| {
                 Tensors::new(p, shape.inputs, shape.outputs)
             };
             for (moment, of_head) in state.moments {
@@ -211,7 +226,9 @@ impl<'a> Network<'a> {
         }
         Self {
             model,
-            loops,
+            loops: (model.layers.iter())
+                .map(|layer| layer.activation.loops.dense(isa))
+                .collect(),
             updater,
             scratch,
             clipped,
@@ -256,6 +273,7 @@ impl<'a> Network<'a> {
         member.wait();
         for l in 0..self.layers.len() {
             self.layer_forward(member, l, extent);
+            self.pass_dual(member, l + 1);
             member.wait();
         }
         self.head_forward(member, data, indices, extent);
@@ -325,7 +343,7 @@ impl<'a> Network<'a> {
     /// Fills this member's columns of z₀ = ρ(f), and of a₀ = f in dual form.
     fn enter(&self, member: Member<'_>, features: &[f32], extent: Extent) {
         let width = self.layers[0].shape.inputs;
-        let max = self.model.activation.dual_max;
+        let max = self.model.layers[0].activation.dual_max;
         let columns = member.share(extent.rows.columns, LANES, LANES);
         for col in columns.step_by(LANES) {
             for row in 0..width {
@@ -337,7 +355,7 @@ impl<'a> Network<'a> {
                 if self.input_a.is_some() {
                     f = f.map(|f| limit(f, -max, max));
                 }
-                (self.loops.rho)(&mut z, &f);
+                (self.loops[0].rho)(&mut z, &f);
                 // SAFETY: the columns are this member's own.
                 unsafe {
                     self.input.store(row, col, z);
@@ -366,10 +384,63 @@ impl<'a> Network<'a> {
     /// The dual variable that layer l takes over from below, if it does.
     fn dual_below(&self, l: usize) -> Option<Matrix<'a>> {
         let below = || match l.checked_sub(1) {
-            Some(below) => self.layers[below].a,
+            Some(below) => self.layers[l].passed_a.or(self.layers[below].a),
             None => self.input_a,
         };
         self.model.carries_dual(l).then(below).flatten()
+    }
+
+    /// What layer l takes through a dual passage, if it has one: a from this member's neurons of the layer
+    /// below, and ρ(a).
+    fn pass_dual(&self, member: Member<'_>, l: usize) {
+        let Some(passed_a) = self.layers.get(l).and_then(|layer| layer.passed_a) else {
+            return;
+        };
+        let (layer, below) = (&self.layers[l], &self.layers[l - 1]);
+        let own = below.own(member);
+        // SAFETY: the rows are this member's own.
+        let (a, z) = unsafe { (passed_a.write(own.clone()), layer.z.write(own.clone())) };
+        match below.a {
+            // SAFETY: the rows are this member's own.
+            Some(dual) => a.copy_from_slice(unsafe { dual.read(own) }),
+            None => {
+                let [low, high] = self.model.layers[l - 1].clamp;
+                // SAFETY: the rows are this member's own.
+                let output = unsafe { below.out.read(own) };
+                for (z, &output) in z.iter_mut().zip(output) {
+                    *z = limit(output, low, high);
+                }
+                (self.loops[l - 1].rho_inv)(a, z);
+            }
+        }
+        let max = self.model.layers[l].activation.dual_max;
+        a.iter_mut().for_each(|a| *a = limit(*a, -max, max));
+        (self.loops[l].rho)(z, a);
+    }
+
+    /// Removes from delta of this member's neurons of the layer below l what the dual passage of layer l
+    /// does not let through: where the layer below limited a, or z was clamped.
+    fn pass_delta(&self, member: Member<'_>, l: usize) {
+        if !self.model.passes_dual(l) {
+            return;
+        }
+        let (below, settings) = (&self.layers[l - 1], &self.model.layers[l - 1]);
+        let own = below.own(member);
+        let (gate, [low, high]) = match below.a {
+            Some(_) if !settings.limits_dual() => return,
+            Some(a) => {
+                let max = settings.activation.dual_max.next_down();
+                (a, [-max, max])
+            }
+            None => (below.out, settings.clamp),
+        };
+        // SAFETY: the rows are this member's own, and no member writes z or a in the backward pass.
+        let (delta, gate) = unsafe { (below.delta.write(own.clone()), gate.read(own)) };
+        for (delta, gate) in delta.iter_mut().zip(gate) {
+            if !(low..=high).contains(gate) {
+                *delta = 0.0;
+            }
+        }
     }
 
     /// u, a and z of this member's neurons: eq. 20, or its dual.
@@ -380,7 +451,8 @@ impl<'a> Network<'a> {
             return;
         }
         let rows = extent.rows;
-        let (clamp, loops) = (self.model.clamp, self.loops);
+        let settings = &self.model.layers[l];
+        let (clamp, loops) = (settings.clamp, self.loops[l]);
         let z = layer.z.part(0..layer.shape.inputs, rows.columns);
         let times = |matrix: Matrix<'_>, out: Matrix<'_>| {
             let matrix = matrix.part(own.clone(), layer.shape.inputs);
@@ -400,7 +472,7 @@ impl<'a> Network<'a> {
                 || layer.u.unwrap_or(layer.z).read(own.clone()),
             )
         };
-        match (self.model.kind, self.model.form) {
+        match (settings.kind, settings.form) {
             (LayerKind::Standard, _) => (loops.standard)(out, bias, rows),
             (LayerKind::Euclidean, _) => (loops.euclidean)(out, bias, u(), rows),
             (LayerKind::Bregman, Form::Primal) => (loops.bregman)(out, bias, u(), clamp, rows),
@@ -419,7 +491,7 @@ impl<'a> Network<'a> {
                         (loops.euclidean)(out, bias, a, rows);
                     }
                     (Some(below), Some(a)) => {
-                        if is_gated(self.model) {
+                        if settings.limits_dual() {
                             // SAFETY: two matrices; the rows are this member's own.
                             unsafe {
                                 a.write(own.clone())
@@ -486,12 +558,13 @@ impl<'a> Network<'a> {
         // Whether all members have finished delta of the current layer.
         let mut complete = false;
         for (l, layer) in self.layers.iter().enumerate().rev() {
-            self.mix_backward(member, layer, extent);
+            self.mix_backward(member, l, extent);
             if l > 0 || self.input_delta.is_some() {
                 if !complete || layer.q.is_some() {
                     member.wait();
                 }
                 self.layer_backward(member, l, extent);
+                self.pass_delta(member, l);
                 member.wait();
                 complete = true;
             }
@@ -507,12 +580,13 @@ impl<'a> Network<'a> {
             // SAFETY: until the next barrier no other member touches the bias.
             unsafe { self.step_bias(member, head, 0..head.shape.outputs, extent, rates) };
         }
-        let last = &self.layers[self.layers.len() - 1];
+        let depth = self.layers.len();
+        let last = &self.layers[depth - 1];
         let own = last.own(member);
         if own.is_empty() {
             return;
         }
-        let Layer {
+        let LayerShape {
             inputs, outputs, ..
         } = head.shape;
         let rows = extent.rows;
@@ -527,7 +601,7 @@ impl<'a> Network<'a> {
                 weight.transposed(),
                 delta,
             );
-            (self.loops.standard_backward)(
+            (self.loops[depth - 1].standard_backward)(
                 below.write(own.clone()),
                 head.z.read(own.clone()),
                 rows,
@@ -563,7 +637,8 @@ impl<'a> Network<'a> {
     }
 
     /// The gradient in u = Mz of this member's neurons, where it differs from delta.
-    fn mix_backward(&self, member: Member<'_>, layer: &LayerView<'_>, extent: Extent) {
+    fn mix_backward(&self, member: Member<'_>, l: usize, extent: Extent) {
+        let layer = &self.layers[l];
         let own = layer.own(member);
         if let (Some(q), Some(u)) = (layer.q, layer.u) {
             // SAFETY: the rows of delta, u and q are this member's own.
@@ -574,7 +649,8 @@ impl<'a> Network<'a> {
                     u.read(own),
                 )
             };
-            (self.loops.mix_backward)(q, delta, u, self.model.clamp, extent.rows);
+            let clamp = self.model.layers[l].clamp;
+            (self.loops[l].mix_backward)(q, delta, u, clamp, extent.rows);
         }
     }
 
@@ -592,7 +668,7 @@ impl<'a> Network<'a> {
         if own.is_empty() {
             return;
         }
-        let Layer {
+        let LayerShape {
             inputs, outputs, ..
         } = layer.shape;
         let rows = extent.rows;
@@ -612,24 +688,32 @@ impl<'a> Network<'a> {
             }
             (below.write(own.clone()), layer.z.read(own.clone()))
         };
-        let loops = self.loops;
-        if layer.mix.is_some() || self.model.kind == LayerKind::Standard {
-            return (loops.standard_backward)(delta, z, rows);
+        let settings = &self.model.layers[l];
+        let loops = self.loops[l];
+        // z is the output of the activation below, where that is not this layer's own.
+        let foreign = self.model.foreign_input(l).then(|| self.loops[l - 1]);
+        let below = foreign.unwrap_or(loops);
+        if layer.mix.is_some() || settings.kind == LayerKind::Standard {
+            return (below.standard_backward)(delta, z, rows);
         }
         // SAFETY: delta of this layer is complete.
         let skip = unsafe { layer.delta.read(own.clone()) };
-        if self.model.kind == LayerKind::Euclidean {
-            return (loops.euclidean_backward)(delta, z, skip, rows);
+        if settings.kind == LayerKind::Euclidean {
+            return (below.euclidean_backward)(delta, z, skip, rows);
+        }
+        if foreign.is_some() {
+            (loops.bregman_nested_backward)(delta, z, skip, settings.clamp, rows);
+            return (below.standard_backward)(delta, z, rows);
         }
         // The gradient passes through the skip where z (primal form) is within the clamp, or a (dual
         // form) is strictly within the bound that it is limited to.
         match self.dual_below(l) {
             None => {
-                let window = self.model.clamp;
+                let window = settings.clamp;
                 (loops.bregman_gated_backward)(delta, z, skip, z, window, rows);
             }
-            Some(a) if is_gated(self.model) => {
-                let max = self.model.activation.dual_max.next_down();
+            Some(a) if settings.limits_dual() => {
+                let max = settings.activation.dual_max.next_down();
                 // SAFETY: no member writes a in the backward pass.
                 let a = unsafe { a.read(own) };
                 (loops.bregman_gated_backward)(delta, z, skip, a, [-max, max], rows);

@@ -2,7 +2,7 @@
 
 use crate::kernels::LANES;
 use crate::kind::LayerKind;
-use crate::nn::{Layer, Model};
+use crate::nn::{Layer, LayerShape, Model};
 
 /// Rows whose distance is a multiple of this number fall into few sets of a cache.
 const ALIASING: usize = 256;
@@ -35,6 +35,10 @@ pub(super) struct Workspace {
     /// The dual variable that layer l hands on to the next; empty where it hands on none, or where
     /// it changes the one of the layer below in place.
     pub(super) a: Vec<Vec<f32>>,
+    /// Where the layer below hands its dual variable on to one of another activation: that variable within
+    /// the bounds of layer l, and ρ of it, which layer l takes for z; else empty.
+    pub(super) passed_a: Vec<Vec<f32>>,
+    pub(super) passed_z: Vec<Vec<f32>>,
     /// u = Mz, and for Bregman layers the gradient in u; empty where there is no M.
     pub(super) u: Vec<Vec<f32>>,
     pub(super) q: Vec<Vec<f32>>,
@@ -50,11 +54,21 @@ impl Workspace {
     pub(super) fn new(model: &Model, batch: usize) -> Self {
         let stride = stride(batch);
         let matrix = |width: usize| vec![0.0; width * stride];
-        let outputs = |layer: &Layer| matrix(layer.outputs);
-        let if_mixed = |layer: &Layer| if layer.mix { outputs(layer) } else { vec![] };
+        let outputs = |shape: &LayerShape| matrix(shape.outputs);
+        let if_needed = |needed: bool, shape: &LayerShape| match needed {
+            true => outputs(shape),
+            false => vec![],
+        };
         let layers = &model.layers;
-        let own_dual = |l: usize| hands_on(model, l) && (is_gated(model) || !model.carries_dual(l));
-        let input = matrix(layers[0].inputs);
+        let own_dual = |(l, layer): (usize, &Layer)| {
+            let in_place = model.carries_dual(l) && !layer.limits_dual();
+            if_needed(model.hands_on_dual(l) && !in_place, &layer.shape)
+        };
+        let if_passed = |l: usize| match model.passes_dual(l) {
+            true => matrix(layers[l].shape.inputs),
+            false => vec![],
+        };
+        let input = matrix(layers[0].shape.inputs);
         let if_front = |needed: bool| match needed && model.cnn.is_some() {
             true => input.clone(),
             false => vec![],
@@ -62,38 +76,26 @@ impl Workspace {
         Self {
             batch,
             pixel_values: model.pixel_values(),
-            input_a: if_front(model.is_dual()),
+            input_a: if_front(layers[0].is_dual()),
             input_delta: if_front(true),
             z: std::iter::once(input)
-                .chain(layers.iter().map(outputs))
+                .chain(layers.iter().map(|layer| outputs(&layer.shape)))
                 .collect(),
-            a: (0..layers.len())
-                .map(|l| {
-                    if own_dual(l) {
-                        outputs(&layers[l])
-                    } else {
-                        vec![]
-                    }
+            a: layers.iter().enumerate().map(own_dual).collect(),
+            passed_z: (0..layers.len()).map(if_passed).collect(),
+            passed_a: (0..layers.len()).map(if_passed).collect(),
+            u: (layers.iter())
+                .map(|layer| if_needed(layer.shape.mix, &layer.shape))
+                .collect(),
+            q: (layers.iter())
+                .map(|layer| {
+                    let differs = layer.shape.mix && layer.kind == LayerKind::Bregman;
+                    if_needed(differs, &layer.shape)
                 })
                 .collect(),
-            u: layers.iter().map(if_mixed).collect(),
-            q: match model.kind {
-                LayerKind::Bregman => layers.iter().map(if_mixed).collect(),
-                _ => vec![vec![]; layers.len()],
-            },
             logits: outputs(&model.head),
-            delta: layers.iter().chain([&model.head]).map(outputs).collect(),
+            delta: model.shapes().map(outputs).collect(),
             outcomes: matrix(2),
         }
     }
-}
-
-/// Whether layer l hands its dual variable on to the next.
-pub(super) fn hands_on(model: &Model, l: usize) -> bool {
-    l + 1 < model.layers.len() && model.carries_dual(l + 1)
-}
-
-/// Whether the dual variable is limited, so that the backward pass needs to know where.
-pub(super) fn is_gated(model: &Model) -> bool {
-    model.activation.dual_max < f32::MAX
 }

@@ -27,6 +27,7 @@ pub const FIELDS: &[&str] = &[
     "dataset",
     "device",
     "dropout",
+    "dual_passage",
     "epochs",
     "epsilon",
     "equilibrium",
@@ -110,6 +111,22 @@ pub enum Error {
         value: String,
         /// What is wrong with it, or what would be right.
         reason: String,
+    },
+
+    /// A Bregman layer's ρ⁻¹ is not defined everywhere in the range of the layer below.
+    #[error(
+        "layer {} is a Bregman layer of {} on the range [{}, {}], but layer {} of {} gives values in \
+         [{}, {}]: choose another activation for one of them, or give layer {} a `dual_passage`",
+        layers[1], activations[1], ranges[1][0], ranges[1][1], layers[0], activations[0],
+        ranges[0][0], ranges[0][1], layers[1]
+    )]
+    LayerRanges {
+        /// The number of the layer below and of the Bregman layer, from 0.
+        layers: [usize; 2],
+        /// The names of their activations.
+        activations: [&'static str; 2],
+        /// The ranges of their activations, [low, high] each.
+        ranges: [[f64; 2]; 2],
     },
 
     /// Two shapes differ that should be equal.

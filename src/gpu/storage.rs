@@ -32,8 +32,8 @@ pub(crate) fn to_half(ops: &mut [&mut Op], buffers: &mut [BufferSpec]) -> Result
                 field: "storage",
                 value: Storage::F16.name().to_owned(),
                 reason: format!(
-                    "kernel {} takes buffer {} in f32 only: half precision needs fused kernels, no convolutions, \
-                     no limit of the gradient's norm, and plain SGD beside M",
+                    "kernel {} takes buffer {} in f32 only: half precision needs fused kernels, layers of one \
+                     activation, no convolutions, no limit of the gradient's norm, and plain SGD beside M",
                     op.shader.kernel(),
                     buffers[id].name
                 ),

@@ -108,6 +108,14 @@ kernels! {
         window: [f32; 2],
         rows: Rows
     );
+    /// delta = delta + skip / h(z), without the second term where z is outside the clamp.
+    bregman_nested_backward(
+        delta: &mut [f32],
+        z: &[f32],
+        skip: &[f32],
+        clamp: [f32; 2],
+        rows: Rows
+    );
     /// q = delta / h(u), 0 where u is outside the clamp.
     mix_backward(q: &mut [f32], delta: &[f32], u: &[f32], clamp: [f32; 2], rows: Rows);
     /// out = ρ(out + bias), for slices of the same length, which may be any.
@@ -298,6 +306,25 @@ mod loops {
                     let open = (gate[i] >= low) & (gate[i] <= high);
                     let skip = if open { skip[i] } else { 0.0 };
                     delta[i] = T::rho_slope(z[i]) * delta[i] + skip;
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn bregman_nested_backward<T: Float32>(
+        delta: &mut [f32],
+        z: &[f32],
+        skip: &[f32],
+        [low, high]: [f32; 2],
+        rows: Rows,
+    ) {
+        for ((delta, z), skip) in rows.of_mut(delta).zip(rows.of(z)).zip(rows.of(skip)) {
+            for ((delta, z), skip) in delta.iter_mut().zip(z).zip(skip) {
+                for i in 0..LANES {
+                    let open = (z[i] >= low) & (z[i] <= high);
+                    let quotient = skip[i] / T::rho_slope(limit(z[i], low, high));
+                    delta[i] += if open { quotient } else { 0.0 };
                 }
             }
         }

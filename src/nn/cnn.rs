@@ -8,13 +8,13 @@
 //! z₀ = ρ(f),   a₀ = f  (dual form)
 //! ```
 //!
-//! with their own ρ. A Bregman layer's input must lie in the range of ρ, where ρ⁻¹ is defined. ρ maps
+//! with the first one's own ρ. A Bregman layer's input must lie in the range of ρ, where ρ⁻¹ is defined. ρ maps
 //! into it without a scale, and it makes the features themselves the dual variable. So the skip path
 //! passes them on unchanged, and its gradient reaches the convolutions undamped.
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::Layer;
+use super::layer::LayerShape;
 use crate::activation::{self, Activation};
 use crate::error::{Error, Result};
 
@@ -67,8 +67,8 @@ impl Conv {
     }
 
     /// The shape of the weights as a matrix, (filters, window).
-    pub fn matrix(&self) -> Layer {
-        Layer {
+    pub fn matrix(&self) -> LayerShape {
+        LayerShape {
             inputs: self.window(),
             outputs: self.filters,
             mix: false,

@@ -1,6 +1,6 @@
 //! Initial parameters.
 
-use super::layer::Layer;
+use super::layer::LayerShape;
 use super::model::Model;
 use super::parameters::Parameters;
 use super::simplex::project_simplex;
@@ -25,11 +25,10 @@ impl Init {
 fn random(model: &Model, seed: u64, parameters: &mut Parameters) {
     let shapes = model.tensors();
     let convolutions = model.cnn.iter().flat_map(|cnn| &cnn.blocks);
-    let convolutions: Vec<Layer> = convolutions.map(|block| block.conv.matrix()).collect();
+    let convolutions: Vec<LayerShape> = convolutions.map(|block| block.conv.matrix()).collect();
     let fan_ins = convolutions
         .iter()
-        .chain(&model.layers)
-        .chain([&model.head])
+        .chain(model.shapes())
         .flat_map(|layer| std::iter::repeat_n(layer.inputs, if layer.mix { 3 } else { 2 }));
     for (t, ((tensor, shape), fan_in)) in parameters
         .tensors_mut()
@@ -52,13 +51,14 @@ fn deterministic(model: &Model, parameters: &mut Parameters) {
     for (layer, p) in model.layers.iter().zip(&mut parameters.layers) {
         p.weight.fill(0.0);
         p.bias.fill(0.0);
-        if model.kind == LayerKind::Standard {
-            for i in 0..layer.inputs.min(layer.outputs) {
-                p.weight[i * layer.inputs + i] = 1.0;
+        let shape = &layer.shape;
+        if layer.kind == LayerKind::Standard {
+            for i in 0..shape.inputs.min(shape.outputs) {
+                p.weight[i * shape.inputs + i] = 1.0;
             }
         }
         if let Some(mix) = &mut p.mix {
-            mix.fill(1.0 / layer.inputs as f32);
+            mix.fill(1.0 / shape.inputs as f32);
         }
     }
     parameters.head.weight.fill(1.0 / model.head.inputs as f32);

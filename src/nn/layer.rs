@@ -1,14 +1,120 @@
-//! Shapes of layers and tensors.
+//! Hidden layers, and the shapes of layers and tensors.
 
-/// A dense layer's shape.
+use crate::activation::Activation;
+use crate::kind::{Form, LayerKind};
+
+/// The shape of a dense layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layer {
+pub struct LayerShape {
     /// Width of the input.
     pub inputs: usize,
     /// Width of the output.
     pub outputs: usize,
     /// Whether the skip goes through M, (outputs, inputs), each row on the probability simplex.
     pub mix: bool,
+}
+
+/// The description of a hidden layer without the width of its input, which follows from the layer
+/// below.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerSpec {
+    /// Width of the output.
+    pub width: usize,
+    /// Standard, Euclidean or Bregman.
+    pub kind: LayerKind,
+    /// The form of a Bregman layer.
+    pub form: Form,
+    /// ρ.
+    pub activation: &'static Activation,
+    /// Whether a Bregman layer takes the dual variable of the layer below, a = ρ_below⁻¹(z), for its
+    /// own: u = ρ(a) then stands for z. Without it the range of the layer below must lie within the
+    /// range of ρ. Between layers of one activation it changes nothing.
+    pub dual_passage: bool,
+}
+
+impl LayerSpec {
+    /// A layer that takes z from below as it is.
+    pub const fn new(
+        kind: LayerKind,
+        form: Form,
+        activation: &'static Activation,
+        width: usize,
+    ) -> Self {
+        Self {
+            width,
+            kind,
+            form,
+            activation,
+            dual_passage: false,
+        }
+    }
+}
+
+/// A hidden layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer {
+    /// Widths, and whether there is an M.
+    pub shape: LayerShape,
+    /// Standard, Euclidean or Bregman.
+    pub kind: LayerKind,
+    /// The form of a Bregman layer.
+    pub form: Form,
+    /// ρ.
+    pub activation: &'static Activation,
+    /// The interval to which every argument of ρ⁻¹ is clamped.
+    pub clamp: [f32; 2],
+    /// See [`LayerSpec::dual_passage`].
+    pub dual_passage: bool,
+}
+
+impl Layer {
+    /// The layer of `spec` on inputs of width `inputs`, with the activation's own clamp.
+    pub(super) fn new(spec: &LayerSpec, inputs: usize) -> Self {
+        Self {
+            shape: LayerShape {
+                inputs,
+                outputs: spec.width,
+                mix: spec.kind != LayerKind::Standard && inputs != spec.width,
+            },
+            kind: spec.kind,
+            form: spec.form,
+            activation: spec.activation,
+            clamp: spec.activation.clamp,
+            dual_passage: spec.dual_passage,
+        }
+    }
+
+    /// Its description. The clamp is not a part of it.
+    pub fn spec(&self) -> LayerSpec {
+        LayerSpec {
+            width: self.shape.outputs,
+            kind: self.kind,
+            form: self.form,
+            activation: self.activation,
+            dual_passage: self.dual_passage,
+        }
+    }
+
+    /// Whether the layer computes its dual variable a beside z.
+    pub fn is_dual(&self) -> bool {
+        self.kind == LayerKind::Bregman && self.form == Form::Dual
+    }
+
+    /// Whether ρ limits the dual variable, as sin does.
+    pub fn limits_dual(&self) -> bool {
+        self.activation.dual_max < f32::MAX
+    }
+
+    /// Whether both layers have the same activation.
+    pub fn same_activation(&self, other: &Self) -> bool {
+        self.activation.name == other.activation.name
+    }
+
+    /// Whether both layers differ in their shapes at most.
+    pub(super) fn same_settings(&self, other: &Self) -> bool {
+        let settings = |layer: &Self| (layer.kind, layer.form, layer.dual_passage, layer.clamp);
+        self.same_activation(other) && settings(self) == settings(other)
+    }
 }
 
 /// A tensor's name (PyTorch's) and shape.

@@ -8,7 +8,7 @@ mod parameters;
 mod simplex;
 
 pub use cnn::Cnn;
-pub use layer::{Layer, Shape};
+pub use layer::{Layer, LayerShape, LayerSpec, Shape};
 pub use model::Model;
 pub use parameters::{LayerParameters, Parameters};
 pub use simplex::project_simplex;

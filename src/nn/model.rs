@@ -1,26 +1,18 @@
 //! The description of a network.
 
 use super::cnn::Cnn;
-use super::layer::{Layer, Shape};
+use super::layer::{Layer, LayerShape, LayerSpec, Shape};
 use super::parameters::{LayerParameters, Parameters};
 use crate::activation::Activation;
 use crate::data::{Dataset, Inputs, Splits, Targets};
 use crate::error::{Error, Result};
 use crate::kind::{Form, LayerKind, Loss};
 
-/// A network: hidden layers of one kind, then a linear head.
+/// A network: hidden layers, then a linear head.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// The kind of the hidden layers.
-    pub kind: LayerKind,
-    /// The form of Bregman layers.
-    pub form: Form,
-    /// ρ.
-    pub activation: &'static Activation,
     /// The loss that training minimises.
     pub loss: Loss,
-    /// The interval to which every argument of ρ⁻¹ is clamped.
-    pub clamp: [f32; 2],
     /// [low, high]: a pixel p of 0…255 becomes the input low + p/255 · (high − low).
     pub input_range: [f32; 2],
     /// The convolutional front-end, if there is one.
@@ -28,16 +20,15 @@ pub struct Model {
     /// The hidden layers, first to last; at least one.
     pub layers: Vec<Layer>,
     /// The linear layer after them, without skip.
-    pub head: Layer,
+    pub head: LayerShape,
 }
 
 impl Model {
-    /// A network with input width `widths[0]`, hidden widths `widths[1..]` and `outputs` outputs. Clamp
-    /// and input range are the activation's defaults.
+    /// A network of layers of one kind, with input width `widths[0]`, hidden widths `widths[1..]` and
+    /// `outputs` outputs. Clamp and input range are the activation's defaults.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] for a width of zero, no hidden layer, or cross-entropy over fewer than
-    /// two outputs.
+    /// Those of [`Self::from_layers`].
     pub fn new(
         kind: LayerKind,
         form: Form,
@@ -46,57 +37,73 @@ impl Model {
         widths: &[usize],
         outputs: usize,
     ) -> Result<Self> {
+        let spec = |&width: &usize| LayerSpec::new(kind, form, activation, width);
+        let specs: Vec<LayerSpec> = widths.iter().skip(1).map(spec).collect();
+        Self::from_layers(widths.first().copied().unwrap_or(0), &specs, loss, outputs)
+    }
+
+    /// A network with inputs of width `inputs`, these hidden layers, and `outputs` outputs. The layers may
+    /// differ. Clamps are those of their activations, and the input range is the first activation's
+    /// default.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] for a width of zero, no hidden layer, cross-entropy over fewer than two
+    /// outputs, or a dual passage of a layer that is not Bregman or the first;
+    /// [`Error::LayerRanges`] for a Bregman layer without a dual passage whose activation's range does not
+    /// contain the range of the activation below.
+    pub fn from_layers(
+        inputs: usize,
+        specs: &[LayerSpec],
+        loss: Loss,
+        outputs: usize,
+    ) -> Result<Self> {
         let invalid = |field, value: usize, reason: &str| Error::InvalidValue {
             field,
             value: value.to_string(),
             reason: reason.to_owned(),
         };
-        if widths.len() < 2 {
+        let (Some(first), Some(last)) = (specs.first(), specs.last()) else {
             return Err(invalid(
                 "hidden_layers",
                 0,
                 "a network has at least one hidden layer",
             ));
-        }
-        if widths.contains(&0) {
+        };
+        if inputs == 0 || specs.iter().any(|spec| spec.width == 0) {
             return Err(invalid("width", 0, "a layer has at least one neuron"));
         }
         let fewest = if loss == Loss::CrossEntropy { 2 } else { 1 };
         if outputs < fewest {
             return Err(invalid("outputs", outputs, "too few for this loss"));
         }
-        let layers: Vec<Layer> = widths
-            .windows(2)
-            .map(|w| Layer {
-                inputs: w[0],
-                outputs: w[1],
-                mix: kind != LayerKind::Standard && w[0] != w[1],
-            })
-            .collect();
-        let head = Layer {
-            inputs: widths[widths.len() - 1],
-            outputs,
-            mix: false,
-        };
+        check_passages(specs)?;
+        let widths = [inputs]
+            .into_iter()
+            .chain(specs.iter().map(|spec| spec.width));
+        let layers = specs.iter().zip(widths);
         Ok(Self {
-            kind,
-            form,
-            activation,
             loss,
-            clamp: activation.clamp,
-            input_range: activation.input_range,
+            input_range: first.activation.input_range,
             cnn: None,
-            layers,
-            head,
+            layers: layers
+                .map(|(spec, inputs)| Layer::new(spec, inputs))
+                .collect(),
+            head: LayerShape {
+                inputs: last.width,
+                outputs,
+                mix: false,
+            },
         })
     }
 
     /// The same network with inputs mapped to [low, high].
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] unless low < high are finite and within the closed range of ρ.
+    /// [`Error::InvalidValue`] unless low < high are finite and within the closed range of the first
+    /// layer's ρ.
     pub fn with_input_range(mut self, low: f32, high: f32) -> Result<Self> {
-        let [min, max] = self.activation.range;
+        let activation = self.layers[0].activation;
+        let [min, max] = activation.range;
         let inside = f64::from(low) >= min && f64::from(high) <= max;
         if !(low.is_finite() && high.is_finite() && low < high && inside) {
             return Err(Error::InvalidValue {
@@ -104,7 +111,7 @@ impl Model {
                 value: format!("{low},{high}"),
                 reason: format!(
                     "low < high must be finite and within the range of {}, [{min}, {max}]",
-                    self.activation.name
+                    activation.name
                 ),
             });
         }
@@ -117,7 +124,7 @@ impl Model {
     /// # Errors
     /// [`Error::Shape`] unless the first hidden layer takes as many inputs as there are features.
     pub fn with_cnn(mut self, cnn: Cnn) -> Result<Self> {
-        let (features, inputs) = (cnn.features(), self.layers[0].inputs);
+        let (features, inputs) = (cnn.features(), self.layers[0].shape.inputs);
         if features != inputs {
             return Err(Error::Shape {
                 operation: "features of the front-end".to_owned(),
@@ -129,20 +136,101 @@ impl Model {
         Ok(self)
     }
 
-    /// Whether layer `l` receives the dual variable from below: from a layer of the same width, or from
-    /// the front-end, whose features are the dual variable.
-    pub fn carries_dual(&self, l: usize) -> bool {
-        self.is_dual() && !self.layers[l].mix && (l > 0 || self.cnn.is_some())
+    /// A hidden layer with the settings of all of them, unless they differ. The shapes may differ.
+    pub fn uniform(&self) -> Option<&Layer> {
+        let first = &self.layers[0];
+        let same = |layer: &Layer| layer.same_settings(first);
+        self.layers.iter().all(same).then_some(first)
     }
 
-    /// Whether the network carries the dual variable a beside z.
-    pub fn is_dual(&self) -> bool {
-        self.kind == LayerKind::Bregman && self.form == Form::Dual
+    /// The same, for what works with layers of one kind only; `field` names it in the error.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if the layers differ.
+    pub fn require_uniform(&self, field: &'static str) -> Result<&Layer> {
+        self.uniform().ok_or_else(|| Error::InvalidValue {
+            field,
+            value: self.kind_names(),
+            reason: "takes networks only whose hidden layers have one kind, form and activation"
+                .to_owned(),
+        })
+    }
+
+    /// The kind of the hidden layers: its name, or `mixed` if they differ.
+    pub fn kind_name(&self) -> &'static str {
+        self.common(|layer| layer.kind.name())
+    }
+
+    /// The form of the hidden layers: its name, or `mixed` if they differ.
+    pub fn form_name(&self) -> &'static str {
+        self.common(|layer| layer.form.name())
+    }
+
+    /// The activation of the hidden layers: its name, or `mixed` if they differ.
+    pub fn activation_name(&self) -> &'static str {
+        self.common(|layer| layer.activation.name)
+    }
+
+    fn common(&self, name: impl Fn(&Layer) -> &'static str) -> &'static str {
+        let first = name(&self.layers[0]);
+        match self.layers.iter().all(|layer| name(layer) == first) {
+            true => first,
+            false => "mixed",
+        }
+    }
+
+    /// The kinds of the hidden layers, first to last.
+    fn kind_names(&self) -> String {
+        let names: Vec<_> = self.layers.iter().map(|layer| layer.kind.name()).collect();
+        names.join(", ")
+    }
+
+    /// The shapes of the hidden layers, then that of the head.
+    pub fn shapes(&self) -> impl DoubleEndedIterator<Item = &LayerShape> {
+        let hidden = self.layers.iter().map(|layer| &layer.shape);
+        hidden.chain([&self.head])
+    }
+
+    /// Whether layer `l` takes the dual variable of the layer below for its own, although its activation
+    /// is another: u = ρ(a) then stands for z.
+    pub fn passes_dual(&self, l: usize) -> bool {
+        let differs = |below: usize| !self.layers[below].same_activation(&self.layers[l]);
+        self.layers[l].dual_passage && l.checked_sub(1).is_some_and(differs)
+    }
+
+    /// Whether z, as layer `l` takes it, is the output of another activation than its own.
+    pub fn foreign_input(&self, l: usize) -> bool {
+        let differs = |below: usize| !self.layers[below].same_activation(&self.layers[l]);
+        !self.passes_dual(l) && l.checked_sub(1).is_some_and(differs)
+    }
+
+    /// Whether the skip path of layer `l` starts from a dual variable that comes from below: from a layer
+    /// in dual form with the same activation, through a dual passage, or from the front-end, whose
+    /// features are the dual variable.
+    pub fn carries_dual(&self, l: usize) -> bool {
+        let layer = &self.layers[l];
+        let comes = match l.checked_sub(1) {
+            None => self.cnn.is_some(),
+            Some(below) => {
+                let below = &self.layers[below];
+                self.passes_dual(l) || below.is_dual() && below.same_activation(layer)
+            }
+        };
+        layer.is_dual() && !layer.shape.mix && comes
+    }
+
+    /// Whether layer `l` computes a dual variable that the next one takes.
+    pub fn hands_on_dual(&self, l: usize) -> bool {
+        let above = l + 1;
+        self.layers[l].is_dual()
+            && above < self.layers.len()
+            && (self.passes_dual(above) || self.carries_dual(above))
     }
 
     /// Number of features of one sample.
     pub fn inputs(&self) -> usize {
-        self.cnn.as_ref().map_or(self.layers[0].inputs, Cnn::inputs)
+        let inputs = self.layers[0].shape.inputs;
+        self.cnn.as_ref().map_or(inputs, Cnn::inputs)
     }
 
     /// The input value of each pixel 0…255. Every executor reads this table, so that inputs are equal bit
@@ -171,7 +259,7 @@ impl Model {
                 dims: vec![conv.filters],
             });
         }
-        let mut push = |prefix: String, layer: &Layer| {
+        let mut push = |prefix: String, layer: &LayerShape| {
             let matrix = vec![layer.outputs, layer.inputs];
             tensors.push(Shape {
                 name: format!("{prefix}.weight"),
@@ -189,7 +277,7 @@ impl Model {
             }
         };
         for (l, layer) in self.layers.iter().enumerate() {
-            push(format!("layers.{l}"), layer);
+            push(format!("layers.{l}"), &layer.shape);
         }
         push("head".to_owned(), &self.head);
         tensors
@@ -206,10 +294,10 @@ impl Model {
     /// FLOPs of the matrix products of one training step on `batch` samples: 2mnk each for the forward
     /// pass, the weight gradient and the input gradient, which a first layer on pixels does not need.
     pub fn step_flops(&self, batch: usize) -> u64 {
-        let product = |layer: &Layer| 2 * (batch * layer.inputs * layer.outputs) as u64;
+        let product = |layer: &LayerShape| 2 * (batch * layer.inputs * layer.outputs) as u64;
         let layer_flops = |(l, layer): (usize, &Layer)| {
             let products = if l == 0 && self.cnn.is_none() { 2 } else { 3 };
-            product(layer) * products * if layer.mix { 2 } else { 1 }
+            product(&layer.shape) * products * if layer.shape.mix { 2 } else { 1 }
         };
         let convolutions = self.cnn.as_ref().map_or(0, Cnn::step_flops) * batch as u64;
         let layers: u64 = self.layers.iter().enumerate().map(layer_flops).sum();
@@ -267,9 +355,10 @@ impl Model {
         let Inputs::Numbers(numbers) = &data.inputs else {
             return Ok(());
         };
-        let bounded = self.kind == LayerKind::Bregman && self.cnn.is_none();
+        let first = &self.layers[0];
+        let bounded = first.kind == LayerKind::Bregman && self.cnn.is_none();
         let [min, max] = match bounded {
-            true => self.activation.range,
+            true => first.activation.range,
             false => [f64::NEG_INFINITY, f64::INFINITY],
         };
         let fits = |&number: &f32| number.is_finite() && (min..=max).contains(&f64::from(number));
@@ -332,6 +421,41 @@ impl Model {
     }
 }
 
+/// Fails unless each Bregman layer can take what the layer below gives.
+fn check_passages(specs: &[LayerSpec]) -> Result<()> {
+    let passage = |l: usize, reason: &str| Error::InvalidValue {
+        field: "dual_passage",
+        value: format!("of layer {l}"),
+        reason: reason.to_owned(),
+    };
+    for (l, spec) in specs.iter().enumerate() {
+        let bregman = spec.kind == LayerKind::Bregman;
+        if spec.dual_passage && !bregman {
+            return Err(passage(
+                l,
+                "only a Bregman layer has a dual variable to take",
+            ));
+        }
+        let Some(below) = l.checked_sub(1).map(|below| &specs[below]) else {
+            if spec.dual_passage {
+                return Err(passage(l, "there is no layer below the first"));
+            }
+            continue;
+        };
+        let [low, high] = spec.activation.range;
+        let [below_low, below_high] = below.activation.range;
+        let nested = low <= below_low && below_high <= high;
+        if bregman && !spec.dual_passage && !nested {
+            return Err(Error::LayerRanges {
+                layers: [l - 1, l],
+                activations: [below.activation.name, spec.activation.name],
+                ranges: [below.activation.range, spec.activation.range],
+            });
+        }
+    }
+    Ok(())
+}
+
 impl<T: Copy + Default> Parameters<T> {
     /// All zeros, in the shapes of `model`.
     pub fn zeros(model: &Model) -> Self {
@@ -340,7 +464,9 @@ impl<T: Copy + Default> Parameters<T> {
             conv: blocks
                 .map(|block| LayerParameters::zeros(&block.conv.matrix()))
                 .collect(),
-            layers: model.layers.iter().map(LayerParameters::zeros).collect(),
+            layers: (model.layers.iter())
+                .map(|layer| LayerParameters::zeros(&layer.shape))
+                .collect(),
             head: LayerParameters::zeros(&model.head),
         }
     }

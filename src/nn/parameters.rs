@@ -1,6 +1,6 @@
 //! Parameters of one realization.
 
-use super::layer::Layer;
+use super::layer::LayerShape;
 
 /// Parameters of one layer, or gradients of the same shapes.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +26,7 @@ pub struct Parameters<T = f32> {
 
 impl<T: Copy + Default> LayerParameters<T> {
     /// All zeros, in the shapes of `layer`.
-    pub(super) fn zeros(layer: &Layer) -> Self {
+    pub(super) fn zeros(layer: &LayerShape) -> Self {
         let matrix = vec![T::default(); layer.outputs * layer.inputs];
         Self {
             mix: layer.mix.then(|| matrix.clone()),

@@ -144,7 +144,8 @@ fn step(
     }
     for (layer, p) in model.layers.iter().zip(&mut parameters.layers) {
         if let Some(mix) = &mut p.mix {
-            mix.chunks_exact_mut(layer.inputs).for_each(project_simplex);
+            mix.chunks_exact_mut(layer.shape.inputs)
+                .for_each(project_simplex);
         }
     }
 }

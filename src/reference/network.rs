@@ -4,7 +4,7 @@ use super::cnn::{CnnTrace, cnn_backward, cnn_forward};
 use super::loss::{LossGradient, loss_and_gradient};
 use crate::data::Targets;
 use crate::kind::LayerKind;
-use crate::nn::{Layer, LayerParameters, Model, Parameters};
+use crate::nn::{Layer, LayerParameters, LayerShape, Model, Parameters};
 
 /// What the backward pass needs of the forward pass.
 #[derive(Clone, Debug, Default)]
@@ -13,9 +13,9 @@ pub struct Trace {
     pub cnn: Option<CnnTrace>,
     /// z₀ … z_L, (batch, width).
     pub z: Vec<Vec<f64>>,
-    /// a₁ … a_L in dual form, and a₀ after convolutions, else empty; `a[l]` belongs to `z[l]`.
+    /// a₁ … a_L of layers in dual form, and a₀ after convolutions, else empty; `a[l]` belongs to `z[l]`.
     pub a: Vec<Vec<f64>>,
-    /// u = Mz of each layer, or z where there is no M.
+    /// u = Mz of each layer, or z where there is no M; z is ρ(a) of the layer's own after a dual passage.
     pub u: Vec<Vec<f64>>,
     /// The head's outputs, (batch, outputs).
     pub logits: Vec<f64>,
@@ -39,8 +39,8 @@ fn product(
 }
 
 /// z Wᵀ, (batch, out).
-fn times_transposed(layer: &Layer, z: &[f64], weight: &[f64]) -> Vec<f64> {
-    let Layer {
+fn times_transposed(layer: &LayerShape, z: &[f64], weight: &[f64]) -> Vec<f64> {
+    let LayerShape {
         inputs, outputs, ..
     } = *layer;
     let batch = z.len() / inputs;
@@ -52,8 +52,8 @@ fn times_transposed(layer: &Layer, z: &[f64], weight: &[f64]) -> Vec<f64> {
 }
 
 /// δ W, (batch, in).
-fn times(layer: &Layer, delta: &[f64], weight: &[f64]) -> Vec<f64> {
-    let Layer {
+fn times(layer: &LayerShape, delta: &[f64], weight: &[f64]) -> Vec<f64> {
+    let LayerShape {
         inputs, outputs, ..
     } = *layer;
     let batch = delta.len() / outputs;
@@ -65,8 +65,8 @@ fn times(layer: &Layer, delta: &[f64], weight: &[f64]) -> Vec<f64> {
 }
 
 /// δᵀ z, (out, in).
-fn outer(layer: &Layer, delta: &[f64], z: &[f64]) -> Vec<f64> {
-    let Layer {
+fn outer(layer: &LayerShape, delta: &[f64], z: &[f64]) -> Vec<f64> {
+    let LayerShape {
         inputs, outputs, ..
     } = *layer;
     let batch = delta.len() / outputs;
@@ -78,7 +78,7 @@ fn outer(layer: &Layer, delta: &[f64], z: &[f64]) -> Vec<f64> {
 }
 
 /// Wz + b for each row, (batch, out).
-fn affine(layer: &Layer, z: &[f64], p: &LayerParameters<f64>) -> Vec<f64> {
+fn affine(layer: &LayerShape, z: &[f64], p: &LayerParameters<f64>) -> Vec<f64> {
     let mut out = times_transposed(layer, z, &p.weight);
     for row in out.chunks_exact_mut(layer.outputs) {
         for (y, b) in row.iter_mut().zip(&p.bias) {
@@ -105,10 +105,6 @@ pub fn forward_with(
     x: &[f64],
     factors: Option<&[f64]>,
 ) -> Trace {
-    let rho = model.activation.rho;
-    let rho_inv = model.activation.rho_inv;
-    let [low, high] = model.clamp.map(f64::from);
-    let dual_max = f64::from(model.activation.dual_max);
     let mut trace = Trace {
         z: vec![x.to_vec()],
         a: vec![vec![]],
@@ -117,45 +113,92 @@ pub fn forward_with(
     if let Some(cnn) = &model.cnn {
         let front = cnn_forward(cnn, &parameters.conv, x, factors);
         // The features are the dual variable.
-        let a: Vec<f64> = front
-            .features
-            .iter()
-            .map(|f| f.clamp(-dual_max, dual_max))
-            .collect();
-        trace.z[0] = a.iter().map(|&a| rho(a)).collect();
-        if model.is_dual() {
+        let first = &model.layers[0];
+        let a = limited(first, &front.features);
+        trace.z[0] = a.iter().map(|&a| (first.activation.rho)(a)).collect();
+        if first.is_dual() {
             trace.a[0] = a;
         }
         trace.cnn = Some(front);
     }
     for (l, (layer, p)) in model.layers.iter().zip(&parameters.layers).enumerate() {
-        let z = &trace.z[l];
+        let (rho, rho_inv) = (layer.activation.rho, layer.activation.rho_inv);
+        let input = input(model, &trace, l);
+        let z = &input.z;
         let u = match &p.mix {
             None => z.clone(),
-            Some(mix) => times_transposed(layer, z, mix),
+            Some(mix) => times_transposed(&layer.shape, z, mix),
         };
-        let affine = affine(layer, z, p);
+        let affine = affine(&layer.shape, z, p);
         let n = affine.len();
+        let [low, high] = layer.clamp.map(f64::from);
         let lifted = |i: usize| rho_inv(u[i].clamp(low, high));
-        let a = match model.kind {
+        let a = match layer.kind {
             LayerKind::Standard => affine,
             LayerKind::Euclidean => each(n, |i| u[i] + affine[i]),
-            LayerKind::Bregman if !model.is_dual() => each(n, |i| lifted(i) + affine[i]),
+            LayerKind::Bregman if !layer.is_dual() => each(n, |i| lifted(i) + affine[i]),
             LayerKind::Bregman => {
-                let carried = &trace.a[l];
-                let carries = model.carries_dual(l);
-                each(n, |i| {
-                    let a = if carries { carried[i] } else { lifted(i) };
-                    (a + affine[i]).clamp(-dual_max, dual_max)
-                })
+                let a = match model.carries_dual(l) {
+                    true => each(n, |i| input.a[i] + affine[i]),
+                    false => each(n, |i| lifted(i) + affine[i]),
+                };
+                limited(layer, &a)
             }
         };
         trace.z.push(a.iter().map(|&a| rho(a)).collect());
-        trace.a.push(if model.is_dual() { a } else { vec![] });
+        trace.a.push(if layer.is_dual() { a } else { vec![] });
         trace.u.push(u);
     }
     trace.logits = affine(&model.head, &trace.z[model.layers.len()], &parameters.head);
     trace
+}
+
+/// What a layer takes from below.
+struct Input {
+    /// What W, M and the skip path are applied to: z, or ρ(a) after a dual passage.
+    z: Vec<f64>,
+    /// The dual variable, where there is one.
+    a: Vec<f64>,
+}
+
+/// The input of layer l.
+fn input(model: &Model, trace: &Trace, l: usize) -> Input {
+    let (z, a) = (&trace.z[l], &trace.a[l]);
+    if !model.passes_dual(l) {
+        let [z, a] = [z, a].map(Vec::clone);
+        return Input { z, a };
+    }
+    let (below, layer) = (&model.layers[l - 1], &model.layers[l]);
+    let a = match below.is_dual() {
+        true => limited(layer, a),
+        false => {
+            let [low, high] = below.clamp.map(f64::from);
+            let dual = |z: &f64| (below.activation.rho_inv)(z.clamp(low, high));
+            limited(layer, &z.iter().map(dual).collect::<Vec<f64>>())
+        }
+    };
+    Input {
+        z: a.iter().map(|&a| (layer.activation.rho)(a)).collect(),
+        a,
+    }
+}
+
+/// a within ±dual_max of the layer's activation.
+fn limited(layer: &Layer, a: &[f64]) -> Vec<f64> {
+    let dual_max = f64::from(layer.activation.dual_max);
+    a.iter().map(|a| a.clamp(-dual_max, dual_max)).collect()
+}
+
+/// 1 where a is strictly within ±dual_max of the layer's activation, else 0.
+fn unlimited(layer: &Layer, a: f64) -> f64 {
+    let within = a.abs() < f64::from(layer.activation.dual_max);
+    if within { 1.0 } else { 0.0 }
+}
+
+/// 1 where z is within the layer's clamp, else 0.
+fn unclamped(layer: &Layer, z: f64) -> f64 {
+    let [low, high] = layer.clamp.map(f64::from);
+    if z >= low && z <= high { 1.0 } else { 0.0 }
 }
 
 /// Gradients of the loss in all parameters, from dL/dlogits.
@@ -165,10 +208,6 @@ pub fn backward(
     trace: &Trace,
     delta_logits: &[f64],
 ) -> Parameters<f64> {
-    let h = model.activation.rho_slope;
-    let [low, high] = model.clamp.map(f64::from);
-    let within = |z: f64| if z >= low && z <= high { 1.0 } else { 0.0 };
-    let dual_max = f64::from(model.activation.dual_max);
     let mut gradient = Parameters::zeros(model);
 
     let depth = model.layers.len();
@@ -180,49 +219,64 @@ pub fn backward(
     );
     // g = dL/dz of the layer below, δ = dL/da = h(z) ∘ g.
     let g = times(&model.head, delta_logits, &parameters.head.weight);
+    let h = model.layers[depth - 1].activation.rho_slope;
     let mut delta = each(g.len(), |i| h(trace.z[depth][i]) * g[i]);
 
     for l in (0..depth).rev() {
         let (layer, p) = (&model.layers[l], &parameters.layers[l]);
-        let (z, u) = (&trace.z[l], &trace.u[l]);
-        layer_gradient(layer, &delta, z, &mut gradient.layers[l]);
+        let input = input(model, trace, l);
+        let (z, u) = (&input.z, &trace.u[l]);
+        layer_gradient(&layer.shape, &delta, z, &mut gradient.layers[l]);
         // The gradient in u, through the skip.
-        let q = match model.kind {
+        let h = layer.activation.rho_slope;
+        let q = match layer.kind {
             LayerKind::Standard => vec![0.0; delta.len()],
             LayerKind::Euclidean => delta.clone(),
-            LayerKind::Bregman => each(delta.len(), |i| match within(u[i]) {
+            LayerKind::Bregman => each(delta.len(), |i| match unclamped(layer, u[i]) {
                 0.0 => 0.0,
                 _ => delta[i] / h(u[i]),
             }),
         };
         if let Some(mix) = &mut gradient.layers[l].mix {
-            *mix = outer(layer, &q, z);
+            *mix = outer(&layer.shape, &q, z);
         }
         if l == 0 && model.cnn.is_none() {
             break;
         }
-        let mut g = times(layer, &delta, &p.weight);
+        let mut g = times(&layer.shape, &delta, &p.weight);
         let carries = model.carries_dual(l);
-        if !carries && model.kind != LayerKind::Standard {
+        if !carries && layer.kind != LayerKind::Standard {
             let skip = match &p.mix {
                 None => q,
-                Some(mix) => times(layer, &q, mix),
+                Some(mix) => times(&layer.shape, &q, mix),
             };
             g.iter_mut().zip(skip).for_each(|(g, skip)| *g += skip);
         }
+        // z is the output of the activation below, or ρ(a) of this layer's own for a dual variable a
+        // from below.
+        let passes = model.passes_dual(l);
+        let below = l.checked_sub(1).map(|below| &model.layers[below]);
+        let h = match below {
+            Some(below) if !passes => below.activation.rho_slope,
+            _ => h,
+        };
         delta = each(g.len(), |i| {
             let through_rho = h(z[i]) * g[i];
-            if !carries {
-                return through_rho;
+            match carries {
+                false => through_rho,
+                // The skip carries a itself, except where a was limited.
+                true => through_rho + unlimited(layer, input.a[i]) * delta[i],
             }
-            // The skip carries a itself, except where a was limited.
-            let pass = if trace.a[l][i].abs() < dual_max {
-                1.0
-            } else {
-                0.0
-            };
-            through_rho + pass * delta[i]
         });
+        if let Some(below) = below.filter(|_| passes) {
+            // δ is now dL/da, and a = ρ⁻¹(z) has the slope 1 / h(z): δ below is the same, except where
+            // the layer below limited a, or z was clamped.
+            let (z, a) = (&trace.z[l], &trace.a[l]);
+            delta = each(delta.len(), |i| match below.is_dual() {
+                true => unlimited(below, a[i]) * delta[i],
+                false => unclamped(below, z[i]) * delta[i],
+            });
+        }
     }
     if let (Some(cnn), Some(front)) = (&model.cnn, &trace.cnn) {
         // δ is now dL/da₀, and a₀ are the features.
@@ -232,7 +286,12 @@ pub fn backward(
 }
 
 /// dW = δᵀ z, db = Σ δ over the batch.
-fn layer_gradient(layer: &Layer, delta: &[f64], z: &[f64], gradient: &mut LayerParameters<f64>) {
+fn layer_gradient(
+    layer: &LayerShape,
+    delta: &[f64],
+    z: &[f64],
+    gradient: &mut LayerParameters<f64>,
+) {
     gradient.weight = outer(layer, delta, z);
     for row in delta.chunks_exact(layer.outputs) {
         for (b, d) in gradient.bias.iter_mut().zip(row) {

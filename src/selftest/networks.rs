@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor};
 use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::nn::cnn::{BlockSpec, Cnn, Dropout};
-use crate::nn::{Model, Parameters};
+use crate::nn::{LayerSpec, Model, Parameters};
 use crate::optim::{RateSchedule, Recipe, Rule, RunSettings, Sgd, Shape};
 use crate::reference::Reference;
 use crate::rng::{self, Purpose, Stream};
@@ -40,6 +40,7 @@ pub const KINDS: [(LayerKind, Form); 4] = [
 ];
 
 /// A network under test.
+#[derive(Clone)]
 pub struct Case {
     /// Layers, form, activation and widths.
     pub name: String,
@@ -143,8 +144,168 @@ pub fn cnn_cases() -> Vec<Case> {
     cases
 }
 
+/// Networks whose layers differ in kind, form and activation: each way from one layer to the next, with and
+/// without M, some with clamps that act, and behind convolutions.
+pub fn mixed_cases() -> Vec<Case> {
+    use activation::{ARCSINH, ARCTAN, IDENTITY, SIGMOID, SIN, SOFTPLUS, TANH};
+    let of = |kind, form, activation, width| LayerSpec::new(kind, form, activation, width);
+    let standard = |activation, width| of(LayerKind::Standard, Form::Dual, activation, width);
+    let euclidean = |activation, width| of(LayerKind::Euclidean, Form::Dual, activation, width);
+    let dual = |activation, width| of(LayerKind::Bregman, Form::Dual, activation, width);
+    let primal = |activation, width| of(LayerKind::Bregman, Form::Primal, activation, width);
+    let pass = |spec| LayerSpec {
+        dual_passage: true,
+        ..spec
+    };
+    let networks: [&[LayerSpec]; 14] = [
+        // One activation: the dual variable is carried between layers in dual form only.
+        &[standard(&TANH, 13), dual(&TANH, 13), dual(&TANH, 13)],
+        &[
+            dual(&TANH, 9),
+            primal(&TANH, 9),
+            dual(&TANH, 9),
+            dual(&TANH, 9),
+        ],
+        &[
+            euclidean(&SIN, 13),
+            dual(&SIN, 13),
+            dual(&SIN, 13),
+            primal(&SIN, 7),
+        ],
+        // Ranges that do not fit: through the dual space, from either form, with and without M.
+        &[
+            dual(&TANH, 13),
+            pass(dual(&SOFTPLUS, 13)),
+            dual(&SOFTPLUS, 13),
+        ],
+        &[
+            dual(&TANH, 13),
+            pass(dual(&SOFTPLUS, 8)),
+            pass(primal(&SIGMOID, 8)),
+        ],
+        &[
+            standard(&TANH, 13),
+            pass(dual(&SIGMOID, 13)),
+            dual(&SIGMOID, 13),
+        ],
+        &[
+            primal(&ARCTAN, 13),
+            pass(primal(&TANH, 6)),
+            pass(dual(&SIGMOID, 6)),
+        ],
+        // Into and out of an activation that limits the dual variable.
+        &[
+            dual(&ARCTAN, 13),
+            pass(dual(&SIN, 13)),
+            dual(&SIN, 13),
+            pass(dual(&SOFTPLUS, 13)),
+        ],
+        // Ranges that lie in one another.
+        &[dual(&SIGMOID, 13), dual(&TANH, 13), primal(&ARCSINH, 13)],
+        &[dual(&TANH, 13), dual(&ARCSINH, 7), primal(&IDENTITY, 7)],
+        &[dual(&SIN, 13), dual(&TANH, 13), primal(&SIN, 5)],
+        // Layers without an inverse take anything.
+        &[
+            standard(&TANH, 13),
+            euclidean(&SOFTPLUS, 13),
+            dual(&ARCSINH, 13),
+        ],
+        &[
+            dual(&SOFTPLUS, 13),
+            euclidean(&SIGMOID, 7),
+            standard(&ARCTAN, 9),
+            euclidean(&TANH, 4),
+        ],
+        &[
+            primal(&TANH, 13),
+            standard(&SOFTPLUS, 13),
+            euclidean(&SIN, 13),
+        ],
+    ];
+    let case = |model: Model, note: &str| Case {
+        name: format!("{}{note}", names(&model)),
+        model,
+    };
+    let model = |inputs, specs: &[LayerSpec]| {
+        let model = Model::from_layers(inputs, specs, Loss::CrossEntropy, 5);
+        model.expect("a valid network")
+    };
+    let mut cases: Vec<Case> = (networks.iter())
+        .map(|specs| case(model(FEATURES, specs), ""))
+        .collect();
+    // Each layer's clamp is another.
+    for (specs, last) in [
+        (
+            [dual(&SIGMOID, 13), dual(&TANH, 13), primal(&ARCTAN, 13)],
+            [0.35, 0.55],
+        ),
+        (
+            [
+                standard(&SIGMOID, 13),
+                dual(&TANH, 7),
+                pass(dual(&SIGMOID, 7)),
+            ],
+            [0.35, 0.55],
+        ),
+        (
+            [
+                primal(&TANH, 13),
+                pass(dual(&SIGMOID, 13)),
+                dual(&ARCTAN, 13),
+            ],
+            [0.35, 0.64],
+        ),
+    ] {
+        let mut model = model(FEATURES, &specs);
+        let clamps = [[0.42, 0.71], [0.47, 0.58], last];
+        for (layer, clamp) in model.layers.iter_mut().zip(clamps) {
+            layer.clamp = clamp;
+        }
+        cases.push(case(model, ", clamped"));
+    }
+    let block = BlockSpec {
+        filters: 5,
+        kernel: [5, 4],
+        stride: 2,
+        padding: 2,
+        pool: Some([3, 1]),
+    };
+    for specs in [
+        &[dual(&SIN, 20), dual(&TANH, 20), pass(dual(&SOFTPLUS, 20))][..],
+        &[standard(&TANH, 7), dual(&TANH, 7)],
+        &[
+            primal(&SIGMOID, 20),
+            pass(dual(&TANH, 20)),
+            euclidean(&SOFTPLUS, 4),
+        ],
+    ] {
+        let cnn = Cnn::new(&activation::RELU, [2, 8, 7], &[block]).expect("blocks that fit");
+        let model = model(cnn.features(), specs).with_cnn(cnn);
+        cases.push(case(
+            model.expect("as many features"),
+            ", behind convolutions",
+        ));
+    }
+    cases
+}
+
+/// The layers of a network, in words.
+fn names(model: &Model) -> String {
+    let layers = model.layers.iter().map(|layer| {
+        let form = match layer.kind {
+            LayerKind::Bregman => format!(" {}", layer.form.name()),
+            _ => String::new(),
+        };
+        let pass = if layer.dual_passage { " pass" } else { "" };
+        let (kind, activation) = (layer.kind.name(), layer.activation.name);
+        format!("{kind}{form} {activation} {}{pass}", layer.shape.outputs)
+    });
+    layers.collect::<Vec<_>>().join(", ")
+}
+
 /// Every optimizer, schedule and limit of the gradient's norm, with settings that differ between
-/// realizations, on a network with M, one without, and one behind convolutions with dropout.
+/// realizations, on a network with M, one without, one whose layers differ, and one behind convolutions
+/// with dropout.
 pub fn optimizer_cases() -> Vec<(Case, Recipe)> {
     let plain = Recipe {
         epochs: EPOCHS,
@@ -241,7 +402,7 @@ pub fn optimizer_cases() -> Vec<(Case, Recipe)> {
         ),
     ];
     let mut cases = Vec::new();
-    let expected = 3 * recipes.len();
+    let expected = 4 * recipes.len();
     for (name, recipe) in recipes {
         for network in [
             "bregman dual tanh [13, 13, 13]",
@@ -253,6 +414,11 @@ pub fn optimizer_cases() -> Vec<(Case, Recipe)> {
                 (Case { name, ..case }, recipe.clone())
             }));
         }
+        let known = mixed_cases().into_iter().skip(4).take(1);
+        cases.extend(known.map(|case| {
+            let name = format!("{name}: {}", case.name);
+            (Case { name, ..case }, recipe.clone())
+        }));
         let drops = |case: &Case| case.model.cnn.as_ref().is_some_and(|c| c.dropout.is_some());
         let behind = cnn_cases().into_iter().filter(drops).take(1);
         cases.extend(behind.map(|case| {
@@ -260,7 +426,7 @@ pub fn optimizer_cases() -> Vec<(Case, Recipe)> {
             (Case { name, ..case }, recipe.clone())
         }));
     }
-    assert_eq!(cases.len(), expected, "three networks for each recipe");
+    assert_eq!(cases.len(), expected, "four networks for each recipe");
     cases
 }
 
@@ -432,7 +598,7 @@ impl Expected {
             let outputs = SGD.batch_size * conv.outputs() / conv.filters;
             conv.window().max(outputs)
         });
-        let widths = model.layers.iter().map(|l| l.inputs.max(l.outputs));
+        let widths = model.shapes().map(|shape| shape.inputs.max(shape.outputs));
         let widest = widths.chain(sums).max().unwrap_or(1);
         let steps = record
             .batches

@@ -103,7 +103,7 @@ pub fn models(full: bool) -> Vec<Model> {
 
 /// Spirals of a few points.
 fn few(model: &Model, samples: usize) -> Spirals {
-    let [all, _] = Spirals::draw(100, 3).map(|s| s.within(model.activation));
+    let [all, _] = Spirals::draw(100, 3).map(|s| s.within(model.layers[0].activation));
     let chosen = (0..samples).map(|i| i * 67 % all.len());
     Spirals {
         points: chosen.clone().map(|i| all.points[i]).collect(),
@@ -148,15 +148,15 @@ pub fn first_steps(model: &Model, checks: &mut Checks, train: Train<'_>) -> Resu
         });
         let perturbed = perturbed.collect::<Result<Vec<_>>>()?;
         let named = |run: usize| {
-            let form = if model.kind == LayerKind::Bregman {
-                model.form.name()
+            let form = if model.layers[0].kind == LayerKind::Bregman {
+                model.form_name()
             } else {
                 ""
             };
             format!(
                 "{} {form} {} {} of {} layers, run {run} of {samples} samples",
-                model.kind.name(),
-                model.activation.name,
+                model.kind_name(),
+                model.activation_name(),
                 model.loss.name(),
                 model.layers.len(),
             )

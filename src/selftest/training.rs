@@ -4,7 +4,7 @@ use super::activations::RoundTrip;
 use super::checks::{Check, Checks};
 use super::dispatch::Run;
 use super::networks::{
-    self, Case, Expected, REALIZATIONS, SEED, SGD, cases, cnn_cases, dataset, initial,
+    self, Case, Expected, REALIZATIONS, SEED, SGD, cases, cnn_cases, dataset, initial, mixed_cases,
     optimizer_cases, perturb, run, splits,
 };
 use crate::activation::{self, Activation};
@@ -16,17 +16,22 @@ use crate::gpu::tile::Tile;
 use crate::gpu::{Gpu, GpuExecutor, PlanOptions};
 use crate::kind::Storage;
 use crate::kind::{Form, LayerKind, Loss};
-use crate::nn::{Layer, Model, Parameters};
+use crate::nn::{LayerShape, Model, Parameters};
 use crate::optim::{Recipe, Sgd};
 use crate::reference;
 
 /// The checks, by name.
 pub const ALL: [(&str, Check); 9] = [
     ("ten steps, fused", |gpu, checks| {
-        ten_steps(gpu, checks, by_sgd(cases()), true)
+        ten_steps(gpu, checks, by_sgd([cases(), mixed_cases()].concat()), true)
     }),
     ("ten steps, unfused", |gpu, checks| {
-        ten_steps(gpu, checks, by_sgd(cases()), false)
+        ten_steps(
+            gpu,
+            checks,
+            by_sgd([cases(), mixed_cases()].concat()),
+            false,
+        )
     }),
     ("convolutions, ten steps, fused", |gpu, checks| {
         ten_steps(gpu, checks, by_sgd(cnn_cases()), true)
@@ -165,8 +170,8 @@ fn gradient_of(gpu: &mut Gpu, checks: &mut Checks, model: &Model) -> Result<()> 
             checks.within((found - difference).abs(), bound, || {
                 format!(
                     "{} {} {}[{i}]: {found:?}, expected {difference:?} ± {bound:.1e}",
-                    model.kind.name(),
-                    model.activation.name,
+                    model.kind_name(),
+                    model.activation_name(),
                     shape.name
                 )
             });
@@ -211,7 +216,7 @@ pub fn tied_states(
     layers: usize,
 ) -> Result<Vec<Vec<f32>>> {
     let width = bias.len();
-    let layer = Layer {
+    let layer = LayerShape {
         inputs: width,
         outputs: width,
         mix: false,

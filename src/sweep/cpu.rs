@@ -158,10 +158,10 @@ impl<'a> Group<'a> {
         let sweep = self.sweep;
         let model = &sweep.model;
         let task = Task {
-            kind: model.kind,
-            form: model.form,
+            kind: model.layers[0].kind,
+            form: model.layers[0].form,
             loss: model.loss,
-            clamp: model.clamp,
+            clamp: model.layers[0].clamp,
             depth: model.layers.len(),
             outputs: model.head.outputs,
             batch: sweep.batch_size,
@@ -175,6 +175,6 @@ impl<'a> Group<'a> {
             stop,
             progress,
         };
-        (model.activation.loops.lanes)(&task, layout, isa)
+        (model.layers[0].activation.loops.lanes)(&task, layout, isa)
     }
 }

@@ -205,13 +205,13 @@ fn params(sweep: &Sweep, runs: &[Run], data: &Spirals) -> Params {
         record_every: sweep.record_every,
         random: u32::from(sweep.init == Init::Random),
         bound: 1.0 / fan_in.sqrt(),
-        diagonal: if model.kind == LayerKind::Standard {
+        diagonal: if model.layers[0].kind == LayerKind::Standard {
             1.0
         } else {
             0.0
         },
         head_weight: 1.0 / fan_in,
-        clamp_low: model.clamp[0],
-        clamp_high: model.clamp[1],
+        clamp_low: model.layers[0].clamp[0],
+        clamp_high: model.layers[0].clamp[1],
     }
 }

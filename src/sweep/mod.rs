@@ -82,14 +82,15 @@ impl Sweep {
     /// Fails unless the network has the shapes of [`network`] and can be trained on `data`.
     ///
     /// # Errors
-    /// [`Error::Shape`] for different shapes or no data; [`Error::InvalidValue`] for counts of zero
-    /// and rates that are not finite and positive.
+    /// [`Error::Shape`] for different shapes or no data; [`Error::InvalidValue`] for counts of zero,
+    /// rates that are not finite and positive, and layers that differ.
     pub fn check(&self, data: &Spirals) -> Result<()> {
         let model = &self.model;
+        let layer = model.require_uniform("layers")?;
         let expected = network(
-            model.kind,
-            model.form,
-            model.activation,
+            layer.kind,
+            layer.form,
+            layer.activation,
             model.loss,
             model.layers.len(),
         )?;
@@ -99,9 +100,9 @@ impl Sweep {
             found: found.to_vec(),
         };
         let widths = |model: &Model| {
-            let layers = model.layers.iter().chain([&model.head]);
-            layers
-                .flat_map(|l| [l.inputs, l.outputs])
+            let shapes = model.shapes();
+            shapes
+                .flat_map(|shape| [shape.inputs, shape.outputs])
                 .collect::<Vec<_>>()
         };
         let (found, expected) = (widths(model), widths(&expected));

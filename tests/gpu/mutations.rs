@@ -7,8 +7,8 @@ use bregman::kind::Storage;
 use bregman::nn::Model;
 use bregman::optim::Recipe;
 use bregman::selftest::networks::{
-    Expected, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, initial, optimizer_cases, run,
-    splits,
+    Expected, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, initial, mixed_cases,
+    optimizer_cases, run, splits,
 };
 
 use crate::common;
@@ -39,6 +39,46 @@ enum Fault {
 
 /// The fault's name, the name of a network whose path has it, whether on the unfused path, and the fault.
 const FAULTS: &[(&str, &str, bool, Fault)] = &[
+    (
+        "the skip above another activation",
+        "bregman dual sigmoid 13, bregman dual tanh 13, bregman primal arcsinh 13",
+        false,
+        Fault::Wgsl {
+            file: "layer/after_backward/bregman_nested",
+            find: "acc + mix_gradient",
+            replace: "acc + 0.9 * mix_gradient",
+        },
+    ),
+    (
+        "the slope of another layer",
+        "bregman dual tanh 13, bregman dual arcsinh 7, bregman primal identity 7",
+        false,
+        Fault::Buffer {
+            kernel: "apply_rho_slope",
+            binding: "z",
+            instead: "layers.1.z",
+        },
+    ),
+    (
+        "an open gate of a dual passage",
+        "bregman primal tanh 13, bregman dual sigmoid 13 pass, bregman dual arctan 13, clamped",
+        false,
+        Fault::Wgsl {
+            file: "elementwise/apply_gate",
+            find: "select(0.0, delta[index], open)",
+            replace: "select(delta[index], delta[index], open)",
+        },
+    ),
+    (
+        "a dual passage past z",
+        "bregman dual tanh 13, bregman dual softplus 13 pass, bregman dual softplus 13",
+        false,
+        Fault::Buffer {
+            kernel: "layer_backward",
+            binding: "z",
+            instead: "layers.1.z",
+        },
+    ),
     (
         "a transposed operand",
         "bregman dual tanh [13, 13, 13]",
@@ -529,7 +569,7 @@ fn run_with(model: &Model, recipe: &Recipe, fused: bool, fault: Option<&Fault>) 
 }
 
 fn every_planted_fault_is_caught() {
-    let by_sgd = cases().into_iter().chain(cnn_cases());
+    let by_sgd = cases().into_iter().chain(cnn_cases()).chain(mixed_cases());
     let by_sgd = by_sgd.map(|case| (case, Recipe::from(SGD)));
     let cases: Vec<_> = by_sgd.chain(optimizer_cases()).collect();
     for (name, network, unfused, fault) in FAULTS {

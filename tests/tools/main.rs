@@ -17,11 +17,11 @@ use bregman::data::{self, Dataset, Request};
 use bregman::executor::Executor;
 use bregman::kind::{Init, Loss};
 use bregman::nn::cnn::BlockSpec;
-use bregman::nn::{Cnn, Model};
+use bregman::nn::{Cnn, Layer, LayerSpec, Model};
 use bregman::optim::{RateSchedule, Recipe, Rule, Shape};
 use bregman::reference::Reference;
 use bregman::selftest::networks::{
-    EPOCHS, KINDS, SEED, TRAIN_SAMPLES, initial, optimizer_cases, splits,
+    EPOCHS, KINDS, SEED, SGD, TRAIN_SAMPLES, initial, mixed_cases, optimizer_cases, splits,
 };
 use bregman::{activation, onnx, predict, rng};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -59,7 +59,8 @@ fn digits() -> Result<Dataset, Failed> {
     Ok(data::load(&request, &mut |_| {})?.test)
 }
 
-/// Every activation, kind of layer and form, with and without M, as checkpoints in `folder`.
+/// Every activation, kind of layer and form, with and without M, and layers that differ, as checkpoints in
+/// `folder`.
 fn networks(folder: &Path) -> Result<Vec<Checkpoint>, Failed> {
     let mut networks = Vec::new();
     for activation in &activation::ALL {
@@ -98,6 +99,26 @@ fn networks(folder: &Path) -> Result<Vec<Checkpoint>, Failed> {
             networks.push(checkpoint::load(&path)?);
         }
     }
+    for case in mixed_cases() {
+        let specs: Vec<LayerSpec> = case.model.layers.iter().map(Layer::spec).collect();
+        let same = BlockSpec::same(5, 3);
+        let cnn = match &case.model.cnn {
+            Some(cnn) => Some(Cnn::new(cnn.activation, [1, 28, 28], &[same, same, same])?),
+            None => None,
+        };
+        let inputs = cnn.as_ref().map_or(784, Cnn::features);
+        let mut model = Model::from_layers(inputs, &specs, Loss::CrossEntropy, 10)?;
+        for (layer, known) in model.layers.iter_mut().zip(&case.model.layers) {
+            layer.clamp = known.clamp;
+        }
+        if let Some(cnn) = cnn {
+            model = model.with_cnn(cnn)?;
+        }
+        let parameters = Init::Random.parameters(&model, 3);
+        let path = folder.join(format!("{}.safetensors", networks.len()));
+        checkpoint::save(&path, &model, "digits", &[parameters])?;
+        networks.push(checkpoint::load(&path)?);
+    }
     Ok(networks)
 }
 
@@ -128,9 +149,9 @@ fn compare(network: &Checkpoint, data: &Dataset, path: &Path) -> Result<(), Fail
             let model = &network.model;
             let name = format!(
                 "{} {} {}",
-                model.kind.name(),
-                model.form.name(),
-                model.activation.name
+                model.kind_name(),
+                model.form_name(),
+                model.activation_name()
             );
             return Err(format!(
                 "{name} {:?}: sample {sample} is off by {off} of {tolerance}",
@@ -255,12 +276,14 @@ for case in json.load(open(sys.argv[2])):
     json.dump(state, open(case['path'] + '.json', 'w'))
 ";
 
-/// Ten steps of every optimizer in `torch.optim`, in float64, and in our reference.
+/// Ten steps of every optimizer in `torch.optim`, and of plain SGD on layers that differ, in float64, and in
+/// our reference.
 fn optimizers_agree() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let mut cases = Vec::new();
     let mut spec = Vec::new();
-    for (case, recipe) in optimizer_cases() {
+    let mixed = mixed_cases().into_iter().map(|case| (case, SGD.into()));
+    for (case, recipe) in optimizer_cases().into_iter().chain(mixed) {
         if case.model.cnn.is_some() {
             continue;
         }

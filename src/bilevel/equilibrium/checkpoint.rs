@@ -55,7 +55,7 @@ pub fn save(
     let [low, high] = model.input_range;
     state.metadata = [
         ("layer", LAYER.to_owned()),
-        ("activation", model.activation.name.to_owned()),
+        ("activation", model.layers[0].activation.name.to_owned()),
         ("loss", model.loss.name().to_owned()),
         ("input_low", low.to_string()),
         ("input_high", high.to_string()),

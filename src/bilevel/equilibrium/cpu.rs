@@ -122,7 +122,7 @@ impl CpuLayer {
     /// z⁽⁰⁾ = ρ(0), …, z⁽ᴸ⁾, all kept.
     fn unroll(&mut self, injected: &[f32], layers: usize) {
         let n = self.equilibrium.width();
-        let activation = self.equilibrium.model.activation;
+        let activation = self.equilibrium.model.layers[0].activation;
         let rows = injected.len() / n;
         let mut a = vec![0.0; injected.len()];
         let mut z = a.clone();
@@ -144,7 +144,7 @@ impl CpuLayer {
     /// computed in vain. `c` is Ux + b, (rows, n).
     fn solve(&mut self, mut c: Vec<f32>) {
         let n = self.equilibrium.width();
-        let activation = self.equilibrium.model.activation;
+        let activation = self.equilibrium.model.layers[0].activation;
         let [low, high] = activation.range.map(|end| end as f32);
         let solver = self.equilibrium.solver;
         let mut left: Vec<usize> = (0..c.len() / n).collect();
@@ -374,7 +374,7 @@ impl CpuLayer {
     fn back_through_layers(&self, g: Vec<f32>, dw: &mut [f32]) -> Vec<f32> {
         let n = self.equilibrium.width();
         let rows = g.len() / n;
-        let loops = &self.equilibrium.model.activation.loops;
+        let loops = &self.equilibrium.model.layers[0].activation.loops;
         let slope = loops.dense(Isa::widest()).rho_slope;
         let mut h = vec![0.0; g.len()];
         slope(&mut h, &self.trace[self.trace.len() - 1]);

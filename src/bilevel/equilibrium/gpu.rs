@@ -105,7 +105,7 @@ impl GpuEquilibrium {
         equilibrium.check_parameters(parameters)?;
         let (n, features, outputs) = (equilibrium.width(), model.inputs(), model.head.outputs);
         let rows = sgd.batch_size;
-        let activation = model.activation;
+        let activation = model.layers[0].activation;
         let solver = equilibrium.solver;
         let rate = sgd.learning_rate;
 

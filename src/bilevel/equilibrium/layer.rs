@@ -126,7 +126,7 @@ impl Equilibrium {
             &widths,
             outputs,
         )?;
-        model.layers[0].mix = false;
+        model.layers[0].shape.mix = false;
         for (field, tolerance) in [
             ("tolerance", solver.tolerance),
             ("gradient_tolerance", solver.gradient_tolerance),
@@ -152,12 +152,12 @@ impl Equilibrium {
 
     /// The number of units of the layer, n.
     pub fn width(&self) -> usize {
-        self.model.layers[0].outputs
+        self.model.layers[0].shape.outputs
     }
 
     /// c and r of W = −cI + rK, so that λ(W) ∈ [−(2 − δ)σ, −δ].
     pub fn center_and_radius(&self) -> [f64; 2] {
-        let (sigma, delta) = (self.model.activation.sigma, f64::from(self.delta));
+        let (sigma, delta) = (self.model.layers[0].activation.sigma, f64::from(self.delta));
         let largest = (2.0 - delta) * sigma;
         [0.5 * (largest + delta), 0.5 * (largest - delta)]
     }

@@ -109,7 +109,7 @@ pub fn solve(
     tolerance: f64,
     max_iterations: usize,
 ) -> Solution {
-    let activation = equilibrium.model.activation;
+    let activation = equilibrium.model.layers[0].activation;
     let [low, high] = activation.range;
     let dual_ends = activation.range.map(activation.rho_inv);
     let mut a = start.clone();
@@ -143,7 +143,7 @@ pub fn gradients(
 ) -> (f64, Parameters<f64>) {
     let model = &equilibrium.model;
     let (n, features, outputs) = (equilibrium.width(), model.inputs(), model.head.outputs);
-    let activation = model.activation;
+    let activation = model.layers[0].activation;
     let h = activation.rho_slope;
     let weight = Weight::new(equilibrium, &p.layers[1].weight);
     let w = &weight.weight;

@@ -152,7 +152,7 @@ fn check_memory(options: &Options, shape: [usize; 3]) -> Result<()> {
 fn table(equilibrium: &Equilibrium) -> String {
     let (model, n) = (&equilibrium.model, equilibrium.width());
     let (features, outputs) = (model.inputs(), model.head.outputs);
-    let name = format!("equilibrium, {}", model.activation.name);
+    let name = format!("equilibrium, {}", model.activation_name());
     let rows = [
         ("pixels", features, 0, 0),
         ("Ux + b", n, n * features + n, 2 * n * features),
@@ -182,8 +182,8 @@ fn describe(equilibrium: &Equilibrium) -> String {
         model.inputs(),
         equilibrium.width(),
         model.head.outputs,
-        model.activation.name,
-        -(2.0 - f64::from(equilibrium.delta)) * model.activation.sigma,
+        model.activation_name(),
+        -(2.0 - f64::from(equilibrium.delta)) * model.layers[0].activation.sigma,
         -equilibrium.delta,
         solver.tolerance,
         solver.max_iterations,

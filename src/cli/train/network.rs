@@ -8,7 +8,7 @@ use crate::error::{CheckpointFault, Result};
 use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::memory;
 use crate::nn::cnn::{Block, Dropout};
-use crate::nn::{Cnn, Layer, Model, Parameters};
+use crate::nn::{Cnn, Layer, LayerShape, LayerSpec, Model, Parameters};
 
 /// A network, and where its initial parameters come from.
 pub struct Network {
@@ -68,18 +68,24 @@ pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
     let checkpoint = &checkpoints[0];
     let saved = &checkpoint.model;
     let range = |[low, high]: [f32; 2]| format!("{low},{high}");
-    let names = |kind: LayerKind, form: Form, activation: &str, loss: Loss| {
-        [kind.name(), form.name(), activation, loss.name()].map(str::to_owned)
+    let names = |kind: &str, form: &str, activation: &str, loss: Loss| {
+        [kind, form, activation, loss.name()].map(str::to_owned)
     };
-    let found = names(saved.kind, saved.form, saved.activation.name, saved.loss);
-    let (kind, form) = (options.layer, options.form);
+    let found = names(
+        saved.kind_name(),
+        saved.form_name(),
+        saved.activation_name(),
+        saved.loss,
+    );
+    let (kind, form) = (options.layer.name(), options.form.name());
     let given = names(kind, form, options.activation.name, options.loss);
     let fields = ["layer", "form", "activation", "loss"];
     let mut pairs: Vec<_> = fields
         .into_iter()
         .zip(found.into_iter().zip(given))
         .collect();
-    if saved.kind != LayerKind::Bregman {
+    let bregman = |layer: &Layer| layer.kind == LayerKind::Bregman;
+    if !saved.layers.iter().any(bregman) {
         pairs.retain(|(field, _)| *field != "form");
     }
     if let Some(given) = options.input_range {
@@ -139,7 +145,7 @@ pub fn build(
     let model = checkpoints[0].model.clone();
     // The number of features that the layers take.
     let features = model.cnn.as_ref().map_or(features, Cnn::features);
-    let mut widths: Vec<usize> = model.layers.iter().map(|layer| layer.outputs).collect();
+    let mut specs: Vec<LayerSpec> = model.layers.iter().map(Layer::spec).collect();
     if options.given("hidden_layers") {
         check_memory(
             options,
@@ -148,24 +154,18 @@ pub fn build(
             options.width,
             classes,
         )?;
-        widths.resize(options.hidden_layers, widths[0]);
+        specs.resize(options.hidden_layers, specs[0]);
     }
     if options.given("width") {
-        widths.fill(options.width);
+        for spec in &mut specs {
+            spec.width = options.width;
+        }
     }
-    widths.insert(0, features);
     let outputs = match (model.loss, model.head.outputs, classes) {
         (Loss::MeanSquaredError, 1, 2) => 1,
         _ => classes,
     };
-    let needed = Model::new(
-        model.kind,
-        model.form,
-        model.activation,
-        model.loss,
-        &widths,
-        outputs,
-    )?;
+    let needed = Model::from_layers(features, &specs, model.loss, outputs)?;
     let needed = match &model.cnn {
         Some(cnn) => needed.with_cnn(cnn.clone())?,
         None => needed,
@@ -235,18 +235,22 @@ pub fn table(model: &Model) -> String {
             let name = format!("dropout {}", dropout.probability);
             row(name, cnn.features().to_string(), 0, 0);
         }
-        let name = format!("z = {}(features)", model.activation.name);
+        let name = format!("z = {}(features)", model.layers[0].activation.name);
         row(name, cnn.features().to_string(), 0, 0);
     } else {
         row("pixels".to_owned(), model.inputs().to_string(), 0, 0);
     }
     for layer in &model.layers {
-        let matrices = if layer.mix { 2 } else { 1 };
-        let weights = matrices * layer.inputs * layer.outputs;
+        let LayerShape {
+            inputs,
+            outputs,
+            mix,
+        } = layer.shape;
+        let weights = if mix { 2 } else { 1 } * inputs * outputs;
         row(
-            format!("{}, {}", model.kind.name(), model.activation.name),
-            layer.outputs.to_string(),
-            weights + layer.outputs,
+            format!("{}, {}", layer.kind.name(), layer.activation.name),
+            outputs.to_string(),
+            weights + outputs,
             2 * weights,
         );
     }
@@ -259,14 +263,9 @@ pub fn table(model: &Model) -> String {
         2 * weights,
     );
     let cnn = model.cnn.as_ref().map_or(0, Cnn::forward_flops) as usize;
-    let matrices = |layer: &Layer| 2 * layer.inputs * layer.outputs * if layer.mix { 2 } else { 1 };
-    let flops = cnn
-        + model
-            .layers
-            .iter()
-            .chain([head])
-            .map(matrices)
-            .sum::<usize>();
+    let matrices =
+        |layer: &LayerShape| 2 * layer.inputs * layer.outputs * if layer.mix { 2 } else { 1 };
+    let flops = cnn + model.shapes().map(matrices).sum::<usize>();
     row(
         "all".to_owned(),
         String::new(),
@@ -301,8 +300,13 @@ pub fn aligned(mut rows: Vec<Cells>) -> String {
 
 /// One line on a network.
 pub fn describe(model: &Model) -> String {
-    let mut widths: Vec<String> = vec![model.layers[0].inputs.to_string()];
-    widths.extend(model.layers.iter().map(|layer| layer.outputs.to_string()));
+    let mut widths: Vec<String> = vec![model.layers[0].shape.inputs.to_string()];
+    widths.extend(
+        model
+            .layers
+            .iter()
+            .map(|layer| layer.shape.outputs.to_string()),
+    );
     // Many layers of the same width are summed up.
     let hidden = match model.layers.len() {
         layers @ 5.. if widths[1..].iter().all(|w| *w == widths[1]) => {
@@ -310,20 +314,30 @@ pub fn describe(model: &Model) -> String {
         }
         _ => widths.join(" → "),
     };
-    let form = match (model.kind, model.form) {
+    let form = |layer: &Layer| match (layer.kind, layer.form) {
         (LayerKind::Bregman, Form::Dual) => ", dual form",
         (LayerKind::Bregman, Form::Primal) => ", primal form",
         _ => "",
+    };
+    let of = |layer: &Layer, comma: &str| {
+        let (kind, activation) = (layer.kind.name(), layer.activation.name);
+        format!("{kind}{}{comma} {activation}", form(layer))
+    };
+    let settings = match model.uniform() {
+        Some(layer) => of(layer, ","),
+        None => {
+            let layers = model.layers.iter();
+            let each: Vec<String> = layers.map(|layer| of(layer, "").replace(',', "")).collect();
+            each.join(" → ")
+        }
     };
     let front = model.cnn.as_ref().map_or(String::new(), |cnn| {
         format!("{} convolutions → ", cnn.blocks.len())
     });
     let [low, high] = model.input_range;
     format!(
-        "{front}{hidden} → {}, {}{form}, {}, inputs in [{low}, {high}], {} parameters",
+        "{front}{hidden} → {}, {settings}, inputs in [{low}, {high}], {} parameters",
         model.head.outputs,
-        model.kind.name(),
-        model.activation.name,
         model.parameter_count(),
     )
 }

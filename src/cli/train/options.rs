@@ -254,15 +254,15 @@ impl Options {
         let [low, high] = model.input_range;
         let found = [
             ("dataset", dataset.to_owned()),
-            ("layer", model.kind.name().to_owned()),
-            ("activation", model.activation.name.to_owned()),
+            ("layer", model.kind_name().to_owned()),
+            ("activation", model.activation_name().to_owned()),
             ("loss", model.loss.name().to_owned()),
             ("input-range", format!("{low},{high}")),
             ("lr", self.learning_rate().to_string()),
         ];
         settings.extend(found.map(|(name, value)| (name.to_owned(), value)));
         if !self.equilibrium {
-            settings.insert("form".to_owned(), model.form.name().to_owned());
+            settings.insert("form".to_owned(), model.form_name().to_owned());
         }
         settings
     }
@@ -461,15 +461,15 @@ impl Resolved {
             data_dir: text(&options.data_dir),
             device,
             adapter,
-            layer: model.kind.name(),
-            form: model.form.name(),
+            layer: model.kind_name(),
+            form: model.form_name(),
             equilibrium: options.equilibrium,
             tolerance: options.equilibrium.then_some(options.tolerance),
             max_iterations: options.equilibrium.then_some(options.max_iterations),
-            activation: model.activation.name,
+            activation: model.activation_name(),
             cnn: model.cnn.as_ref().map(cnn::Cnn::to_json),
             hidden_layers: model.layers.len(),
-            width: model.layers[0].outputs,
+            width: model.layers[0].shape.outputs,
             loss: model.loss.name(),
             input_range: model.input_range,
             validation: options.validation,

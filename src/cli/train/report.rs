@@ -191,6 +191,6 @@ fn result_line(summary: &Summary<Resolved>, model: &Model, kind: &str) -> String
         "test accuracy {} on {} ({} on {kind}{trained})\n",
         percent(&summary.test_accuracies),
         summary.dataset,
-        model.kind.name(),
+        model.kind_name(),
     )
 }

@@ -428,7 +428,7 @@ fn separating_line(
 /// The network's output over the plane of inputs, ½ on the boundary of the classes.
 fn outputs(model: &Model, parameters: &Parameters<f64>, low: DVec2, high: DVec2) -> Heat {
     const CELLS: usize = 160;
-    let [least, most] = input_range(model.activation).map(f64::from);
+    let [least, most] = input_range(model.layers[0].activation).map(f64::from);
     let mut x = Vec::with_capacity(2 * CELLS * CELLS);
     for j in 0..CELLS {
         for i in 0..CELLS {
@@ -465,7 +465,7 @@ fn losses(shown: &Shown<'_>) -> Drawing {
         let mut csv = String::from("layer,epoch,loss_mean,loss_sd,finite_runs\n");
         let mut series = Vec::new();
         for (sweep, record) in shown.of_init(init) {
-            let kind = sweep.model.kind;
+            let kind = sweep.model.layers[0].kind;
             let mut points = Vec::new();
             for (e, &epoch) in record.epochs.iter().enumerate() {
                 let of_epoch = record.metrics.iter().map(|run| f64::from(run[e].loss));
@@ -511,7 +511,7 @@ fn rates(shown: &Shown<'_>) -> Drawing {
     let (mut rows, mut series) = (Vec::new(), Vec::new());
     let samples = shown.points.train.len() as f64;
     for (sweep, record) in shown.sweeps.iter().zip(&shown.trained.records) {
-        let kind = sweep.model.kind;
+        let kind = sweep.model.layers[0].kind;
         for (run, metrics) in sweep.runs.iter().zip(&record.metrics) {
             let last = metrics.last().copied().unwrap_or_default();
             csv += &format!(
@@ -577,7 +577,7 @@ fn layer_differences(shown: &Shown<'_>) -> Drawing {
     for &init in &settings.inits {
         let mut series = Vec::new();
         for (sweep, record) in shown.of_init(init) {
-            let kind = sweep.model.kind;
+            let kind = sweep.model.layers[0].kind;
             let (of_sweep, points) = shown.rows_with_differences("6-right", sweep, record);
             rows.extend(of_sweep);
             for &(layer, mean, deviation) in &points {
@@ -639,7 +639,7 @@ fn depth(shown: &Shown<'_>) -> Drawing {
     for &init in &settings.inits {
         let mut series = Vec::new();
         for (sweep, record) in shown.of_init(init) {
-            let kind = sweep.model.kind;
+            let kind = sweep.model.layers[0].kind;
             let norm = |tensor: &[f32]| {
                 let squares = tensor.iter().map(|&x| f64::from(x).powi(2));
                 squares.sum::<f64>().sqrt()

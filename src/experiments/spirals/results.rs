@@ -99,7 +99,7 @@ pub fn row(
     let (test_accuracy_mean, test_accuracy_sd) = spread(&tested);
     Row {
         figure,
-        layer: sweep.model.kind.name(),
+        layer: sweep.model.kind_name(),
         init: sweep.init.name(),
         lr: sweep.runs[which.start].learning_rate,
         layers: sweep.model.layers.len(),

@@ -113,7 +113,7 @@ impl fmt::Display for Event<'_> {
                 "checked against float64: 20 steps of 8 runs, {} layers of {}, {error:.3} of the \
                  error allowed",
                 model.layers.len(),
-                model.kind.name()
+                model.kind_name()
             ),
             Self::Begun { figure, steps } => write!(f, "figure {figure}: {steps} steps"),
             Self::Steps(steps) => write!(f, "{steps} steps more"),
@@ -328,9 +328,9 @@ impl<'a> Trainer<'a> {
     fn check(&mut self, on_gpu: bool, model: &Model) -> Result<()> {
         let described = format!(
             "{} {} {} {} {}",
-            model.kind.name(),
-            model.form.name(),
-            model.activation.name,
+            model.kind_name(),
+            model.form_name(),
+            model.activation_name(),
             model.loss.name(),
             model.layers.len()
         );

@@ -92,9 +92,9 @@ pub struct Operands {
 /// Like [`shader`].
 pub fn sweep(model: &Model, params: &Params, operands: Operands) -> Op {
     let shader = shader(
-        model.kind,
-        model.form,
-        model.activation,
+        model.layers[0].kind,
+        model.layers[0].form,
+        model.layers[0].activation,
         model.loss,
         model.layers.len(),
     );

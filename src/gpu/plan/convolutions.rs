@@ -182,8 +182,9 @@ impl Convolutions {
             x,
             self.features,
         ));
-        let activation = model.activation;
-        if model.is_dual() && activation.dual_max < f32::MAX {
+        let first = &model.layers[0];
+        let activation = first.activation;
+        if first.is_dual() && first.limits_dual() {
             ops.push(ops::elementwise::limit_dual::limit_dual(
                 activation,
                 r * len,

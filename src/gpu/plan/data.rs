@@ -54,7 +54,7 @@ impl Builder<'_> {
             let z = if l == 0 {
                 input
             } else {
-                Input::Buffer(self.z[l])
+                Input::Buffer(self.input(l))
             };
             self.layer_forward(l, z, &mut evaluate);
         }

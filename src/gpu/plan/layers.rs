@@ -1,22 +1,31 @@
 //! The part of a plan that concerns the layers, on the fused path.
 
-use super::{Builder, LayerBuffers};
+use super::{Builder, LayerBuffers, Passage};
+use crate::activation::{self, Activation};
 use crate::gpu::op::{BufferId, Op};
 use crate::gpu::ops;
 use crate::gpu::ops::layer::layer_backward::Skip;
 use crate::gpu::ops::layer::layer_forward::Input;
 use crate::gpu::ops::loss::Objective;
 use crate::gpu::tile::{Product, Tile};
-use crate::kind::{Form, LayerKind};
-use crate::nn::{Layer, Model};
+use crate::kind::LayerKind;
+use crate::nn::LayerShape;
 
 /// The product of a layer's forward.
-pub(super) fn forward_product(batch: usize, layer: &Layer) -> Product {
+pub(super) fn forward_product(batch: usize, layer: &LayerShape) -> Product {
     Product {
         m: batch,
         n: layer.outputs,
         k: layer.inputs,
     }
+}
+
+/// The interval of the dual variable in which no bound of the activation acts: the skip path is open
+/// strictly within a bound that clamping reaches.
+fn dual_window(activation: &Activation) -> [f32; 2] {
+    let max = activation.dual_max;
+    let max = if max < f32::MAX { max.next_down() } else { max };
+    [-max, max]
 }
 
 impl Builder<'_> {
@@ -79,13 +88,10 @@ impl Builder<'_> {
         &self,
         epilogue: ops::layer::layer_forward::Epilogue,
         l: usize,
-        layer: &Layer,
+        layer: &LayerShape,
         z: Input,
         output: BufferId,
     ) -> Op {
-        let Model {
-            activation, clamp, ..
-        } = self.model;
         let rows = self.rows();
         let tile = Tile::for_product(forward_product(rows[1], layer));
         let LayerBuffers { weight, bias, .. } = self.layers[l];
@@ -95,30 +101,41 @@ impl Builder<'_> {
             bias,
             output,
         };
+        // The head is linear and reads neither.
+        let layers = &self.model.layers;
+        let settings = &layers[l.min(layers.len() - 1)];
         ops::layer::layer_forward::layer_forward(
-            epilogue, activation, *clamp, tile, rows, layer, operands,
+            epilogue,
+            settings.activation,
+            settings.clamp,
+            tile,
+            rows,
+            layer,
+            operands,
         )
     }
 
     pub(super) fn layer_forward(&self, l: usize, z: Input, ops: &mut Vec<Op>) {
-        let layer = &self.model.layers[l];
+        let settings = &self.model.layers[l];
+        let layer = &settings.shape;
         let output = self.z[l + 1];
         let LayerBuffers {
             weight, bias, mix, ..
         } = &self.layers[l];
+        self.pass_dual(l, ops);
         if !self.options.fused {
             self.unfused_forward(l, ops);
         } else if let Some(mix) = mix {
             let rows = self.rows();
             ops.push(ops::layer::layer_forward_mix::layer_forward_mix(
                 self.forward_epilogue(l, mix.u),
-                self.model.activation,
-                self.model.clamp,
+                settings.activation,
+                settings.clamp,
                 Tile::for_product(forward_product(rows[1], layer)),
                 rows,
                 layer,
                 ops::layer::layer_forward_mix::Operands {
-                    z: self.z[l],
+                    z: self.input(l),
                     weight: *weight,
                     bias: *bias,
                     mix: mix.matrix,
@@ -126,14 +143,14 @@ impl Builder<'_> {
                 },
             ));
         } else {
-            let epilogue = self.forward_epilogue(l, self.z[l]);
+            let epilogue = self.forward_epilogue(l, self.input(l));
             ops.push(self.fused_forward(epilogue, l, layer, z, output));
         }
     }
 
     fn forward_epilogue(&self, l: usize, u: BufferId) -> ops::layer::layer_forward::Epilogue {
         use ops::layer::layer_forward::Epilogue;
-        match self.model.kind {
+        match self.model.layers[l].kind {
             LayerKind::Standard => Epilogue::Standard,
             LayerKind::Euclidean => Epilogue::Euclidean { u },
             LayerKind::Bregman => match (self.a[l + 1], self.dual_input(l)) {
@@ -144,25 +161,112 @@ impl Builder<'_> {
         }
     }
 
-    /// The dual variable that layer `l` takes from the layer below, if it takes one.
+    /// The buffers of the dual passage to layer `l`, if it has one.
+    pub(super) fn passage(&mut self, l: usize) -> Option<Passage> {
+        if !self.model.passes_dual(l) {
+            return None;
+        }
+        let [below, layer] = [l - 1, l].map(|l| &self.model.layers[l]);
+        let [r, batch] = self.rows();
+        let len = r * batch * layer.shape.inputs;
+        let mut buffer = |name: &str| self.specs.zeros(format!("layers.{l}.passed {name}"), len);
+        let lets_all_through = below.is_dual() && !below.limits_dual();
+        Some(Passage {
+            z: buffer("z"),
+            delta: (!lets_all_through).then(|| buffer("delta")),
+            a: match self.a[l] {
+                Some(a) if !layer.limits_dual() => a,
+                _ => buffer("a"),
+            },
+        })
+    }
+
+    /// Layer `l`'s input: the output of the layer below, or what stands for it after a dual passage.
+    pub(super) fn input(&self, l: usize) -> BufferId {
+        let passage = self.passages.get(l).copied().flatten();
+        passage.map_or(self.z[l], |passage| passage.z)
+    }
+
+    /// The dual passage to layer `l`, if it has one.
+    fn pass_dual(&self, l: usize, ops: &mut Vec<Op>) {
+        use ops::elementwise::{apply_rho::apply_rho, apply_rho_inv::apply_rho_inv, limit_dual};
+        let Some(Passage { a, z, .. }) = self.passages[l] else {
+            return;
+        };
+        let [below, layer] = [l - 1, l].map(|l| &self.model.layers[l]);
+        let [r, batch] = self.rows();
+        let len = r * batch * layer.shape.inputs;
+        let most = layer.activation.dual_max;
+        match self.a[l] {
+            Some(dual) if dual == a => {}
+            // The inverse of the identity only limits.
+            Some(dual) => ops.push(apply_rho_inv(
+                &activation::IDENTITY,
+                len,
+                [-most, most],
+                dual,
+                a,
+            )),
+            None => {
+                let output = self.z[l];
+                ops.push(apply_rho_inv(below.activation, len, below.clamp, output, a));
+                if layer.limits_dual() {
+                    ops.push(limit_dual::limit_dual(layer.activation, len, a));
+                }
+            }
+        }
+        ops.push(apply_rho(layer.activation, len, a, z));
+    }
+
+    /// From dL/da of the dual passage to layer `l` to δ of the layer below, which is 0 where that layer
+    /// limited a, or its z was clamped.
+    fn pass_delta(&self, l: usize, ops: &mut Vec<Op>) {
+        let passage = self.passages.get(l).copied().flatten();
+        let Some(delta) = passage.and_then(|passage| passage.delta) else {
+            return;
+        };
+        let below = &self.model.layers[l - 1];
+        let [r, batch] = self.rows();
+        let (gate, window) = match self.a[l] {
+            Some(a) => (a, dual_window(below.activation)),
+            None => (self.z[l], below.clamp),
+        };
+        ops.push(ops::elementwise::apply_gate::apply_gate(
+            r * batch * below.shape.outputs,
+            window,
+            gate,
+            delta,
+            self.delta[l - 1],
+        ));
+    }
+
+    /// The dual variable that layer `l` takes from below, if it takes one.
     pub(super) fn dual_input(&self, l: usize) -> Option<BufferId> {
-        if self.layers[l].mix.is_some() {
-            None
-        } else {
-            self.a[l]
+        let passage = self.passages[l].map(|passage| passage.a);
+        let carries = self.model.carries_dual(l);
+        carries.then(|| passage.or(self.a[l])).flatten()
+    }
+
+    /// The activation whose output layer `l`, or the head, takes as z.
+    pub(super) fn activation_of_input(&self, l: usize) -> &'static Activation {
+        let layers = &self.model.layers;
+        match layers.get(l) {
+            Some(layer) if !self.model.foreign_input(l) => layer.activation,
+            _ => layers[l - 1].activation,
         }
     }
 
     pub(super) fn skip(&self, l: usize) -> Skip {
-        let Model {
-            kind, form, clamp, ..
-        } = *self.model;
+        let layer = &self.model.layers[l];
+        let (kind, clamp) = (layer.kind, layer.clamp);
+        let nested = kind == LayerKind::Bregman && self.model.foreign_input(l);
         if let Some(mix) = &self.layers[l].mix {
             return Skip::Mix {
                 kind,
                 u: mix.u,
                 matrix: mix.matrix,
                 clamp,
+                nested,
             };
         }
         match kind {
@@ -170,18 +274,14 @@ impl Builder<'_> {
             _ if self.input_delta(l).is_none() => Skip::None,
             LayerKind::Standard => Skip::None,
             LayerKind::Euclidean => Skip::Euclidean,
-            LayerKind::Bregman => match (form, self.a[l]) {
-                (Form::Dual, Some(gate)) => {
-                    let max = self.model.activation.dual_max;
-                    // The skip path is open strictly within a bound that clamping reaches.
-                    let max = if max < f32::MAX { max.next_down() } else { max };
-                    Skip::Bregman {
-                        gate,
-                        window: [-max, max],
-                    }
-                }
-                _ => Skip::Bregman {
-                    gate: self.z[l],
+            LayerKind::Bregman if nested => Skip::BregmanNested { clamp },
+            LayerKind::Bregman => match self.dual_input(l) {
+                Some(gate) => Skip::Bregman {
+                    gate,
+                    window: dual_window(layer.activation),
+                },
+                None => Skip::Bregman {
+                    gate: self.input(l),
                     window: clamp,
                 },
             },
@@ -200,16 +300,30 @@ impl Builder<'_> {
     }
 
     /// δ of the layer below, if it is needed, and the layer's update.
-    pub(super) fn layer_backward(&self, l: usize, layer: &Layer, skip: Skip, ops: &mut Vec<Op>) {
+    pub(super) fn layer_backward(
+        &self,
+        l: usize,
+        layer: &LayerShape,
+        skip: Skip,
+        ops: &mut Vec<Op>,
+    ) {
         let [r, batch] = self.rows();
-        let activation = self.model.activation;
         let delta = self.delta[l];
-        let input_delta = self.input_delta(l);
+        let z = self.input(l);
+        let passage = self.passages.get(l).copied().flatten();
+        let passed_delta = passage.and_then(|passage| passage.delta);
+        let input_delta = passed_delta.or(self.input_delta(l));
         let tile = ops::layer::layer_backward::tile(batch, layer, input_delta.is_some());
         if !self.options.fused {
-            self.unfused_backward(l, layer, skip, tile, ops);
+            self.unfused_backward(l, layer, skip, tile, input_delta, ops);
+            self.pass_delta(l, ops);
             return;
         }
+        let below = self.activation_of_input(l);
+        let own = self.model.layers.get(l).map(|layer| layer.activation);
+        // Where the activations differ, a Bregman layer stops at dL/dz.
+        let stops = skip.stops_at_input();
+        let activation = own.filter(|_| stops).unwrap_or(below);
         let buffers = &self.layers[l];
         let weight = buffers.weight;
         let ([next_weight, bias], updating) = match (buffers.next_weight, buffers.gradients) {
@@ -219,7 +333,7 @@ impl Builder<'_> {
         };
         let operands = ops::layer::layer_backward::Operands {
             delta,
-            z: self.z[l],
+            z,
             weight,
             next_weight,
             bias,
@@ -235,6 +349,13 @@ impl Builder<'_> {
             layer,
             operands,
         ));
+        if let (Some(output), true) = (input_delta, stops) {
+            let len = r * batch * layer.inputs;
+            ops.push(ops::elementwise::apply_rho_slope::apply_rho_slope(
+                below, len, z, output,
+            ));
+        }
+        self.pass_delta(l, ops);
         if let (Some(gradients), false) = (buffers.gradients, self.clips()) {
             ops.extend(self.stored_updates(layer, buffers, gradients));
         }
@@ -246,9 +367,9 @@ impl Builder<'_> {
             u,
             matrix,
             clamp,
+            ..
         } = skip
         {
-            let z = self.z[l];
             let operands = ops::layer::mix_update::Operands {
                 delta,
                 u,
@@ -257,7 +378,7 @@ impl Builder<'_> {
             };
             ops.push(ops::layer::mix_update::mix_update(
                 kind,
-                activation,
+                self.model.layers[l].activation,
                 clamp,
                 self.updating(buffers.mix.as_ref().and_then(|mix| mix.state)),
                 [r, batch],

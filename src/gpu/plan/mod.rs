@@ -174,7 +174,8 @@ impl LayerPlan {
         let steps = builder.specs.steps("steps", Step::all(batch, batch));
         let (mut forward, mut backward) = (Vec::new(), Vec::new());
         builder.layer_forward(l, Input::Buffer(builder.z[l]), &mut forward);
-        builder.layer_backward(l, &model.layers[l], builder.skip(l), &mut backward);
+        let shape = &model.layers[l].shape;
+        builder.layer_backward(l, shape, builder.skip(l), &mut backward);
         let mut buffers = builder.specs.0;
         if storage == Storage::F16 {
             let mut ops: Vec<&mut Op> = forward.iter_mut().chain(&mut backward).collect();
@@ -292,6 +293,17 @@ impl LayerBuffers {
     }
 }
 
+/// Buffers of a dual passage, (R, batch, in) of the layer that it leads to.
+#[derive(Clone, Copy)]
+struct Passage {
+    /// The dual variable from below, within the bounds of the layer's own activation.
+    a: BufferId,
+    /// ρ(a), which stands for z.
+    z: BufferId,
+    /// dL/da, where not all of it is δ of the layer below.
+    delta: Option<BufferId>,
+}
+
 /// Buffers that only the unfused path needs.
 struct Scratch {
     skip: BufferId,
@@ -318,8 +330,10 @@ struct Builder<'a> {
     layers: Vec<LayerBuffers>,
     /// z₀ … z_L, (R, batch, width).
     z: Vec<BufferId>,
-    /// a₁ … a_L at 1 … L in dual form, (R, batch, width).
+    /// a₁ … a_L at 1 … L of layers in dual form, (R, batch, width).
     a: Vec<Option<BufferId>>,
+    /// The dual passage of each layer that has one.
+    passages: Vec<Option<Passage>>,
     /// dL/da of each layer's output, the head's last.
     delta: Vec<BufferId>,
     logits: BufferId,
@@ -349,6 +363,7 @@ impl<'a> Builder<'a> {
             layers: Vec::new(),
             z: Vec::new(),
             a: vec![None],
+            passages: Vec::new(),
             delta: Vec::new(),
             logits: nowhere,
             pixel_values: nowhere,
@@ -357,7 +372,7 @@ impl<'a> Builder<'a> {
         };
         let names = (0..model.layers.len()).map(|l| format!("layers.{l}"));
         let names = names.chain(["head".to_owned()]);
-        for (layer, name) in model.layers.iter().chain([&model.head]).zip(names) {
+        for (layer, name) in model.shapes().zip(names) {
             let [matrix, vector] = [layer.inputs, 1].map(|n| r * layer.outputs * n);
             // Weight and bias are updated by the kernel that computes their gradients, unless M takes the
             // place of the state among its buffers.
@@ -395,16 +410,18 @@ impl<'a> Builder<'a> {
         if let Some(cnn) = &model.cnn {
             let convolutions = Convolutions::new(&mut builder, cnn);
             // The features are the dual variable that the first layer takes over.
-            builder.a[0] = model.is_dual().then_some(convolutions.features);
+            builder.a[0] = (model.layers[0].is_dual()).then_some(convolutions.features);
             builder.convolutions = Some(convolutions);
         }
         for (l, layer) in model.layers.iter().enumerate() {
-            let a = model.is_dual().then(|| {
-                builder
-                    .specs
-                    .zeros(format!("layers.{l}.a"), rows * layer.outputs)
-            });
+            let len = rows * layer.shape.outputs;
+            let a = layer.is_dual();
+            let a = a.then(|| builder.specs.zeros(format!("layers.{l}.a"), len));
             builder.a.push(a);
+        }
+        for l in 0..model.layers.len() {
+            let passage = builder.passage(l);
+            builder.passages.push(passage);
         }
         builder.logits = builder.zeros("logits", rows * model.head.outputs);
         builder.unused = builder.zeros("unused", 1);
@@ -415,7 +432,7 @@ impl<'a> Builder<'a> {
             builder.squares = builder.zeros("gradient squares", parts);
         }
         if !fused || builder.clips() {
-            let all = || model.layers.iter().chain([&model.head]);
+            let all = || model.shapes();
             let widest = all().map(|l| l.inputs.max(l.outputs)).max().unwrap_or(1);
             let largest = all().map(|l| l.inputs * l.outputs).max().unwrap_or(1);
             // Fused layers need the gradient in u = Mz only, where all gradients are stored.
@@ -515,7 +532,7 @@ impl<'a> Builder<'a> {
         let l = self.model.layers.len();
         self.layer_backward(l, &self.model.head, Skip::None, &mut ops);
         for (l, layer) in self.model.layers.iter().enumerate().rev() {
-            self.layer_backward(l, layer, self.skip(l), &mut ops);
+            self.layer_backward(l, &layer.shape, self.skip(l), &mut ops);
         }
         if let (Some(convolutions), Some(cnn)) = (&self.convolutions, &self.model.cnn) {
             ops.extend(convolutions.backward(self, cnn));

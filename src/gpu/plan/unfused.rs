@@ -7,42 +7,42 @@ use crate::gpu::ops;
 use crate::gpu::ops::layer::layer_backward::Skip;
 use crate::gpu::tile::{Layout, Product, Tile};
 use crate::kind::LayerKind;
-use crate::nn::{Layer, Model};
+use crate::nn::LayerShape;
 
 impl Builder<'_> {
     pub(super) fn unfused_forward(&self, l: usize, ops: &mut Vec<Op>) {
         let Some(scratch) = &self.scratch else { return };
-        let Model {
-            activation,
-            clamp,
-            kind,
-            ..
-        } = self.model;
-        let layer = &self.model.layers[l];
+        let settings = &self.model.layers[l];
+        let activation = settings.activation;
+        let layer = &settings.shape;
         let [r, batch] = self.rows();
         let len = r * batch * layer.outputs;
         let u = match &self.layers[l].mix {
-            None => self.z[l],
+            None => self.input(l),
             Some(mix) => {
-                ops.push(self.forward_product(layer, self.z[l], mix.matrix, mix.u));
+                ops.push(self.forward_product(layer, self.input(l), mix.matrix, mix.u));
                 mix.u
             }
         };
         let pre_activation = self.a[l + 1].unwrap_or(scratch.pre_activation);
         self.affine(l, layer, pre_activation, ops);
-        match kind {
+        match settings.kind {
             LayerKind::Standard => {}
             LayerKind::Euclidean => ops.push(ops::elementwise::add::add(len, u, pre_activation)),
             LayerKind::Bregman => {
                 let skip = self.dual_input(l).unwrap_or_else(|| {
                     let skip = scratch.skip;
                     ops.push(ops::elementwise::apply_rho_inv::apply_rho_inv(
-                        activation, len, *clamp, u, skip,
+                        activation,
+                        len,
+                        settings.clamp,
+                        u,
+                        skip,
                     ));
                     skip
                 });
                 ops.push(ops::elementwise::add::add(len, skip, pre_activation));
-                if self.model.is_dual() && activation.dual_max < f32::MAX {
+                if settings.is_dual() && settings.limits_dual() {
                     ops.push(ops::elementwise::limit_dual::limit_dual(
                         activation,
                         len,
@@ -61,10 +61,10 @@ impl Builder<'_> {
     }
 
     /// output = zWᵀ + b in two dispatches.
-    pub(super) fn affine(&self, l: usize, layer: &Layer, output: BufferId, ops: &mut Vec<Op>) {
+    pub(super) fn affine(&self, l: usize, layer: &LayerShape, output: BufferId, ops: &mut Vec<Op>) {
         let [r, batch] = self.rows();
         let LayerBuffers { weight, bias, .. } = self.layers[l];
-        ops.push(self.forward_product(layer, self.z[l], weight, output));
+        ops.push(self.forward_product(layer, self.input(l), weight, output));
         ops.push(ops::elementwise::add_bias::add_bias(
             [r, batch, layer.outputs],
             bias,
@@ -75,7 +75,7 @@ impl Builder<'_> {
     /// output (R, batch, out) = z · matrixᵀ.
     fn forward_product(
         &self,
-        layer: &Layer,
+        layer: &LayerShape,
         z: BufferId,
         matrix: BufferId,
         output: BufferId,
@@ -89,19 +89,19 @@ impl Builder<'_> {
     pub(super) fn unfused_backward(
         &self,
         l: usize,
-        layer: &Layer,
+        layer: &LayerShape,
         skip: Skip,
         tile: Tile,
+        input_delta: Option<BufferId>,
         ops: &mut Vec<Op>,
     ) {
         let Some(scratch) = &self.scratch else { return };
         let [r, batch] = self.rows();
-        let activation = self.model.activation;
-        let (delta, z) = (self.delta[l], self.z[l]);
+        let (delta, z) = (self.delta[l], self.input(l));
         let through_mix = self.through_mix(l, skip, ops);
         let buffers = &self.layers[l];
         let weight = buffers.weight;
-        if let Some(output) = self.input_delta(l) {
+        if let Some(output) = input_delta {
             let len = r * batch * layer.inputs;
             let product = Product {
                 m: batch,
@@ -119,8 +119,18 @@ impl Builder<'_> {
             if let Skip::Euclidean = skip {
                 ops.push(ops::elementwise::add::add(len, delta, output));
             }
+            if let Skip::BregmanNested { clamp } = skip {
+                let (activation, q) = (self.model.layers[l].activation, scratch.skip);
+                ops.push(ops::layer::mix_backward::mix_backward(
+                    activation, len, clamp, z, delta, q,
+                ));
+                ops.push(ops::elementwise::add::add(len, q, output));
+            }
             ops.push(ops::elementwise::apply_rho_slope::apply_rho_slope(
-                activation, len, z, output,
+                self.activation_of_input(l),
+                len,
+                z,
+                output,
             ));
             if let Skip::Bregman { gate, window } = skip {
                 ops.push(ops::elementwise::apply_gate::apply_gate(
@@ -165,9 +175,11 @@ impl Builder<'_> {
                 u,
                 matrix,
                 clamp,
+                ..
             } => {
-                let len = r * batch * self.model.layers[l].outputs;
-                let activation = self.model.activation;
+                let layer = &self.model.layers[l];
+                let len = r * batch * layer.shape.outputs;
+                let activation = layer.activation;
                 let q = scratch.q;
                 ops.push(ops::layer::mix_backward::mix_backward(
                     activation, len, clamp, u, delta, q,
@@ -182,7 +194,7 @@ impl Builder<'_> {
     /// gradient (R, out, in) = δᵀz.
     fn weight_gradient(
         &self,
-        layer: &Layer,
+        layer: &LayerShape,
         tile: Tile,
         [delta, z]: [BufferId; 2],
         gradient: BufferId,
@@ -200,7 +212,7 @@ impl Builder<'_> {
     pub(super) fn store_mix_gradient(
         &self,
         l: usize,
-        layer: &Layer,
+        layer: &LayerShape,
         through_mix: Option<[BufferId; 2]>,
         tile: Tile,
         ops: &mut Vec<Op>,
@@ -211,7 +223,7 @@ impl Builder<'_> {
             return;
         };
         let gradient = mix.gradient.unwrap_or(scratch.weight_gradient);
-        ops.push(self.weight_gradient(layer, tile, [q, self.z[l]], gradient));
+        ops.push(self.weight_gradient(layer, tile, [q, self.input(l)], gradient));
         if !self.clips() {
             ops.extend(self.stored_mix_update(layer, [gradient, matrix], mix.state));
         }

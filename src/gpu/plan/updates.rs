@@ -6,13 +6,12 @@ use crate::gpu::ops::elementwise::clip_scale::clip_scale;
 use crate::gpu::ops::elementwise::gradient_squares::{gradient_squares, parts};
 use crate::gpu::ops::elementwise::optimizer_step::optimizer_step;
 use crate::gpu::ops::elementwise::project_simplex::project_simplex;
-use crate::nn::Layer;
+use crate::nn::LayerShape;
 
 impl Builder<'_> {
     /// Each layer with its buffers, the head last.
-    fn layers_and_buffers(&self) -> impl Iterator<Item = (&Layer, &LayerBuffers)> {
-        let layers = self.model.layers.iter().chain([&self.model.head]);
-        layers.zip(&self.layers)
+    fn layers_and_buffers(&self) -> impl Iterator<Item = (&LayerShape, &LayerBuffers)> {
+        self.model.shapes().zip(&self.layers)
     }
 
     /// The gradients that are stored before any is used, with the length of each realization's.
@@ -44,7 +43,7 @@ impl Builder<'_> {
     /// The updates of a layer's weight and bias from their stored gradients.
     pub(super) fn stored_updates(
         &self,
-        layer: &Layer,
+        layer: &LayerShape,
         buffers: &LayerBuffers,
         [weight, bias]: [BufferId; 2],
     ) -> [Op; 2] {
@@ -59,7 +58,7 @@ impl Builder<'_> {
     /// M's update from its stored gradient, and its projection.
     pub(super) fn stored_mix_update(
         &self,
-        layer: &Layer,
+        layer: &LayerShape,
         [gradient, matrix]: [BufferId; 2],
         state: Option<BufferId>,
     ) -> [Op; 2] {

@@ -8,7 +8,7 @@ use crate::gpu::ops::layer::gather::Source;
 use crate::gpu::tile::Tile;
 use crate::gpu::{BufferId, Gpu, ops};
 use crate::kind::{LayerKind, Storage};
-use crate::nn::Layer;
+use crate::nn::LayerShape;
 use crate::selftest::checks::{Bounded, Checks};
 use crate::selftest::dispatch::{UNWRITTEN, random};
 
@@ -45,7 +45,7 @@ pub(super) fn layer_forward(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
 /// Parameters and inputs of a layer whose forward pass is checked.
 struct ForwardCase<'a> {
     activation: &'a Activation,
-    layer: Layer,
+    layer: LayerShape,
     batch: usize,
     z: Vec<f32>,
     weight: Vec<f32>,
@@ -60,7 +60,7 @@ impl<'a> ForwardCase<'a> {
     ) -> Self {
         Self {
             activation,
-            layer: Layer {
+            layer: LayerShape {
                 inputs,
                 outputs,
                 mix: inputs != outputs,
@@ -73,7 +73,7 @@ impl<'a> ForwardCase<'a> {
     }
 
     fn product(&self, matrix: &[f32], r: usize, i: usize, j: usize) -> Bounded {
-        let Layer {
+        let LayerShape {
             inputs, outputs, ..
         } = self.layer;
         let row = (r * self.batch + i) * inputs;
@@ -398,20 +398,28 @@ enum SkipPath {
     Bregman,
     MixedEuclidean,
     MixedBregman,
+    /// Bregman layers above another activation, whose slope another dispatch applies.
+    Nested,
+    MixedNested,
 }
 
 impl SkipPath {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 7] = [
         Self::None,
         Self::Euclidean,
         Self::Bregman,
         Self::MixedEuclidean,
         Self::MixedBregman,
+        Self::Nested,
+        Self::MixedNested,
     ];
 
     /// Whether the layer above has M.
     fn mixed(self) -> bool {
-        matches!(self, Self::MixedEuclidean | Self::MixedBregman)
+        matches!(
+            self,
+            Self::MixedEuclidean | Self::MixedBregman | Self::MixedNested
+        )
     }
 }
 
@@ -445,10 +453,10 @@ fn backward_case(
     use ops::layer::layer_backward::{Operands, Skip, layer_backward};
     let [batch, inputs, outputs] = shape;
     // Without M, the skip path adds δ′ to δ, so both have one width.
-    if matches!(path, SkipPath::Euclidean | SkipPath::Bregman) && inputs != outputs {
+    if !path.mixed() && !matches!(path, SkipPath::None) && inputs != outputs {
         return Ok(());
     }
-    let layer = Layer {
+    let layer = LayerShape {
         inputs,
         outputs,
         mix: path.mixed(),
@@ -468,7 +476,7 @@ fn backward_case(
     let u = checks.stored(random(7, R * batch * outputs, low - 0.1, high + 0.1));
     let window = [-0.5, 0.75];
     let kind = match path {
-        SkipPath::MixedBregman => LayerKind::Bregman,
+        SkipPath::MixedBregman | SkipPath::MixedNested => LayerKind::Bregman,
         _ => LayerKind::Euclidean,
     };
     for input_wanted in [true, false] {
@@ -485,12 +493,16 @@ fn backward_case(
                 gate: gate_id,
                 window,
             },
-            SkipPath::MixedEuclidean | SkipPath::MixedBregman => Skip::Mix {
-                kind,
-                u: u_id,
-                matrix: matrix_id,
-                clamp,
-            },
+            SkipPath::Nested => Skip::BregmanNested { clamp },
+            SkipPath::MixedEuclidean | SkipPath::MixedBregman | SkipPath::MixedNested => {
+                Skip::Mix {
+                    kind,
+                    u: u_id,
+                    matrix: matrix_id,
+                    clamp,
+                    nested: matches!(path, SkipPath::MixedNested),
+                }
+            }
         };
         let operands = Operands {
             delta: delta_id,
@@ -530,12 +542,26 @@ fn backward_case(
                     let pass = if open { delta[index] } else { 0.0 };
                     slope.times(acc).plus(Bounded::exact(pass))
                 }
-                SkipPath::MixedEuclidean | SkipPath::MixedBregman => {
+                SkipPath::Nested => {
+                    let kind = LayerKind::Bregman;
+                    acc.plus(mix_gradient(
+                        kind,
+                        activation,
+                        clamp,
+                        delta[index],
+                        z[index],
+                    ))
+                }
+                SkipPath::MixedEuclidean | SkipPath::MixedBregman | SkipPath::MixedNested => {
                     let terms = (0..outputs).map(|k| {
                         let q = mix_gradient(kind, activation, clamp, delta[line + k], u[line + k]);
                         (q, matrix[entry(k)])
                     });
-                    slope.times(acc.plus(Bounded::dot_of(terms)))
+                    let sum = acc.plus(Bounded::dot_of(terms));
+                    match path {
+                        SkipPath::MixedNested => sum,
+                        _ => slope.times(sum),
+                    }
                 }
             }
         });
@@ -570,7 +596,7 @@ pub(super) fn mix_update(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     for kind in [LayerKind::Euclidean, LayerKind::Bregman] {
         // Fewer samples and columns than a workgroup has invocations, and more.
         for [batch, outputs, inputs] in [[1, 1, 1], [5, 3, 7], [67, 5, 130]] {
-            let layer = Layer {
+            let layer = LayerShape {
                 inputs,
                 outputs,
                 mix: true,

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::gpu::ops::loss::Objective;
 use crate::gpu::{BufferId, Gpu, ops};
 use crate::kind::Loss;
-use crate::nn::Layer;
+use crate::nn::LayerShape;
 use crate::reference::{LossGradient, loss_and_gradient};
 use crate::selftest::checks::{Bounded, Checks};
 use crate::selftest::dispatch::{Run, random};
@@ -190,7 +190,7 @@ pub(super) fn head(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let many = [16, 37, 256].map(|outputs| (Objective::Classes(Loss::CrossEntropy), outputs));
     for (objective, outputs) in LOSSES.into_iter().chain(many) {
         for ([batch, count], inputs) in [([1, 1], 1), ([13, 7], 31), ([9, 9], 133)] {
-            let layer = Layer {
+            let layer = LayerShape {
                 inputs,
                 outputs,
                 mix: false,

@@ -7,7 +7,7 @@ use crate::gpu::ops::loss::Objective;
 use crate::gpu::reflect::reflect;
 use crate::gpu::shader::{STORAGE, Shader};
 use crate::gpu::wgsl::{MATH, METRICS, NUMBERS, STEP, wgsl};
-use crate::nn::Layer;
+use crate::nn::LayerShape;
 
 params! { batch: u32, inputs: u32, outputs: u32, order_stride: u32, realizations: u32 }
 
@@ -60,7 +60,7 @@ pub struct Operands {
 pub fn head(
     objective: Objective,
     [realizations, batch]: [usize; 2],
-    layer: &Layer,
+    layer: &LayerShape,
     order_stride: usize,
     operands: Operands,
 ) -> Op {

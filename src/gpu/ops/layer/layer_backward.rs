@@ -8,7 +8,7 @@ use crate::gpu::shader::{STORAGE, Shader};
 use crate::gpu::tile::{Product, Tile};
 use crate::gpu::wgsl::{File, LHS_WHOLE, NUMBERS, TILE_MATMUL, VECTOR, wgsl};
 use crate::kind::LayerKind;
-use crate::nn::Layer;
+use crate::nn::LayerShape;
 
 params! {
     batch: u32,
@@ -34,6 +34,12 @@ pub enum Skip {
         /// [low, high].
         window: [f32; 2],
     },
+    /// dL/dz = δ′W + δ′ / h(z), without the second term where the clamp of z was active: z is the output
+    /// of another activation than this layer's, and the slope of that one follows in another dispatch.
+    BregmanNested {
+        /// The clamp of z, [low, high].
+        clamp: [f32; 2],
+    },
     /// δ = h(z) ∘ (δ′W + qM). q is δ′ or, in a Bregman layer, δ′ / h(u), and 0 where the clamp of u = Mz
     /// was active.
     Mix {
@@ -45,7 +51,19 @@ pub enum Skip {
         matrix: BufferId,
         /// The clamp of u, [low, high].
         clamp: [f32; 2],
+        /// Whether the kernel stops at dL/dz = δ′W + qM, as for [`Self::BregmanNested`].
+        nested: bool,
     },
+}
+
+impl Skip {
+    /// Whether the kernel gives dL/dz, without the slope of the activation below.
+    pub fn stops_at_input(self) -> bool {
+        matches!(
+            self,
+            Self::BregmanNested { .. } | Self::Mix { nested: true, .. }
+        )
+    }
 }
 
 /// The file that defines q.
@@ -69,9 +87,11 @@ pub fn shader(
         false => wgsl!("product/operand/backward_scalar"),
     };
     let epilogue = match skip {
+        Skip::Mix { nested: true, .. } => wgsl!("layer/after_backward/linear"),
         Skip::None | Skip::Mix { .. } => wgsl!("layer/after_backward/standard"),
         Skip::Euclidean => wgsl!("layer/after_backward/euclidean"),
         Skip::Bregman { .. } => wgsl!("layer/after_backward/bregman"),
+        Skip::BregmanNested { .. } => wgsl!("layer/after_backward/bregman_nested"),
     };
     let mix = match skip {
         Skip::Mix { kind, .. } => vec![
@@ -82,6 +102,9 @@ pub fn shader(
                 false => wgsl!("product/operand/mix_scalar"),
             },
         ],
+        Skip::BregmanNested { .. } => {
+            vec![wgsl!("layer/mix/absent"), mix_file(LayerKind::Bregman)]
+        }
         _ => vec![wgsl!("layer/mix/absent")],
     };
     let files = [
@@ -107,11 +130,12 @@ pub fn shader(
 /// The permutations that ship.
 pub fn permutations() -> Vec<Permutation> {
     let any = BufferId(0);
-    let mix = |kind| Skip::Mix {
+    let mix = |kind, nested| Skip::Mix {
         kind,
         u: any,
         matrix: any,
         clamp: [0.0; 2],
+        nested,
     };
     let skips = [
         Skip::None,
@@ -120,8 +144,10 @@ pub fn permutations() -> Vec<Permutation> {
             gate: any,
             window: [0.0; 2],
         },
-        mix(LayerKind::Euclidean),
-        mix(LayerKind::Bregman),
+        Skip::BregmanNested { clamp: [0.0; 2] },
+        mix(LayerKind::Euclidean, false),
+        mix(LayerKind::Bregman, false),
+        mix(LayerKind::Bregman, true),
     ];
     Params::permutations(Tile::ALL.into_iter().flat_map(move |tile| {
         activation::ALL.iter().flat_map(move |activation| {
@@ -166,7 +192,7 @@ pub struct Operands {
 /// The tile of both products: that of W's gradient if δ is not needed or W has few outputs (`Deep`);
 /// `Short` if both products would take it, or W's gradient would and one stage holds the batch; else the
 /// smaller of both, but at least `Small`.
-pub fn tile(batch: usize, layer: &Layer, input_wanted: bool) -> Tile {
+pub fn tile(batch: usize, layer: &LayerShape, input_wanted: bool) -> Tile {
     let weight = Tile::for_product(Product {
         m: layer.outputs,
         n: layer.inputs,
@@ -195,12 +221,12 @@ pub fn layer_backward(
     tile: Tile,
     updating: Updating,
     [realizations, batch]: [usize; 2],
-    layer: &Layer,
+    layer: &LayerShape,
     operands: Operands,
 ) -> Op {
     let [gate_low, gate_high] = match skip {
         Skip::Bregman { window, .. } => window,
-        Skip::Mix { clamp, .. } => clamp,
+        Skip::BregmanNested { clamp } | Skip::Mix { clamp, .. } => clamp,
         Skip::None | Skip::Euclidean => [0.0; 2],
     };
     let wanted_rows = if operands.input_wanted { batch } else { 0 };
@@ -228,7 +254,7 @@ pub fn layer_backward(
     .bind("bias", operands.bias)
     .bind("output", operands.output);
     let op = match skip {
-        Skip::None | Skip::Euclidean => op,
+        Skip::None | Skip::Euclidean | Skip::BregmanNested { .. } => op,
         Skip::Bregman { gate, .. } => op.bind("gate", gate),
         Skip::Mix { u, matrix, .. } => op.bind("u", u).bind("mix", matrix),
     };

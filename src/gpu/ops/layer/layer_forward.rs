@@ -6,7 +6,7 @@ use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::{STORAGE, Shader};
 use crate::gpu::tile::Tile;
 use crate::gpu::wgsl::{File, LHS_K, LHS_WHOLE, NUMBERS, RHS_K, STEP, TILE_MATMUL, VECTOR, wgsl};
-use crate::nn::Layer;
+use crate::nn::LayerShape;
 
 params! {
     batch: u32,
@@ -169,7 +169,7 @@ pub fn layer_forward(
     clamp: [f32; 2],
     tile: Tile,
     [realizations, batch]: [usize; 2],
-    layer: &Layer,
+    layer: &LayerShape,
     operands: Operands,
 ) -> Op {
     let order_stride = match operands.z {

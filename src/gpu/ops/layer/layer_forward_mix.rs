@@ -7,7 +7,7 @@ use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::{STORAGE, Shader};
 use crate::gpu::tile::Tile;
 use crate::gpu::wgsl::{LHS_K, LHS_WHOLE, NUMBERS, RHS_K, TILE_MATMUL, VECTOR, wgsl};
-use crate::nn::Layer;
+use crate::nn::LayerShape;
 
 params! {
     batch: u32,
@@ -75,7 +75,7 @@ pub fn layer_forward_mix(
     clamp: [f32; 2],
     tile: Tile,
     [realizations, batch]: [usize; 2],
-    layer: &Layer,
+    layer: &LayerShape,
     operands: Operands,
 ) -> Op {
     let params = Params {

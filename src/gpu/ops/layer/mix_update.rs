@@ -7,7 +7,7 @@ use crate::gpu::ops::update::{Update, Updating};
 use crate::gpu::shader::{STORAGE, Shader};
 use crate::gpu::wgsl::{NUMBERS, SIMPLEX, wgsl};
 use crate::kind::LayerKind;
-use crate::nn::Layer;
+use crate::nn::LayerShape;
 
 params! {
     batch: u32,
@@ -60,7 +60,7 @@ pub fn mix_update(
     clamp: [f32; 2],
     updating: Updating,
     [realizations, batch]: [usize; 2],
-    layer: &Layer,
+    layer: &LayerShape,
     operands: Operands,
 ) -> Op {
     let params = Params {
