@@ -138,6 +138,18 @@ impl Device {
         self.gpu.as_ref().map(|gpu| gpu.summary().name.clone())
     }
 
+    /// Fails if a buffer of the plan of `options` is beyond the adapter's limits.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`]; those of [`Plan::new`].
+    #[doc(hidden)]
+    pub fn check_limits(&self, model: &Model, splits: &Splits, options: PlanOptions) -> Result<()> {
+        match &self.gpu {
+            None => Ok(()),
+            Some(gpu) => Plan::new(model, splits, options)?.check_limits(&gpu.limits()),
+        }
+    }
+
     /// Lays `model` and the data out on the device. `parameters` makes the initial parameters of
     /// each of `options.realizations`, once it is known that the device can hold them.
     ///

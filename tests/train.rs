@@ -9,8 +9,8 @@ use bregman::executor::{BatchMetrics, Executor};
 use bregman::nn::Parameters;
 use bregman::rng::sample_order;
 use bregman::train::{
-    EpochMetrics, Observer, Position, Schedule, Summary, evaluate, mean, standard_deviation, train,
-    train_until,
+    Course, EpochMetrics, Keep, Observer, Outcome, Position, Schedule, Summary, evaluate, mean,
+    standard_deviation, train, train_course, train_until,
 };
 
 fn batch(loss: f64, correct: u32, samples: u32) -> BatchMetrics {
@@ -141,7 +141,12 @@ fn epochs_report_means_weighted_by_samples() {
         assert!((epoch.samples_per_second * epoch.seconds - 20.0).abs() < 1e-9);
     }
     let rate = 60.0 / epochs.iter().map(|e| e.seconds).sum::<f64>();
-    let summary = Summary::new((), "digits".to_owned(), "cpu", None, epochs, vec![0.8, 0.6]);
+    let outcomes = [0.8, 0.6].map(|test_accuracy| Outcome {
+        test_accuracy: Some(test_accuracy),
+        ..Outcome::default()
+    });
+    let name = "digits".to_owned();
+    let summary = Summary::new((), name, "cpu", None, epochs, outcomes.to_vec());
     assert_eq!(summary.test_accuracy, 0.7);
     assert!(
         summary

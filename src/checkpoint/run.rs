@@ -13,11 +13,11 @@ use crate::executor::check_moments;
 use crate::files::atomic::{Disk, System};
 use crate::files::safetensors::{Numbers, State};
 use crate::nn::{Model, Parameters};
-use crate::train::{History, Position, Sums};
+use crate::train::{Divergence, History, Position, Sums};
 
-/// Version 2 is version 1 with the moments of an optimizer, `moments.K.TENSOR`; runs without moments are still
-/// written as version 1.
-const VERSIONS: [&str; 2] = ["1", "2"];
+/// Version 2 is version 1 with the moments of an optimizer, `moments.K.TENSOR`, if it has any. Version 3 adds
+/// the losses of evaluation, where realizations diverged, and the networks that are kept, `kept.TENSOR`.
+const VERSIONS: [&str; 3] = ["1", "2", "3"];
 const GENERATOR: &str = "philox4x32-10";
 
 /// A run and its progress so far.
@@ -65,6 +65,10 @@ impl Run {
         }
         let sets = self.moments.first().map_or(0, Vec::len);
         check_moments(&self.moments, self.parameters.len(), sets)?;
+        for kept in self.position.kept.iter().flatten() {
+            self.model.check_parameters(kept)?;
+            format::check_numbers(&self.model, kept).map_err(at(path))?;
+        }
         for (set, moments) in self.moments.iter().flatten().enumerate() {
             self.model.check_parameters(moments)?;
             let name = |tensor: &str| moment_name(set % sets, tensor);
@@ -95,9 +99,8 @@ impl Run {
         let options = serde_json::to_string(&self.options).expect("strings serialize");
         let position = &self.position;
         let sets = self.moments.first().map_or(0, Vec::len);
-        let version = VERSIONS[usize::from(sets > 0)];
         let text = [
-            (VERSION_KEY, version.to_owned()),
+            (VERSION_KEY, VERSIONS[2].to_owned()),
             ("data_sha256", self.data_sha256.clone()),
             ("device", self.device.clone()),
             ("options", options),
@@ -120,8 +123,34 @@ impl Run {
                 let numbers: Vec<f32> = of_set.flatten().flatten().copied().collect();
                 state.insert(moment_name(set, &shape.name), &dims, numbers);
             }
+            let kept: Vec<f32> = position
+                .kept
+                .iter()
+                .flatten()
+                .flat_map(|kept| kept.tensors().nth(t).into_iter().flatten().copied())
+                .collect();
+            if !kept.is_empty() {
+                let networks = position.kept.iter().flatten().count();
+                let dims = [&[networks], &shape.dims[..]].concat();
+                state.insert(kept_name(&shape.name), &dims, kept);
+            }
             state.insert(shape.name, &dims, numbers);
         }
+        // Which realizations have one.
+        let has_kept: Vec<u64> = position
+            .kept
+            .iter()
+            .map(|k| u64::from(k.is_some()))
+            .collect();
+        state.insert(HAS_KEPT, &[has_kept.len()], has_kept);
+        let divergences = position.diverged.iter();
+        let steps: Vec<u64> = divergences
+            .clone()
+            .map(|d| d.map_or(0, |d| d.step))
+            .collect();
+        let losses: Vec<f64> = divergences.map(|d| d.map_or(0.0, |d| d.loss)).collect();
+        state.insert(DIVERGED_STEPS, &[steps.len()], steps);
+        state.insert(DIVERGED_LOSSES, &[losses.len()], losses);
         let epochs = &position.epochs;
         let by_epoch = [
             ("epochs.seconds", &epochs.seconds),
@@ -133,11 +162,13 @@ impl Run {
         let by_realization = [
             (TRAIN_LOSSES, &epochs.train_losses),
             (TRAIN_ACCURACIES, &epochs.train_accuracies),
+            (TEST_LOSSES, &epochs.test_losses),
             (TEST_ACCURACIES, &epochs.test_accuracies),
+            (VAL_LOSSES, &epochs.val_losses),
             (VAL_ACCURACIES, &epochs.val_accuracies),
         ];
         for (name, numbers) in by_realization {
-            if name != VAL_ACCURACIES || !numbers.is_empty() {
+            if ![VAL_LOSSES, VAL_ACCURACIES].contains(&name) || !numbers.is_empty() {
                 state.insert(name, &[epochs.len(), realizations], &numbers[..]);
             }
         }
@@ -177,15 +208,15 @@ impl Run {
         // The first dimension is the realization.
         let (model, dataset) = format::read_model(&state, 1)?;
         let realizations = state.arrays["head.weight"].dims[0];
-        let sums = state
-            .arrays
-            .get("epoch.loss")
-            .map_or(0, |a| a.numbers.len());
-        let limits = state.arrays.get("limits").map_or(0, |a| a.numbers.len());
+        let length = |name: &str| state.arrays.get(name).map_or(0, |a| a.numbers.len());
+        let [sums, limits] = ["epoch.loss", "limits"].map(length);
+        let [diverged, kept] = [DIVERGED_STEPS, HAS_KEPT].map(length);
         for (tensor, found) in [
             ("head.weight", realizations),
             ("epoch.loss", sums),
             ("limits", limits),
+            (DIVERGED_STEPS, diverged),
+            (HAS_KEPT, kept),
         ] {
             // A run that has just started has no sums and limits yet.
             if found != realizations.max(1) && (found > 0 || tensor == "head.weight") {
@@ -216,7 +247,10 @@ impl Run {
                 })
                 .collect(),
             limits: state.take("limits", &[limits])?,
+            diverged: take_divergences(&mut state, diverged)?,
+            kept: take_kept(&mut state, &model, kept)?,
         };
+        check_absent(&position, realizations)?;
         let parameters = format::take_parameters(&mut state, &model, &[realizations])?;
         let mut moments = vec![Vec::new(); realizations];
         for set in 0..MOST_MOMENTS {
@@ -271,8 +305,104 @@ fn moment_name(set: usize, tensor: &str) -> String {
 
 const TRAIN_LOSSES: &str = "epochs.train_losses";
 const TRAIN_ACCURACIES: &str = "epochs.train_accuracies";
+const TEST_LOSSES: &str = "epochs.test_losses";
 const TEST_ACCURACIES: &str = "epochs.test_accuracies";
+const VAL_LOSSES: &str = "epochs.val_losses";
 const VAL_ACCURACIES: &str = "epochs.val_accuracies";
+
+/// The name of a tensor of the networks that are kept.
+fn kept_name(tensor: &str) -> String {
+    format!("kept.{tensor}")
+}
+
+const HAS_KEPT: &str = "has_kept";
+const DIVERGED_STEPS: &str = "diverged.steps";
+const DIVERGED_LOSSES: &str = "diverged.losses";
+
+/// Where each realization diverged, if the run has begun.
+fn take_divergences(
+    state: &mut State<'_>,
+    realizations: usize,
+) -> Result<Vec<Option<Divergence>>, CheckpointFault> {
+    if !state.arrays.contains_key(DIVERGED_STEPS) {
+        return Ok(Vec::new());
+    }
+    let steps: Vec<u64> = state.take(DIVERGED_STEPS, &[realizations])?;
+    let losses: Vec<f64> = state.take(DIVERGED_LOSSES, &[realizations])?;
+    let marks = steps.into_iter().zip(losses);
+    Ok(marks
+        .map(|(step, loss)| (step > 0).then_some(Divergence { step, loss }))
+        .collect())
+}
+
+/// The networks that are kept, by realization.
+fn take_kept(
+    state: &mut State<'_>,
+    model: &Model,
+    realizations: usize,
+) -> Result<Vec<Option<Parameters>>, CheckpointFault> {
+    if !state.arrays.contains_key(HAS_KEPT) {
+        return Ok(Vec::new());
+    }
+    let has_kept: Vec<u64> = state.take(HAS_KEPT, &[realizations])?;
+    let networks = has_kept.iter().filter(|&&has| has != 0).count();
+    if networks == 0 {
+        return Ok(vec![None; realizations]);
+    }
+    let taken = format::take_tensors(state, model, &[networks], &kept_name)?;
+    for kept in &taken {
+        format::check_numbers(model, kept)?;
+    }
+    let mut taken = taken.into_iter();
+    let of = |has: u64| if has == 0 { None } else { taken.next() };
+    Ok(has_kept.into_iter().map(of).collect())
+}
+
+/// Fails unless the metrics of each realization are absent from some epoch on, or in none, and only if
+/// it diverged or a network of it is kept.
+fn check_absent(position: &Position, realizations: usize) -> Result<(), CheckpointFault> {
+    let epochs = &position.epochs;
+    let losses = &epochs.train_losses;
+    for (index, loss) in losses.iter().enumerate().filter(|(_, loss)| loss.is_nan()) {
+        let r = index % realizations;
+        let diverged = position.diverged.get(r).is_some_and(Option::is_some);
+        let kept = position.kept.get(r).is_some_and(Option::is_some);
+        let next = losses.get(index + realizations);
+        if !(diverged || kept) || next.is_some_and(|next| !next.is_nan()) {
+            return Err(CheckpointFault::NonFinite {
+                tensor: TRAIN_LOSSES.to_owned(),
+                index,
+                value: *loss as f32,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Numbers of which those at the places of `absent` are NaN. All others are finite, or NaN as well if
+/// `may_lack`.
+fn take_present(
+    state: &mut State<'_>,
+    name: &str,
+    dims: &[usize],
+    absent: &[f64],
+    may_lack: bool,
+) -> Result<Vec<f64>, CheckpointFault> {
+    let numbers: Vec<f64> = state.take(name, dims)?;
+    let bad = |(number, absent): (&f64, &f64)| match absent.is_nan() {
+        true => !number.is_nan(),
+        false if may_lack => number.is_infinite(),
+        false => !number.is_finite(),
+    };
+    match numbers.iter().zip(absent).position(bad) {
+        None => Ok(numbers),
+        Some(index) => Err(CheckpointFault::NonFinite {
+            tensor: name.to_owned(),
+            index,
+            value: numbers[index] as f32,
+        }),
+    }
+}
 
 /// The finite numbers of an array.
 fn take_finite(
@@ -307,16 +437,38 @@ fn read_epochs(state: &mut State, realizations: usize) -> Result<History, Checkp
     }
     let seconds = take_finite(state, "epochs.seconds", &[epochs])?;
     let samples_per_second = take_finite(state, "epochs.samples_per_second", &[epochs])?;
-    let mut of_each = |name: &str| take_finite(state, name, &[epochs, realizations]);
+    let dims = [epochs, realizations];
+    let train_losses: Vec<f64> = state.take(TRAIN_LOSSES, &dims)?;
+    if let Some(index) = train_losses.iter().position(|loss| loss.is_infinite()) {
+        return Err(CheckpointFault::NonFinite {
+            tensor: TRAIN_LOSSES.to_owned(),
+            index,
+            value: train_losses[index] as f32,
+        });
+    }
+    let mut of_each = |name: &str| take_present(state, name, &dims, &train_losses, false);
+    let train_accuracies = of_each(TRAIN_ACCURACIES)?;
+    let test_accuracies = of_each(TEST_ACCURACIES)?;
+    let val_accuracies = match of_each(VAL_ACCURACIES) {
+        Err(CheckpointFault::MissingTensor { .. }) => Vec::new(),
+        found => found?,
+    };
+    // Runs of earlier versions have no losses of evaluation.
+    let mut losses =
+        |name: &str, numbers: usize| match take_present(state, name, &dims, &train_losses, true) {
+            Err(CheckpointFault::MissingTensor { .. }) => Ok(vec![f64::NAN; numbers]),
+            found => found,
+        };
+    let test_losses = losses(TEST_LOSSES, test_accuracies.len())?;
+    let val_losses = losses(VAL_LOSSES, val_accuracies.len())?;
     Ok(History {
         seconds,
         samples_per_second,
-        train_losses: of_each(TRAIN_LOSSES)?,
-        train_accuracies: of_each(TRAIN_ACCURACIES)?,
-        test_accuracies: of_each(TEST_ACCURACIES)?,
-        val_accuracies: match of_each(VAL_ACCURACIES) {
-            Err(CheckpointFault::MissingTensor { .. }) => Vec::new(),
-            found => found?,
-        },
+        train_losses,
+        train_accuracies,
+        test_losses,
+        test_accuracies,
+        val_losses,
+        val_accuracies,
     })
 }

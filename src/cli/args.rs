@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use clap::ArgGroup;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use serde::Serialize;
 
 use crate::activation::{self, Activation};
 use crate::device::DeviceKind;
@@ -11,6 +12,8 @@ use crate::error::{Error, FIELDS};
 use crate::kind::{Form, Init, LayerKind, Loss, Storage};
 use crate::nn::cnn;
 use crate::optim::{OptimizerKind, Shape};
+use crate::train::Keep;
+use crate::train::grid::{Number, Values};
 
 /// The group of the options that change what is computed: a resumed run keeps them.
 pub const RESULT: &str = "result";
@@ -119,6 +122,60 @@ pub fn layer_parser() -> impl TypedValueParser<Value = LayerKind> {
     PossibleValuesParser::new(names).try_map(|name| LayerKind::by_name(&name))
 }
 
+/// Parses a list of [`LayerKind`]s.
+///
+/// # Errors
+/// A message for clap.
+pub fn parse_layers(text: &str) -> Result<Values<LayerKind>, String> {
+    Values::parse_layers(text).map_err(reason)
+}
+
+/// Parses a list or a range of numbers.
+///
+/// # Errors
+/// A message for clap.
+pub fn parse_numbers<T: Number>(text: &str) -> Result<Values<T>, String> {
+    // The message is clap's, with the flag.
+    Values::parse("", text).map_err(reason)
+}
+
+/// What is wrong with a value, for a message that names it by itself.
+fn reason(error: Error) -> String {
+    match error {
+        Error::InvalidValue { reason, .. } => reason,
+        error => error.to_string(),
+    }
+}
+
+/// Training samples that are held out for validation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum HeldOut {
+    /// A number of samples.
+    Samples(usize),
+    /// A share of all, in (0, 1).
+    Share(f64),
+}
+
+/// Parses a number of samples, or with a decimal point a share of them.
+///
+/// # Errors
+/// A message for clap.
+pub fn parse_held_out(text: &str) -> Result<HeldOut, String> {
+    let share = || text.parse().map(HeldOut::Share);
+    match text.parse() {
+        Ok(samples) => Ok(HeldOut::Samples(samples)),
+        Err(_) if text.contains('.') => share().map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Parses [`Keep`] by its name.
+pub fn keep_parser() -> impl TypedValueParser<Value = Keep> {
+    let names = Keep::ALL.iter().map(|keep| keep.name());
+    PossibleValuesParser::new(names).try_map(|name| Keep::by_name(&name))
+}
+
 /// Parses [`Form`] by its name.
 pub fn form_parser() -> impl TypedValueParser<Value = Form> {
     let names = Form::ALL.iter().map(|form| form.name());
@@ -166,7 +223,7 @@ pub fn optimizer_parser() -> impl TypedValueParser<Value = OptimizerKind> {
 ///
 /// # Errors
 /// A message for clap that names the schedules.
-pub fn parse_schedule(text: &str) -> std::result::Result<Shape, String> {
+pub fn parse_schedule(text: &str) -> Result<Shape, String> {
     let parts: Vec<&str> = text.split(':').collect();
     let number = |text: &str| text.parse::<f64>().ok();
     let found = match parts[..] {
@@ -200,7 +257,7 @@ pub fn parse_schedule(text: &str) -> std::result::Result<Shape, String> {
 ///
 /// # Errors
 /// A message for clap if the text is not that.
-pub fn parse_range<T: FromStr>(text: &str) -> std::result::Result<[T; 2], String> {
+pub fn parse_range<T: FromStr>(text: &str) -> Result<[T; 2], String> {
     let numbers = text
         .split_once(',')
         .and_then(|(low, high)| Some([low.trim().parse().ok()?, high.trim().parse().ok()?]));

@@ -211,10 +211,24 @@ fn of_run(command: &Command, path: &Path, run: &Run, given: &[String]) -> Result
             continue;
         }
         // The folder of a run may have moved; its checkpoint is in it.
-        let moved = (name == "out-dir").then(|| path_text::to_text(folder_of(path)));
+        let moved = (name == "out-dir").then(|| path_text::to_text(results_of(path)));
         words.extend(word(command, name, moved.as_ref().unwrap_or(value))?);
     }
     Ok(words)
+}
+
+/// What the names of the folders begin with in which launches of a grid have their checkpoints; the
+/// number follows, from 1.
+pub const LAUNCH: &str = "launch-";
+
+/// The folder of the results of the run whose checkpoint is `path`.
+fn results_of(path: &Path) -> &Path {
+    let folder = folder_of(path);
+    let name = folder.file_name().and_then(OsStr::to_str);
+    match name.is_some_and(|name| name.starts_with(LAUNCH)) {
+        true => folder_of(folder),
+        false => folder,
+    }
 }
 
 fn load_run(resume: &Path, out_dir: Option<PathBuf>) -> Result<Option<(PathBuf, Run)>> {
@@ -225,7 +239,11 @@ fn load_run(resume: &Path, out_dir: Option<PathBuf>) -> Result<Option<(PathBuf, 
         let reason = "it is the checkpoint in the folder of `out_dir`, which was not given";
         return Err(invalid("resume", "last", reason));
     };
-    let path = out_dir.join(CHECKPOINT);
+    let of_launch = out_dir.join(format!("{LAUNCH}1")).join(CHECKPOINT);
+    let path = match of_launch.exists() {
+        true => of_launch,
+        false => out_dir.join(CHECKPOINT),
+    };
     match Run::load(&path) {
         Ok(run) => Ok(Some((path, run))),
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {

@@ -11,7 +11,7 @@ use crate::plot::{
     layer_name,
 };
 use crate::predict::{Mistake, mistakes};
-use crate::train::{EpochMetrics, mean};
+use crate::train::{EpochMetrics, mean, present};
 
 /// Mistakes shown.
 const MISTAKES: usize = 25;
@@ -67,7 +67,11 @@ fn line<'a>(
     scale: f64,
     of: impl Fn(&'a EpochMetrics) -> &'a [f64],
 ) -> Series {
-    let each = epochs.iter().map(|e| (f64::from(e.epoch), of(e)));
+    // A realization that diverged, or whose patience is over, is left out.
+    let each = epochs
+        .iter()
+        .map(|e| (f64::from(e.epoch), present(of(e))))
+        .filter(|(_, values)| !values.is_empty());
     let fold = |values: &[f64], f: fn(f64, f64) -> f64| values.iter().copied().reduce(f);
     Series {
         name: name.to_owned(),
@@ -75,11 +79,11 @@ fn line<'a>(
         marks,
         points: each
             .clone()
-            .map(|(x, values)| [x, scale * mean(values)])
+            .map(|(x, values)| [x, scale * mean(&values)])
             .collect(),
         envelope: each
             .filter_map(|(x, values)| {
-                let [low, high] = [fold(values, f64::min)?, fold(values, f64::max)?];
+                let [low, high] = [fold(&values, f64::min)?, fold(&values, f64::max)?];
                 (values.len() > 1).then_some([x, scale * low, scale * high])
             })
             .collect(),
@@ -107,7 +111,7 @@ fn curves(model: &Model, epochs: &[EpochMetrics], settings: &str) -> Figure {
         let of = |e: &'_ EpochMetrics| -> Vec<f64> { e.val_accuracies.clone().unwrap_or_default() };
         let points = epochs
             .iter()
-            .map(|e| [f64::from(e.epoch), 100.0 * mean(&of(e))]);
+            .map(|e| [f64::from(e.epoch), 100.0 * mean(&present(&of(e)))]);
         accuracies.push(Series {
             name: "validation".to_owned(),
             color: PALETTE[4],

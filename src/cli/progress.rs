@@ -75,6 +75,15 @@ impl Observer for Progress {
     }
 }
 
+impl Drop for Progress {
+    fn drop(&mut self) {
+        // Training may end before the last epoch.
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// Progress of downloads on standard error: a bar for each file on a terminal, else a line.
 #[derive(Default)]
 pub struct Downloads {
@@ -117,7 +126,10 @@ fn epoch_line(metrics: &EpochMetrics, epochs: u32) -> String {
         .val_accuracies
         .as_deref()
         .map_or(String::new(), |accuracies| {
-            format!(", validation accuracy {}", percent(accuracies))
+            let loss = metrics
+                .val_loss
+                .map_or(String::new(), |loss| format!(" loss {loss:.4},"));
+            format!(", validation{loss} accuracy {}", percent(accuracies))
         });
     format!(
         "epoch {}/{epochs}: train loss {}, train accuracy {:.2} %{validation}, test accuracy {}, \

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::args::{flags, message};
 use crate::error::{Error, Result};
-use crate::train::{mean, standard_deviation};
+use crate::train::{mean, present, standard_deviation};
 
 /// Prints a line to standard error. A closed pipe is ignored.
 pub fn say(line: impl std::fmt::Display) {
@@ -55,21 +55,36 @@ pub fn written(result: io::Result<()>) -> Result<()> {
     }
 }
 
-/// Fractions as a mean in percent, ± the sample standard deviation if there are several.
+/// Fractions as a mean in percent, ± the sample standard deviation if there are several. Those that are
+/// NaN are left out, and the number of the others is given.
 pub fn percent(fractions: &[f64]) -> String {
     let percents: Vec<f64> = fractions.iter().map(|f| 100.0 * f).collect();
     format!(
-        "{} %",
-        with_deviation(&percents, |value| format!("{value:.2}"))
+        "{} %{}",
+        mean_and_deviation(&present(&percents), |value| format!("{value:.2}")),
+        share_present(&percents)
     )
 }
 
-/// A mean, ± the sample standard deviation if there are several values, each as `format` writes it.
+/// A mean, ± the sample standard deviation if there are several values, each as `format` writes it. Values
+/// that are NaN are left out, and the number of the others is given.
 pub fn with_deviation(values: &[f64], format: impl Fn(f64) -> String) -> String {
+    mean_and_deviation(&present(values), format) + &share_present(values)
+}
+
+fn mean_and_deviation(values: &[f64], format: impl Fn(f64) -> String) -> String {
     let mean = format(mean(values));
     match standard_deviation(values) {
         Some(deviation) => format!("{mean} ± {}", format(deviation)),
         None => mean,
+    }
+}
+
+/// The number of values that are not NaN, unless it is that of all.
+fn share_present(values: &[f64]) -> String {
+    match (present(values).len(), values.len()) {
+        (present, all) if present == all => String::new(),
+        (present, all) => format!(" ({present} of {all})"),
     }
 }
 

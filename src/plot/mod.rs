@@ -7,6 +7,7 @@
 
 mod encode;
 mod figure;
+mod grid;
 mod scale;
 mod sheet;
 mod svg;
@@ -20,6 +21,7 @@ use crate::kind::LayerKind;
 use svg::{Document, Svg, Type};
 
 pub use figure::{Axis, Corner, Figure, Heat, Marks, Panel, Series};
+pub use grid::grid;
 pub use sheet::{Image, Sheet};
 
 /// A colour, (red, green, blue).

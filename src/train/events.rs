@@ -123,7 +123,8 @@ impl EventFiles {
         let last_step = position.number(self.steps).saturating_sub(1);
         let rate = self.recipe.rates(0, last_step, self.steps);
         let mut scalars = of_epoch(&metrics, rate.learning_rate);
-        scalars.extend(norms(&self.tensors, &self.before, &after));
+        let counts = |r: usize| position.diverged.get(r).is_none_or(Option::is_none);
+        scalars.extend(norms(&self.tensors, &self.before, &after, &counts));
         let written = file
             .write_all(json_line(&metrics).as_bytes())
             .map_err(Error::io("write", self.folder.join(METRICS_SO_FAR)))
@@ -142,11 +143,28 @@ impl EventFiles {
 /// # Errors
 /// [`Error::Io`].
 pub fn write_results(folder: &Path, summary: &Summary<impl Serialize>) -> Result<()> {
-    let lines: String = summary.epochs.iter().map(json_line).collect();
+    write_metrics(folder, &summary.epochs)?;
+    write_summary(folder, summary)
+}
+
+/// Writes [`METRICS`] to `folder`.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_metrics(folder: &Path, epochs: &[EpochMetrics]) -> Result<()> {
+    let lines: String = epochs.iter().map(json_line).collect();
     atomic::write(&folder.join(METRICS), lines.as_bytes())?;
     // There is none if nothing was left to train.
     let _ = fs::remove_file(folder.join(METRICS_SO_FAR));
-    write_summary(&folder.join(SUMMARY), summary)
+    Ok(())
+}
+
+/// Writes [`SUMMARY`] to `folder`.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_summary(folder: &Path, summary: &impl Serialize) -> Result<()> {
+    write_json(&folder.join(SUMMARY), summary)
 }
 
 /// Writes [`EVALUATION`] to `folder`.
@@ -154,10 +172,10 @@ pub fn write_results(folder: &Path, summary: &Summary<impl Serialize>) -> Result
 /// # Errors
 /// [`Error::Io`].
 pub fn write_evaluation(folder: &Path, summary: &Summary<impl Serialize>) -> Result<()> {
-    write_summary(&folder.join(EVALUATION), summary)
+    write_json(&folder.join(EVALUATION), summary)
 }
 
-fn write_summary(path: &Path, summary: &Summary<impl Serialize>) -> Result<()> {
+fn write_json(path: &Path, summary: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(summary).expect("numbers and strings serialize");
     atomic::write(path, (text + "\n").as_bytes()).map(drop)
 }
@@ -171,7 +189,9 @@ fn of_epoch(metrics: &EpochMetrics, learning_rate: f32) -> Vec<(String, f64)> {
     let scalars = [
         ("loss/train", Some(metrics.train_loss)),
         ("accuracy/train", Some(metrics.train_accuracy)),
+        ("loss/test", Some(metrics.test_loss)),
         ("accuracy/test", Some(metrics.test_accuracy)),
+        ("loss/validation", metrics.val_loss),
         ("accuracy/validation", metrics.val_accuracy),
         ("learning rate", Some(f64::from(learning_rate))),
         ("samples per second", Some(metrics.samples_per_second)),
@@ -179,31 +199,35 @@ fn of_epoch(metrics: &EpochMetrics, learning_rate: f32) -> Vec<(String, f64)> {
     scalars
         .into_iter()
         .filter_map(|(tag, number)| Some((tag.to_owned(), number?)))
+        .filter(|(_, number)| !number.is_nan())
         .collect()
 }
 
-/// The Euclidean norms of each tensor and of its change over the epoch, means over the realizations.
-fn norms(names: &[String], before: &[Parameters], after: &[Parameters]) -> Vec<(String, f64)> {
+/// The Euclidean norms of each tensor and of its change over the epoch, means over the realizations that
+/// `counts` names.
+fn norms(
+    names: &[String],
+    before: &[Parameters],
+    after: &[Parameters],
+    counts: &dyn Fn(usize) -> bool,
+) -> Vec<(String, f64)> {
     let norm = |numbers: &mut dyn Iterator<Item = f64>| numbers.map(|x| x * x).sum::<f64>().sqrt();
+    let realizations: Vec<usize> = (0..after.len()).filter(|&r| counts(r)).collect();
     let mut scalars = Vec::new();
     for (t, name) in names.iter().enumerate() {
         let of = |p: &Parameters| p.tensors().nth(t).cloned().unwrap_or_default();
-        let weights: Vec<f64> = after
-            .iter()
-            .map(|p| norm(&mut of(p).into_iter().map(f64::from)))
-            .collect();
+        let of_weights = |&r: &usize| norm(&mut of(&after[r]).into_iter().map(f64::from));
+        let weights: Vec<f64> = realizations.iter().map(of_weights).collect();
         scalars.push((format!("weight norm/{name}"), mean(&weights)));
-        let updates: Vec<f64> = before
-            .iter()
-            .zip(after)
-            .map(|(b, a)| {
-                let pairs = of(b).into_iter().zip(of(a));
-                norm(&mut pairs.map(|(b, a)| f64::from(a) - f64::from(b)))
-            })
-            .collect();
-        if !updates.is_empty() {
-            scalars.push((format!("update norm/{name}"), mean(&updates)));
+        if before.is_empty() {
+            continue;
         }
+        let of_updates = |&r: &usize| {
+            let pairs = of(&before[r]).into_iter().zip(of(&after[r]));
+            norm(&mut pairs.map(|(b, a)| f64::from(a) - f64::from(b)))
+        };
+        let updates: Vec<f64> = realizations.iter().map(of_updates).collect();
+        scalars.push((format!("update norm/{name}"), mean(&updates)));
     }
     scalars
 }

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::events::EventFiles;
-use super::{Observer, Position, Schedule, train_until};
+use super::{Course, Observer, Position, Schedule, train_course};
 use crate::checkpoint::Run;
 use crate::error::{CheckpointFault, Error, Result};
 use crate::executor::Executor;
+use crate::kind::Init;
+use crate::nn::Parameters;
 
 /// The name of a run's checkpoint in the folder of its results.
 #[doc(hidden)]
@@ -15,7 +17,7 @@ pub const CHECKPOINT: &str = "checkpoint.safetensors";
 /// How a run ended that met no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// All epochs are done.
+    /// All epochs are done, or the patience of every realization is over.
     Whole,
     /// It was asked to stop; if there is a file for it, the checkpoint is saved.
     Stopped,
@@ -65,15 +67,15 @@ impl Keeper {
         Ok(position)
     }
 
-    /// Trains from `position` until all epochs of `schedule` are done or `stop` asks to stop, and
-    /// saves when due. `warn` is told of files that could not be written while training went on.
+    /// Trains from `position` until all epochs of `course` are done, [`Course::is_over`], or `stop` asks to
+    /// stop, and saves when due. `warn` is told of files that could not be written while training went on.
     ///
     /// # Errors
-    /// Those of [`train_until`]; [`Error::Io`] if a stopped run cannot be saved.
+    /// Those of [`train_course`]; [`Error::Io`] if a stopped run cannot be saved.
     pub async fn train(
         &mut self,
         executor: &mut impl Executor,
-        schedule: &Schedule,
+        course: &Course,
         position: &mut Position,
         observer: &mut impl Observer,
         stop: &dyn Fn() -> bool,
@@ -82,11 +84,16 @@ impl Keeper {
         if let Some(events) = &mut self.events {
             events.begin(executor, position, warn).await?;
         }
-        while position.epochs.len() < schedule.epochs as usize {
+        let epochs = course.schedule.epochs;
+        while position.epochs.len() < epochs as usize && !course.is_over(position) {
             let done = position.epochs.len() as u32;
-            train_until(executor, schedule, position, observer, done + 1, stop).await?;
+            train_course(executor, course, position, observer, done + 1, stop).await?;
+            let is_over = course.is_over(position);
             if position.epochs.len() as u32 == done {
-                self.save(executor, position).await??;
+                if is_over {
+                    break;
+                }
+                self.save(executor, course, position).await??;
                 return Ok(Ended::Stopped);
             }
             if let Some(events) = &mut self.events {
@@ -94,10 +101,10 @@ impl Keeper {
             }
             let done = done + 1;
             let due = self.every.is_some_and(|every| done.is_multiple_of(every));
-            let last = self.every.is_some() && done == schedule.epochs;
+            let last = self.every.is_some() && (done == epochs || is_over);
             if due || last {
                 // Training goes on: the next checkpoint may find room.
-                if let Err(error) = self.save(executor, position).await? {
+                if let Err(error) = self.save(executor, course, position).await? {
                     warn(&error);
                 }
             }
@@ -113,6 +120,7 @@ impl Keeper {
     async fn save(
         &mut self,
         executor: &mut impl Executor,
+        course: &Course,
         position: &mut Position,
     ) -> Result<Result<()>> {
         let Some(path) = &self.path else {
@@ -120,6 +128,15 @@ impl Keeper {
         };
         self.run.parameters = executor.parameters().await?;
         self.run.moments = executor.moments().await?;
+        // What is trained of a realization that is done does not count, and may not be finite.
+        for r in 0..self.run.parameters.len() {
+            if course.standing(position, r).is_done() {
+                self.run.parameters[r] = Init::Deterministic.parameters(&self.run.model, 0);
+                for moment in self.run.moments.get_mut(r).into_iter().flatten() {
+                    *moment = Parameters::zeros(&self.run.model);
+                }
+            }
+        }
         // Lent to the run, not copied.
         std::mem::swap(&mut self.run.position, position);
         let saved = self.run.save(path).map(drop);

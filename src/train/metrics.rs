@@ -2,8 +2,11 @@
 
 use serde::Serialize;
 
+use super::Outcome;
+
 /// The metrics of one epoch: a line of `metrics.jsonl`. Accuracies are fractions, and single numbers
-/// are means over the realizations.
+/// are means over the realizations that have them. A realization that diverged, or whose patience was
+/// over in an earlier epoch, has NaN, which JSON writes as null.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EpochMetrics {
     /// The epoch, from 1.
@@ -12,17 +15,27 @@ pub struct EpochMetrics {
     pub train_loss: f64,
     /// The same mean of the training accuracy.
     pub train_accuracy: f64,
+    /// Loss on the test set after the epoch.
+    pub test_loss: f64,
     /// Accuracy on the test set after the epoch.
     pub test_accuracy: f64,
     /// [`Self::train_loss`] of each realization.
     pub train_losses: Vec<f64>,
     /// [`Self::train_accuracy`] of each realization.
     pub train_accuracies: Vec<f64>,
+    /// [`Self::test_loss`] of each realization.
+    pub test_losses: Vec<f64>,
     /// [`Self::test_accuracy`] of each realization.
     pub test_accuracies: Vec<f64>,
+    /// Loss on the validation split after the epoch, if one is held out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub val_loss: Option<f64>,
     /// Accuracy on the validation split after the epoch, if one is held out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub val_accuracy: Option<f64>,
+    /// [`Self::val_loss`] of each realization.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub val_losses: Option<Vec<f64>>,
     /// [`Self::val_accuracy`] of each realization.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub val_accuracies: Option<Vec<f64>>,
@@ -32,24 +45,43 @@ pub struct EpochMetrics {
     pub samples_per_second: f64,
 }
 
+/// The metrics of an epoch by realization.
+pub(super) struct Columns {
+    pub train_losses: Vec<f64>,
+    pub train_accuracies: Vec<f64>,
+    pub test_losses: Vec<f64>,
+    pub test_accuracies: Vec<f64>,
+    /// Losses and accuracies.
+    pub validation: Option<[Vec<f64>; 2]>,
+}
+
 impl EpochMetrics {
     /// The metrics of an epoch from those of each realization; computes the means.
-    pub(super) fn new(
-        epoch: u32,
-        [train_losses, train_accuracies, test_accuracies]: [Vec<f64>; 3],
-        val_accuracies: Option<Vec<f64>>,
-        seconds: f64,
-        samples_per_second: f64,
-    ) -> Self {
-        Self {
-            epoch,
-            train_loss: mean(&train_losses),
-            train_accuracy: mean(&train_accuracies),
-            test_accuracy: mean(&test_accuracies),
+    pub(super) fn new(epoch: u32, columns: Columns, seconds: f64, samples_per_second: f64) -> Self {
+        let Columns {
             train_losses,
             train_accuracies,
+            test_losses,
             test_accuracies,
-            val_accuracy: val_accuracies.as_deref().map(mean),
+            validation,
+        } = columns;
+        let [val_losses, val_accuracies] = match validation {
+            Some(columns) => columns.map(Some),
+            None => [None, None],
+        };
+        Self {
+            epoch,
+            train_loss: mean_of_present(&train_losses),
+            train_accuracy: mean_of_present(&train_accuracies),
+            test_loss: mean_of_present(&test_losses),
+            test_accuracy: mean_of_present(&test_accuracies),
+            train_losses,
+            train_accuracies,
+            test_losses,
+            test_accuracies,
+            val_loss: val_losses.as_deref().map(mean_of_present),
+            val_accuracy: val_accuracies.as_deref().map(mean_of_present),
+            val_losses,
             val_accuracies,
             seconds,
             samples_per_second,
@@ -67,8 +99,10 @@ pub struct History {
     /// By epoch and realization.
     pub(crate) train_losses: Vec<f64>,
     pub(crate) train_accuracies: Vec<f64>,
+    pub(crate) test_losses: Vec<f64>,
     pub(crate) test_accuracies: Vec<f64>,
     /// Likewise; empty without a validation split.
+    pub(crate) val_losses: Vec<f64>,
     pub(crate) val_accuracies: Vec<f64>,
 }
 
@@ -89,27 +123,45 @@ impl History {
         self.samples_per_second.push(epoch.samples_per_second);
         self.train_losses.extend(&epoch.train_losses);
         self.train_accuracies.extend(&epoch.train_accuracies);
+        self.test_losses.extend(&epoch.test_losses);
         self.test_accuracies.extend(&epoch.test_accuracies);
+        self.val_losses.extend(epoch.val_losses.iter().flatten());
         let val_accuracies = epoch.val_accuracies.iter().flatten();
         self.val_accuracies.extend(val_accuracies);
+    }
+
+    /// The number of realizations; 0 before the first epoch.
+    fn realizations(&self) -> usize {
+        self.train_losses.len().checked_div(self.len()).unwrap_or(0)
+    }
+
+    /// Those of `numbers`, which are by epoch and realization, that belong to realization `r`.
+    pub(super) fn of_realization<'a>(
+        &self,
+        numbers: &'a [f64],
+        r: usize,
+    ) -> impl Iterator<Item = f64> + use<'a> {
+        let realizations = self.realizations().max(1);
+        numbers.iter().skip(r).step_by(realizations).copied()
     }
 
     /// The epochs, first to last.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = EpochMetrics> + ExactSizeIterator {
         (0..self.len()).map(|index| {
-            let realizations = self.train_losses.len() / self.len();
+            let realizations = self.realizations();
             let of_epoch =
                 |numbers: &[f64]| numbers[index * realizations..][..realizations].to_vec();
-            let columns = [
-                &self.train_losses,
-                &self.train_accuracies,
-                &self.test_accuracies,
-            ];
             let validated = !self.val_accuracies.is_empty();
             EpochMetrics::new(
                 index as u32 + 1,
-                columns.map(|column| of_epoch(column)),
-                validated.then(|| of_epoch(&self.val_accuracies)),
+                Columns {
+                    train_losses: of_epoch(&self.train_losses),
+                    train_accuracies: of_epoch(&self.train_accuracies),
+                    test_losses: of_epoch(&self.test_losses),
+                    test_accuracies: of_epoch(&self.test_accuracies),
+                    validation: validated
+                        .then(|| [&self.val_losses, &self.val_accuracies].map(|c| of_epoch(c))),
+                },
                 self.seconds[index],
                 self.samples_per_second[index],
             )
@@ -130,8 +182,8 @@ impl FromIterator<EpochMetrics> for History {
     }
 }
 
-/// The result of a whole run: `summary.json`. Accuracies are fractions. They are the last epoch's,
-/// not the best.
+/// The result of a whole run: `summary.json`. Accuracies are fractions. They are those of the networks
+/// that were kept, see [`Outcome::kept_epoch`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary<O> {
     /// The options as resolved.
@@ -144,11 +196,15 @@ pub struct Summary<O> {
     pub adapter: Option<String>,
     /// The lines of `metrics.jsonl`; empty if the network was only evaluated.
     pub epochs: Vec<EpochMetrics>,
-    /// Mean test accuracy over the realizations.
+    /// The result of each realization.
+    pub outcomes: Vec<Outcome>,
+    /// Mean test loss over the realizations that have one.
+    pub test_loss: f64,
+    /// Mean test accuracy over the realizations that have one.
     pub test_accuracy: f64,
-    /// Test accuracy of each realization.
+    /// Test accuracy of each realization; NaN for one that diverged, which JSON writes as null.
     pub test_accuracies: Vec<f64>,
-    /// The last epoch's mean training loss; none if the network was only evaluated.
+    /// Mean training loss of the kept epochs; none if the network was only evaluated.
     pub train_loss: Option<f64>,
     /// Seconds of training in all epochs, without evaluation.
     pub seconds: f64,
@@ -158,33 +214,55 @@ pub struct Summary<O> {
 }
 
 impl<O> Summary<O> {
-    /// Summarizes the epochs of a run. `test_accuracies` has one entry for each realization: the last
-    /// epoch's, or the evaluation's if nothing was trained.
+    /// Summarizes the epochs of a run, with the result of each realization: that of the run, or that of
+    /// an evaluation if nothing was trained.
     pub fn new(
         options: O,
         dataset: String,
         device: &'static str,
         adapter: Option<String>,
         epochs: Vec<EpochMetrics>,
-        test_accuracies: Vec<f64>,
+        outcomes: Vec<Outcome>,
     ) -> Self {
         let seconds = epochs.iter().map(|e| e.seconds).sum();
         let samples: f64 = epochs
             .iter()
             .map(|e| e.samples_per_second * e.seconds)
             .sum();
+        let column = |of: fn(&Outcome) -> Option<f64>| -> Vec<f64> {
+            let numbers = outcomes.iter().map(of);
+            numbers.map(|number| number.unwrap_or(f64::NAN)).collect()
+        };
+        let train_loss = mean_of_present(&column(|outcome| outcome.train_loss));
+        let test_accuracies = column(|outcome| outcome.test_accuracy);
         Self {
             options,
             dataset,
             device,
             adapter,
-            test_accuracy: mean(&test_accuracies),
+            test_loss: mean_of_present(&column(|outcome| outcome.test_loss)),
+            test_accuracy: mean_of_present(&test_accuracies),
             test_accuracies,
-            train_loss: epochs.last().map(|e| e.train_loss),
+            train_loss: (!train_loss.is_nan()).then_some(train_loss),
+            outcomes,
             seconds,
             samples_per_second: (!epochs.is_empty()).then(|| rate(samples, seconds)),
             epochs,
         }
+    }
+}
+
+/// The numbers of the realizations that have one: all but NaN.
+#[doc(hidden)]
+pub fn present(values: &[f64]) -> Vec<f64> {
+    values.iter().copied().filter(|x| !x.is_nan()).collect()
+}
+
+/// The mean over the realizations that have a number; NaN if none has.
+pub(super) fn mean_of_present(values: &[f64]) -> f64 {
+    match present(values)[..] {
+        [] => f64::NAN,
+        ref present => mean(present),
     }
 }
 

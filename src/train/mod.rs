@@ -1,7 +1,9 @@
 //! Training: epochs of SGD on an executor, and their metrics.
 
+mod course;
 #[doc(hidden)]
 pub mod events;
+pub mod grid;
 pub mod keeper;
 mod metrics;
 mod position;
@@ -11,16 +13,17 @@ pub mod tensorboard;
 
 use web_time::Instant;
 
+pub use course::{Course, Keep, Outcome, Standing};
 pub use metrics::EpochMetrics;
 #[doc(hidden)]
-pub use metrics::{History, Summary, mean, standard_deviation};
-pub use position::{Position, Sums};
+pub use metrics::{History, Summary, mean, present, standard_deviation};
+pub use position::{Divergence, Position, Sums};
 
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::executor::{BatchMetrics, Executor};
 use crate::rng;
-use metrics::rate;
+use metrics::{Columns, rate};
 
 /// A loss above this multiple of the realization's first loss counts as divergence.
 const DIVERGENCE: f64 = 1e6;
@@ -69,6 +72,9 @@ pub trait Observer {
 
     /// An epoch is done, evaluation included.
     fn epoch(&mut self, metrics: &EpochMetrics);
+
+    /// The same epoch is the last of `position`.
+    fn position(&mut self, _position: &Position) {}
 }
 
 /// An observer that ignores every event.
@@ -99,13 +105,10 @@ pub async fn train(
     Ok(position.epochs.iter().collect())
 }
 
-/// Trains `executor`, which has the parameters of `position`, until `epochs` epochs are done in all
-/// or `stop` returns true. `stop` is called about every tenth of a second and after each epoch.
-/// Stopping and continuing does not change any bit of the result.
+/// [`train_course`] with nothing but a schedule.
 ///
 /// # Errors
-/// [`Error::Diverged`] once a loss is not finite or above 10⁶ × the realization's first; whatever
-/// the executor meets. `position` must not be used then.
+/// Those of [`train_course`].
 #[doc(hidden)]
 pub async fn train_until(
     executor: &mut impl Executor,
@@ -115,187 +118,264 @@ pub async fn train_until(
     epochs: u32,
     stop: &dyn Fn() -> bool,
 ) -> Result<()> {
+    let course = Course::from(schedule);
+    train_course(executor, &course, position, observer, epochs, stop).await
+}
+
+/// Trains `executor`, which has the parameters of `position`, until `epochs` epochs are done in all,
+/// [`Course::is_over`], or `stop` returns true. `stop` is called about every tenth of a second and
+/// after each epoch. Stopping and continuing does not change any bit of the result.
+///
+/// A realization diverges with a loss that is not finite or above 10⁶ × its first one. It is marked in
+/// `position`, its metrics are NaN from that epoch on, and the others are trained as without it.
+///
+/// # Errors
+/// [`Error::Diverged`] with the first divergence once all realizations have diverged; whatever the
+/// executor meets. Training must not go on from `position` then.
+#[doc(hidden)]
+pub async fn train_course(
+    executor: &mut impl Executor,
+    course: &Course,
+    position: &mut Position,
+    observer: &mut impl Observer,
+    epochs: u32,
+    stop: &dyn Fn() -> bool,
+) -> Result<()> {
+    course.check()?;
+    let schedule = &course.schedule;
+    position.diverged.resize(schedule.realizations, None);
     let mut stretch = 1;
-    while position.epochs.len() < epochs as usize && !stop() {
+    while position.epochs.len() < epochs as usize && !course.is_over(position) && !stop() {
         let index = position.epochs.len() as u32;
         observer.step(index + 1, position.steps);
+        let active: Vec<bool> = (0..schedule.realizations)
+            .map(|r| !course.standing(position, r).is_done())
+            .collect();
         if position.steps < schedule.steps() {
-            let orders: Vec<_> = (0..schedule.realizations)
-                .map(|r| rng::sample_order(schedule.seed_of(r), index, schedule.samples))
+            let orders: Vec<_> = course
+                .seeds
+                .iter()
+                .map(|&seed| rng::sample_order(seed, index, schedule.samples))
                 .collect();
-            while position.steps < schedule.steps() && !stop() {
-                stretch = train_stretch(
-                    executor, schedule, position, observer, &orders, stretch, stop,
-                )
-                .await?;
+            let stretches = Stretches {
+                schedule,
+                orders: &orders,
+                active: &active,
+                stop,
+            };
+            while position.steps < schedule.steps() && !course.is_over(position) && !stop() {
+                stretch = stretches
+                    .train(executor, position, observer, stretch)
+                    .await?;
             }
         }
-        if position.steps == schedule.steps() && !stop() {
-            finish_epoch(executor, schedule, position, observer).await?;
+        let is_trained = position.steps == schedule.steps() && !course.is_over(position);
+        if is_trained && !stop() {
+            finish_epoch(executor, course, position, observer, &active).await?;
         }
     }
     Ok(())
 }
 
-/// Trains the rest of the epoch if the executor calls `stop` by itself, else `stretch` steps. Returns
-/// the number of steps to train next, so that they take about [`STRETCH_SECONDS`].
-async fn train_stretch(
-    executor: &mut impl Executor,
-    schedule: &Schedule,
-    position: &mut Position,
-    observer: &mut impl Observer,
-    orders: &[Vec<u32>],
-    stretch: usize,
-    stop: &dyn Fn() -> bool,
-) -> Result<usize> {
-    let epoch = position.epochs.len() as u32 + 1;
-    let first = position.steps;
-    let start = Instant::now();
-    let mut progress = |steps| observer.step(epoch, first + steps);
-    let batches = match executor
-        .train_rest(orders, first, stop, &mut progress)
-        .await?
-    {
-        Some(batches) => batches,
-        None => {
-            let steps = first..schedule.steps().min(first + stretch);
-            executor.train_steps(orders, steps, &mut progress).await?
-        }
-    };
-    let seconds = start.elapsed().as_secs_f64();
-    if position.limits.is_empty() {
-        position.limits = batches.iter().map(|steps| limit(steps)).collect();
-    }
-    check(epoch, first, &batches, &position.limits)?;
-    position.sums.resize(schedule.realizations, Sums::default());
-    for (sums, batches) in position.sums.iter_mut().zip(&batches) {
-        batches.iter().for_each(|batch| sums.add(batch));
-    }
-    position.steps = first + batches[0].len();
-    position.seconds += seconds;
-    Ok(match seconds {
-        _ if seconds < STRETCH_SECONDS / 2.0 => (2 * stretch).min(schedule.steps()),
-        _ if seconds > STRETCH_SECONDS => (stretch / 2).max(1),
-        _ => stretch,
-    })
+/// The steps of an epoch, which are trained a stretch at a time.
+struct Stretches<'a> {
+    schedule: &'a Schedule,
+    orders: &'a [Vec<u32>],
+    /// Whether each realization still counted at the start of the epoch.
+    active: &'a [bool],
+    stop: &'a dyn Fn() -> bool,
 }
 
-/// Evaluates an epoch whose steps are done, and adds it to `position`.
+impl Stretches<'_> {
+    /// Trains the rest of the epoch if the executor calls `stop` by itself, else `stretch` steps. Returns
+    /// the number of steps to train next, so that they take about [`STRETCH_SECONDS`].
+    async fn train(
+        &self,
+        executor: &mut impl Executor,
+        position: &mut Position,
+        observer: &mut impl Observer,
+        stretch: usize,
+    ) -> Result<usize> {
+        let schedule = self.schedule;
+        let epoch = position.epochs.len() as u32 + 1;
+        let first = position.steps;
+        let start = Instant::now();
+        let mut progress = |steps| observer.step(epoch, first + steps);
+        let batches = match executor
+            .train_rest(self.orders, first, self.stop, &mut progress)
+            .await?
+        {
+            Some(batches) => batches,
+            None => {
+                let steps = first..schedule.steps().min(first + stretch);
+                executor
+                    .train_steps(self.orders, steps, &mut progress)
+                    .await?
+            }
+        };
+        let seconds = start.elapsed().as_secs_f64();
+        if position.limits.is_empty() {
+            position.limits = batches.iter().map(|steps| limit(steps)).collect();
+        }
+        let number = position.number(schedule.steps() as u64);
+        position.sums.resize(schedule.realizations, Sums::default());
+        for (r, batches) in batches.iter().enumerate() {
+            if !self.active[r] || position.diverged[r].is_some() {
+                continue;
+            }
+            let limit = position.limits[r];
+            let bad = |batch: &BatchMetrics| !batch.loss.is_finite() || batch.loss > limit;
+            if let Some(step) = batches.iter().position(bad) {
+                position.mark(r, number + step as u64 + 1, batches[step].loss);
+                continue;
+            }
+            let sums = &mut position.sums[r];
+            batches.iter().for_each(|batch| sums.add(batch));
+        }
+        position.fail_if_all_diverged(schedule.steps())?;
+        position.steps = first + batches[0].len();
+        position.seconds += seconds;
+        Ok(match seconds {
+            _ if seconds < STRETCH_SECONDS / 2.0 => (2 * stretch).min(schedule.steps()),
+            _ if seconds > STRETCH_SECONDS => (stretch / 2).max(1),
+            _ => stretch,
+        })
+    }
+}
+
+/// Evaluates an epoch whose steps are done, and adds it to `position`. `active` says whether each
+/// realization counted at the start of the epoch.
 async fn finish_epoch(
     executor: &mut impl Executor,
-    schedule: &Schedule,
+    course: &Course,
     position: &mut Position,
     observer: &mut impl Observer,
+    active: &[bool],
 ) -> Result<()> {
-    let epoch = position.epochs.len() as u32 + 1;
-    // The last step's update may be what blew up: only evaluation shows it.
-    let blew_up = |found| diverged(epoch, schedule.steps(), found, &position.limits);
-    let test_accuracies = evaluate_finite(executor, Split::Test)
-        .await?
-        .map_err(blew_up)?;
-    let val_accuracies = match schedule.validation {
-        true => {
-            let found = evaluate_finite(executor, Split::Validation).await?;
-            Some(found.map_err(blew_up)?)
-        }
+    let schedule = &course.schedule;
+    let test = evaluate_split(executor, Split::Test).await?;
+    let validation = match schedule.validation {
+        true => Some(evaluate_split(executor, Split::Validation).await?),
         false => None,
     };
-    let of_samples = |sum: f64, sums: &Sums| sum / sums.samples as f64;
-    let sums = std::mem::take(&mut position.sums);
-    let train_losses: Vec<f64> = sums.iter().map(|s| of_samples(s.loss, s)).collect();
-    let train_accuracies: Vec<f64> = sums
-        .iter()
-        .map(|s| of_samples(s.correct as f64, s))
+    // The last step's update may be what blew up: only evaluation shows it.
+    let number = position.number(schedule.steps() as u64);
+    for r in (0..schedule.realizations).filter(|&r| active[r]) {
+        let splits = [Some(&test), validation.as_ref()].into_iter().flatten();
+        let bad = splits.filter_map(|evaluated| evaluated[r].err()).next();
+        if let (Some(loss), None) = (bad, position.diverged[r]) {
+            position.mark(r, number, loss);
+        }
+    }
+    position.fail_if_all_diverged(schedule.steps())?;
+    if course.is_over(position) {
+        return Ok(());
+    }
+    let counts: Vec<bool> = (0..schedule.realizations)
+        .map(|r| active[r] && position.diverged[r].is_none())
         .collect();
+    let column = |of: &dyn Fn(usize) -> f64| -> Vec<f64> {
+        let numbers = counts.iter().enumerate();
+        numbers
+            .map(|(r, &counts)| if counts { of(r) } else { f64::NAN })
+            .collect()
+    };
+    let losses = |evaluated: &[Evaluated]| column(&|r| evaluated[r].map_or(f64::NAN, |e| e.loss));
+    let accuracies =
+        |evaluated: &[Evaluated]| column(&|r| evaluated[r].map_or(f64::NAN, |e| e.accuracy));
+    let sums = std::mem::take(&mut position.sums);
     let seconds = std::mem::take(&mut position.seconds);
     position.steps = 0;
+    let epoch = position.epochs.len() as u32 + 1;
     let metrics = EpochMetrics::new(
         epoch,
-        [train_losses, train_accuracies, test_accuracies],
-        val_accuracies,
+        Columns {
+            train_losses: column(&|r| sums[r].loss / sums[r].samples as f64),
+            train_accuracies: column(&|r| sums[r].correct as f64 / sums[r].samples as f64),
+            test_losses: losses(&test),
+            test_accuracies: accuracies(&test),
+            validation: validation.map(|split| [losses(&split), accuracies(&split)]),
+        },
         seconds,
         rate((schedule.samples * schedule.realizations) as f64, seconds),
     );
-    observer.epoch(&metrics);
     position.epochs.push(&metrics);
+    keep(executor, course, position, &counts).await?;
+    observer.epoch(&metrics);
+    observer.position(position);
     Ok(())
 }
 
-/// The accuracy of each realization on `split`.
+/// Copies the networks that the epoch just done made the results of their realizations, and that further
+/// training would change.
+async fn keep(
+    executor: &mut impl Executor,
+    course: &Course,
+    position: &mut Position,
+    counts: &[bool],
+) -> Result<()> {
+    let epoch = position.epochs.len() as u32;
+    let is_due = |&r: &usize| {
+        let standing = course.standing(position, r);
+        let lasts = course.keep == Keep::Best || standing.is_out_of_patience;
+        counts[r] && lasts && course.kept(&standing) == Some(epoch)
+    };
+    let due: Vec<usize> = (0..counts.len()).filter(is_due).collect();
+    if due.is_empty() {
+        return Ok(());
+    }
+    position.kept.resize(counts.len(), None);
+    for (r, parameters) in executor.parameters().await?.into_iter().enumerate() {
+        if due.contains(&r) {
+            position.kept[r] = Some(parameters);
+        }
+    }
+    Ok(())
+}
+
+/// The evaluation of a network on a split.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Mean of the loss over the samples.
+    pub loss: f64,
+    /// Fraction of the samples that are classified correctly.
+    pub accuracy: f64,
+}
+
+/// Loss and accuracy of each realization on `split`.
 ///
 /// # Errors
 /// [`Error::NonFiniteLoss`] if a loss is not finite, since the accuracy would then mean nothing;
 /// whatever the executor meets.
-pub async fn evaluate(executor: &mut impl Executor, split: Split) -> Result<Vec<f64>> {
-    evaluate_finite(executor, split)
-        .await?
-        .map_err(|found| Error::NonFiniteLoss {
-            realization: found.realization,
-            loss: found.loss,
+pub async fn evaluate(executor: &mut impl Executor, split: Split) -> Result<Vec<Evaluation>> {
+    let evaluated = evaluate_split(executor, split).await?;
+    let realizations = evaluated.into_iter().enumerate();
+    realizations
+        .map(|(realization, evaluated)| {
+            evaluated.map_err(|loss| Error::NonFiniteLoss { realization, loss })
         })
+        .collect()
 }
 
-/// A loss that is not finite or too large, and its realization.
-struct BadLoss {
-    realization: usize,
-    loss: f64,
-}
+/// An evaluation, or a loss that is not finite.
+type Evaluated = std::result::Result<Evaluation, f64>;
 
-async fn evaluate_finite(
-    executor: &mut impl Executor,
-    split: Split,
-) -> Result<std::result::Result<Vec<f64>, BadLoss>> {
+async fn evaluate_split(executor: &mut impl Executor, split: Split) -> Result<Vec<Evaluated>> {
     let batches = executor.evaluate(split).await?;
-    let realizations = batches.iter().enumerate();
-    Ok(realizations
-        .map(
-            |(realization, batches)| match batches.iter().find(|b| !b.loss.is_finite()) {
-                Some(&BatchMetrics { loss, .. }) => Err(BadLoss { realization, loss }),
-                None => Ok(accuracy(batches)),
-            },
-        )
-        .collect())
+    Ok(batches.iter().map(|batches| evaluation(batches)).collect())
 }
 
-/// Fails at the first step, and in it the first realization, with a loss that is not finite or above
-/// the realization's limit. `first` is the number of steps of the epoch before `batches`.
-fn check(epoch: u32, first: usize, batches: &[Vec<BatchMetrics>], limits: &[f64]) -> Result<()> {
-    let steps = batches.iter().map(Vec::len).max().unwrap_or(0);
-    for step in 0..steps {
-        for (realization, (batches, &limit)) in batches.iter().zip(limits).enumerate() {
-            match batches.get(step) {
-                Some(&BatchMetrics { loss, .. }) if !loss.is_finite() || loss > limit => {
-                    return Err(diverged(
-                        epoch,
-                        first + step + 1,
-                        BadLoss { realization, loss },
-                        limits,
-                    ));
-                }
-                _ => {}
-            }
-        }
+fn evaluation(batches: &[BatchMetrics]) -> Evaluated {
+    if let Some(bad) = batches.iter().find(|b| !b.loss.is_finite()) {
+        return Err(bad.loss);
     }
-    Ok(())
-}
-
-fn diverged(epoch: u32, step: usize, found: BadLoss, limits: &[f64]) -> Error {
-    let BadLoss { realization, loss } = found;
-    Error::Diverged {
-        epoch,
-        step,
-        realization,
-        loss,
-        limit: limits[realization],
-    }
-}
-
-fn samples(batches: &[BatchMetrics]) -> f64 {
-    batches.iter().map(|b| f64::from(b.samples)).sum()
-}
-
-fn accuracy(batches: &[BatchMetrics]) -> f64 {
-    batches.iter().map(|b| f64::from(b.correct)).sum::<f64>() / samples(batches)
+    let mut sums = Sums::default();
+    batches.iter().for_each(|batch| sums.add(batch));
+    let samples = sums.samples as f64;
+    Ok(Evaluation {
+        loss: sums.loss / samples,
+        accuracy: sums.correct as f64 / samples,
+    })
 }
 
 /// The largest loss allowed for a realization, from its first loss.

@@ -3,9 +3,9 @@
 use super::network::{Cells, MAX_SAMPLES, aligned};
 use super::options::{Options, Resolved};
 use super::prepare::{
-    announce_device, batch_size, check_vacant, claim, load_data, note_without_effect, schedule,
+    announce_device, batch_size, check_vacant, claim, course, load_data, note_without_effect,
 };
-use super::report::Results;
+use super::report::{Results, evaluated};
 use crate::bilevel::equilibrium::{AnyEquilibrium, Equilibrium, Solver, checkpoint};
 use crate::cli::progress::Progress;
 use crate::cli::say::{plural, print, say, thousands};
@@ -13,7 +13,6 @@ use crate::cli::{Ended, stop};
 use crate::data::Split;
 use crate::device::Device;
 use crate::error::Result;
-use crate::executor::Executor;
 use crate::memory;
 use crate::optim::Sgd;
 use crate::train::{self, Position};
@@ -59,7 +58,7 @@ pub async fn run(options: &Options) -> Result<Ended> {
         return Ok(Ended::Whole);
     };
     let _lock = claim(&options)?;
-    let parameters = parameters.unwrap_or_else(|| equilibrium.initial(options.seed));
+    let parameters = parameters.unwrap_or_else(|| equilibrium.initial(options.seed.first()));
 
     announce_device(&device);
     say(format_args!("network: {}", describe(&equilibrium)));
@@ -76,29 +75,31 @@ pub async fn run(options: &Options) -> Result<Ended> {
         test: None,
     };
     if !options.eval_only {
-        check_vacant(&options, &results.settings, &splits.sha256())?;
+        let folder = options.out_dir.as_deref();
+        check_vacant(&options, folder, &results.settings, &splits.sha256())?;
     }
     let sgd = Sgd {
         batch_size: batch_size(&options, &splits),
-        learning_rate: options.learning_rate(),
+        learning_rate: options.learning_rates().first(),
     };
-    let schedule = schedule(&options, &splits, 1);
+    let course = course(&options, &splits, 1);
+    let schedule = course.schedule;
     let executor = AnyEquilibrium::new(device.gpu, &equilibrium, splits, parameters, sgd);
     let mut executor = executor.await?;
 
     let width = equilibrium.width();
     let mut position = Position::default();
-    let test_accuracies = if options.eval_only {
-        let accuracies = train::evaluate(&mut executor, Split::Test).await?;
+    let outcomes = if options.eval_only {
+        let outcomes = evaluated(&train::evaluate(&mut executor, Split::Test).await?);
         say(format_args!("  {}", executor.take_report().describe(width)));
-        accuracies
+        outcomes
     } else {
         stop::listen();
         let mut progress = Progress::new(schedule);
         for epoch in 1..=schedule.epochs {
-            train::train_until(
+            train::train_course(
                 &mut executor,
-                &schedule,
+                &course,
                 &mut position,
                 &mut progress,
                 epoch,
@@ -110,15 +111,18 @@ pub async fn run(options: &Options) -> Result<Ended> {
             }
             say(format_args!("  {}", executor.take_report().describe(width)));
         }
-        let last = position.epochs.last();
-        last.map(|epoch| epoch.test_accuracies).unwrap_or_default()
+        course.outcomes(&position)
     };
     if let Some(path) = &options.save {
-        let parameters = executor.parameters().await?;
-        checkpoint::save(path, &equilibrium, &results.dataset, &parameters[0])?;
-        say(format_args!("saved {}", path.display()));
+        let parameters = course.networks(&mut executor, &position).await?;
+        let parameters = parameters.into_iter().flatten();
+        for parameters in parameters.take(1) {
+            checkpoint::save(path, &equilibrium, &results.dataset, &parameters)?;
+            say(format_args!("saved {}", path.display()));
+        }
     }
-    if !options.eval_only && position.epochs.len() < schedule.epochs as usize {
+    let is_whole = position.epochs.len() == schedule.epochs as usize || course.is_over(&position);
+    if !options.eval_only && !is_whole {
         say(format_args!(
             "stopped in epoch {}, after {} of {}; {}",
             position.epochs.len() + 1,
@@ -131,7 +135,7 @@ pub async fn run(options: &Options) -> Result<Ended> {
         ));
         return Ok(Ended::Stopped);
     }
-    results.report_saved(&options, &position, test_accuracies, &[])
+    results.report_saved(&options, &position, outcomes, &[])
 }
 
 /// Refuses, before anything is allocated, a layer that cannot fit into this machine's memory: U, V and

@@ -2,6 +2,7 @@
 //! to.
 
 mod equilibrium;
+mod grid;
 mod network;
 mod options;
 mod prepare;
@@ -10,17 +11,19 @@ mod report;
 pub use options::Options;
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use super::progress::Progress;
 use super::say::{print, warn};
-use super::{Command, Ended, adapters, stop};
+use super::{Command, Ended, adapters, layered, stop};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::nn::Parameters;
-use crate::train::events::EventFiles;
+use crate::train::events::{EventFiles, json_line};
+use crate::train::grid::Row;
 use crate::train::keeper;
-use crate::train::{self, Position};
+use crate::train::{self, Course, EpochMetrics, Observer, Outcome, Position};
 use prepare::Prepared;
 
 impl Command for Options {
@@ -44,18 +47,23 @@ impl Command for Options {
                 () if self.equilibrium => equilibrium::run(&self).await,
                 () if self.describe => describe(&self),
                 () if self.eval_only => evaluate(&self).await,
+                () if self.is_grid() => grid::run(&self).await,
                 () => train(&self).await,
             }
         })
     }
 }
 
-/// Prints the network that `options` describe.
+/// Prints the networks that `options` describe, one for each kind of layer.
 fn describe(options: &Options) -> Result<Ended> {
     let checkpoints = network::load(options)?;
     let (splits, _) = prepare::load_data(options, checkpoints.as_deref())?;
-    let network = network::build(options, checkpoints, &splits.train)?;
-    print(&network::table(&network.model))?;
+    for &layer in options.layer.all() {
+        let mut own = options.clone();
+        own.layer = layer.into();
+        let network = network::build(&own, checkpoints.clone(), &splits.train)?;
+        print(&network::table(&network.model))?;
+    }
     Ok(Ended::Whole)
 }
 
@@ -66,9 +74,12 @@ async fn evaluate(options: &Options) -> Result<Ended> {
     prepared.announce();
     let results = prepared.results();
     let mut executor = prepared.executor().await?;
-    let accuracies = train::evaluate(&mut executor, Split::Test).await?;
-    let parameters = parameters(options, &mut executor).await?;
-    results.report(options, &Position::default(), accuracies, &parameters)
+    let outcomes = report::evaluated(&train::evaluate(&mut executor, Split::Test).await?);
+    let parameters = match &options.out_dir {
+        Some(_) => executor.parameters().await?.into_iter().map(Some).collect(),
+        None => Vec::new(),
+    };
+    results.report(options, &Position::default(), outcomes, &parameters)
 }
 
 /// Trains a network.
@@ -77,46 +88,147 @@ async fn train(options: &Options) -> Result<Ended> {
     let _lock = prepare::claim(options)?;
     prepared.announce();
     let results = prepared.results();
-    let schedule = prepared.schedule();
+    let folder = options.out_dir.as_deref();
+    // A grid in the same folder has its checkpoints there.
+    let launch = folder.map(|folder| folder.join(format!("{}1", layered::LAUNCH)));
+    if let Some(launch) = launch.filter(|folder| folder.exists()) {
+        let data = prepared.splits.sha256();
+        prepare::check_vacant(options, Some(&launch), &results.settings, &data)?;
+    }
+    let (layer, recipe) = (results.model.kind_name(), prepared.recipe());
+    let mut done = |realization, outcome| match options.json_lines {
+        true => {
+            let settings = recipe.run(realization);
+            let row = Row::new(realization, layer, settings, outcome);
+            print(&json_line(&row))
+        }
+        false => Ok(()),
+    };
+    let Trained {
+        ended,
+        course,
+        position,
+        parameters,
+    } = trained(prepared, &results, folder, &mut done).await?;
+    match ended {
+        keeper::Ended::Stopped => Ok(Ended::Stopped),
+        keeper::Ended::Whole => {
+            let outcomes = course.outcomes(&position);
+            results.report(options, &position, outcomes, &parameters)
+        }
+    }
+}
+
+/// Realizations that were trained.
+struct Trained {
+    ended: keeper::Ended,
+    course: Course,
+    position: Position,
+    /// The network of each that is its result, if the options have a use for them; none of one that
+    /// diverged.
+    parameters: Vec<Option<Parameters>>,
+}
+
+/// Trains what is prepared, with its files in `folder`, and calls `done` with each realization and its
+/// outcome once nothing more will change it.
+///
+/// # Errors
+/// Those of training, and the first of `done`.
+async fn trained(
+    prepared: Prepared<'_>,
+    results: &report::Results,
+    folder: Option<&Path>,
+    done: &mut dyn FnMut(usize, Outcome) -> Result<()>,
+) -> Result<Trained> {
+    let options = prepared.options;
+    let course = prepared.course();
+    let schedule = course.schedule;
     let recipe = prepared.recipe();
     let mut position = Position::default();
-    let mut keeper = prepared.keeper(&results);
-    prepare::check_vacant(options, &results.settings, &keeper.run.data_sha256)?;
+    let mut keeper = prepared.keeper(results, folder);
+    prepare::check_vacant(options, folder, &results.settings, &keeper.run.data_sha256)?;
     if let Some((path, run)) = &options.run {
         position = keeper.resume(path, run, &schedule)?;
         report::resumed(path, run, &keeper.run, &schedule);
     }
     let mut executor = prepared.executor().await?;
-    keeper.events = options
-        .out_dir
-        .as_deref()
-        .map(|folder| EventFiles::new(folder, &recipe, schedule.steps(), &results.model));
+    keeper.events =
+        folder.map(|folder| EventFiles::new(folder, &recipe, schedule.steps(), &results.model));
 
     stop::listen();
-    let mut progress = Progress::new(schedule);
+    let mut told = Told {
+        progress: Progress::new(schedule),
+        course: &course,
+        is_told: vec![false; course.seeds.len()],
+        done,
+        result: Ok(()),
+    };
     let ended = keeper
         .train(
             &mut executor,
-            &schedule,
+            &course,
             &mut position,
-            &mut progress,
+            &mut told,
             &stop::requested,
             &mut warn,
         )
         .await;
-    report::ended(&ended, &keeper, &position, &schedule);
-    if ended? == keeper::Ended::Stopped {
-        return Ok(Ended::Stopped);
+    if matches!(
+        ended,
+        Ok(keeper::Ended::Whole) | Err(Error::Diverged { .. })
+    ) {
+        told.tell(&position, true);
     }
-    let last = position.epochs.last().map(|epoch| epoch.test_accuracies);
-    let parameters = parameters(options, &mut executor).await?;
-    results.report(options, &position, last.unwrap_or_default(), &parameters)
+    let result = std::mem::replace(&mut told.result, Ok(()));
+    drop(told);
+    report::ended(&ended, &keeper, &course, &position);
+    let ended = ended?;
+    result?;
+    let parameters = match (&options.save, folder) {
+        _ if ended == keeper::Ended::Stopped => Vec::new(),
+        (None, None) => Vec::new(),
+        _ => course.networks(&mut executor, &position).await?,
+    };
+    Ok(Trained {
+        ended,
+        course,
+        position,
+        parameters,
+    })
 }
 
-/// The parameters of each realization, if `options` have a use for them.
-async fn parameters(options: &Options, executor: &mut impl Executor) -> Result<Vec<Parameters>> {
-    match (&options.save, &options.out_dir) {
-        (None, None) => Ok(Vec::new()),
-        _ => executor.parameters().await,
+/// Shows progress, and tells of realizations that are done.
+struct Told<'a> {
+    progress: Progress,
+    course: &'a Course,
+    is_told: Vec<bool>,
+    done: &'a mut dyn FnMut(usize, Outcome) -> Result<()>,
+    /// The first error of `done`.
+    result: Result<()>,
+}
+
+impl Told<'_> {
+    /// Tells of the realizations that are done in `position`, or of all that are left.
+    fn tell(&mut self, position: &Position, all: bool) {
+        for r in 0..self.is_told.len() {
+            let is_done = all || self.course.standing(position, r).is_done();
+            if is_done && !std::mem::replace(&mut self.is_told[r], true) && self.result.is_ok() {
+                self.result = (self.done)(r, self.course.outcome(position, r));
+            }
+        }
+    }
+}
+
+impl Observer for Told<'_> {
+    fn step(&mut self, epoch: u32, steps: usize) {
+        self.progress.step(epoch, steps);
+    }
+
+    fn epoch(&mut self, metrics: &EpochMetrics) {
+        self.progress.epoch(metrics);
+    }
+
+    fn position(&mut self, position: &Position) {
+        self.tell(position, false);
     }
 }

@@ -9,6 +9,7 @@ use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::memory;
 use crate::nn::cnn::{Block, Dropout};
 use crate::nn::{Cnn, Layer, LayerShape, LayerSpec, Model, Parameters};
+use crate::train::Keep;
 
 /// A network, and where its initial parameters come from.
 pub struct Network {
@@ -77,7 +78,7 @@ pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
         saved.activation_name(),
         saved.loss,
     );
-    let (kind, form) = (options.layer.name(), options.form.name());
+    let (kind, form) = (options.layer.first().name(), options.form.name());
     let given = names(kind, form, options.activation.name, options.loss);
     let fields = ["layer", "form", "activation", "loss"];
     let mut pairs: Vec<_> = fields
@@ -127,7 +128,7 @@ pub fn build(
         check_memory(options, features, hidden_layers, width, classes)?;
         let mut widths = vec![width; hidden_layers + 1];
         widths[0] = features;
-        let (kind, form, activation) = (options.layer, options.form, options.activation);
+        let (kind, form, activation) = (options.layer.first(), options.form, options.activation);
         let mut model = Model::new(kind, form, activation, options.loss, &widths, classes)?;
         if let Some([low, high]) = options.input_range {
             model = model.with_input_range(low, high)?;
@@ -135,7 +136,8 @@ pub fn build(
         if let Some(cnn) = cnn {
             model = model.with_cnn(cnn)?;
         }
-        let seeds = (0..options.realizations).map(|r| options.seed.wrapping_add(r as u64));
+        let first = options.seed.first();
+        let seeds = (0..options.realizations).map(|r| first.wrapping_add(r as u64));
         let initial = Initial::Random {
             init: options.init,
             seeds: seeds.collect(),
@@ -358,7 +360,7 @@ fn check_memory(
         .saturating_add((layers - 1).saturating_mul(width * width))
         .saturating_add(width * outputs);
     // The first layer's skip goes through M if it changes the width. Each layer keeps z, a and δ.
-    let mixes = options.layer != LayerKind::Standard && features != width;
+    let mixes = options.layer.first() != LayerKind::Standard && features != width;
     let [mix, mixed] = if mixes {
         [features * width, 2 * width + features]
     } else {
@@ -370,7 +372,9 @@ fn check_memory(
         .saturating_add(features + 2 * outputs + mixed);
     let batch = options.batch_size.min(MAX_SAMPLES) as u128;
     let recipe = options.recipe();
-    let copies = 2 + 2 * recipe.moments() as u128;
+    // The networks of earlier epochs that may be the results.
+    let kept = options.kept() == Keep::Best || options.patience.is_some();
+    let copies = 2 + 2 * recipe.moments() as u128 + u128::from(kept);
     let numbers = matrices
         .saturating_mul(copies.saturating_mul(options.realizations as u128))
         .saturating_add(matrices * u128::from(recipe.clip_norm.is_some()))

@@ -12,9 +12,9 @@ use crate::activation::Activation;
 use crate::checkpoint::Run;
 use crate::cli::answer;
 use crate::cli::args::{
-    FREE, REQUEST, RESULT, activation_parser, conv_activation_parser, device_parser, form_parser,
-    init_parser, invalid, layer_parser, loss_parser, optimizer_parser, parse_range, parse_schedule,
-    storage_parser,
+    FREE, HeldOut, REQUEST, RESULT, activation_parser, conv_activation_parser, device_parser,
+    form_parser, init_parser, invalid, keep_parser, loss_parser, optimizer_parser, parse_held_out,
+    parse_layers, parse_numbers, parse_range, parse_schedule, storage_parser,
 };
 use crate::cli::layered::{self, Layered};
 use crate::data::Source;
@@ -24,6 +24,8 @@ use crate::files::path_text;
 use crate::kind::{Form, Init, LayerKind, Loss, Storage};
 use crate::nn::{Model, cnn};
 use crate::optim::{OptimizerKind, RateSchedule, Recipe, Rule, RunSettings, Shape};
+use crate::train::grid::{Grid, Seeds, Values};
+use crate::train::{Course, Keep, Schedule};
 
 /// Train a standard, Euclidean or Bregman network on MNIST, Fashion-MNIST, CIFAR-10 or generated
 /// digits.
@@ -57,9 +59,12 @@ pub struct Options {
     /// List the adapters and exit
     #[arg(long, group = REQUEST)]
     pub list_adapters: bool,
-    /// Kind of the hidden layers
-    #[arg(long, value_name = "KIND", default_value = "bregman", value_parser = layer_parser(), group = RESULT)]
-    pub layer: LayerKind,
+    /// Kind of the hidden layers: standard, euclidean or bregman. This option, --lr, --momentum,
+    /// --weight-decay and --seed each take a list (0.01,0.03,0.1), and those of numbers also a range
+    /// (log:LOW:HIGH:N or linear:LOW:HIGH:N, ends included); the product of all lists is trained side by
+    /// side
+    #[arg(long, value_name = "KIND,…", default_value = "bregman", value_parser = parse_layers, group = RESULT)]
+    pub layer: Values<LayerKind>,
     /// Form of Bregman layers: dual carries a = ρ⁻¹(z) from layer to layer, primal carries z and
     /// clamps it before every ρ⁻¹
     #[arg(long, default_value = "dual", value_parser = form_parser(), group = RESULT)]
@@ -115,9 +120,17 @@ pub struct Options {
     /// activations and identity, 0.05,0.95 for sigmoid, 0.05,1 for softplus]
     #[arg(long, value_name = "LOW,HIGH", allow_hyphen_values = true, value_parser = parse_range::<f32>, group = RESULT)]
     pub input_range: Option<[f32; 2]>,
-    /// Hold out the last N training samples and report the accuracy on them
-    #[arg(long, value_name = "N", group = RESULT)]
-    pub validation: Option<usize>,
+    /// Hold out the last N training samples, or a share of them such as 0.1, and report loss and accuracy
+    /// on them
+    #[arg(long, value_name = "N|SHARE", value_parser = parse_held_out, group = RESULT)]
+    pub validation: Option<HeldOut>,
+    /// End a run when the loss on the held-out samples has had no new minimum for this number of epochs
+    #[arg(long, value_name = "EPOCHS", group = RESULT)]
+    pub patience: Option<u32>,
+    /// The network that is reported and saved: that of the last epoch, or the best, which has the lowest
+    /// loss on the held-out samples [default: last; best with --patience]
+    #[arg(long, value_name = "WHICH", value_parser = keep_parser(), group = RESULT)]
+    pub keep: Option<Keep>,
     /// Number of passes over the training set
     #[arg(long, default_value_t = 20, group = FREE)]
     pub epochs: u32,
@@ -127,18 +140,18 @@ pub struct Options {
     /// How gradients change the parameters, by PyTorch's definitions
     #[arg(long, value_name = "NAME", default_value = "sgd", value_parser = optimizer_parser(), group = RESULT)]
     pub optimizer: OptimizerKind,
-    /// Learning rate [default: 0.2; 0.001 with adam and adamw]
-    #[arg(long, value_name = "RATE", group = RESULT)]
-    pub lr: Option<f32>,
-    /// Momentum of sgd, at least 0 and below 1
-    #[arg(long, value_name = "M", default_value_t = 0.0, group = RESULT)]
-    pub momentum: f32,
+    /// Learning rate, a list or a range [default: 0.2; 0.001 with adam and adamw]
+    #[arg(long, value_name = "RATE,…", value_parser = parse_numbers::<f32>, group = RESULT)]
+    pub lr: Option<Values<f32>>,
+    /// Momentum of sgd, at least 0 and below 1, a list or a range
+    #[arg(long, value_name = "M,…", default_value = "0", value_parser = parse_numbers::<f32>, group = RESULT)]
+    pub momentum: Values<f32>,
     /// Nesterov's form of the momentum
     #[arg(long, group = RESULT)]
     pub nesterov: bool,
-    /// Weight decay of all parameters, at least 0 [default: 0; 0.01 with adamw]
-    #[arg(long, value_name = "LAMBDA", group = RESULT)]
-    pub weight_decay: Option<f32>,
+    /// Weight decay of all parameters, at least 0, a list or a range [default: 0; 0.01 with adamw]
+    #[arg(long, value_name = "LAMBDA,…", value_parser = parse_numbers::<f32>, group = RESULT)]
+    pub weight_decay: Option<Values<f32>>,
     /// Betas of adam and adamw, each at least 0 and below 1 [default: 0.9,0.999]
     #[arg(long, value_name = "B1,B2", value_parser = parse_range::<f64>, group = RESULT)]
     pub betas: Option<[f64; 2]>,
@@ -156,14 +169,14 @@ pub struct Options {
     /// be a fraction
     #[arg(long, value_name = "EPOCHS", default_value_t = 0.0, group = RESULT)]
     pub warm_up: f64,
-    /// Seed of the initial weights and of the order of the samples
-    #[arg(long, default_value_t = 0, group = RESULT)]
-    pub seed: u64,
+    /// Seed of the initial weights and of the order of the samples, a list or a range
+    #[arg(long, value_name = "SEED,…", default_value = "0", value_parser = parse_numbers::<u64>, group = RESULT)]
+    pub seed: Values<u64>,
     /// Initial weights: random is U(±1/√in); deterministic is W = I (standard) or 0, b = 0
     #[arg(long, default_value = "random", value_parser = init_parser(), group = RESULT)]
     pub init: Init,
     /// Number of independent networks (realizations) trained side by side, with seeds SEED,
-    /// SEED + 1, …; results are means ± sample standard deviations
+    /// SEED + 1, …; results are means ± sample standard deviations, or with lists those of each run
     #[arg(long, value_name = "R", default_value_t = 1, group = RESULT)]
     pub realizations: usize,
     /// On an adapter, run each operation as a separate dispatch (no effect on the processor)
@@ -174,14 +187,15 @@ pub struct Options {
     #[arg(long, default_value = "f32", value_parser = storage_parser(), group = RESULT)]
     pub storage: Storage,
     /// Folder for metrics.jsonl (one line for each epoch), summary.json, settings.toml, pictures,
-    /// TensorBoard's event files, and on Ctrl-C a checkpoint; one run at a time may write there
+    /// TensorBoard's event files, and on Ctrl-C a checkpoint; with lists also runs.csv, and a folder
+    /// launch-K for the runs that are trained side by side; one run at a time may write there
     #[arg(long, value_name = "DIR", group = FREE)]
     pub out_dir: Option<PathBuf>,
     /// Give up the checkpoint of a different run in --out-dir, which is refused otherwise
     #[arg(long, group = REQUEST)]
     pub overwrite: bool,
     /// Save the run as checkpoint.safetensors in --out-dir, every N epochs and at the end; a resumed
-    /// run ends as if it had never been interrupted, bit for bit
+    /// run ends as if it had never been interrupted, bit for bit; with lists each launch-K has its own
     #[arg(long, value_name = "N", group = FREE)]
     pub checkpoint_every: Option<u32>,
     /// Go on from a checkpoint: FILE, or the one in --out-dir (last; if there is none yet, the run
@@ -201,7 +215,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE", group = RESULT)]
     pub load: Option<PathBuf>,
     /// Only report the test accuracy of the network loaded, without training
-    #[arg(long, requires = "load", conflicts_with_all = ["save", "validation"], group = FREE)]
+    #[arg(long, requires = "load", conflicts_with_all = ["save", "validation", "patience", "keep", "json_lines"], group = FREE)]
     pub eval_only: bool,
     /// Use only the first N training samples
     #[arg(long, value_name = "N", group = RESULT)]
@@ -212,6 +226,10 @@ pub struct Options {
     /// Print the summary as JSON on standard output, and nothing else there
     #[arg(long, group = FREE)]
     pub json: bool,
+    /// Print the settings and the result of each run as a line of JSON on standard output when the run
+    /// ends, and nothing else there
+    #[arg(long, conflicts_with_all = ["json", "equilibrium"], group = FREE)]
+    pub json_lines: bool,
     /// The fields of the options that were given.
     #[arg(skip)]
     given: Vec<String>,
@@ -244,6 +262,7 @@ impl Options {
         if options.eval_only {
             // `bregman evaluate` takes them from the settings of the run that trained the network.
             (options.save, options.validation) = (None, None);
+            (options.patience, options.keep, options.json_lines) = (None, None, false);
         }
         Ok(options)
     }
@@ -254,11 +273,11 @@ impl Options {
         let [low, high] = model.input_range;
         let found = [
             ("dataset", dataset.to_owned()),
-            ("layer", model.kind_name().to_owned()),
+            ("layer", self.layer_names(model)),
             ("activation", model.activation_name().to_owned()),
             ("loss", model.loss.name().to_owned()),
             ("input-range", format!("{low},{high}")),
-            ("lr", self.learning_rate().to_string()),
+            ("lr", self.learning_rates_text()),
         ];
         settings.extend(found.map(|(name, value)| (name.to_owned(), value)));
         if !self.equilibrium {
@@ -272,19 +291,85 @@ impl Options {
         self.given.iter().any(|given| given == field)
     }
 
-    /// The learning rate, or the optimizer's default.
-    pub fn learning_rate(&self) -> f32 {
-        self.lr.unwrap_or(match self.optimizer {
+    /// The learning rates, or the optimizer's default.
+    pub fn learning_rates(&self) -> Values<f32> {
+        let default = match self.optimizer {
             OptimizerKind::Sgd => 0.2,
             OptimizerKind::Adam | OptimizerKind::AdamW => 0.001,
-        })
+        };
+        self.lr.clone().unwrap_or(default.into())
     }
 
-    /// The weight decay, or the optimizer's default.
-    fn weight_decay(&self) -> f32 {
-        self.weight_decay.unwrap_or(match self.optimizer {
+    /// The weight decays, or the optimizer's default.
+    fn weight_decays(&self) -> Values<f32> {
+        let default = match self.optimizer {
             OptimizerKind::Sgd | OptimizerKind::Adam => 0.0,
             OptimizerKind::AdamW => 0.01,
+        };
+        self.weight_decay.clone().unwrap_or(default.into())
+    }
+
+    /// The learning rates as a setting: as they were given, or the default.
+    fn learning_rates_text(&self) -> String {
+        let given = self.settings.get("lr").filter(|_| self.is_grid());
+        given
+            .cloned()
+            .unwrap_or_else(|| self.learning_rates().first().to_string())
+    }
+
+    /// The kinds of layers as a setting: those of the lists, or that of the network.
+    fn layer_names(&self, model: &Model) -> String {
+        match self.layer.is_list() {
+            true => self.layer.map(LayerKind::name).all().join(","),
+            false => model.kind_name().to_owned(),
+        }
+    }
+
+    /// The lists of settings.
+    pub fn grid(&self) -> Grid {
+        let seeds = match self.seed.is_list() {
+            true => Seeds::Listed(self.seed.clone()),
+            false => Seeds::From(self.seed.first(), self.realizations),
+        };
+        Grid {
+            layers: self.layer.clone(),
+            learning_rates: self.learning_rates(),
+            momenta: self.momentum.clone(),
+            weight_decays: self.weight_decays(),
+            seeds,
+        }
+    }
+
+    /// Whether a list has more than one value.
+    pub fn is_grid(&self) -> bool {
+        let numbers = [
+            &self.learning_rates(),
+            &self.momentum,
+            &self.weight_decays(),
+        ];
+        let numbers = numbers.iter().any(|values| values.is_list());
+        self.layer.is_list() || numbers || self.seed.is_list()
+    }
+
+    /// The number of networks that are trained.
+    pub fn networks(&self) -> usize {
+        let grid = self.grid();
+        let lists = [&grid.learning_rates, &grid.momenta, &grid.weight_decays];
+        let lengths = lists.map(|values| values.all().len());
+        let others = [
+            self.layer.all().len(),
+            self.seed.all().len(),
+            self.realizations,
+        ];
+        let lengths = lengths.into_iter().chain(others);
+        lengths.fold(1, usize::saturating_mul)
+    }
+
+    /// Which network is the result of a run.
+    pub fn kept(&self) -> Keep {
+        self.keep.unwrap_or(match self.patience {
+            Some(_) => Keep::Best,
+            None => Keep::Last,
         })
     }
 
@@ -318,10 +403,10 @@ impl Options {
             epochs: self.epochs,
             first_step: 0,
             runs: vec![RunSettings {
-                seed: self.seed,
-                learning_rate: self.learning_rate(),
-                momentum: self.momentum,
-                weight_decay: self.weight_decay(),
+                seed: self.seed.first(),
+                learning_rate: self.learning_rates().first(),
+                momentum: self.momentum.first(),
+                weight_decay: self.weight_decays().first(),
             }],
         }
     }
@@ -334,12 +419,18 @@ impl Options {
                 let reason = "`betas` and `epsilon` belong to adam and adamw";
                 return Err(invalid("optimizer", name, reason));
             }
-        } else if self.nesterov || self.momentum != 0.0 {
+        } else if self.nesterov || self.momentum.all() != [0.0] {
             let reason = "`momentum` and `nesterov` belong to sgd; `betas` are Adam's";
             return Err(invalid("optimizer", name, reason));
         }
-        let recipe = self.recipe();
+        let mut recipe = self.recipe();
         recipe.check(self.realizations)?;
+        if self.is_grid() {
+            self.check_grid()?;
+            let runs = self.grid().runs(self.epochs)?;
+            recipe.runs = runs.iter().map(|run| run.settings).collect();
+            recipe.check(runs.len())?;
+        }
         let constant = recipe.schedule == RateSchedule::CONSTANT;
         if self.equilibrium && !(recipe.is_plain(0) && constant) {
             let reason = "its layer is trained by plain SGD at a constant rate";
@@ -352,11 +443,62 @@ impl Options {
         Ok(())
     }
 
+    /// Whether the lists go together with the other options.
+    fn check_grid(&self) -> Result<()> {
+        if self.seed.is_list() && self.realizations > 1 {
+            let reason = "the seeds are listed already; leave out one of `seed` and `realizations`";
+            return Err(invalid("realizations", self.realizations, reason));
+        }
+        let without_meaning = [
+            ("equilibrium", self.equilibrium, "it trains one network"),
+            ("load", self.load.is_some(), "it starts from one network"),
+            ("eval_only", self.eval_only, "it trains no network"),
+        ];
+        for (field, given, reason) in without_meaning {
+            if given {
+                let reason = format!(
+                    "{reason}; `layer`, `lr`, `momentum`, `weight_decay` and `seed` take one value each \
+                     beside it"
+                );
+                return Err(invalid(field, "with a list", reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what ends and chooses epochs goes together with the other options.
+    fn check_course(&self) -> Result<()> {
+        if let Some(HeldOut::Share(share)) = self.validation
+            && !(share > 0.0 && share < 1.0)
+        {
+            let reason = "a share must be above 0 and below 1";
+            return Err(invalid("validation", share, reason));
+        }
+        let schedule = Schedule {
+            epochs: self.epochs,
+            seed: 0,
+            realizations: 1,
+            samples: 1,
+            batch_size: 1,
+            validation: self.validation.is_some(),
+        };
+        let course = Course {
+            patience: self.patience,
+            keep: self.kept(),
+            ..Course::from(&schedule)
+        };
+        course.check()
+    }
+
     fn check(&self) -> Result<()> {
+        let held_out = match self.validation {
+            Some(HeldOut::Samples(samples)) => samples,
+            _ => 1,
+        };
         at_least_one(&[
             ("hidden_layers", self.hidden_layers),
             ("width", self.width),
-            ("validation", self.validation.unwrap_or(1)),
+            ("validation", held_out),
             ("epochs", self.epochs as usize),
             ("threads", self.threads.unwrap_or(1)),
             ("limit_train", self.limit_train.unwrap_or(1)),
@@ -367,6 +509,9 @@ impl Options {
             ),
         ])?;
         self.check_optimizer()?;
+        if !self.eval_only {
+            self.check_course()?;
+        }
         if let (Some(every), None) = (self.checkpoint_every, &self.out_dir) {
             let reason = "checkpoints go to the folder of `out_dir`, which was not given";
             return Err(invalid("checkpoint_every", every, reason));
@@ -390,9 +535,10 @@ impl Options {
                 given: self.epochs.to_string(),
             });
         }
-        if self.equilibrium && self.layer != LayerKind::Bregman {
+        let kind = self.layer.first();
+        if self.equilibrium && kind != LayerKind::Bregman {
             let reason = "only Bregman layers have the limit that `equilibrium` trains";
-            return Err(invalid("layer", self.layer.name(), reason));
+            return Err(invalid("layer", kind.name(), reason));
         }
         Ok(())
     }
@@ -405,7 +551,7 @@ pub struct Resolved {
     data_dir: Option<String>,
     device: &'static str,
     adapter: Option<String>,
-    layer: &'static str,
+    layer: Values<&'static str>,
     form: &'static str,
     equilibrium: bool,
     tolerance: Option<f32>,
@@ -419,20 +565,22 @@ pub struct Resolved {
     width: usize,
     loss: &'static str,
     input_range: [f32; 2],
-    validation: Option<usize>,
+    validation: Option<HeldOut>,
+    patience: Option<u32>,
+    keep: &'static str,
     epochs: u32,
     batch_size: usize,
     optimizer: &'static str,
-    lr: f32,
-    momentum: f32,
+    lr: Values<f32>,
+    momentum: Values<f32>,
     nesterov: bool,
-    weight_decay: f32,
+    weight_decay: Values<f32>,
     betas: Option<[f64; 2]>,
     epsilon: Option<f32>,
     clip_norm: Option<f32>,
     schedule: String,
     warm_up: f64,
-    seed: u64,
+    seed: Values<u64>,
     init: &'static str,
     realizations: usize,
     unfused: bool,
@@ -461,7 +609,10 @@ impl Resolved {
             data_dir: text(&options.data_dir),
             device,
             adapter,
-            layer: model.kind_name(),
+            layer: match options.layer.is_list() {
+                true => options.layer.map(LayerKind::name),
+                false => model.kind_name().into(),
+            },
             form: model.form_name(),
             equilibrium: options.equilibrium,
             tolerance: options.equilibrium.then_some(options.tolerance),
@@ -473,19 +624,21 @@ impl Resolved {
             loss: model.loss.name(),
             input_range: model.input_range,
             validation: options.validation,
+            patience: options.patience,
+            keep: options.kept().name(),
             epochs: options.epochs,
             batch_size: options.batch_size,
             optimizer: options.optimizer.name(),
-            lr: options.learning_rate(),
-            momentum: options.momentum,
+            lr: options.learning_rates(),
+            momentum: options.momentum.clone(),
             nesterov: options.nesterov,
-            weight_decay: options.weight_decay(),
+            weight_decay: options.weight_decays(),
             betas: options.betas,
             epsilon: options.epsilon,
             clip_norm: options.clip_norm,
             schedule: options.schedule.to_string(),
             warm_up: options.warm_up,
-            seed: options.seed,
+            seed: options.seed.clone(),
             init: options.init.name(),
             realizations: options.realizations,
             unfused: options.unfused,

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::CommandFactory;
 
+use super::grid::{PICTURES as GRID_PICTURES, RUNS};
 use super::network::{self, Network};
 use super::options::{Options, Resolved};
 use super::report::Results;
 use crate::checkpoint::{self, Checkpoint, Run};
-use crate::cli::args::{groups, invalid};
+use crate::cli::args::{HeldOut, groups, invalid};
 use crate::cli::layered::{self, SETTINGS};
 use crate::cli::pictures;
 use crate::cli::progress::Downloads;
@@ -23,18 +25,20 @@ use crate::files::atomic;
 use crate::files::lock::{self, Lock};
 use crate::gpu::PlanOptions;
 use crate::kind::LayerKind;
-use crate::optim::{Recipe, Sgd};
+use crate::optim::{Recipe, RunSettings, Sgd};
 use crate::train::events::{EVALUATION, METRICS, METRICS_SO_FAR, SUMMARY};
 use crate::train::keeper::{CHECKPOINT, Keeper};
-use crate::train::{Position, Schedule};
+use crate::train::{Course, Position, Schedule};
 
 /// The device, the data and the network of a run.
 pub struct Prepared<'a> {
-    options: &'a Options,
-    device: Device,
-    splits: Splits,
-    dataset: String,
-    network: Network,
+    pub options: &'a Options,
+    pub device: Device,
+    pub splits: Arc<Splits>,
+    pub dataset: String,
+    pub network: Network,
+    /// The settings of the realizations, if those of the options are lists.
+    pub runs: Option<Vec<RunSettings>>,
 }
 
 impl<'a> Prepared<'a> {
@@ -53,9 +57,10 @@ impl<'a> Prepared<'a> {
         Ok(Self {
             options,
             device,
-            splits,
+            splits: Arc::new(splits),
             dataset,
             network,
+            runs: None,
         })
     }
 
@@ -73,7 +78,7 @@ impl<'a> Prepared<'a> {
     pub fn recipe(&self) -> Recipe {
         let batch_size = batch_size(self.options, &self.splits);
         if self.options.eval_only {
-            let learning_rate = self.options.learning_rate();
+            let learning_rate = self.options.learning_rates().first();
             let sgd = Sgd {
                 batch_size,
                 learning_rate,
@@ -82,6 +87,9 @@ impl<'a> Prepared<'a> {
         }
         let mut recipe = self.options.recipe();
         recipe.batch_size = batch_size;
+        if let Some(runs) = &self.runs {
+            recipe.runs = runs.clone();
+        }
         if let Some((_, run)) = &self.options.run {
             let steps = recipe.steps(self.splits.train.len());
             recipe.first_step = run.position.number(steps);
@@ -89,9 +97,13 @@ impl<'a> Prepared<'a> {
         recipe
     }
 
-    /// How long the network is trained.
-    pub fn schedule(&self) -> Schedule {
-        schedule(self.options, &self.splits, self.options.realizations)
+    /// How long the network is trained, and what its result is.
+    pub fn course(&self) -> Course {
+        let mut course = course(self.options, &self.splits, self.options.realizations);
+        if let Some(runs) = &self.runs {
+            course.seeds = runs.iter().map(|run| run.seed).collect();
+        }
+        course
     }
 
     /// What the results say of this network, device and data.
@@ -114,12 +126,12 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// The run with its checkpoint.
-    pub fn keeper(&self, results: &Results) -> Keeper {
+    /// The run with its checkpoint in `folder`.
+    pub fn keeper(&self, results: &Results, folder: Option<&Path>) -> Keeper {
         let options = self.options;
         let device = results.adapter.clone();
         Keeper {
-            path: options.out_dir.as_ref().map(|dir| dir.join(CHECKPOINT)),
+            path: folder.map(|folder| folder.join(CHECKPOINT)),
             every: options.checkpoint_every,
             run: Run {
                 model: self.network.model.clone(),
@@ -127,7 +139,7 @@ impl<'a> Prepared<'a> {
                 data_sha256: self.splits.sha256(),
                 device: device.unwrap_or_else(|| results.kind.to_owned()),
                 options: results.settings.clone(),
-                seed: options.seed,
+                seed: self.recipe().run(0).seed,
                 position: Position::default(),
                 parameters: Vec::new(),
                 moments: Vec::new(),
@@ -176,8 +188,16 @@ pub fn claim(options: &Options) -> Result<Option<Lock>> {
             match options.eval_only {
                 true => atomic::check_writable(&folder.join(EVALUATION))?,
                 false => {
-                    let names = [METRICS, SUMMARY, SETTINGS, CHECKPOINT];
-                    let mut names = names.into_iter().chain(pictures::FILES);
+                    let results: &[&str] = match options.is_grid() {
+                        true => &[RUNS, GRID_PICTURES[0], GRID_PICTURES[1]],
+                        false => &[METRICS, CHECKPOINT],
+                    };
+                    let pictures: &[&str] = match options.is_grid() {
+                        true => &[],
+                        false => &pictures::FILES,
+                    };
+                    let names = [results, pictures, &[SUMMARY, SETTINGS]].concat();
+                    let mut names = names.into_iter();
                     names.try_for_each(|name| atomic::check_writable(&folder.join(name)))?;
                 }
             }
@@ -192,28 +212,31 @@ pub fn claim(options: &Options) -> Result<Option<Lock>> {
             .flat_map(|f| names.map(|name| f.join(name)))
             .collect();
         own.extend(options.run.iter().map(|(path, _)| path.clone()));
-        for path in checkpoint::paths(path, options.realizations) {
+        let networks = options.networks();
+        for path in checkpoint::paths(path, networks) {
             if own.iter().any(|own| atomic::same_file(own, &path)) {
                 let reason = "the run itself has this file; the network needs another";
                 return Err(invalid("save", path.display(), reason));
             }
         }
-        checkpoint::check_writable(path, options.realizations)?;
+        checkpoint::check_writable(path, networks)?;
     }
     Ok(lock)
 }
 
-/// Checks that the checkpoint in the folder of the results, if there is one, is not that of a different
-/// run than the one with `settings` on `data`, by their sha256; or removes it, if that is asked for.
+/// Checks that the checkpoint in `folder`, which is that of the results, if there is one, is not that of a
+/// different run than the one with `settings` on `data`, by their sha256; or removes it, if that is asked
+/// for.
 ///
 /// # Errors
 /// [`Error::Occupied`] if it is; [`Error::Io`].
 pub fn check_vacant(
     options: &Options,
+    folder: Option<&Path>,
     settings: &BTreeMap<String, String>,
     data: &str,
 ) -> Result<()> {
-    let path = options.out_dir.as_ref().map(|dir| dir.join(CHECKPOINT));
+    let path = folder.map(|folder| folder.join(CHECKPOINT));
     let Some(path) = path.filter(|path| path.exists()) else {
         return Ok(());
     };
@@ -273,15 +296,20 @@ pub fn batch_size(options: &Options, splits: &Splits) -> usize {
     options.batch_size.min(most)
 }
 
-/// How long `realizations` of a network are trained on `splits`.
-pub fn schedule(options: &Options, splits: &Splits, realizations: usize) -> Schedule {
-    Schedule {
+/// How long `realizations` of a network are trained on `splits`, and what their results are.
+pub fn course(options: &Options, splits: &Splits, realizations: usize) -> Course {
+    let schedule = Schedule {
         epochs: options.epochs,
-        seed: options.seed,
+        seed: options.seed.first(),
         realizations,
         samples: splits.train.len(),
         batch_size: batch_size(options, splits),
         validation: splits.validation.is_some(),
+    };
+    Course {
+        patience: options.patience,
+        keep: options.kept(),
+        ..Course::from(&schedule)
     }
 }
 
@@ -339,15 +367,24 @@ pub fn load_data(
         }
     }
     let validation = match options.validation {
-        Some(held_out) if held_out >= train.len() => {
-            let reason = format!(
-                "of {} training samples at least one must be left",
-                train.len()
-            );
-            return Err(invalid("validation", held_out, reason));
-        }
-        Some(held_out) => Some(train.split_off(held_out)),
         None => None,
+        Some(held_out) => {
+            let (samples, given) = match held_out {
+                HeldOut::Samples(samples) => (samples, samples.to_string()),
+                HeldOut::Share(share) => {
+                    let samples = (share * train.len() as f64).round() as usize;
+                    (samples, share.to_string())
+                }
+            };
+            if !(1..train.len()).contains(&samples) {
+                let reason = format!(
+                    "of {} training samples at least one must be held out, and one be left",
+                    train.len()
+                );
+                return Err(invalid("validation", given, reason));
+            }
+            Some(train.split_off(samples))
+        }
     };
     let mut parts = vec![format!("{} test samples", thousands(test.len()))];
     if let Some(validation) = &validation {
@@ -384,7 +421,7 @@ pub fn note_without_effect(options: &Options, device: &str) {
         ("dropout", loaded, "the network is the one loaded"),
         (
             "form",
-            options.layer != LayerKind::Bregman,
+            !options.layer.all().contains(&LayerKind::Bregman),
             "only Bregman layers have two forms",
         ),
         ("epochs", options.eval_only, "nothing is trained"),

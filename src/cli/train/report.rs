@@ -1,18 +1,18 @@
 //! What a run reports: messages at its start and end, and its results.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::options::{Options, Resolved};
 use crate::checkpoint::{self, Run};
-use crate::cli::say::{duration, percent, plural, print, say};
+use crate::cli::say::{duration, note, percent, plural, print, say};
 use crate::cli::{Ended, command_line, layered, pictures};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::nn::{Model, Parameters};
 use crate::train::events::{self, json_line};
 use crate::train::keeper::{self, Keeper};
-use crate::train::{Position, Schedule, Summary};
+use crate::train::{Course, Evaluation, Outcome, Position, Schedule, Summary};
 
 /// What the results of a run say of its network, device and data.
 pub struct Results {
@@ -38,18 +38,37 @@ impl Results {
         self,
         options: &Options,
         position: &Position,
-        test_accuracies: Vec<f64>,
-        parameters: &[Parameters],
+        outcomes: Vec<Outcome>,
+        parameters: &[Option<Parameters>],
     ) -> Result<Ended> {
-        let saved = match &options.save {
-            Some(path) => checkpoint::save(path, &self.model, &self.dataset, parameters),
-            None => Ok(Vec::new()),
-        };
-        for path in saved.iter().flatten() {
-            say(format_args!("saved {}", path.display()));
+        for (realization, outcome) in outcomes.iter().enumerate() {
+            if let Some(step) = outcome.diverged_at_step {
+                note(&format!(
+                    "realization {realization} diverged in step {step} and is left out of the results"
+                ));
+            }
         }
-        let reported = self.report_saved(options, position, test_accuracies, parameters);
+        let saved = match &options.save {
+            Some(path) => self.save(&checkpoint::paths(path, parameters.len()), parameters),
+            None => Ok(()),
+        };
+        let reported = self.report_saved(options, position, outcomes, parameters);
         saved.and(reported)
+    }
+
+    /// Saves the networks that there are, each in its own file of `paths`.
+    ///
+    /// # Errors
+    /// Those of [`checkpoint::save`].
+    pub fn save(&self, paths: &[PathBuf], parameters: &[Option<Parameters>]) -> Result<()> {
+        for (path, parameters) in paths.iter().zip(parameters) {
+            if let Some(parameters) = parameters {
+                let parameters = std::slice::from_ref(parameters);
+                checkpoint::save(path, &self.model, &self.dataset, parameters)?;
+                say(format_args!("saved {}", path.display()));
+            }
+        }
+        Ok(())
     }
 
     /// [`Self::report`] without saving the networks.
@@ -60,8 +79,8 @@ impl Results {
         self,
         options: &Options,
         position: &Position,
-        test_accuracies: Vec<f64>,
-        parameters: &[Parameters],
+        outcomes: Vec<Outcome>,
+        parameters: &[Option<Parameters>],
     ) -> Result<Ended> {
         let Self {
             model,
@@ -73,7 +92,7 @@ impl Results {
             test,
         } = self;
         let epochs = position.epochs.iter().collect();
-        let summary = Summary::new(resolved, dataset, kind, adapter, epochs, test_accuracies);
+        let summary = Summary::new(resolved, dataset, kind, adapter, epochs, outcomes);
         let written = options.out_dir.as_ref().map_or(Ok(()), |folder| {
             let prefix = match options.eval_only {
                 true => {
@@ -86,7 +105,7 @@ impl Results {
                     ""
                 }
             };
-            if let (Some(parameters), Some(test)) = (parameters.first(), &test) {
+            if let (Some(parameters), Some(test)) = (parameters.iter().flatten().next(), &test) {
                 let caption = caption(&summary, options);
                 let place = (folder.as_path(), prefix);
                 pictures::write(place, &model, parameters, &summary.epochs, test, &caption)?;
@@ -94,12 +113,23 @@ impl Results {
             say(format_args!("results in {}", folder.display()));
             Ok(())
         });
-        let printed = match options.json {
-            true => print(&json_line(&summary)),
-            false => print(&result_line(&summary, &model, kind)),
+        let printed = match (options.json, options.json_lines) {
+            (true, _) => print(&json_line(&summary)),
+            (_, true) => Ok(()),
+            (false, false) => print(&result_line(&summary, &model, kind)),
         };
         written.and(printed).map(|()| Ended::Whole)
     }
+}
+
+/// The results of realizations that were evaluated without training.
+pub fn evaluated(evaluations: &[Evaluation]) -> Vec<Outcome> {
+    let outcome = |evaluation: &Evaluation| Outcome {
+        test_loss: Some(evaluation.loss),
+        test_accuracy: Some(evaluation.accuracy),
+        ..Outcome::default()
+    };
+    evaluations.iter().map(outcome).collect()
 }
 
 /// Says where the run in `path` goes on, and whether the device changed.
@@ -126,9 +156,19 @@ pub fn resumed(path: &Path, saved: &Run, now: &Run, schedule: &Schedule) {
 pub fn ended(
     result: &Result<keeper::Ended>,
     keeper: &Keeper,
+    course: &Course,
     position: &Position,
-    schedule: &Schedule,
 ) {
+    let schedule = &course.schedule;
+    let epochs = position.epochs.len();
+    if matches!(result, Ok(keeper::Ended::Whole)) && epochs < schedule.epochs as usize {
+        let patience = course.patience.map_or(0, |epochs| epochs as usize);
+        say(format_args!(
+            "ended after {}: no run has had a new lowest validation loss within {}",
+            plural(epochs, "epoch"),
+            plural(patience, "epoch"),
+        ));
+    }
     let path = keeper.path.as_deref();
     let resume = || {
         let path = path.unwrap_or("last".as_ref());
@@ -169,8 +209,8 @@ fn caption(summary: &Summary<Resolved>, options: &Options) -> String {
         "{}, batches of {}, learning rate {}, seed {}, {} on {}; test accuracy {}",
         summary.dataset,
         options.batch_size,
-        options.learning_rate(),
-        options.seed,
+        options.learning_rates().first(),
+        options.seed.first(),
         plural(summary.epochs.len(), "epoch"),
         summary.device,
         percent(&summary.test_accuracies),
@@ -188,9 +228,24 @@ fn result_line(summary: &Summary<Resolved>, model: &Model, kind: &str) -> String
         None => String::new(),
     };
     format!(
-        "test accuracy {} on {} ({} on {kind}{trained})\n",
+        "test accuracy {} on {} ({} on {kind}{trained}{})\n",
         percent(&summary.test_accuracies),
         summary.dataset,
         model.kind_name(),
+        kept(summary),
     )
+}
+
+/// The epochs of the networks that were kept, unless they are all the last one.
+fn kept(summary: &Summary<Resolved>) -> String {
+    let epochs = summary
+        .outcomes
+        .iter()
+        .filter_map(|outcome| outcome.kept_epoch);
+    let ends = epochs.clone().min().zip(epochs.max());
+    match ends.filter(|&ends| ends != (summary.epochs.len() as u32, summary.epochs.len() as u32)) {
+        None => String::new(),
+        Some((first, last)) if first == last => format!("; kept the network of epoch {first}"),
+        Some((first, last)) => format!("; kept the networks of epochs {first} to {last}"),
+    }
 }

@@ -17,7 +17,7 @@ use crate::kind::{Init, Storage};
 use crate::memory;
 use crate::nn::{Model, Parameters};
 use crate::train::keeper::{Ended, Keeper};
-use crate::train::{EpochMetrics, Observer, Position, Schedule};
+use crate::train::{Course, EpochMetrics, Observer, Position, Schedule};
 
 /// The device that trains all cells. It is opened anew for each network.
 #[derive(Clone, Debug)]
@@ -75,8 +75,8 @@ impl Experiment<'_> {
     /// in `checkpoint` after each epoch and where they stop, and they go on from there.
     ///
     /// # Errors
-    /// [`Diverged`](crate::error::Error::Diverged) for a loss that is not finite or far above the
-    /// first; [`OutOfMemory`](crate::error::Error::OutOfMemory); those of the device; [`Io`](crate::error::Error::Io) if runs that are stopped cannot be saved.
+    /// [`Diverged`](crate::error::Error::Diverged) if a run had a loss that is not finite or far above
+    /// the first; [`OutOfMemory`](crate::error::Error::OutOfMemory); those of the device; [`Io`](crate::error::Error::Io) if runs that are stopped cannot be saved.
     pub(super) async fn train(
         &self,
         name: &str,
@@ -155,10 +155,11 @@ impl Experiment<'_> {
             let executor = device.executor(model, splits, options, || parameters);
             let mut executor = executor.await?;
             executor.set_moments(&moments)?;
+            let course = Course::from(&schedule);
             let mut warn = |error: &_| tell(Event::NotSaved(error));
             let training = keeper.train(
                 &mut executor,
-                &schedule,
+                &course,
                 &mut position,
                 &mut observer,
                 self.watch.stop,
@@ -168,6 +169,10 @@ impl Experiment<'_> {
                 return Ok(None);
             }
             parameters = executor.parameters().await?;
+        }
+        // Each cell is the mean of all its runs.
+        if let Some(diverged) = position.divergence(schedule.steps()) {
+            return Err(diverged);
         }
         let epochs = || position.epochs.iter();
         Ok(Some(Trained {

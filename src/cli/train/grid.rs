@@ -1,0 +1,437 @@
+//! Training of all runs of lists of settings, side by side where they fit.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::CommandFactory;
+use serde::Serialize;
+
+use super::network::{self, Initial, Network};
+use super::options::{Options, Resolved};
+use super::prepare::{self, Prepared};
+use super::{Trained, trained};
+use crate::checkpoint::{self, Run};
+use crate::cli::args::groups;
+use crate::cli::say::{plural, print, say};
+use crate::cli::{Ended, layered};
+use crate::data::Splits;
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::files::atomic;
+use crate::gpu::PlanOptions;
+use crate::kind::LayerKind;
+use crate::plot;
+use crate::train::events::{self, json_line};
+use crate::train::grid::{Best, Grid, GridRun, Launch, Row, best, csv};
+use crate::train::keeper::{self, CHECKPOINT};
+
+/// One line for each run.
+pub const RUNS: &str = "runs.csv";
+/// The accuracies over the grid.
+pub const PICTURES: [&str; 2] = ["grid.png", "grid.svg"];
+
+/// The data, and what all launches share.
+struct Lists<'a> {
+    options: &'a Options,
+    grid: Grid,
+    runs: Vec<GridRun>,
+    splits: Arc<Splits>,
+    dataset: String,
+}
+
+/// The results of all runs: `summary.json`.
+#[derive(Serialize)]
+struct Report<'a> {
+    options: &'a Resolved,
+    runs: &'a [Row],
+    best: Option<Best>,
+}
+
+/// Trains all runs, and reports each and the best setting.
+///
+/// # Errors
+/// Those of training; [`Error::Diverged`] if no run ended with a finite loss.
+pub async fn run(options: &Options) -> Result<Ended> {
+    let grid = options.grid();
+    let runs = grid.runs(options.epochs)?;
+    let device = Device::choose(options.device, options.adapter.clone()).await?;
+    let (splits, dataset) = prepare::load_data(options, None)?;
+    let lists = Lists {
+        options,
+        grid,
+        runs,
+        splits: Arc::new(splits),
+        dataset,
+    };
+    let launches = lists.launches(&device)?;
+    let _lock = prepare::claim(options)?;
+    prepare::announce_device(&device);
+    prepare::note_without_effect(options, device.kind());
+    drop(device);
+    say(format_args!(
+        "{} in {}",
+        plural(lists.runs.len(), "run"),
+        match launches.len() {
+            1 => "1 launch".to_owned(),
+            number => format!("{number} launches"),
+        }
+    ));
+
+    let mut rows = Vec::with_capacity(lists.runs.len());
+    let mut first_error = None;
+    let mut described: Option<(Resolved, BTreeMap<String, String>)> = None;
+    for (number, launch) in (1..).zip(&launches) {
+        let own = lists.options_of(launch, number)?;
+        let prepared = lists.prepared(&own, launch).await?;
+        say(format_args!(
+            "launch {number} of {}: runs {} to {}, {}",
+            launches.len(),
+            launch.runs.start,
+            launch.runs.end - 1,
+            network::describe(&prepared.network.model)
+        ));
+        let mut results = prepared.results();
+        // The settings are those of all runs, so that they give all runs again.
+        results.settings = options.resolved_settings(&results.model, &lists.dataset);
+        if described.is_none() {
+            let (kind, adapter) = (results.kind, results.adapter.clone());
+            let resolved = Resolved::new(options, &results.model, &lists.dataset, kind, adapter);
+            if let Some(folder) = &options.out_dir {
+                let data = lists.splits.sha256();
+                prepare::check_vacant(options, Some(folder), &results.settings, &data)?;
+                layered::write_settings(folder, &results.settings)?;
+            }
+            described = Some((resolved, results.settings.clone()));
+        }
+        let folder = options
+            .out_dir
+            .as_ref()
+            .map(|dir| dir.join(folder_of(number)));
+        if let Some(folder) = &folder {
+            fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
+        }
+        let mut told = Vec::new();
+        let mut done = |r: usize, outcome| {
+            let run = launch.runs.start + r;
+            let GridRun { layer, settings } = lists.runs[run];
+            let row = Row::new(run, layer.name(), settings, outcome);
+            let printed = match options.json_lines {
+                true => print(&json_line(&row)),
+                false => Ok(()),
+            };
+            told.push(row);
+            printed
+        };
+        let ended = trained(prepared, &results, folder.as_deref(), &mut done).await;
+        told.sort_by_key(|row| row.run);
+        match ended {
+            Ok(trained) if trained.ended == keeper::Ended::Stopped => {
+                lists.write(&rows)?;
+                say(format_args!(
+                    "{} of {} runs had ended",
+                    rows.len(),
+                    lists.runs.len()
+                ));
+                return Ok(Ended::Stopped);
+            }
+            Ok(trained) => {
+                rows.append(&mut told);
+                lists.keep(&results, folder.as_deref(), &launch.runs, &trained)?;
+            }
+            Err(Error::Diverged {
+                epoch,
+                step,
+                realization,
+                loss,
+                limit,
+            }) => {
+                let error = Error::Diverged {
+                    epoch,
+                    step,
+                    realization: launch.runs.start + realization,
+                    loss,
+                    limit,
+                };
+                say(format_args!("every run of the launch diverged"));
+                first_error.get_or_insert(error);
+                rows.append(&mut told);
+            }
+            Err(error) => return Err(error),
+        }
+        lists.write(&rows)?;
+    }
+    let Some((resolved, _)) = described else {
+        unreachable!("a grid has at least one run");
+    };
+    let reported = lists.report(&resolved, &rows);
+    match first_error {
+        Some(error)
+            if rows
+                .iter()
+                .all(|row| row.outcome.diverged_at_step.is_some()) =>
+        {
+            reported.and(Err(error))
+        }
+        _ => reported.map(|()| Ended::Whole),
+    }
+}
+
+/// The name of the folder of a launch.
+fn folder_of(number: usize) -> String {
+    format!("{}{number}", layered::LAUNCH)
+}
+
+impl Lists<'_> {
+    /// The options of one kind of layer, for a number of runs.
+    fn narrowed(&self, layer: LayerKind, runs: &Range<usize>) -> Options {
+        let mut own = self.options.clone();
+        own.layer = layer.into();
+        own.realizations = runs.len();
+        own
+    }
+
+    /// The launches, each as large as memory and the adapter allow.
+    fn launches(&self, device: &Device) -> Result<Vec<Launch>> {
+        self.grid.launches(&mut |layer, runs| {
+            let mut runs = runs;
+            loop {
+                let own = self.narrowed(layer, &runs);
+                let fits = self.plan(&own, &runs).and_then(|(network, plan)| {
+                    device.check_limits(&network.model, &self.splits, plan)
+                });
+                match fits {
+                    Err(Error::OutOfMemory { .. } | Error::TooLarge { .. }) if runs.len() > 1 => {
+                        runs.end = runs.start + runs.len().div_ceil(2);
+                    }
+                    Err(error) => return Err(error),
+                    Ok(()) => return Ok(runs.len()),
+                }
+            }
+        })
+    }
+
+    /// The network of runs, and how an adapter would train it.
+    fn plan(&self, own: &Options, runs: &Range<usize>) -> Result<(Network, PlanOptions)> {
+        let network = network::build(own, None, &self.splits.train)?;
+        let mut recipe = own.recipe();
+        recipe.batch_size = prepare::batch_size(own, &self.splits);
+        recipe.runs = self.runs[runs.clone()]
+            .iter()
+            .map(|run| run.settings)
+            .collect();
+        let plan = PlanOptions {
+            realizations: runs.len(),
+            recipe,
+            fused: !own.unfused,
+            storage: own.storage,
+        };
+        Ok((network, plan))
+    }
+
+    /// The options of a launch, and where it goes on if it is resumed.
+    fn options_of(&self, launch: &Launch, number: usize) -> Result<Options> {
+        let mut own = self.narrowed(launch.layer, &launch.runs);
+        own.run = None;
+        let Some(folder) = self
+            .options
+            .out_dir
+            .as_ref()
+            .filter(|_| own.resume.is_some())
+        else {
+            return Ok(own);
+        };
+        let path = folder.join(folder_of(number)).join(CHECKPOINT);
+        if path.exists() {
+            let run = self.resumed(launch, &path)?;
+            own.run = Some((path, run));
+        }
+        Ok(own)
+    }
+
+    /// The run of a launch in `path`, if it is that of these lists.
+    fn resumed(&self, launch: &Launch, path: &Path) -> Result<Run> {
+        let run = Run::load(path)?;
+        let other = |field: &str, found: String, given: String| Error::OtherRun {
+            path: path.to_owned(),
+            field: field.to_owned(),
+            found,
+            given,
+        };
+        let settings = self.options.resolved_settings(&run.model, &self.dataset);
+        let command = Options::command().groups(groups());
+        if let Some(layered::Difference {
+            field,
+            found,
+            given,
+        }) = layered::difference(&command, &run.options, &settings)
+        {
+            return Err(other(&field, found, given));
+        }
+        // How many runs fit may have changed.
+        let first = self.runs[launch.runs.start].settings.seed;
+        let found = (run.parameters.len(), run.model.kind_name(), run.seed);
+        let given = (launch.runs.len(), launch.layer.name(), first);
+        let text = |(runs, layer, seed)| format!("of {runs} {layer} runs from seed {seed}");
+        match found == given {
+            true => Ok(run),
+            false => Err(other("launch", text(found), text(given))),
+        }
+    }
+
+    /// What a launch needs before it begins.
+    async fn prepared<'a>(&self, own: &'a Options, launch: &Launch) -> Result<Prepared<'a>> {
+        let settings: Vec<_> = self.runs[launch.runs.clone()]
+            .iter()
+            .map(|run| run.settings)
+            .collect();
+        let network = match &own.run {
+            Some((_, run)) => Network::resumed(run),
+            None => {
+                let mut network = network::build(own, None, &self.splits.train)?;
+                network.initial = Initial::Random {
+                    init: own.init,
+                    seeds: settings.iter().map(|run| run.seed).collect(),
+                };
+                network
+            }
+        };
+        Ok(Prepared {
+            options: own,
+            device: Device::choose(own.device, own.adapter.clone()).await?,
+            splits: Arc::clone(&self.splits),
+            dataset: self.dataset.clone(),
+            network,
+            runs: Some(settings),
+        })
+    }
+
+    /// Saves the networks of a launch, and its metrics.
+    fn keep(
+        &self,
+        results: &super::report::Results,
+        folder: Option<&Path>,
+        runs: &Range<usize>,
+        trained: &Trained,
+    ) -> Result<()> {
+        if let Some(folder) = folder {
+            let epochs: Vec<_> = trained.position.epochs.iter().collect();
+            events::write_metrics(folder, &epochs)?;
+        }
+        if let Some(path) = &self.options.save {
+            let paths: Vec<PathBuf> = checkpoint::paths(path, self.runs.len());
+            results.save(&paths[runs.clone()], &trained.parameters)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the rows so far.
+    fn write(&self, rows: &[Row]) -> Result<()> {
+        match &self.options.out_dir {
+            Some(folder) => atomic::write(&folder.join(RUNS), csv(rows).as_bytes()).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Prints and writes the results of all runs.
+    fn report(&self, resolved: &Resolved, rows: &[Row]) -> Result<()> {
+        let options = self.options;
+        let best = best(rows);
+        let named = match &best {
+            Some(best) => format!("best setting by validation loss: {}\n", describe(best)),
+            None if self.splits.validation.is_none() => {
+                "no best setting: --validation holds out samples to choose by\n".to_owned()
+            }
+            None => "no best setting: in each a run diverged\n".to_owned(),
+        };
+        let report = Report {
+            options: resolved,
+            runs: rows,
+            best,
+        };
+        let written = options.out_dir.as_ref().map_or(Ok(()), |folder| {
+            events::write_summary(folder, &report)?;
+            let settings = format!(
+                "{}, {}, batches of {}",
+                self.dataset,
+                plural(options.epochs as usize, "epoch"),
+                options.batch_size
+            );
+            plot::grid(&self.grid, rows, &settings).save(&folder.join("grid"))?;
+            say(format_args!("results in {}", folder.display()));
+            Ok(())
+        });
+        let printed = match (options.json, options.json_lines) {
+            (true, _) => print(&json_line(&report)),
+            (_, true) => {
+                say(named.trim_end());
+                Ok(())
+            }
+            _ => print(&(table(&self.grid, rows) + &named)),
+        };
+        written.and(printed)
+    }
+}
+
+/// The accuracies of the runs, a line for each, with a bar for the accuracy on the validation split or
+/// else on the test set. Options with one value are left out.
+fn table(grid: &Grid, rows: &[Row]) -> String {
+    const BAR: f64 = 40.0;
+    let seeds: Vec<u64> = rows.iter().map(|row| row.seed).collect();
+    let percent = |accuracy: Option<f64>| match accuracy {
+        Some(accuracy) => format!("{:6.2} %", 100.0 * accuracy),
+        None => format!("{:>8}", "-"),
+    };
+    let line = |row: &Row| {
+        let mut line = format!("{:9}", row.layer);
+        let varied = [
+            ("lr", grid.learning_rates.is_list(), row.lr),
+            ("momentum", grid.momenta.is_list(), row.momentum),
+            (
+                "weight decay",
+                grid.weight_decays.is_list(),
+                row.weight_decay,
+            ),
+        ];
+        for (name, _, value) in varied.into_iter().filter(|(_, is_list, _)| *is_list) {
+            line += &format!("  {name} {value:<12}");
+        }
+        if seeds.iter().any(|seed| *seed != seeds[0]) {
+            line += &format!("  seed {:<6}", row.seed);
+        }
+        let outcome = &row.outcome;
+        if let Some(step) = outcome.diverged_at_step {
+            return line + &format!("  diverged in step {step}\n");
+        }
+        let shown = match outcome.validation_accuracy {
+            Some(_) => {
+                line += &format!("  validation {}", percent(outcome.validation_accuracy));
+                outcome.validation_accuracy
+            }
+            None => outcome.test_accuracy,
+        };
+        let bar = "#".repeat((BAR * shown.unwrap_or(0.0)).round() as usize);
+        line + &format!("  test {}  {bar}\n", percent(outcome.test_accuracy))
+    };
+    rows.iter().map(line).collect()
+}
+
+/// One line on the best setting.
+fn describe(best: &Best) -> String {
+    let runs: Vec<String> = best.runs.iter().map(usize::to_string).collect();
+    format!(
+        "{}, learning rate {}, momentum {}, weight decay {} (run{} {}): validation loss {:.4}, \
+         validation accuracy {:.2} %, test accuracy {:.2} %",
+        best.layer,
+        best.lr,
+        best.momentum,
+        best.weight_decay,
+        if runs.len() == 1 { "" } else { "s" },
+        runs.join(", "),
+        best.validation_loss,
+        100.0 * best.validation_accuracy,
+        100.0 * best.test_accuracy,
+    )
+}
