@@ -48,6 +48,7 @@ pub fn adapter_name(given: Option<String>) -> Result<Option<String>> {
 }
 
 /// A device, and why it was chosen.
+#[derive(Clone)]
 pub struct Device {
     /// The open adapter; none on the processor.
     pub gpu: Option<Gpu>,
@@ -58,6 +59,32 @@ pub struct Device {
 }
 
 impl Device {
+    /// A hardware adapter if there is one, else the processor. Blocks until it is open; see
+    /// [`Self::choose`].
+    ///
+    /// # Errors
+    /// Those of [`Self::choose`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn auto() -> Result<Self> {
+        pollster::block_on(Self::choose(DeviceKind::Auto, None))
+    }
+
+    /// The processor.
+    pub fn cpu() -> Self {
+        Self::on_processor("as asked for")
+    }
+
+    /// An adapter; a software adapter if there is no hardware. `name` is a part of its name. Blocks until it
+    /// is open; see [`Self::choose`].
+    ///
+    /// # Errors
+    /// Those of [`Self::choose`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn gpu(name: Option<&str>) -> Result<Self> {
+        let name = name.map(str::to_owned);
+        pollster::block_on(Self::choose(DeviceKind::Gpu, name))
+    }
+
     /// The device for `kind` and `adapter`, a part of an adapter's name. Without `adapter`, the
     /// environment variable `WGPU_ADAPTER_NAME` gives it.
     ///
@@ -75,7 +102,7 @@ impl Device {
                     reason: "`device` cpu uses no adapter; leave out one of the two".to_owned(),
                 });
             }
-            return Ok(Self::cpu("as asked for"));
+            return Ok(Self::cpu());
         }
         let name = adapter_name(adapter)?;
         let asked = kind == DeviceKind::Gpu || name.is_some();
@@ -85,7 +112,7 @@ impl Device {
         })
         .await
         {
-            Ok(gpu) => Ok(Self::gpu(
+            Ok(gpu) => Ok(Self::on_adapter(
                 gpu,
                 if asked {
                     "as asked for"
@@ -94,14 +121,14 @@ impl Device {
                 },
             )),
             Err(error) if asked => Err(error),
-            Err(Error::NoAdapter { known, .. }) => Ok(Self::cpu(&format!(
+            Err(Error::NoAdapter { known, .. }) => Ok(Self::on_processor(&format!(
                 "no hardware adapter; adapters: {known}"
             ))),
-            Err(error) => Ok(Self::cpu(&format!("no usable adapter: {error}"))),
+            Err(error) => Ok(Self::on_processor(&format!("no usable adapter: {error}"))),
         }
     }
 
-    fn cpu(reason: &str) -> Self {
+    fn on_processor(reason: &str) -> Self {
         let threads = rayon::current_num_threads();
         let plural = if threads == 1 { "" } else { "s" };
         Self {
@@ -111,7 +138,7 @@ impl Device {
         }
     }
 
-    fn gpu(gpu: Gpu, reason: &str) -> Self {
+    fn on_adapter(gpu: Gpu, reason: &str) -> Self {
         let summary = gpu.summary();
         Self {
             description: format!("gpu, {summary} ({reason})"),

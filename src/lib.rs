@@ -13,43 +13,27 @@
 //! Two spirals, learned on the processor:
 //!
 //! ```
-//! use std::sync::Arc;
+//! use bregman::prelude::*;
 //!
-//! use bregman::activation::TANH;
-//! use bregman::cpu::CpuExecutor;
-//! use bregman::data::{Dataset, Splits};
-//! use bregman::kind::{Form, Init, LayerKind, Loss};
-//! use bregman::nn::Model;
-//! use bregman::optim::Sgd;
-//! use bregman::train::{self, Schedule};
-//!
-//! // Features are bytes: here the coordinates of 400 points, each rounded to one of 256 values.
-//! let (channels, image, classes) = (1, [1, 2], 2);
-//! let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-//! for point in 0..400 {
-//!     let (turn, class) = (f64::from(point) / 400.0, point % 2);
-//!     let radius = (0.3 + 0.7 * turn) * (1.0 - 2.0 * f64::from(class));
-//!     let (sin, cos) = (6.0 * turn).sin_cos();
-//!     pixels.extend([radius * cos, radius * sin].map(|x| (127.5 + 127.5 * x) as u8));
-//!     labels.push(class as u8);
-//! }
-//! let name = "spirals".to_owned();
-//! let data = Dataset { name, channels, image, classes, pixels, labels };
-//!
-//! // Three Bregman layers of 16 neurons, coordinates mapped to [-0.9, 0.9].
-//! let (kind, form, loss) = (LayerKind::Bregman, Form::Dual, Loss::CrossEntropy);
-//! let model = Model::new(kind, form, &TANH, loss, &[2, 16, 16, 16], 2)?.with_input_range(-0.9, 0.9)?;
-//! let parameters = vec![Init::Random.parameters(&model, 0)];
-//! let splits = Splits { train: data.clone(), validation: None, test: data };
-//! let sgd = Sgd { batch_size: 10, learning_rate: 0.1 };
-//! let mut executor = CpuExecutor::new(&model, Arc::new(splits), parameters, sgd)?;
-//! let schedule = Schedule {
-//!     epochs: 100, seed: 0, realizations: 1, samples: 400, batch_size: 10, validation: false,
+//! let turn = |i: usize| i as f32 / 400.0;
+//! let point = |i: usize| {
+//!     let radius = (0.3 + 0.6 * turn(i)) * if i % 2 == 0 { 1.0 } else { -1.0 };
+//!     [radius * (6.0 * turn(i)).cos(), radius * (6.0 * turn(i)).sin()]
 //! };
-//! let mut observer = train::Silent;
-//! let training = train::train(&mut executor, &schedule, &mut observer);
-//! let epochs = pollster::block_on(training)?;
-//! assert!(epochs[99].test_accuracy > 0.95, "{:?}", epochs[99]);
+//! let points: Vec<[f32; 2]> = (0..400).map(point).collect();
+//! let labels: Vec<u8> = (0..400).map(|i| (i % 2) as u8).collect();
+//!
+//! let (train, test) = Dataset::classification(&points, &labels)?.split(0.8, 0)?;
+//! let model = Model::input(2).bregman(16).bregman(16).classes(2).build()?;
+//! let trained = Trainer::new(&model)
+//!     .optimizer(Optimizer::sgd(0.1).momentum(0.9))
+//!     .schedule(RateSchedule::cosine())
+//!     .batch_size(10)
+//!     .epochs(60)
+//!     .device(Device::cpu())
+//!     .fit(&train, &test)?;
+//! assert!(trained.history()[59].test_accuracy > 0.95, "{:?}", trained.history()[59]);
+//! assert_eq!(trained.predict(&[point(7)])?, [1]);
 //! # Ok::<(), bregman::error::Error>(())
 //! ```
 //!
@@ -59,7 +43,7 @@
 //! # The path of a batch
 //!
 //! ```text
-//! data         bytes of images: IDX or CIFAR-10 files, found or downloaded, or drawn digits
+//! data         bytes or numbers, with classes or values: your own, files of images, or drawn digits
 //!   → nn           a Model: layers, convolutions before them, shapes, parameters; it knows no device
 //!   → optim        optimizers, schedules, and the settings of each run
 //!   → executor     what the three executors of a Model have in common
@@ -68,6 +52,7 @@
 //!       gpu            WGSL on an adapter: a Plan of dispatches, laid out once and then replayed
 //!   → sweep        networks of two neurons a layer by the thousand
 //!   → train        epochs and metrics; a run stops at any step and continues from it to the bit
+//!   → trainer      all of it in one call
 //!   → checkpoint   safetensors files of trained networks and of runs
 //!   → predict      the classes of samples; onnx, for other runtimes
 //! ```
@@ -81,7 +66,7 @@
 //! 7  bin                       bregman, train_mnist
 //! 6  cli, experiments          commands and their options; the paper's figures and tables
 //! 5  selftest, bench, bilevel, plot, onnx
-//! 4  train, checkpoint, predict, device
+//! 4  trainer, train, checkpoint, predict, device
 //! 3  reference, cpu, gpu, sweep      the engines
 //! 2  nn, data, executor, optim what is trained, on what data, and how; no device
 //! 1  activation, kernels       Table 1; float32 loops that are generic over an activation
@@ -137,9 +122,11 @@ pub mod optim;
 #[doc(hidden)]
 pub mod plot;
 pub mod predict;
+pub mod prelude;
 pub mod reference;
 #[doc(hidden)]
 pub mod rng;
 pub mod selftest;
 pub mod sweep;
 pub mod train;
+pub mod trainer;

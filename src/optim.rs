@@ -160,6 +160,37 @@ impl RateSchedule {
         warm_up: 0.0,
     };
 
+    /// [`Shape::Step`].
+    #[must_use]
+    pub fn step(epochs: u32, factor: f64) -> Self {
+        Shape::Step { epochs, factor }.into()
+    }
+
+    /// [`Shape::Exponential`].
+    #[must_use]
+    pub fn exponential(factor: f64) -> Self {
+        Shape::Exponential { factor }.into()
+    }
+
+    /// [`Shape::Linear`].
+    #[must_use]
+    pub fn linear(last: f64) -> Self {
+        Shape::Linear { last }.into()
+    }
+
+    /// [`Shape::Cosine`] that tends to 0.
+    #[must_use]
+    pub fn cosine() -> Self {
+        Shape::Cosine { last: 0.0 }.into()
+    }
+
+    /// The same shape after `epochs` epochs of warm-up.
+    #[must_use]
+    pub fn after_warm_up(mut self, epochs: f64) -> Self {
+        self.warm_up = epochs;
+        self
+    }
+
     /// Whether the rate depends on the number of epochs of the whole run.
     pub fn has_horizon(&self) -> bool {
         matches!(self.shape, Shape::Linear { .. } | Shape::Cosine { .. })
@@ -261,6 +292,15 @@ impl RateSchedule {
     }
 }
 
+impl From<Shape> for RateSchedule {
+    fn from(shape: Shape) -> Self {
+        Self {
+            shape,
+            warm_up: 0.0,
+        }
+    }
+}
+
 /// The settings in which realizations that are trained side by side may differ.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RunSettings {
@@ -273,6 +313,97 @@ pub struct RunSettings {
     pub momentum: f32,
     /// The weight decay λ, at least 0.
     pub weight_decay: f32,
+}
+
+/// An optimizer with its settings, by PyTorch's names and defaults.
+///
+/// ```
+/// use bregman::optim::Optimizer;
+///
+/// let momentum = Optimizer::sgd(0.1).momentum(0.9).nesterov();
+/// let adam = Optimizer::adam_w(1e-3).betas(0.9, 0.99);
+/// assert_eq!(adam.run.weight_decay, 0.01);
+/// # let _ = momentum;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Optimizer {
+    /// How gradients change parameters.
+    pub rule: Rule,
+    /// The settings of a run, with seed 0.
+    pub run: RunSettings,
+}
+
+impl Optimizer {
+    fn new(rule: Rule, learning_rate: f32, weight_decay: f32) -> Self {
+        Self {
+            rule,
+            run: RunSettings {
+                seed: 0,
+                learning_rate,
+                momentum: 0.0,
+                weight_decay,
+            },
+        }
+    }
+
+    /// Stochastic gradient descent, without momentum.
+    #[must_use]
+    pub fn sgd(learning_rate: f32) -> Self {
+        Self::new(Rule::Sgd { nesterov: false }, learning_rate, 0.0)
+    }
+
+    /// Adam, with betas 0.9 and 0.999 and ε = 10⁻⁸.
+    #[must_use]
+    pub fn adam(learning_rate: f32) -> Self {
+        Self::new(Rule::ADAM, learning_rate, 0.0)
+    }
+
+    /// AdamW, with betas 0.9 and 0.999, ε = 10⁻⁸ and weight decay 0.01.
+    #[must_use]
+    pub fn adam_w(learning_rate: f32) -> Self {
+        Self::new(Rule::ADAMW, learning_rate, 0.01)
+    }
+
+    /// The momentum μ of SGD.
+    #[must_use]
+    pub fn momentum(mut self, momentum: f32) -> Self {
+        self.run.momentum = momentum;
+        self
+    }
+
+    /// Makes the momentum of SGD Nesterov's. Adam has none, and is left as it is.
+    #[must_use]
+    pub fn nesterov(mut self) -> Self {
+        if let Rule::Sgd { nesterov } = &mut self.rule {
+            *nesterov = true;
+        }
+        self
+    }
+
+    /// The weight decay λ.
+    #[must_use]
+    pub fn weight_decay(mut self, weight_decay: f32) -> Self {
+        self.run.weight_decay = weight_decay;
+        self
+    }
+
+    /// β₁ and β₂ of Adam and AdamW. SGD has none, and is left as it is.
+    #[must_use]
+    pub fn betas(mut self, first: f64, second: f64) -> Self {
+        if let Rule::Adam { betas, .. } = &mut self.rule {
+            *betas = [first, second];
+        }
+        self
+    }
+
+    /// ε of Adam and AdamW. SGD has none, and is left as it is.
+    #[must_use]
+    pub fn epsilon(mut self, value: f32) -> Self {
+        if let Rule::Adam { epsilon, .. } = &mut self.rule {
+            *epsilon = value;
+        }
+        self
+    }
 }
 
 /// Plain stochastic gradient descent at one constant learning rate: the shortest [`Recipe`].

@@ -75,7 +75,7 @@ type Settings = (LayerSpec, [f32; 2]);
 
 /// The entries that describe a network. Those that its version does not have are empty, as is the one of the
 /// convolutions if there are none.
-pub(super) fn description(model: &Model) -> [(&'static str, String); 11] {
+pub(crate) fn description(model: &Model) -> [(&'static str, String); 11] {
     let alike = model.uniform();
     let one = |text: fn(&Layer) -> String| alike.map_or_else(String::new, text);
     let [version, layers] = match alike {

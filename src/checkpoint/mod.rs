@@ -35,6 +35,7 @@ mod format;
 mod network;
 mod run;
 
+pub(crate) use format::description;
 pub use network::{Checkpoint, load, save};
 #[doc(hidden)]
 pub use network::{check_writable, load_all, parse, paths};

@@ -12,6 +12,69 @@ pub enum Inputs {
     Numbers(Vec<f32>),
 }
 
+impl Inputs {
+    /// Number of bytes or numbers of all samples together.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Numbers(numbers) => numbers.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl From<Vec<u8>> for Inputs {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl From<&[u8]> for Inputs {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Bytes(bytes.to_vec())
+    }
+}
+
+impl From<Vec<f32>> for Inputs {
+    fn from(numbers: Vec<f32>) -> Self {
+        Self::Numbers(numbers)
+    }
+}
+
+impl From<&[f32]> for Inputs {
+    fn from(numbers: &[f32]) -> Self {
+        Self::Numbers(numbers.to_vec())
+    }
+}
+
+impl<const N: usize> From<&[[f32; N]]> for Inputs {
+    fn from(rows: &[[f32; N]]) -> Self {
+        Self::Numbers(rows.as_flattened().to_vec())
+    }
+}
+
+impl<const N: usize, const M: usize> From<&[[f32; N]; M]> for Inputs {
+    fn from(rows: &[[f32; N]; M]) -> Self {
+        rows[..].into()
+    }
+}
+
+impl<const N: usize> From<&Vec<[f32; N]>> for Inputs {
+    fn from(rows: &Vec<[f32; N]>) -> Self {
+        rows[..].into()
+    }
+}
+
+impl From<&Dataset> for Inputs {
+    fn from(data: &Dataset) -> Self {
+        data.inputs.clone()
+    }
+}
+
 /// What a network is to answer for each sample.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Targets {
@@ -137,10 +200,7 @@ impl Dataset {
         targets: Targets,
     ) -> Result<Self> {
         let features = (channels * height * width).max(1);
-        let samples = match &inputs {
-            Inputs::Bytes(bytes) => bytes.len() / features,
-            Inputs::Numbers(numbers) => numbers.len() / features,
-        };
+        let samples = inputs.len() / features;
         let classes = match &targets {
             Targets::Classes(labels) => labels.iter().max().map_or(0, |&label| label as usize + 1),
             Targets::Values(values) => values.len() / samples.max(1),
@@ -160,10 +220,7 @@ impl Dataset {
 
     /// Fails unless inputs and targets are of the same samples, at least one.
     fn check_lengths(&self) -> Result<()> {
-        let inputs = match &self.inputs {
-            Inputs::Bytes(bytes) => bytes.len(),
-            Inputs::Numbers(numbers) => numbers.len(),
-        };
+        let inputs = self.inputs.len();
         let values = match &self.targets {
             Targets::Classes(labels) => labels.len(),
             Targets::Values(values) => values.len(),

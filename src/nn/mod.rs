@@ -1,5 +1,6 @@
 //! The description of a network: layers, shapes and parameters, and no device.
 
+mod builder;
 pub mod cnn;
 mod init;
 mod layer;
@@ -7,6 +8,7 @@ mod model;
 mod parameters;
 mod simplex;
 
+pub use builder::ModelBuilder;
 pub use cnn::Cnn;
 pub use layer::{Layer, LayerShape, LayerSpec, Shape};
 pub use model::Model;

@@ -91,6 +91,15 @@ pub struct Outcome {
     pub diverged_at_step: Option<u64>,
 }
 
+impl Outcome {
+    /// Removes accuracies: values have no classes that could be right.
+    pub(crate) fn drop_accuracies(&mut self) {
+        self.best_validation_accuracy = None;
+        self.validation_accuracy = None;
+        self.test_accuracy = None;
+    }
+}
+
 impl Course {
     /// Fails unless the course fits its schedule.
     ///

@@ -89,6 +89,18 @@ impl EpochMetrics {
     }
 }
 
+impl EpochMetrics {
+    /// Replaces accuracies by NaN: values have no classes that could be right.
+    pub(crate) fn drop_accuracies(&mut self) {
+        self.train_accuracy = f64::NAN;
+        self.test_accuracy = f64::NAN;
+        self.val_accuracy = None;
+        self.val_accuracies = None;
+        self.train_accuracies.fill(f64::NAN);
+        self.test_accuracies.fill(f64::NAN);
+    }
+}
+
 /// The metrics of all epochs of a run, stored compactly: a run may have many thousand epochs.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[doc(hidden)]

@@ -1,0 +1,12 @@
+//! What most programs need: `use bregman::prelude::*;`.
+
+pub use std::ops::ControlFlow::{self, Break, Continue};
+
+pub use crate::activation;
+pub use crate::data::{Dataset, Inputs, Targets};
+pub use crate::device::Device;
+pub use crate::kind::{Form, Init, LayerKind, Loss, Storage};
+pub use crate::nn::{Cnn, Model};
+pub use crate::optim::{Optimizer, RateSchedule, RunSettings};
+pub use crate::train::{EpochMetrics, Keep};
+pub use crate::trainer::{Evaluation, Trained, Trainer};

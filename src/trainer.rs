@@ -1,0 +1,721 @@
+//! Training in one call: a network, data, and what comes of them.
+//!
+//! ```
+//! use bregman::prelude::*;
+//!
+//! let points = [[-0.5, 0.1], [0.4, 0.6], [0.7, -0.2], [-0.3, -0.8]];
+//! let data = Dataset::classification(&points, &[0u8, 1, 1, 0])?;
+//! let model = Model::input(2).bregman(8).bregman(8).classes(2).build()?;
+//! let trained = Trainer::new(&model)
+//!     .optimizer(Optimizer::adam(0.02))
+//!     .epochs(50)
+//!     .device(Device::cpu())
+//!     .fit(&data, &data)?;
+//! assert_eq!(trained.predict(&points)?, [0, 1, 1, 0]);
+//! # Ok::<(), bregman::error::Error>(())
+//! ```
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::checkpoint::{self, Run};
+use crate::cpu::CpuExecutor;
+use crate::data::{Dataset, Inputs, Split, Splits, Targets};
+use crate::device::{Device, DeviceKind};
+use crate::error::{CheckpointFault, Error, Result};
+use crate::executor::Executor;
+use crate::gpu::PlanOptions;
+use crate::kind::{Init, Loss, Storage};
+use crate::nn::{Model, Parameters};
+use crate::optim::{Optimizer, RateSchedule, Recipe, RunSettings, Sgd};
+use crate::reference::loss_and_gradient;
+use crate::train::keeper::{Ended, Keeper};
+use crate::train::{Course, EpochMetrics, Keep, Observer, Outcome, Position, Schedule};
+
+/// Samples of a batch of predictions.
+const PREDICTED_AT_ONCE: usize = 256;
+
+/// Receives the metrics of each epoch, and says whether to go on.
+type OnEpoch<'a> = Box<dyn FnMut(&EpochMetrics) -> ControlFlow<()> + 'a>;
+
+/// How a network is trained. The defaults are those of `bregman train`: plain SGD at 0.2, batches of 32,
+/// 20 epochs, seed 0, one realization, on a hardware adapter if there is one.
+#[must_use = "`fit` trains"]
+pub struct Trainer<'a> {
+    model: &'a Model,
+    optimizer: Optimizer,
+    schedule: RateSchedule,
+    clip_norm: Option<f32>,
+    batch_size: usize,
+    epochs: u32,
+    seed: u64,
+    realizations: usize,
+    runs: Option<Vec<RunSettings>>,
+    init: Init,
+    initial: Option<Vec<Parameters>>,
+    validation: Option<&'a Dataset>,
+    patience: Option<u32>,
+    keep: Option<Keep>,
+    storage: Storage,
+    device: Option<Device>,
+    checkpoint: Option<(PathBuf, u32)>,
+    resume: Option<PathBuf>,
+    on_epoch: Option<OnEpoch<'a>>,
+}
+
+impl fmt::Debug for Trainer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trainer")
+            .field("optimizer", &self.optimizer)
+            .field("schedule", &self.schedule)
+            .field("batch_size", &self.batch_size)
+            .field("epochs", &self.epochs)
+            .field("seed", &self.seed)
+            .field("realizations", &self.realizations)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Trainer<'a> {
+    /// Training of `model` with the defaults.
+    pub fn new(model: &'a Model) -> Self {
+        Self {
+            model,
+            optimizer: Optimizer::sgd(0.2),
+            schedule: RateSchedule::CONSTANT,
+            clip_norm: None,
+            batch_size: 32,
+            epochs: 20,
+            seed: 0,
+            realizations: 1,
+            runs: None,
+            init: Init::Random,
+            initial: None,
+            validation: None,
+            patience: None,
+            keep: None,
+            storage: Storage::F32,
+            device: None,
+            checkpoint: None,
+            resume: None,
+            on_epoch: None,
+        }
+    }
+
+    /// The optimizer and its settings.
+    pub fn optimizer(mut self, optimizer: Optimizer) -> Self {
+        self.optimizer = optimizer;
+        self
+    }
+
+    /// The schedule of the learning rate.
+    pub fn schedule(mut self, schedule: RateSchedule) -> Self {
+        self.schedule = schedule;
+        self
+    }
+
+    /// The largest norm of the gradient; longer ones are shortened to it.
+    pub fn clip_norm(mut self, norm: f32) -> Self {
+        self.clip_norm = Some(norm);
+        self
+    }
+
+    /// Samples of a mini-batch; the last one of an epoch may be smaller.
+    pub fn batch_size(mut self, samples: usize) -> Self {
+        self.batch_size = samples;
+        self
+    }
+
+    /// Passes over the training set.
+    pub fn epochs(mut self, epochs: u32) -> Self {
+        self.epochs = epochs;
+        self
+    }
+
+    /// The seed of the initial parameters, of the order of the samples and of dropout. Realization r has
+    /// `seed` + r.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The number of networks that are trained side by side, which differ in their seeds.
+    pub fn realizations(mut self, realizations: usize) -> Self {
+        self.realizations = realizations;
+        self
+    }
+
+    /// Trains one network for each of `runs`, side by side, with these settings in place of the
+    /// optimizer's and the seed. A network has the same bits alone and beside others.
+    pub fn runs(mut self, runs: impl Into<Vec<RunSettings>>) -> Self {
+        self.runs = Some(runs.into());
+        self
+    }
+
+    /// The method that gives parameters their initial values.
+    pub fn init(mut self, init: Init) -> Self {
+        self.init = init;
+        self
+    }
+
+    /// Initial parameters, one set for each realization, such as [`Trained::parameters`].
+    pub fn initial(mut self, parameters: impl Into<Vec<Parameters>>) -> Self {
+        self.initial = Some(parameters.into());
+        self
+    }
+
+    /// Samples that are neither trained nor tested on, for [`Self::patience`] and [`Self::keep`].
+    pub fn validation(mut self, data: &'a Dataset) -> Self {
+        self.validation = Some(data);
+        self
+    }
+
+    /// Ends training once the loss on the validation set has had no new minimum for this number of epochs,
+    /// and keeps the network of the best epoch unless [`Self::keep`] says otherwise.
+    pub fn patience(mut self, epochs: u32) -> Self {
+        self.patience = Some(epochs);
+        self
+    }
+
+    /// Which epoch's network is the result.
+    pub fn keep(mut self, keep: Keep) -> Self {
+        self.keep = Some(keep);
+        self
+    }
+
+    /// The precision in which an adapter stores weights and activations.
+    pub fn storage(mut self, storage: Storage) -> Self {
+        self.storage = storage;
+        self
+    }
+
+    /// Where to train.
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = Some(device);
+        self
+    }
+
+    /// Saves the run to `path` after every `epochs` epochs, after the last one, and when it is stopped, so
+    /// that [`Self::resume`] continues it.
+    pub fn checkpoint(mut self, path: impl Into<PathBuf>, epochs: u32) -> Self {
+        self.checkpoint = Some((path.into(), epochs));
+        self
+    }
+
+    /// Continues the run that [`Self::checkpoint`] saved to `path`, to the same bits as if it had not been
+    /// stopped. The other settings must be those that it was begun with, but for a larger number of epochs,
+    /// unless the schedule depends on it.
+    pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
+        self.resume = Some(path.into());
+        self
+    }
+
+    /// Calls `observe` after each epoch. `Break(())` stops training; what is trained until then is the
+    /// result.
+    pub fn on_epoch(mut self, observe: impl FnMut(&EpochMetrics) -> ControlFlow<()> + 'a) -> Self {
+        self.on_epoch = Some(Box::new(observe));
+        self
+    }
+
+    /// Trains on `train`, and evaluates on `test` after each epoch. Blocks until training ends.
+    ///
+    /// # Errors
+    /// Those of [`Self::fit_async`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn fit(self, train: &Dataset, test: &Dataset) -> Result<Trained> {
+        pollster::block_on(self.fit_async(train, test))
+    }
+
+    /// Trains on `train`, and evaluates on `test` after each epoch.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Label`] and [`Error::InvalidValue`] for data that do not fit the network
+    /// and for settings that cannot work; [`Error::Diverged`] if every realization diverged; those of
+    /// [`Device::choose`] and [`Device::executor`]; of [`Run::load`] and [`Error::OtherData`] for a run
+    /// that cannot be resumed; and [`Error::Io`] if the run cannot be saved when it is stopped.
+    pub async fn fit_async(mut self, train: &Dataset, test: &Dataset) -> Result<Trained> {
+        let splits = Splits {
+            train: train.clone(),
+            validation: self.validation.cloned(),
+            test: test.clone(),
+        };
+        self.model.check_splits(&splits)?;
+        let mut recipe = self.recipe(train.len().max(test.len()));
+        let course = self.course(train.len(), &recipe);
+        recipe.check_run(course.seeds.len(), train.len())?;
+        course.check()?;
+        let device = match self.device.take() {
+            Some(device) => device,
+            None => Device::choose(DeviceKind::Auto, None).await?,
+        };
+        let (path, every) = self.checkpoint.take().unzip();
+        let mut keeper = Keeper {
+            path,
+            every,
+            run: Run {
+                model: self.model.clone(),
+                dataset: train.name.clone(),
+                data_sha256: splits.sha256(),
+                device: device.adapter().unwrap_or_else(|| "cpu".to_owned()),
+                options: self.settings(&recipe, &course),
+                seed: course.seeds[0],
+                position: Position::default(),
+                parameters: Vec::new(),
+                moments: Vec::new(),
+            },
+            saved: None,
+            events: None,
+        };
+        let mut position = Position::default();
+        let mut initial = self.initial.take();
+        let mut moments = Vec::new();
+        if let Some(path) = &self.resume {
+            let run = Run::load(path)?;
+            check_settings(path, &run, &keeper.run)?;
+            position = keeper.resume(path, &run, &course.schedule)?;
+            initial = Some(run.parameters);
+            moments = run.moments;
+            recipe.first_step = position.number(course.schedule.steps() as u64);
+        }
+        let options = PlanOptions {
+            realizations: course.seeds.len(),
+            recipe,
+            fused: true,
+            storage: self.storage,
+        };
+        let drawn = || {
+            let draw = |&seed: &u64| self.init.parameters(self.model, seed);
+            initial.unwrap_or_else(|| course.seeds.iter().map(draw).collect())
+        };
+        let description = device.description.clone();
+        let mut executor = device.executor(self.model, splits, options, drawn).await?;
+        if !moments.is_empty() {
+            executor.set_moments(&moments)?;
+        }
+        let stopped = Cell::new(false);
+        let mut observer = EachEpoch {
+            on_epoch: self.on_epoch.take(),
+            stopped: &stopped,
+            is_regression: train.is_regression(),
+        };
+        let mut warnings = Vec::new();
+        let ended = keeper
+            .train(
+                &mut executor,
+                &course,
+                &mut position,
+                &mut observer,
+                &|| stopped.get(),
+                &mut |error| warnings.push(error.to_string()),
+            )
+            .await?;
+        let parameters = course.networks(&mut executor, &position).await?;
+        let mut outcomes = course.outcomes(&position);
+        let mut history: Vec<EpochMetrics> = position.epochs.iter().collect();
+        if train.is_regression() {
+            history.iter_mut().for_each(EpochMetrics::drop_accuracies);
+            outcomes.iter_mut().for_each(Outcome::drop_accuracies);
+        }
+        Ok(Trained {
+            model: self.model.clone(),
+            dataset: train.name.clone(),
+            parameters,
+            history,
+            outcomes,
+            device: description,
+            stopped: ended == Ended::Stopped,
+            warnings,
+        })
+    }
+
+    /// The recipe of an executor, whose batches need not be larger than `samples`.
+    fn recipe(&self, samples: usize) -> Recipe {
+        let run = RunSettings {
+            seed: self.seed,
+            ..self.optimizer.run
+        };
+        Recipe {
+            batch_size: self.batch_size.min(samples),
+            rule: self.optimizer.rule,
+            clip_norm: self.clip_norm,
+            schedule: self.schedule.clone(),
+            epochs: self.epochs,
+            first_step: 0,
+            runs: self.runs.clone().unwrap_or_else(|| vec![run]),
+        }
+    }
+
+    fn course(&self, samples: usize, recipe: &Recipe) -> Course {
+        let realizations = match &self.runs {
+            Some(runs) => runs.len(),
+            None => self.realizations,
+        };
+        Course {
+            schedule: Schedule {
+                epochs: self.epochs,
+                seed: self.seed,
+                realizations,
+                samples,
+                batch_size: recipe.batch_size.max(1),
+                validation: self.validation.is_some(),
+            },
+            seeds: match realizations {
+                0 => Vec::new(),
+                _ => (0..realizations).map(|r| recipe.run(r).seed).collect(),
+            },
+            patience: self.patience,
+            keep: self.keep.unwrap_or(match self.patience {
+                Some(_) => Keep::Best,
+                None => Keep::Last,
+            }),
+        }
+    }
+
+    /// The settings that change the result, by name, for the checkpoint.
+    fn settings(&self, recipe: &Recipe, course: &Course) -> BTreeMap<String, String> {
+        let runs = (0..course.seeds.len()).map(|r| recipe.run(r));
+        let runs: Vec<String> = runs
+            .map(|run| {
+                let RunSettings {
+                    seed,
+                    learning_rate,
+                    momentum,
+                    weight_decay,
+                } = run;
+                format!("{seed} {learning_rate} {momentum} {weight_decay}")
+            })
+            .collect();
+        let mut settings = vec![
+            ("runs", runs.join(", ")),
+            ("batch_size", recipe.batch_size.to_string()),
+            ("rule", format!("{:?}", recipe.rule)),
+            ("clip_norm", format!("{:?}", recipe.clip_norm)),
+            ("schedule", recipe.schedule.shape.to_string()),
+            ("warm_up", recipe.schedule.warm_up.to_string()),
+            ("patience", format!("{:?}", course.patience)),
+            ("keep", course.keep.name().to_owned()),
+            ("storage", self.storage.name().to_owned()),
+        ];
+        if recipe.schedule.has_horizon() {
+            settings.push(("epochs", recipe.epochs.to_string()));
+        }
+        let text = |(name, value): (&str, String)| (name.to_owned(), value);
+        settings.into_iter().map(text).collect()
+    }
+}
+
+/// Fails unless the run in `path` was begun with the network and the settings of `now`.
+fn check_settings(path: &Path, saved: &Run, now: &Run) -> Result<()> {
+    let other = |field: &str, found: &str, given: &str| Error::OtherRun {
+        path: path.to_owned(),
+        field: field.to_owned(),
+        found: found.to_owned(),
+        given: given.to_owned(),
+    };
+    let names = |run: &Run| checkpoint::description(&run.model);
+    for ((key, found), (_, given)) in names(saved).iter().zip(&names(now)) {
+        if found != given {
+            return Err(other(key, found, given));
+        }
+    }
+    if saved.model.tensors() != now.model.tensors() {
+        return Err(Error::Checkpoint {
+            path: path.to_owned(),
+            fault: CheckpointFault::OtherValue {
+                field: "widths",
+                found: widths(&saved.model),
+                given: widths(&now.model),
+            },
+        });
+    }
+    for (name, given) in &now.options {
+        let found = saved.options.get(name).map_or("none", String::as_str);
+        if found != given {
+            return Err(other(name, found, given));
+        }
+    }
+    Ok(())
+}
+
+/// The widths of a network, from its inputs to its outputs.
+fn widths(model: &Model) -> String {
+    let hidden = model.layers.iter().map(|layer| layer.shape.outputs);
+    let all = [model.inputs()].into_iter().chain(hidden);
+    let all: Vec<String> = all
+        .chain([model.head.outputs])
+        .map(|width| width.to_string())
+        .collect();
+    all.join(" → ")
+}
+
+/// Hands each epoch to the caller, who may stop.
+struct EachEpoch<'a, 'b> {
+    on_epoch: Option<OnEpoch<'a>>,
+    stopped: &'b Cell<bool>,
+    is_regression: bool,
+}
+
+impl Observer for EachEpoch<'_, '_> {
+    fn step(&mut self, _epoch: u32, _steps: usize) {}
+
+    fn epoch(&mut self, metrics: &EpochMetrics) {
+        let Some(on_epoch) = &mut self.on_epoch else {
+            return;
+        };
+        let mut metrics = metrics.clone();
+        if self.is_regression {
+            metrics.drop_accuracies();
+        }
+        self.stopped.set(on_epoch(&metrics).is_break());
+    }
+}
+
+/// Trained networks, one for each realization, and the course of their training.
+///
+/// Predictions are those of the first realization that did not diverge; [`Self::realization`] chooses
+/// another. They are computed on the processor, so that they are the same bits wherever the network was
+/// trained.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    model: Model,
+    dataset: String,
+    parameters: Vec<Option<Parameters>>,
+    history: Vec<EpochMetrics>,
+    outcomes: Vec<Outcome>,
+    device: String,
+    stopped: bool,
+    warnings: Vec<String>,
+}
+
+/// How well a network does on a data set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Mean loss.
+    pub loss: f64,
+    /// Share of the samples that are classified correctly; none for regression.
+    pub accuracy: Option<f64>,
+    /// The coefficient of determination R², the mean over the outputs, as scikit-learn's `r2_score` defines
+    /// it; none for classification, and for targets that are all equal.
+    pub r2: Option<f64>,
+}
+
+impl Trained {
+    /// The network that [`Self::save`] or `bregman train --save` wrote to `path`. It has no history.
+    ///
+    /// # Errors
+    /// Those of [`checkpoint::load`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let checkpoint = checkpoint::load(path.as_ref())?;
+        Ok(Self {
+            model: checkpoint.model,
+            dataset: checkpoint.dataset,
+            parameters: vec![Some(checkpoint.parameters)],
+            history: Vec::new(),
+            outcomes: Vec::new(),
+            device: String::new(),
+            stopped: false,
+            warnings: Vec::new(),
+        })
+    }
+
+    /// The description of the network.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The parameters of each realization; none for one that diverged.
+    pub fn parameters(&self) -> &[Option<Parameters>] {
+        &self.parameters
+    }
+
+    /// The metrics of each epoch. Accuracies of a regression are NaN.
+    pub fn history(&self) -> &[EpochMetrics] {
+        &self.history
+    }
+
+    /// The result of each realization: which epoch was kept, its losses and accuracies, and where it
+    /// diverged.
+    pub fn outcomes(&self) -> &[Outcome] {
+        &self.outcomes
+    }
+
+    /// Where it was trained, and why there.
+    pub fn device(&self) -> &str {
+        &self.device
+    }
+
+    /// Whether [`Trainer::on_epoch`] stopped training.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// Checkpoints that could not be written while training went on.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Realization `r` alone.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if there is none of this number, or if it diverged.
+    pub fn realization(&self, r: usize) -> Result<Self> {
+        let fault = |reason: String| Error::InvalidValue {
+            field: "realization",
+            value: r.to_string(),
+            reason,
+        };
+        let Some(parameters) = self.parameters.get(r) else {
+            return Err(fault(format!("there are {}", self.parameters.len())));
+        };
+        if parameters.is_none() {
+            return Err(fault("it diverged".to_owned()));
+        }
+        Ok(Self {
+            parameters: vec![parameters.clone()],
+            outcomes: self.outcomes.get(r).copied().into_iter().collect(),
+            ..self.clone()
+        })
+    }
+
+    /// Saves each realization that did not diverge as a network of its own, as
+    /// [`checkpoint::save`] does. Returns the paths.
+    ///
+    /// # Errors
+    /// Those of [`checkpoint::save`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+        let parameters: Vec<Parameters> = self.parameters.iter().flatten().cloned().collect();
+        checkpoint::save(path.as_ref(), &self.model, &self.dataset, &parameters)
+    }
+
+    /// The outputs of the network, (samples, outputs): scores of classes before the softmax, or the numbers
+    /// that a regression predicts.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for inputs that are no whole number of samples, at least one;
+    /// [`Error::InvalidValue`] for numbers that are not finite or outside the range of a first Bregman
+    /// layer.
+    pub fn logits(&self, inputs: impl Into<Inputs>) -> Result<Vec<f32>> {
+        let inputs = inputs.into();
+        let features = self.model.inputs();
+        let samples = inputs.len() / features;
+        let shape = match &self.model.cnn {
+            None => [1, 1, features],
+            Some(cnn) => {
+                let conv = &cnn.blocks[0].conv;
+                [conv.channels, conv.height, conv.width]
+            }
+        };
+        let targets = Targets::Classes(vec![0; samples]);
+        let data = Dataset::new("inputs", shape, inputs, targets)?;
+        self.logits_of(data)
+    }
+
+    fn logits_of(&self, data: Dataset) -> Result<Vec<f32>> {
+        let parameters = self.parameters.iter().flatten().next();
+        let parameters = parameters.expect("training fails if every realization diverges");
+        let sgd = Sgd {
+            batch_size: PREDICTED_AT_ONCE.min(data.len().max(1)),
+            learning_rate: 1.0,
+        };
+        // An executor takes no empty training set.
+        let splits = Splits {
+            train: data.select(&[0]),
+            validation: None,
+            test: data,
+        };
+        let parameters = vec![parameters.clone()];
+        let mut executor = CpuExecutor::new(&self.model, Arc::new(splits), parameters, sgd)?;
+        // Futures of the processor are ready at once.
+        let logits = pollster::block_on(executor.logits(Split::Test))?;
+        Ok(logits.into_iter().next().unwrap_or_default())
+    }
+
+    /// The class of each sample.
+    ///
+    /// # Errors
+    /// Those of [`Self::logits`].
+    pub fn predict(&self, inputs: impl Into<Inputs>) -> Result<Vec<u32>> {
+        let logits = self.logits(inputs)?;
+        Ok(classes(&logits, self.model.head.outputs))
+    }
+
+    /// The probability of each class of each sample, (samples, classes): the softmax of the logits.
+    ///
+    /// # Errors
+    /// Those of [`Self::logits`], and [`Error::InvalidValue`] for a network that was not trained by
+    /// cross-entropy, whose outputs are no logits.
+    pub fn probabilities(&self, inputs: impl Into<Inputs>) -> Result<Vec<f32>> {
+        if self.model.loss != Loss::CrossEntropy {
+            return Err(Error::InvalidValue {
+                field: "loss",
+                value: self.model.loss.name().to_owned(),
+                reason: "probabilities are those of networks trained by cross-entropy".to_owned(),
+            });
+        }
+        let mut rows = self.logits(inputs)?;
+        for row in rows.chunks_exact_mut(self.model.head.outputs) {
+            let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            row.iter_mut().for_each(|y| *y = (*y - largest).exp());
+            let sum: f32 = row.iter().sum();
+            row.iter_mut().for_each(|y| *y /= sum);
+        }
+        Ok(rows)
+    }
+
+    /// Loss and accuracy, or R², on `data`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Label`] and [`Error::InvalidValue`] for data that do not fit the network.
+    pub fn evaluate(&self, data: &Dataset) -> Result<Evaluation> {
+        self.model.check_dataset(data)?;
+        let logits = self.logits_of(data.clone())?;
+        let logits: Vec<f64> = logits.into_iter().map(f64::from).collect();
+        let outputs = self.model.head.outputs;
+        let loss = loss_and_gradient(self.model.loss, &logits, outputs, &data.targets);
+        let (accuracy, r2) = match &data.targets {
+            Targets::Classes(labels) => {
+                let accuracy = f64::from(loss.correct) / labels.len() as f64;
+                (Some(accuracy), None)
+            }
+            Targets::Values(values) => (None, r2(&logits, values, outputs)),
+        };
+        Ok(Evaluation {
+            loss: loss.loss,
+            accuracy,
+            r2,
+        })
+    }
+}
+
+/// The class of each sample: the first largest output, or whether the only one is above ½.
+fn classes(logits: &[f32], outputs: usize) -> Vec<u32> {
+    let class = |row: &[f32]| match row {
+        [output] => u32::from(*output > 0.5),
+        _ => (1..outputs).fold(0, |best, j| if row[j] > row[best] { j } else { best }) as u32,
+    };
+    logits.chunks_exact(outputs).map(class).collect()
+}
+
+/// R², the mean over the outputs; none if an output's values are all equal.
+fn r2(found: &[f64], values: &[f32], outputs: usize) -> Option<f64> {
+    let of_output = |j: usize| {
+        let values = || {
+            values
+                .iter()
+                .skip(j)
+                .step_by(outputs)
+                .map(|&v| f64::from(v))
+        };
+        let mean = values().sum::<f64>() / values().count() as f64;
+        let total: f64 = values().map(|v| (v - mean).powi(2)).sum();
+        let found = found.iter().skip(j).step_by(outputs);
+        let residual: f64 = values().zip(found).map(|(v, y)| (v - y).powi(2)).sum();
+        (total > 0.0).then(|| 1.0 - residual / total)
+    };
+    let all: Option<Vec<f64>> = (0..outputs).map(of_output).collect();
+    all.map(|all| all.iter().sum::<f64>() / outputs as f64)
+}
