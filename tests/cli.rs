@@ -712,3 +712,91 @@ fn convolutions_are_saved_and_loaded() {
             .contains("0.25")
     );
 }
+
+/// Hidden layers one by one: described, trained, resumed to the bit, saved, evaluated and trained on; and
+/// what cannot be meant.
+#[test]
+fn layers_that_differ_are_trained_and_resumed() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let small = SMALL.replace("--width 13", "");
+    let layers = "standard:13,bregman:13:tanh:dual,bregman:9:sigmoid:primal:pass";
+    let network = format!("{small} --network {layers}");
+
+    let whole = summary(&format!(
+        "{network} --epochs 3 --save {}",
+        path("x.safetensors")
+    ));
+    let described = "standard:13:tanh:dual,bregman:13:tanh:dual,bregman:9:sigmoid:primal:pass";
+    assert_eq!(whole["options"]["network"], described);
+    assert_eq!(whole["options"]["layer"], "mixed");
+
+    let out = path("run");
+    summary(&format!("{network} --out-dir {out} --checkpoint-every 1"));
+    let resumed = summary(&format!("--resume last --out-dir {out} --epochs 3"));
+    assert_eq!(numbers(&resumed), numbers(&whole));
+    // The settings of the run give it again.
+    let again = summary(&format!(
+        "--config {out}/settings.toml --out-dir {}",
+        path("again")
+    ));
+    assert_eq!(numbers(&again), numbers(&whole));
+
+    let load = format!(
+        "--load {} --device cpu --limit-test 101",
+        path("x.safetensors")
+    );
+    let evaluated = summary(&format!("{load} --eval-only"));
+    assert_eq!(evaluated["test_accuracies"], whole["test_accuracies"]);
+    let same = summary(&format!("{load} --eval-only --network {described}"));
+    assert_eq!(same["test_accuracies"], whole["test_accuracies"]);
+    let says = "but --network standard:13:tanh:dual was given";
+    fails(
+        &format!("{load} --eval-only --network standard:13"),
+        1,
+        &[says],
+    );
+
+    let out = path("more");
+    let loaded = format!("{small} --load {} --out-dir {out}", path("x.safetensors"));
+    summary(&format!("{loaded} --epochs 1"));
+    let more = summary(&format!("--resume last --out-dir {out} --epochs 2"));
+    assert_eq!(more["options"]["network"], described);
+
+    let output = run(&format!("{network} --describe"));
+    assert!(
+        stdout(&output).contains("bregman, sigmoid"),
+        "{}",
+        stdout(&output)
+    );
+
+    let says = ["layer 1", "layer 0", "[-1, 1]", "[0, 1]", "dual passage"];
+    let refused = "--network bregman:13,bregman:13:sigmoid";
+    fails(&format!("{small} {refused}"), 1, &says);
+    let refused = "--network standard:13,euclidean:13:tanh:dual:pass";
+    fails(
+        &format!("{small} {refused}"),
+        1,
+        &["dual passage", "Bregman"],
+    );
+    for (network, says) in [
+        ("standard", "KIND:WIDTH"),
+        ("standard:13:tanh:dual:pass:more", "KIND:WIDTH"),
+        ("standard:0", "at least 1"),
+        ("linear:13", "standard, euclidean, bregman"),
+        ("bregman:13:cosine", "tanh"),
+        ("bregman:13:tanh:both", "primal"),
+        ("", "KIND:WIDTH"),
+    ] {
+        fails(&format!("{small} --network={network}"), 2, &[says]);
+    }
+    for other in [
+        "--width 13",
+        "--layer standard",
+        "--hidden-layers 2",
+        "--equilibrium",
+    ] {
+        let output = run(&format!("{small} --network standard:13 {other}"));
+        assert_eq!(output.status.code(), Some(2), "{other}");
+    }
+}

@@ -375,9 +375,9 @@ fn the_largest_header_takes_a_few_times_its_size() {
 #[test]
 #[ignore = "writes to tests/corpus"]
 fn write_the_corpus() {
-    use bregman::activation::TANH;
+    use bregman::activation::{SIGMOID, TANH};
     use bregman::kind::{Form, Init, LayerKind, Loss};
-    use bregman::nn::Model;
+    use bregman::nn::{LayerSpec, Model};
     use bregman::train::{EpochMetrics, Position, Sums};
     use std::io::Write;
 
@@ -405,6 +405,15 @@ fn write_the_corpus() {
     let parameters = [1, 2].map(|seed| Init::Random.parameters(&model, seed));
     let seed = root.join("network/seed");
     checkpoint::save(&seed, &model, "mnist", &parameters[..1]).expect("save");
+    let standard = LayerSpec::new(LayerKind::Standard, form, &TANH, 3);
+    let passed = LayerSpec {
+        dual_passage: true,
+        ..LayerSpec::new(kind, form, &SIGMOID, 3)
+    };
+    let mixed = Model::from_layers(5, &[standard, passed], loss, 2).expect("valid");
+    let of_mixed = [Init::Random.parameters(&mixed, 1)];
+    let seed = root.join("network/mixed");
+    checkpoint::save(&seed, &mixed, "mnist", &of_mixed).expect("save");
     let epoch = EpochMetrics {
         epoch: 1,
         train_loss: 1.5,

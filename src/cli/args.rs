@@ -10,7 +10,7 @@ use crate::activation::{self, Activation};
 use crate::device::DeviceKind;
 use crate::error::{Error, FIELDS};
 use crate::kind::{Form, Init, LayerKind, Loss, Storage};
-use crate::nn::cnn;
+use crate::nn::{Layer, LayerSpec, Model, cnn};
 use crate::optim::{OptimizerKind, Shape};
 use crate::train::Keep;
 use crate::train::grid::{Number, Values};
@@ -253,6 +253,90 @@ pub fn parse_schedule(text: &str) -> Result<Shape, String> {
     })
 }
 
+/// Hidden layers, first to last, as `--network` describes them.
+#[derive(Clone, Debug)]
+pub struct LayerList(Vec<LayerWords>);
+
+/// A hidden layer; what was left out is None.
+#[derive(Clone, Debug)]
+struct LayerWords {
+    kind: LayerKind,
+    width: usize,
+    activation: Option<&'static Activation>,
+    form: Option<Form>,
+    dual_passage: bool,
+}
+
+impl LayerList {
+    /// The layers, with this activation and this form where they name none.
+    pub fn specs(&self, activation: &'static Activation, form: Form) -> Vec<LayerSpec> {
+        let spec = |words: &LayerWords| LayerSpec {
+            width: words.width,
+            kind: words.kind,
+            form: words.form.unwrap_or(form),
+            activation: words.activation.unwrap_or(activation),
+            dual_passage: words.dual_passage,
+        };
+        self.0.iter().map(spec).collect()
+    }
+}
+
+/// The text of `--network` that describes the layers of `model`, with nothing left out.
+pub fn network_text(model: &Model) -> String {
+    let layer = |layer: &Layer| {
+        let pass = if layer.dual_passage { ":pass" } else { "" };
+        format!(
+            "{}:{}:{}:{}{pass}",
+            layer.kind.name(),
+            layer.shape.outputs,
+            layer.activation.name,
+            layer.form.name()
+        )
+    };
+    let layers: Vec<String> = model.layers.iter().map(layer).collect();
+    layers.join(",")
+}
+
+/// Parses hidden layers, such as `standard:784,bregman:256:tanh:dual`.
+///
+/// # Errors
+/// A message for clap that says what a layer is.
+pub fn parse_network(text: &str) -> std::result::Result<LayerList, String> {
+    let layers = text.split(',').map(|text| {
+        let parts: Vec<&str> = text.trim().split(':').collect();
+        let (parts, dual_passage) = match &parts[..] {
+            [parts @ .., "pass"] => (parts, true),
+            parts => (parts, false),
+        };
+        let (kind, width, rest) = match parts {
+            [kind, width, rest @ ..] if rest.len() <= 2 => (kind, width, rest),
+            _ => {
+                return Err(format!(
+                    "`{text}` is not KIND:WIDTH[:ACTIVATION[:FORM]][:pass]"
+                ));
+            }
+        };
+        let width = width.parse().ok().filter(|width| *width > 0);
+        let message = |error: Error| error.to_string();
+        Ok(LayerWords {
+            kind: LayerKind::by_name(kind).map_err(message)?,
+            width: width.ok_or_else(|| format!("the width in `{text}` must be at least 1"))?,
+            activation: rest
+                .first()
+                .map(|name| activation::by_name(name))
+                .transpose()
+                .map_err(message)?,
+            form: rest
+                .get(1)
+                .map(|name| Form::by_name(name))
+                .transpose()
+                .map_err(message)?,
+            dual_passage,
+        })
+    });
+    layers.collect::<std::result::Result<_, _>>().map(LayerList)
+}
+
 /// Parses two numbers with a comma between them, as in `0.05,0.95`.
 ///
 /// # Errors
@@ -289,6 +373,7 @@ mod tests {
                 assert_eq!(
                     words.collect::<Vec<_>>(),
                     [
+                        "dual passage",
                         "gradient tolerance",
                         "layers",
                         "max gradient iterations",

@@ -43,8 +43,25 @@ impl Model {
     }
 
     /// A network with inputs of width `inputs`, these hidden layers, and `outputs` outputs. The layers may
-    /// differ. Clamps are those of their activations, and the input range is the first activation's
-    /// default.
+    /// differ ([`LayerSpec`] says how). Clamps are those of their activations, and the input range is the
+    /// first activation's default.
+    ///
+    /// ```
+    /// use bregman::activation::{SOFTPLUS, TANH};
+    /// use bregman::kind::{Form, LayerKind, Loss};
+    /// use bregman::nn::{LayerSpec, Model};
+    ///
+    /// let standard = LayerSpec::new(LayerKind::Standard, Form::Dual, &TANH, 784);
+    /// let bregman = LayerSpec::new(LayerKind::Bregman, Form::Dual, &TANH, 256);
+    /// let softplus = LayerSpec {
+    ///     activation: &SOFTPLUS,
+    ///     dual_passage: true,
+    ///     ..bregman
+    /// };
+    /// let layers = [standard, bregman, softplus];
+    /// let model = Model::from_layers(784, &layers, Loss::CrossEntropy, 10)?;
+    /// # Ok::<(), bregman::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::InvalidValue`] for a width of zero, no hidden layer, cross-entropy over fewer than two

@@ -2,6 +2,7 @@
 
 use super::options::Options;
 use crate::checkpoint::{self, Checkpoint, Run};
+use crate::cli::args::network_text;
 use crate::cli::say::thousands;
 use crate::data::Dataset;
 use crate::error::{CheckpointFault, Result};
@@ -89,6 +90,12 @@ pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
     if !saved.layers.iter().any(bregman) {
         pairs.retain(|(field, _)| *field != "form");
     }
+    if let Some(layers) = &options.network {
+        let specs = layers.specs(options.activation, options.form);
+        let inputs = saved.layers[0].shape.inputs;
+        let given = Model::from_layers(inputs, &specs, saved.loss, saved.head.outputs)?;
+        pairs.push(("network", (network_text(saved), network_text(&given))));
+    }
     if let Some(given) = options.input_range {
         pairs.push(("input_range", (range(saved.input_range), range(given))));
     }
@@ -119,17 +126,31 @@ pub fn build(
     let Some(checkpoints) = checkpoints else {
         let cnn = front_end(options, data)?;
         let features = cnn.as_ref().map_or(features, Cnn::features);
-        let hidden_layers = options.hidden_layers;
         // Hidden layers as wide as the convolutions' features need no M.
         let width = match &cnn {
             Some(_) if !options.given("width") => features,
             _ => options.width,
         };
-        check_memory(options, features, hidden_layers, width, classes)?;
-        let mut widths = vec![width; hidden_layers + 1];
-        widths[0] = features;
-        let (kind, form, activation) = (options.layer.first(), options.form, options.activation);
-        let mut model = Model::new(kind, form, activation, options.loss, &widths, classes)?;
+        let (form, activation) = (options.form, options.activation);
+        let uniform = LayerSpec::new(options.layer.first(), form, activation, width);
+        let specs = match &options.network {
+            Some(layers) => {
+                let specs = layers.specs(activation, form);
+                let each: Vec<_> = specs.iter().map(|&spec| (spec, 1)).collect();
+                check_memory(options, features, &each, classes)?;
+                specs
+            }
+            None => {
+                check_memory(
+                    options,
+                    features,
+                    &[(uniform, options.hidden_layers)],
+                    classes,
+                )?;
+                vec![uniform; options.hidden_layers]
+            }
+        };
+        let mut model = Model::from_layers(features, &specs, options.loss, classes)?;
         if let Some([low, high]) = options.input_range {
             model = model.with_input_range(low, high)?;
         }
@@ -149,11 +170,14 @@ pub fn build(
     let features = model.cnn.as_ref().map_or(features, Cnn::features);
     let mut specs: Vec<LayerSpec> = model.layers.iter().map(Layer::spec).collect();
     if options.given("hidden_layers") {
+        let first = LayerSpec {
+            width: options.width,
+            ..specs[0]
+        };
         check_memory(
             options,
             features,
-            options.hidden_layers,
-            options.width,
+            &[(first, options.hidden_layers)],
             classes,
         )?;
         specs.resize(options.hidden_layers, specs[0]);
@@ -344,32 +368,34 @@ pub fn describe(model: &Model) -> String {
     )
 }
 
-/// Refuses, before anything is allocated, a network that cannot fit into this machine's memory: its
+/// Refuses, before anything is allocated, a network of these layers, each of them as often as its number
+/// says, that cannot fit into this machine's memory: its
 /// parameters and the optimizer's moments, the copies made of them, and what the CPU executor keeps of a
 /// batch.
 fn check_memory(
     options: &Options,
     features: usize,
-    hidden_layers: usize,
-    width: usize,
+    layers: &[(LayerSpec, usize)],
     outputs: usize,
 ) -> Result<()> {
-    let [features, layers, width, outputs] =
-        [features, hidden_layers, width, outputs].map(|n| n as u128);
-    let matrices = (features * width)
-        .saturating_add((layers - 1).saturating_mul(width * width))
-        .saturating_add(width * outputs);
-    // The first layer's skip goes through M if it changes the width. Each layer keeps z, a and δ.
-    let mixes = options.layer.first() != LayerKind::Standard && features != width;
-    let [mix, mixed] = if mixes {
-        [features * width, 2 * width + features]
-    } else {
-        [0, 0]
-    };
-    let matrices = matrices.saturating_add(mix);
-    let activations = layers
-        .saturating_mul(3 * width)
-        .saturating_add(features + 2 * outputs + mixed);
+    let [features, outputs] = [features, outputs].map(|n| n as u128);
+    let (mut matrices, mut activations) = (0u128, features + 2 * outputs);
+    let mut inputs = features;
+    for (spec, count) in layers {
+        let [width, count] = [spec.width, *count].map(|n| n as u128);
+        // A skip goes through M if the layer changes the width. Each layer keeps z, a and δ.
+        let mixes = spec.kind != LayerKind::Standard && inputs != width;
+        let [first, mixed] = match mixes {
+            true => [2 * inputs * width, 2 * width + inputs],
+            false => [inputs * width, 0],
+        };
+        matrices = matrices
+            .saturating_add(first)
+            .saturating_add((count - 1).saturating_mul(width * width));
+        activations = activations.saturating_add(count.saturating_mul(3 * width) + mixed);
+        inputs = width;
+    }
+    matrices = matrices.saturating_add(inputs * outputs);
     let batch = options.batch_size.min(MAX_SAMPLES) as u128;
     let recipe = options.recipe();
     // The networks of earlier epochs that may be the results.

@@ -12,9 +12,10 @@ use crate::activation::Activation;
 use crate::checkpoint::Run;
 use crate::cli::answer;
 use crate::cli::args::{
-    FREE, HeldOut, REQUEST, RESULT, activation_parser, conv_activation_parser, device_parser,
-    form_parser, init_parser, invalid, keep_parser, loss_parser, optimizer_parser, parse_held_out,
-    parse_layers, parse_numbers, parse_range, parse_schedule, storage_parser,
+    FREE, HeldOut, LayerList, REQUEST, RESULT, activation_parser, conv_activation_parser,
+    device_parser, form_parser, init_parser, invalid, keep_parser, loss_parser, network_text,
+    optimizer_parser, parse_held_out, parse_layers, parse_network, parse_numbers, parse_range,
+    parse_schedule, storage_parser,
 };
 use crate::cli::layered::{self, Layered};
 use crate::data::Source;
@@ -98,6 +99,11 @@ pub struct Options {
     /// trained matrix M whose rows lie on the probability simplex
     #[arg(long, value_name = "D", default_value_t = 784, group = RESULT)]
     pub width: usize,
+    /// Hidden layers that may differ, first to last, separated by commas: KIND:WIDTH[:ACTIVATION[:FORM]],
+    /// with --activation and --form for what is left out; :pass behind a Bregman layer lets it take the
+    /// dual variable of the layer below, whatever its range
+    #[arg(long, value_name = "LAYERS", value_parser = parse_network, conflicts_with_all = ["layer", "width", "hidden_layers", "equilibrium"], group = RESULT)]
+    pub network: Option<LayerList>,
     /// Put a small convolutional network before the hidden layers: two blocks for grey images, three
     /// blocks and dropout for colour images (--describe shows it); the hidden layers are then as wide
     /// as its features
@@ -273,15 +279,25 @@ impl Options {
         let [low, high] = model.input_range;
         let found = [
             ("dataset", dataset.to_owned()),
-            ("layer", self.layer_names(model)),
-            ("activation", model.activation_name().to_owned()),
             ("loss", model.loss.name().to_owned()),
             ("input-range", format!("{low},{high}")),
             ("lr", self.learning_rates_text()),
         ];
         settings.extend(found.map(|(name, value)| (name.to_owned(), value)));
-        if !self.equilibrium {
-            settings.insert("form".to_owned(), model.form_name().to_owned());
+        let mut set = |name: &str, value: &str| settings.insert(name.to_owned(), value.to_owned());
+        match model.uniform() {
+            Some(layer) if self.network.is_none() => {
+                set("layer", &self.layer_names(model));
+                set("activation", layer.activation.name);
+                if !self.equilibrium {
+                    set("form", layer.form.name());
+                }
+            }
+            _ => {
+                set("network", &network_text(model));
+                let excluded = ["layer", "width", "hidden-layers"];
+                settings.retain(|name, _| !excluded.contains(&&name[..]));
+            }
         }
         settings
     }
@@ -557,6 +573,9 @@ pub struct Resolved {
     tolerance: Option<f32>,
     max_iterations: Option<usize>,
     activation: &'static str,
+    /// The hidden layers, if they differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<String>,
     /// The convolutions, if there are any, as checkpoints describe them.
     cnn: Option<String>,
     hidden_layers: usize,
@@ -618,6 +637,7 @@ impl Resolved {
             tolerance: options.equilibrium.then_some(options.tolerance),
             max_iterations: options.equilibrium.then_some(options.max_iterations),
             activation: model.activation_name(),
+            network: (model.uniform().is_none()).then(|| network_text(model)),
             cnn: model.cnn.as_ref().map(cnn::Cnn::to_json),
             hidden_layers: model.layers.len(),
             width: model.layers[0].shape.outputs,
