@@ -11,7 +11,7 @@ use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::nn::cnn::{BlockSpec, Cnn, Dropout};
 use bregman::nn::{Model, Parameters};
 use bregman::selftest::networks::{Case, mixed_cases};
-use bregman::train::Position;
+use bregman::train::{Divergence, EpochMetrics, Position};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 
@@ -455,5 +455,84 @@ fn front_ends_that_cannot_be_are_refused() {
         assert!(good.contains(find), "{find} is not in {good}");
         let bad = good.replace(find, replace);
         assert!(Cnn::from_json(&bad).is_err(), "{bad}");
+    }
+}
+
+/// The metrics of an epoch of two realizations, of which the second may be absent.
+fn epoch(number: u32, second: f64) -> EpochMetrics {
+    let column = |first: f64| vec![first, second];
+    EpochMetrics {
+        epoch: number,
+        train_loss: 1.0,
+        train_accuracy: 0.5,
+        test_loss: 1.5,
+        test_accuracy: 0.25,
+        train_losses: column(1.0),
+        train_accuracies: column(0.5),
+        test_losses: column(1.5),
+        test_accuracies: column(0.25),
+        val_loss: Some(2.0),
+        val_accuracy: Some(0.75),
+        val_losses: Some(column(2.0)),
+        val_accuracies: Some(column(0.75)),
+        seconds: 1.0,
+        samples_per_second: 10.0,
+    }
+}
+
+/// Where realizations diverged and which networks are kept comes back; metrics may be absent only of a
+/// realization that diverged or is kept, and then to the end.
+#[test]
+fn marks_and_kept_networks_of_a_run_come_back() {
+    let (model, _) = bregman();
+    let networks = [1, 2].map(|seed| Init::Random.parameters(&model, seed));
+    let nan = f64::NAN;
+    let run = |seconds: &[f64], diverged: Option<Divergence>, kept: bool| Run {
+        model: model.clone(),
+        dataset: "mnist".to_owned(),
+        data_sha256: "0".repeat(64),
+        device: "cpu".to_owned(),
+        options: Default::default(),
+        seed: 0,
+        position: Position {
+            epochs: (1..)
+                .zip(seconds)
+                .map(|(n, &second)| epoch(n, second))
+                .collect(),
+            limits: vec![1e6; 2],
+            diverged: vec![None, diverged],
+            kept: vec![None, kept.then(|| networks[0].clone())],
+            ..Position::default()
+        },
+        parameters: networks.to_vec(),
+        moments: Vec::new(),
+    };
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("run");
+    let again = |run: &Run| {
+        run.save(&path).expect("save");
+        Run::load(&path)
+    };
+    for loss in [7.5, f64::INFINITY, nan] {
+        let saved = run(&[0.5, nan, nan], Some(Divergence { step: 9, loss }), false);
+        let loaded = again(&saved).expect("a run");
+        let found = loaded.position.diverged[1].expect("a mark");
+        assert_eq!((found.step, found.loss.to_bits()), (9, loss.to_bits()));
+        assert_eq!(loaded.position.diverged[0], None);
+        assert_eq!(loaded.position.kept, [None, None]);
+        assert_eq!(loaded.position.epochs.len(), 3);
+    }
+    let loaded = again(&run(&[0.5, 0.5, nan], None, true)).expect("a run");
+    assert_eq!(loaded.position.kept[1].as_ref(), Some(&networks[0]));
+    assert_eq!(loaded.position.kept[0], None);
+    let whole = again(&run(&[0.5, 0.5], None, true)).expect("a run");
+    assert_eq!(whole.position, run(&[0.5, 0.5], None, true).position);
+    let mark = Some(Divergence { step: 3, loss: nan });
+    for (bad, why) in [
+        (run(&[0.5, nan, 0.5], mark, true), "absent in the middle"),
+        (run(&[0.5, nan], None, false), "absent without a reason"),
+        (run(&[f64::INFINITY, 0.5], mark, true), "infinite"),
+    ] {
+        assert!(again(&bad).is_err(), "{why}");
     }
 }

@@ -9,10 +9,10 @@ use bregman::rng::{Purpose, Stream};
 use super::resume::{command, folder, metrics, stderr};
 
 /// Epochs of a fraction of a second, most of which goes into a checkpoint of 10 MB: the optimizer's
-/// moments, its number of steps and the schedule's time are part of the run.
+/// moments, its number of steps, the schedule's time and the best networks are part of the run.
 const RUN: &str = "--dataset digits --limit-train 64 --limit-test 10 --device cpu --width 256 \
                    --realizations 2 --optimizer adamw --lr 0.003 --schedule cosine --warm-up 1.5 \
-                   --clip-norm 0.5 --epochs 16 --checkpoint-every 1";
+                   --clip-norm 0.5 --validation 0.25 --keep best --epochs 16 --checkpoint-every 1";
 
 /// Kills at random moments, resumes, kills again, until a run ends; then another, until there were
 /// BREGMAN_KILLS kills (3 if it is not set). After each, the checkpoint is the last one seen or a

@@ -51,6 +51,7 @@ fn a_resumed_run_is_the_whole_run_to_the_bit() {
             "--layer standard --loss mse --seed 18446744073709551615 --realizations 2",
             "--form primal --activation sin",
             "--optimizer adamw --lr 0.01 --clip-norm 1 --schedule step:2:0.5 --warm-up 0.5",
+            "--validation 0.2 --keep best --lr 2.5 --activation sigmoid --realizations 4",
         ] {
             let network = format!("{SMALL} {network} --device {device}");
             let (whole, parts) = (folder(), folder());
@@ -251,6 +252,12 @@ fn options_that_change_the_mathematics_are_refused_by_name() {
             "--schedule cosine",
         ),
         ("--warm-up 0.5", "--warm-up 0", "--warm-up 0.5"),
+        (
+            "--validation 10 --keep best",
+            "--validation not set",
+            "--validation 10",
+        ),
+        ("--lr 0.1,0.2", "--lr 0.1", "--lr 0.1,0.2"),
     ] {
         fails(
             &format!("--resume last --out-dir {out} --epochs 2 {option}"),

@@ -1,0 +1,488 @@
+//! Lists of settings: the runs of their product, what is written of them, and early stopping, as a user
+//! meets them.
+
+#[path = "common/program.rs"]
+mod program;
+
+use std::fs;
+use std::path::Path;
+
+use program::{folder, metrics, stderr, stdout};
+use serde_json::Value;
+
+/// A small run on the processor: 3 epochs of 4 steps, the last on a short batch.
+const SMALL: &str = "--dataset digits --limit-train 300 --limit-test 101 --device cpu --width 13 \
+                     --epochs 3 --batch-size 64 --validation 50";
+
+const HEADER: &str = "run,layer,lr,momentum,weight_decay,seed,best_epoch,train_loss,\
+                      best_validation_loss,validation_loss,best_validation_accuracy,\
+                      validation_accuracy,test_accuracy,diverged_at_step";
+
+fn json(args: &str) -> Value {
+    let output = program::run("train_mnist", &format!("{args} --json"));
+    assert!(output.status.success(), "{}", stderr(&output));
+    serde_json::from_slice(&output.stdout).expect("one JSON object")
+}
+
+/// The cells of `runs.csv`, without its header.
+fn csv(folder: &Path) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(folder.join("runs.csv")).expect("read");
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some(HEADER));
+    let cells = |line: &str| line.split(',').map(str::to_owned).collect();
+    lines.map(cells).collect()
+}
+
+/// Each run of a grid is the run of its settings alone: networks, losses and accuracies to the bit.
+#[test]
+fn a_run_alone_and_beside_others_has_the_same_bits() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    let (out, all) = (at("out"), at("all.safetensors"));
+    let grid = format!(
+        "{SMALL} --layer standard,bregman --lr 0.05,0.2 --momentum 0,0.9 --weight-decay 0,0.01 \
+         --seed 7,3 --patience 2 --out-dir {} --save {}",
+        out.display(),
+        all.display()
+    );
+    let report = json(&grid);
+    let runs = report["runs"].as_array().expect("runs");
+    let rows = csv(&out);
+    assert_eq!((runs.len(), rows.len()), (32, 32));
+    let alone = at("alone.safetensors");
+    let mut run = 0;
+    for layer in ["standard", "bregman"] {
+        for lr in ["0.05", "0.2"] {
+            for momentum in ["0", "0.9"] {
+                for decay in ["0", "0.01"] {
+                    for seed in ["7", "3"] {
+                        let number = run.to_string();
+                        assert_eq!(rows[run][..6], [&number, layer, lr, momentum, decay, seed]);
+                        // Some of the runs are trained alone; the others only cost time.
+                        if run % 3 == 0 {
+                            let own = json(&format!(
+                                "{SMALL} --layer {layer} --lr {lr} --momentum {momentum} \
+                                 --weight-decay {decay} --seed {seed} --patience 2 --save {}",
+                                alone.display()
+                            ));
+                            let saved = fs::read(at(&format!("all-{run}.safetensors")));
+                            let saved = saved.expect("saved");
+                            assert!(saved == fs::read(&alone).expect("saved"), "run {run}");
+                            for (key, value) in own["outcomes"][0].as_object().expect("fields") {
+                                assert_eq!(&runs[run][key], value, "run {run}: {key}");
+                            }
+                        }
+                        run += 1;
+                    }
+                }
+            }
+        }
+    }
+    let saved: Value =
+        serde_json::from_slice(&fs::read(out.join("summary.json")).expect("read")).expect("JSON");
+    assert_eq!(saved, report);
+    assert_eq!(report["options"]["lr"], serde_json::json!([0.05, 0.2]));
+    assert_eq!(report["options"]["epochs"], 3);
+    for name in ["grid.png", "grid.svg", "settings.toml"] {
+        assert!(out.join(name).exists(), "{name}");
+    }
+    // A launch for each kind of layer.
+    assert!(out.join("launch-1/metrics.jsonl").exists());
+    assert_eq!(metrics(&out.join("launch-2")).len() <= 3, true);
+    assert!(!out.join("launch-3").exists());
+    // The settings give the same runs again.
+    let again = at("again");
+    let config = out.join("settings.toml");
+    let args = format!(
+        "--config {} --out-dir {}",
+        config.display(),
+        again.display()
+    );
+    program::succeeds("train_mnist", &args);
+    assert_eq!(csv(&again), rows);
+}
+
+/// The cells of a row are the metrics of the epochs that they are said to be of.
+#[test]
+fn rows_are_read_from_their_own_run_and_epoch() {
+    let folder = folder();
+    let out = folder.path();
+    json(&format!(
+        "{SMALL} --epochs 5 --lr log:0.05:3.2:4 --out-dir {}",
+        out.display()
+    ));
+    let epochs = metrics(&out.join("launch-1"));
+    assert_eq!(epochs.len(), 5);
+    for (r, row) in csv(out).iter().enumerate() {
+        let number = |epoch: usize, key: &str| epochs[epoch][key][r].as_f64().expect("a number");
+        let losses: Vec<f64> = (0..5).map(|epoch| number(epoch, "val_losses")).collect();
+        let best = losses.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
+        let best = best.expect("epochs").0;
+        let cell = |column: usize| row[column].parse::<f64>().expect("a number");
+        assert_eq!(cell(6), best as f64 + 1.0);
+        for (column, epoch, key) in [
+            (7, 4, "train_losses"),
+            (8, best, "val_losses"),
+            (9, 4, "val_losses"),
+            (10, best, "val_accuracies"),
+            (11, 4, "val_accuracies"),
+            (12, 4, "test_accuracies"),
+        ] {
+            assert_eq!(cell(column), number(epoch, key), "run {r}: {key}");
+        }
+        assert_eq!(row[13], "");
+    }
+    let rates: Vec<f32> = csv(out)
+        .iter()
+        .map(|row| row[2].parse().expect("a rate"))
+        .collect();
+    assert_eq!((rates[0], rates[3]), (0.05, 3.2));
+    assert!(
+        (rates[1] - 0.2).abs() < 1e-6 && (rates[2] - 0.8).abs() < 1e-6,
+        "{rates:?}"
+    );
+}
+
+#[test]
+fn a_run_that_diverges_is_marked_and_the_others_are_as_without_it() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    let identity = format!("{SMALL} --activation identity");
+    let both = at("both");
+    let args = format!(
+        "{identity} --lr 0.01,1e30,0.02 --out-dir {0} --save {0}/x.safetensors",
+        both.display()
+    );
+    let output = program::run("train_mnist", &args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let printed = stdout(&output);
+    assert!(printed.contains("diverged in step 2"), "{printed}");
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(
+        lines.len(),
+        4,
+        "a line for each run and the best: {printed}"
+    );
+    assert!(
+        lines[3].starts_with("best setting by validation loss: bregman"),
+        "{printed}"
+    );
+    let rows = csv(&both);
+    assert_eq!(rows[1][13], "2");
+    assert!(rows[1][6..13].iter().all(String::is_empty), "{:?}", rows[1]);
+    assert!(!both.join("x-1.safetensors").exists());
+
+    let alone = at("alone");
+    let args = format!(
+        "{identity} --lr 0.01,0.02 --out-dir {0} --save {0}/x.safetensors",
+        alone.display()
+    );
+    program::succeeds("train_mnist", &args);
+    let expected = csv(&alone);
+    assert_eq!(
+        (&rows[0][1..], &rows[2][1..]),
+        (&expected[0][1..], &expected[1][1..])
+    );
+    for (own, expected) in [("x-0", "x-0"), ("x-2", "x-1")] {
+        let read = |folder: &Path, name: &str| {
+            fs::read(folder.join(format!("{name}.safetensors"))).expect("saved")
+        };
+        assert!(read(&both, own) == read(&alone, expected));
+    }
+
+    // One finite run is enough; with none the error is that of a run.
+    let output = program::run("train_mnist", &format!("{identity} --lr 1e29,1e30"));
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(
+        said.contains("error: training diverged in epoch 1, step 2, realization 0"),
+        "{said}"
+    );
+}
+
+/// Realizations without lists are means, and say how many there are.
+#[test]
+fn means_leave_out_what_diverged() {
+    let folder = folder();
+    let out = folder.path().join("out");
+    // One of the seeds diverges: with this rate some starts are beyond the limit.
+    let args = format!(
+        "{SMALL} --activation identity --seed 1 --realizations 2 --lr 0.01 --out-dir {}",
+        out.display()
+    );
+    let report = json(&args);
+    assert_eq!(report["outcomes"].as_array().map(Vec::len), Some(2));
+    assert!(
+        !out.join("runs.csv").exists(),
+        "no option has more than one value"
+    );
+    assert_eq!(report["outcomes"][0]["kept_epoch"], 3);
+}
+
+#[test]
+fn lines_of_json_are_the_rows() {
+    let args = format!("{SMALL} --lr 0.05,0.1 --seed 1,2");
+    let report = json(&args);
+    let output = program::run("train_mnist", &format!("{args} --json-lines"));
+    assert!(output.status.success(), "{}", stderr(&output));
+    let lines: Vec<Value> = stdout(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(report["runs"].as_array(), Some(&lines));
+    assert!(report.get("epochs").is_none() && report.get("test_accuracy").is_none());
+    let best = &report["best"];
+    let runs = best["runs"].as_array().expect("the seeds of the setting");
+    assert_eq!(runs.len(), 2);
+    // A run alone has lines too: one for each realization.
+    let args = format!("{SMALL} --lr 0.05 --seed 1 --realizations 2 --json-lines");
+    let output = program::run("train_mnist", &args);
+    let alone: Vec<Value> = stdout(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(alone, lines[..2]);
+}
+
+/// Nothing is chosen by the test set: without a validation split there is no best setting and no best
+/// epoch.
+#[test]
+fn nothing_is_chosen_without_validation() {
+    let args = SMALL.replace("--validation 50", "") + " --lr 0.05,0.1";
+    let report = json(&args);
+    assert_eq!(report["best"], Value::Null);
+    for run in report["runs"].as_array().expect("runs") {
+        assert_eq!(run["best_epoch"], Value::Null);
+        assert_eq!(run["kept_epoch"], 3);
+        assert_eq!(run["validation_loss"], Value::Null);
+        assert!(run["test_accuracy"].as_f64().is_some());
+    }
+    let output = program::run("train_mnist", &args);
+    assert!(
+        stdout(&output).contains("no best setting: --validation"),
+        "{}",
+        stdout(&output)
+    );
+}
+
+/// The network that is kept is that of the epoch with the lowest validation loss, and the report, the
+/// saved file and the accuracies are of that epoch.
+#[test]
+fn the_best_epoch_is_kept() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    // A rate so high that the loss goes up and down.
+    let args = format!("{SMALL} --epochs 8 --lr 2.5 --activation sigmoid --seed 4");
+    let last = json(&format!("{args} --save {}", at("last.safetensors")));
+    let losses: Vec<f64> = last["epochs"]
+        .as_array()
+        .expect("epochs")
+        .iter()
+        .map(|epoch| epoch["val_loss"].as_f64().expect("a loss"))
+        .collect();
+    let best = losses.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
+    let best = best.expect("epochs").0 + 1;
+    assert!(
+        (2..8).contains(&best),
+        "the test needs such a run: {losses:?}"
+    );
+    assert_eq!(last["outcomes"][0]["kept_epoch"], 8);
+    assert_eq!(last["outcomes"][0]["best_epoch"], best);
+
+    let kept = json(&format!(
+        "{args} --keep best --save {}",
+        at("best.safetensors")
+    ));
+    assert_eq!(kept["outcomes"][0]["kept_epoch"], best);
+    let of_epoch = &kept["epochs"][best - 1];
+    assert_eq!(kept["test_accuracy"], of_epoch["test_accuracy"]);
+    assert_eq!(kept["train_loss"], of_epoch["train_loss"]);
+    assert_eq!(kept["outcomes"][0]["validation_loss"], of_epoch["val_loss"]);
+    // It is the network of a run of as many epochs.
+    let shorter = format!(
+        "{args} --epochs {best} --save {}",
+        at("shorter.safetensors")
+    );
+    json(&shorter);
+    let read = |name: &str| fs::read(at(name)).expect("saved");
+    assert!(read("best.safetensors") == read("shorter.safetensors"));
+    assert!(read("best.safetensors") != read("last.safetensors"));
+    let evaluated = json(&format!(
+        "--load {} --eval-only --device cpu --limit-test 101",
+        at("best.safetensors")
+    ));
+    assert_eq!(evaluated["test_accuracy"], kept["test_accuracy"]);
+
+    // With patience the best is kept by default, and the run ends that many epochs later.
+    let output = program::run("train_mnist", &format!("{args} --epochs 100 --patience 3"));
+    assert!(output.status.success());
+    let said = stderr(&output);
+    assert!(
+        said.contains("no run has had a new lowest validation loss within 3 epochs"),
+        "{said}"
+    );
+    assert!(
+        stdout(&output).contains("; kept the network of epoch "),
+        "{}",
+        stdout(&output)
+    );
+}
+
+/// A share is that of the training samples.
+#[test]
+fn a_share_is_held_out() {
+    let small = SMALL.replace("--validation 50", "");
+    let [share, number] = ["0.2", "60"].map(|held_out| {
+        let output = program::run("train_mnist", &format!("{small} --validation {held_out}"));
+        assert!(
+            stderr(&output).contains("240 training, 60 validation"),
+            "{}",
+            stderr(&output)
+        );
+        stdout(&output).split(" (").next().map(str::to_owned)
+    });
+    assert_eq!(share, number);
+}
+
+/// A grid that is killed goes on with the same bits, each launch from its own checkpoint.
+#[test]
+fn a_grid_is_resumed() {
+    let folder = folder();
+    let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
+    let args = format!(
+        "{SMALL} --layer standard,bregman --lr 0.05,0.1,2 --momentum 0.9 --patience 2 \
+         --checkpoint-every 1"
+    );
+    let run = |epochs: u32, out: &Path, more: &str| {
+        let out = out.display();
+        format!("{args} --epochs {epochs} --out-dir {out} --save {out}/x.safetensors {more}")
+    };
+    program::succeeds("train_mnist", &run(6, &whole, ""));
+    program::succeeds("train_mnist", &run(2, &parts, ""));
+    // As if it had been killed in the second launch, before its first epoch had ended.
+    fs::remove_file(parts.join("launch-2/checkpoint.safetensors")).expect("remove");
+    // The lists come from the checkpoint.
+    let args = format!("--resume last --out-dir {} --epochs 6", parts.display());
+    let said = program::succeeds("train_mnist", &args);
+    assert!(said.contains("after 2 epochs"), "{said}");
+    assert_eq!(csv(&whole), csv(&parts));
+    for launch in ["launch-1", "launch-2"] {
+        assert_eq!(metrics(&whole.join(launch)), metrics(&parts.join(launch)));
+    }
+    for run in 0..6 {
+        let name = format!("x-{run}.safetensors");
+        let [a, b] = [&whole, &parts].map(|folder| fs::read(folder.join(&name)).expect("saved"));
+        assert!(a == b, "run {run}");
+    }
+    // A different grid, and a run without lists, are refused in the same folder.
+    for other in ["--lr 0.05,0.1", "--lr 0.05"] {
+        let args = format!("{SMALL} {other} --out-dir {}", parts.display());
+        let output = program::run("train_mnist", &args);
+        assert_eq!(output.status.code(), Some(1), "{other}");
+        assert!(
+            stderr(&output).contains("the checkpoint of a different run"),
+            "{other}"
+        );
+    }
+}
+
+/// Runs beyond one launch are trained in several.
+#[test]
+fn many_runs_need_several_launches() {
+    let folder = folder();
+    let out = folder.path();
+    let args = format!(
+        "--dataset digits --limit-train 8 --limit-test 5 --device cpu --width 1 --epochs 1 \
+         --batch-size 8 --lr 0.1,0.2 --seed linear:0:520:521 --out-dir {}",
+        out.display()
+    );
+    let said = program::succeeds("train_mnist", &args);
+    assert!(said.contains("1042 runs in 2 launches"), "{said}");
+    let rows = csv(out);
+    assert_eq!(rows.len(), 1042);
+    assert_eq!(rows[1041][..6], ["1041", "bregman", "0.2", "0", "0", "520"]);
+    assert!(rows.iter().all(|row| !row[12].is_empty()));
+}
+
+/// One run in ten thousand fits no machine's list of them.
+#[test]
+fn what_cannot_work_is_refused_before_training() {
+    for (args, code, says) in [
+        ("--lr=", 2, "the list is empty"),
+        ("--lr 0.1,,0.2", 2, "the list has an empty entry"),
+        ("--layer=", 2, "the list is empty"),
+        ("--layer standard,conv", 2, "standard, euclidean, bregman"),
+        ("--layer bregman,bregman", 2, "bregman is in the list twice"),
+        ("--lr 0.1,0.10", 2, "0.10 is in the list twice"),
+        ("--seed 1,2,1", 2, "1 is in the list twice"),
+        ("--lr log:1:0.1:3", 2, "LOW must be below HIGH"),
+        ("--lr log:0:1:3", 2, "LOW must be positive"),
+        ("--lr log:0.1:1:1", 2, "N must be from 2"),
+        (
+            "--lr linear:0:1:3",
+            2,
+            "--lr 0: a learning rate must be finite and positive",
+        ),
+        (
+            "--momentum 0.5,1",
+            2,
+            "--momentum 1: must be at least 0 and below 1",
+        ),
+        ("--momentum 0,0.9 --nesterov", 2, "needs a momentum above 0"),
+        (
+            "--weight-decay 0,-1",
+            2,
+            "--weight-decay -1: must be finite and at least 0",
+        ),
+        (
+            "--optimizer adam --momentum 0,0.9",
+            2,
+            "--momentum and --nesterov belong to sgd",
+        ),
+        ("--seed 0.5", 2, "not a number that it takes"),
+        (
+            "--seed 1,2 --realizations 3",
+            2,
+            "leave out one of --seed and --realizations",
+        ),
+        ("--patience 0", 2, "--patience 0: must be at least 1"),
+        ("--patience 3", 2, "--validation holds out samples"),
+        ("--keep best", 2, "--validation holds out samples"),
+        ("--keep first", 2, "best"),
+        ("--validation 0.0", 2, "above 0 and below 1"),
+        ("--validation 1.0", 2, "above 0 and below 1"),
+        ("--validation 1.5", 2, "above 0 and below 1"),
+        ("--validation 0.001", 2, "at least one must be held out"),
+        ("--validation many", 2, "--validation"),
+        (
+            "--lr 0.1,0.2 --equilibrium",
+            2,
+            "--equilibrium with a list: it trains one network",
+        ),
+        ("--lr 0.1,0.2 --load x", 2, "--load with a list"),
+        (
+            "--layer standard,bregman --load x --eval-only",
+            2,
+            "with a list",
+        ),
+        ("--json --json-lines", 2, "--json-lines"),
+        (
+            "--lr linear:0.1:1:1000000 --momentum linear:0:0.9:1000000 \
+             --weight-decay linear:0:0.9:1000000",
+            1,
+            "MiB",
+        ),
+        ("--lr 0.1,0.2 --width 1000000 --hidden-layers 2", 1, "MiB"),
+    ] {
+        let small = SMALL.replace("--validation 50", "");
+        let output = program::run("train_mnist", &format!("{small} {args}"));
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{args}: {said}");
+        assert!(said.contains(says), "{args}: no `{says}` in: {said}");
+        assert!(
+            output.stdout.is_empty() && !said.contains("panicked"),
+            "{args}: {said}"
+        );
+        assert!(!said.contains("epoch 1"), "{args}: {said}");
+    }
+}
