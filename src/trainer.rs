@@ -281,6 +281,15 @@ impl<'a> Trainer<'a> {
             moments = run.moments;
             recipe.first_step = position.number(course.schedule.steps() as u64);
         }
+        if let Some(initial) = &initial
+            && initial.len() != course.seeds.len()
+        {
+            return Err(Error::Shape {
+                operation: "sets of initial parameters".to_owned(),
+                expected: vec![course.seeds.len()],
+                found: vec![initial.len()],
+            });
+        }
         let options = PlanOptions {
             realizations: course.seeds.len(),
             recipe,

@@ -1,47 +1,19 @@
-//! Trains one Bregman layer on digits that the crate draws: the example of the README.
+//! Trains two Bregman layers on points of your own: the example of the README. It writes
+//! `ring.safetensors` into the current folder.
 
 #![expect(clippy::print_stdout, reason = "an example prints what it found")]
 
-use std::sync::Arc;
+use bregman::prelude::*;
 
-use bregman::activation::TANH;
-use bregman::cpu::CpuExecutor;
-use bregman::data::{Splits, digits};
-use bregman::kind::{Form, Init, LayerKind, Loss};
-use bregman::nn::Model;
-use bregman::optim::Sgd;
-use bregman::train::{self, Schedule};
-
-fn main() -> bregman::error::Result<()> {
-    // 28 × 28 images of digits that the crate draws itself.
-    let (train, test) = digits::generate(2_000, 500);
-    let (epochs, samples, batch_size) = (5, train.len(), 32);
-    let splits = Arc::new(Splits {
-        train,
-        validation: None,
-        test,
-    });
-
-    // One Bregman layer of 64 tanh neurons, and a linear head of ten classes.
-    let (kind, form, loss) = (LayerKind::Bregman, Form::Dual, Loss::CrossEntropy);
-    let model = Model::new(kind, form, &TANH, loss, &[784, 64], 10)?;
-    let parameters = vec![Init::Random.parameters(&model, 0)];
-    let sgd = Sgd {
-        batch_size,
-        learning_rate: 0.2,
-    };
-    let mut executor = CpuExecutor::new(&model, splits, parameters, sgd)?;
-    let schedule = Schedule {
-        epochs,
-        seed: 0,
-        realizations: 1,
-        samples,
-        batch_size,
-        validation: false,
-    };
-    let mut observer = train::Silent;
-    let training = train::train(&mut executor, &schedule, &mut observer);
-    let history = pollster::block_on(training)?;
-    println!("{:.1} % of the test set", 100.0 * history[4].test_accuracy);
+fn main() -> Result<(), bregman::error::Error> {
+    // Your own points: the ring around the origin is class 1.
+    let points: Vec<[f32; 2]> = (0..900).map(|i| [i % 30, i / 30].map(|n| n as f32 / 16.0 - 0.9)).collect();
+    let labels: Vec<u8> = points.iter().map(|[x, y]| u8::from(x * x + y * y > 0.4)).collect();
+    let (train, test) = Dataset::classification(&points, &labels)?.split(0.8, 0)?;
+    let model = Model::input(2).bregman(16).bregman(16).classes(2).build()?;
+    let trained = Trainer::new(&model).optimizer(Optimizer::adam(0.01)).epochs(30).fit(&train, &test)?;
+    println!("{:.1} % of the test set", 100.0 * trained.evaluate(&test)?.accuracy.unwrap_or_default());
+    println!("the class of the origin: {:?}", trained.predict(&[[0.0, 0.0]])?);
+    trained.save("ring.safetensors")?;
     Ok(())
 }
