@@ -759,7 +759,7 @@ fn layers_that_differ_are_trained_and_resumed() {
 
     let out = path("more");
     let loaded = format!("{small} --load {} --out-dir {out}", path("x.safetensors"));
-    summary(&format!("{loaded} --epochs 1"));
+    summary(&format!("{loaded} --epochs 1 --checkpoint-every 1"));
     let more = summary(&format!("--resume last --out-dir {out} --epochs 2"));
     assert_eq!(more["options"]["network"], described);
 
