@@ -772,11 +772,11 @@ fn layers_that_differ_are_trained_and_resumed() {
 
     let says = ["layer 1", "layer 0", "[-1, 1]", "[0, 1]", "dual passage"];
     let refused = "--network bregman:13,bregman:13:sigmoid";
-    fails(&format!("{small} {refused}"), 1, &says);
+    fails(&format!("{small} {refused}"), 2, &says);
     let refused = "--network standard:13,euclidean:13:tanh:dual:pass";
     fails(
         &format!("{small} {refused}"),
-        1,
+        2,
         &["dual passage", "Bregman"],
     );
     for (network, says) in [
