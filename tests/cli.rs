@@ -759,7 +759,7 @@ fn layers_that_differ_are_trained_and_resumed() {
 
     let out = path("more");
     let loaded = format!("{small} --load {} --out-dir {out}", path("x.safetensors"));
-    summary(&format!("{loaded} --epochs 1"));
+    summary(&format!("{loaded} --epochs 1 --checkpoint-every 1"));
     let more = summary(&format!("--resume last --out-dir {out} --epochs 2"));
     assert_eq!(more["options"]["network"], described);
 
@@ -772,11 +772,11 @@ fn layers_that_differ_are_trained_and_resumed() {
 
     let says = ["layer 1", "layer 0", "[-1, 1]", "[0, 1]", "dual passage"];
     let refused = "--network bregman:13,bregman:13:sigmoid";
-    fails(&format!("{small} {refused}"), 1, &says);
+    fails(&format!("{small} {refused}"), 2, &says);
     let refused = "--network standard:13,euclidean:13:tanh:dual:pass";
     fails(
         &format!("{small} {refused}"),
-        1,
+        2,
         &["dual passage", "Bregman"],
     );
     for (network, says) in [

@@ -222,6 +222,7 @@ pub fn exit(result: Result<Ended>) -> ExitCode {
             match error {
                 // As clap's own exit code for usage errors.
                 Error::InvalidValue { .. }
+                | Error::LayerRanges { .. }
                 | Error::UnknownName { .. }
                 | Error::Environment { .. } => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
