@@ -54,7 +54,12 @@ impl Varied {
             let label = format!("log₁₀ of the {}", self.label);
             (label, numbers.map(f64::log10).collect())
         } else {
-            let label = format!("{}, by its place in the list", self.label);
+            let named = |(place, value): (usize, &f32)| format!("{} is {value}", place + 1);
+            let named: Vec<String> = self.values.iter().enumerate().map(named).collect();
+            let label = match named.len() {
+                ..=5 => format!("{}: {}", self.label, named.join(", ")),
+                _ => format!("{}, by its rank", self.label),
+            };
             (label, (1..=self.values.len()).map(|i| i as f64).collect())
         };
         let last = places.len() - 1;

@@ -204,6 +204,10 @@ pub struct Summary<O> {
     pub test_accuracy: f64,
     /// Test accuracy of each realization; NaN for one that diverged, which JSON writes as null.
     pub test_accuracies: Vec<f64>,
+    /// The fraction of test samples whose class is among the most probable ones of their network, mean
+    /// over the realizations that have one; none if it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k_accuracy: Option<f64>,
     /// Mean training loss of the kept epochs; none if the network was only evaluated.
     pub train_loss: Option<f64>,
     /// Seconds of training in all epochs, without evaluation.
@@ -243,6 +247,7 @@ impl<O> Summary<O> {
             test_loss: mean_of_present(&column(|outcome| outcome.test_loss)),
             test_accuracy: mean_of_present(&test_accuracies),
             test_accuracies,
+            top_k_accuracy: None,
             train_loss: (!train_loss.is_nan()).then_some(train_loss),
             outcomes,
             seconds,

@@ -1,5 +1,6 @@
 //! Training: epochs of SGD on an executor, and their metrics.
 
+pub mod confusion;
 mod course;
 #[doc(hidden)]
 pub mod events;

@@ -54,6 +54,10 @@ impl<'a> Prepared<'a> {
             Some((_, run)) => Network::resumed(run),
             None => network::build(options, checkpoints, &splits.train)?,
         };
+        if let Some(k) = options.top_k.filter(|_| network.model.cnn.is_some()) {
+            let reason = "it is not computed for networks with convolutions";
+            return Err(invalid("top_k", k, reason));
+        }
         Ok(Self {
             options,
             device,
@@ -118,11 +122,8 @@ impl<'a> Prepared<'a> {
             kind,
             adapter,
             // The executor takes the data, and pictures show them.
-            test: self
-                .options
-                .out_dir
-                .as_ref()
-                .map(|_| self.splits.test.clone()),
+            test: (self.options.out_dir.is_some() || self.options.top_k.is_some())
+                .then(|| self.splits.test.clone()),
         }
     }
 
