@@ -32,6 +32,9 @@ pub const FILES: [&str; 6] = [
     "first_layer.png",
 ];
 
+/// The pictures of a grid of runs.
+pub const OF_GRID: [&str; 2] = ["grid.png", "grid.svg"];
+
 /// Writes `confusion` as CSV and PNG, `curves` as PNG and SVG, `mistakes` and `first_layer` as PNG to
 /// `folder`, with `prefix` before their names.
 ///

@@ -1,11 +1,10 @@
 //! How long each realization is trained, and which of its epochs is its result.
 
-use super::{Divergence, Position, Schedule};
+use super::{Divergence, Outcome, Position, Schedule};
 use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::kind::names;
 use crate::nn::Parameters;
-use serde::Serialize;
 
 /// The epoch whose network is the result of a realization.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,32 +62,6 @@ impl Standing {
     pub fn is_done(&self) -> bool {
         self.is_out_of_patience || self.diverged.is_some()
     }
-}
-
-/// The result of one realization. Losses are means over samples, accuracies are fractions; what does not
-/// exist is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Outcome {
-    /// The epoch of the network that is the result; none if the realization diverged.
-    pub kept_epoch: Option<u32>,
-    /// The epoch with the lowest validation loss.
-    pub best_epoch: Option<u32>,
-    /// Training loss of the kept epoch.
-    pub train_loss: Option<f64>,
-    /// The lowest validation loss.
-    pub best_validation_loss: Option<f64>,
-    /// Validation loss of the kept network.
-    pub validation_loss: Option<f64>,
-    /// Validation accuracy of the best epoch.
-    pub best_validation_accuracy: Option<f64>,
-    /// Validation accuracy of the kept network.
-    pub validation_accuracy: Option<f64>,
-    /// Test loss of the kept network.
-    pub test_loss: Option<f64>,
-    /// Test accuracy of the kept network.
-    pub test_accuracy: Option<f64>,
-    /// The step, from 1 over the whole run, in which the realization diverged.
-    pub diverged_at_step: Option<u64>,
 }
 
 impl Course {

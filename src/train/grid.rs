@@ -15,6 +15,9 @@ use crate::optim::RunSettings;
 /// The most runs of one launch: the number of settings that the kernels' uniform holds.
 pub const MOST_RUNS: usize = 1024;
 
+/// The name of the file of [`csv`] in the folder of the results.
+pub const RUNS: &str = "runs.csv";
+
 /// The most values of a range.
 const MOST_VALUES: usize = 1 << 20;
 

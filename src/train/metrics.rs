@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Outcome;
+use super::outcome::Outcome;
 
 /// The metrics of one epoch: a line of `metrics.jsonl`. Accuracies are fractions, and single numbers
 /// are means over the realizations that have them. A realization that diverged, or whose patience was

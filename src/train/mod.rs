@@ -7,6 +7,7 @@ pub mod events;
 pub mod grid;
 pub mod keeper;
 mod metrics;
+mod outcome;
 mod position;
 #[doc(hidden)]
 #[cfg(feature = "tensorboard")]
@@ -14,10 +15,11 @@ pub mod tensorboard;
 
 use web_time::Instant;
 
-pub use course::{Course, Keep, Outcome, Standing};
+pub use course::{Course, Keep, Standing};
 pub use metrics::EpochMetrics;
 #[doc(hidden)]
 pub use metrics::{History, Summary, mean, present, standard_deviation};
+pub use outcome::Outcome;
 pub use position::{Divergence, Position, Sums};
 
 use crate::data::Split;

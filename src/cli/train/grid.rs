@@ -25,13 +25,8 @@ use crate::gpu::PlanOptions;
 use crate::kind::LayerKind;
 use crate::plot;
 use crate::train::events::{self, json_line};
-use crate::train::grid::{Best, Grid, GridRun, Launch, Row, best, csv};
+use crate::train::grid::{Best, Grid, GridRun, Launch, RUNS, Row, best, csv};
 use crate::train::keeper::{self, CHECKPOINT};
-
-/// One line for each run.
-pub const RUNS: &str = "runs.csv";
-/// The accuracies over the grid.
-pub const PICTURES: [&str; 2] = ["grid.png", "grid.svg"];
 
 /// The data, and what all launches share.
 struct Lists<'a> {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use clap::CommandFactory;
 
-use super::grid::{PICTURES as GRID_PICTURES, RUNS};
 use super::network::{self, Network};
 use super::options::{Options, Resolved};
 use super::report::Results;
@@ -27,6 +26,7 @@ use crate::gpu::PlanOptions;
 use crate::kind::LayerKind;
 use crate::optim::{Recipe, RunSettings, Sgd};
 use crate::train::events::{EVALUATION, METRICS, METRICS_SO_FAR, SUMMARY};
+use crate::train::grid::RUNS;
 use crate::train::keeper::{CHECKPOINT, Keeper};
 use crate::train::{Course, Position, Schedule};
 
@@ -189,13 +189,9 @@ pub fn claim(options: &Options) -> Result<Option<Lock>> {
             match options.eval_only {
                 true => atomic::check_writable(&folder.join(EVALUATION))?,
                 false => {
-                    let results: &[&str] = match options.is_grid() {
-                        true => &[RUNS, GRID_PICTURES[0], GRID_PICTURES[1]],
-                        false => &[METRICS, CHECKPOINT],
-                    };
-                    let pictures: &[&str] = match options.is_grid() {
-                        true => &[],
-                        false => &pictures::FILES,
+                    let (results, pictures): (&[&str], &[&str]) = match options.is_grid() {
+                        true => (&[RUNS], &pictures::OF_GRID),
+                        false => (&[METRICS, CHECKPOINT], &pictures::FILES),
                     };
                     let names = [results, pictures, &[SUMMARY, SETTINGS]].concat();
                     let mut names = names.into_iter();
