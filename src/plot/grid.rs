@@ -2,7 +2,7 @@
 
 use super::{Axis, Corner, Figure, Heat, Marks, Panel, Series, layer_color, layer_name};
 use crate::kind::LayerKind;
-use crate::train::grid::{Grid, Row};
+use crate::train::grid::{Grid, Row, Values};
 use crate::train::present;
 
 /// An option with several numbers.
@@ -15,19 +15,17 @@ struct Varied {
 impl Varied {
     /// The options of `grid` that have several numbers.
     fn all(grid: &Grid) -> Vec<Self> {
-        let lists: [(&str, _, fn(&Row) -> f32); 3] = [
-            ("learning rate", &grid.learning_rates, |row| row.lr),
-            ("momentum", &grid.momenta, |row| row.momentum),
-            ("weight decay", &grid.weight_decays, |row| row.weight_decay),
+        let varied = |label, list: &Values<f32>, of: fn(&Row) -> f32| {
+            let mut values = list.all().to_vec();
+            values.sort_by(f32::total_cmp);
+            list.is_list().then_some(Self { label, values, of })
+        };
+        let all = [
+            varied("learning rate", &grid.learning_rates, |row| row.lr),
+            varied("momentum", &grid.momenta, |row| row.momentum),
+            varied("weight decay", &grid.weight_decays, |row| row.weight_decay),
         ];
-        let varied = lists.into_iter().filter(|(_, values, _)| values.is_list());
-        varied
-            .map(|(label, values, of)| {
-                let mut values = values.all().to_vec();
-                values.sort_by(f32::total_cmp);
-                Self { label, values, of }
-            })
-            .collect()
+        all.into_iter().flatten().collect()
     }
 
     /// Whether the numbers lie at equal distances, once `of` is taken of each.

@@ -157,7 +157,7 @@ async fn trained(
 
     stop::listen();
     let mut told = Told {
-        progress: Progress::new(schedule),
+        progress: Progress::new(schedule, options.is_grid()),
         course: &course,
         is_told: vec![false; course.seeds.len()],
         done,
