@@ -106,8 +106,7 @@ impl Course {
     /// The state of realization `r` in `position`.
     pub fn standing(&self, position: &Position, r: usize) -> Standing {
         let epochs = &position.epochs;
-        let trained = epochs.of_realization(&epochs.train_losses, r);
-        let last = trained.take_while(|loss| !loss.is_nan()).count() as u32;
+        let last = epochs.present_of(r) as u32;
         let losses = epochs.of_realization(&epochs.val_losses, r);
         let losses = (1..=last).zip(losses).filter(|(_, loss)| !loss.is_nan());
         let best = losses.reduce(|best, next| if next.1 < best.1 { next } else { best });
@@ -125,9 +124,16 @@ impl Course {
         }
     }
 
+    /// Whether nothing that is trained of realization `r` from now on counts.
+    pub fn is_done(&self, position: &Position, r: usize) -> bool {
+        let diverged = position.diverged.get(r).is_some_and(Option::is_some);
+        // Without patience there is no need to look at all epochs.
+        diverged || (self.patience.is_some() && self.standing(position, r).is_done())
+    }
+
     /// Whether no realization has anything left to train, however many epochs there are.
     pub fn is_over(&self, position: &Position) -> bool {
-        (0..self.seeds.len()).all(|r| self.standing(position, r).is_done())
+        (0..self.seeds.len()).all(|r| self.is_done(position, r))
     }
 
     /// The epoch, from 1, whose network is the result of a realization, if training ends now.

@@ -135,6 +135,16 @@ impl History {
         self.train_losses.len().checked_div(self.len()).unwrap_or(0)
     }
 
+    /// The number of epochs of which realization `r` has metrics: they are absent from some epoch on.
+    pub(super) fn present_of(&self, r: usize) -> usize {
+        let realizations = self.realizations().max(1);
+        let mut present = self.len();
+        while present > 0 && self.train_losses[(present - 1) * realizations + r].is_nan() {
+            present -= 1;
+        }
+        present
+    }
+
     /// Those of `numbers`, which are by epoch and realization, that belong to realization `r`.
     pub(super) fn of_realization<'a>(
         &self,

@@ -152,7 +152,7 @@ pub async fn train_course(
         let index = position.epochs.len() as u32;
         observer.step(index + 1, position.steps);
         let active: Vec<bool> = (0..schedule.realizations)
-            .map(|r| !course.standing(position, r).is_done())
+            .map(|r| !course.is_done(position, r))
             .collect();
         if position.steps < schedule.steps() {
             let orders: Vec<_> = course
@@ -317,6 +317,9 @@ async fn keep(
     position: &mut Position,
     counts: &[bool],
 ) -> Result<()> {
+    if course.keep == Keep::Last && course.patience.is_none() {
+        return Ok(());
+    }
     let epoch = position.epochs.len() as u32;
     let is_due = |&r: &usize| {
         let standing = course.standing(position, r);

@@ -211,7 +211,7 @@ impl Told<'_> {
     /// Tells of the realizations that are done in `position`, or of all that are left.
     fn tell(&mut self, position: &Position, all: bool) {
         for r in 0..self.is_told.len() {
-            let is_done = all || self.course.standing(position, r).is_done();
+            let is_done = all || self.course.is_done(position, r);
             if is_done && !std::mem::replace(&mut self.is_told[r], true) && self.result.is_ok() {
                 self.result = (self.done)(r, self.course.outcome(position, r));
             }
