@@ -75,7 +75,9 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 /// What a run leaves in --out-dir.
-const RESULTS: [&str; 7] = [
+const RESULTS: [&str; 9] = [
+    "confusion.csv",
+    "confusion.png",
     "curves.png",
     "curves.svg",
     "first_layer.png",
@@ -482,7 +484,7 @@ fn divergence_stops_and_touches_nothing() {
     assert_eq!(names(folder.path()), ["out", "x.safetensors"]);
     assert_eq!(
         names(&out),
-        [&RESULTS[..4], &["metrics.partial.jsonl"], &RESULTS[4..]].concat()
+        [&RESULTS[..6], &["metrics.partial.jsonl"], &RESULTS[6..]].concat()
     );
 }
 

@@ -88,7 +88,7 @@ fn a_run_alone_and_beside_others_has_the_same_bits() {
     }
     // A launch for each kind of layer.
     assert!(out.join("launch-1/metrics.jsonl").exists());
-    assert_eq!(metrics(&out.join("launch-2")).len() <= 3, true);
+    assert!(metrics(&out.join("launch-2")).len() <= 3);
     assert!(!out.join("launch-3").exists());
     // The settings give the same runs again.
     let again = at("again");
@@ -200,12 +200,11 @@ fn a_run_that_diverges_is_marked_and_the_others_are_as_without_it() {
     );
 }
 
-/// Realizations without lists are means, and say how many there are.
+/// Realizations without lists are one run, with an outcome for each.
 #[test]
-fn means_leave_out_what_diverged() {
+fn realizations_have_outcomes_and_no_table() {
     let folder = folder();
     let out = folder.path().join("out");
-    // One of the seeds diverges: with this rate some starts are beyond the limit.
     let args = format!(
         "{SMALL} --activation identity --seed 1 --realizations 2 --lr 0.01 --out-dir {}",
         out.display()
@@ -404,7 +403,6 @@ fn many_runs_need_several_launches() {
     assert!(rows.iter().all(|row| !row[12].is_empty()));
 }
 
-/// One run in ten thousand fits no machine's list of them.
 #[test]
 fn what_cannot_work_is_refused_before_training() {
     for (args, code, says) in [
@@ -466,6 +464,9 @@ fn what_cannot_work_is_refused_before_training() {
             "with a list",
         ),
         ("--json --json-lines", 2, "--json-lines"),
+        ("--top-k 0", 2, "--top-k 0: must be at least 1"),
+        ("--top-k 2 --lr 0.1,0.2", 2, "--top-k with a list"),
+        ("--top-k 2 --cnn", 2, "--top-k"),
         (
             "--lr linear:0.1:1:1000000 --momentum linear:0:0.9:1000000 \
              --weight-decay linear:0:0.9:1000000",
@@ -485,4 +486,41 @@ fn what_cannot_work_is_refused_before_training() {
         );
         assert!(!said.contains("epoch 1"), "{args}: {said}");
     }
+}
+
+/// The confusion matrix counts each test image once, and its diagonal those that are right.
+#[test]
+fn the_confusion_matrix_and_top_k_agree_with_the_accuracy() {
+    let folder = folder();
+    let out = folder.path();
+    let args = format!("{SMALL} --lr 0.1 --out-dir {}", out.display());
+    let report = json(&format!("{args} --top-k 1"));
+    let text = fs::read_to_string(out.join("confusion.csv")).expect("read");
+    let rows: Vec<Vec<u32>> = text
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let counts = line.split(',').skip(1).take(10);
+            counts.map(|cell| cell.parse().expect("a count")).collect()
+        })
+        .collect();
+    assert_eq!(rows.len(), 10);
+    assert_eq!(rows.iter().flatten().sum::<u32>(), 101);
+    let right: u32 = (0..10).map(|class| rows[class][class]).sum();
+    assert_eq!(
+        report["test_accuracy"].as_f64(),
+        Some(f64::from(right) / 101.0)
+    );
+    assert_eq!(report["top_k_accuracy"], report["test_accuracy"]);
+    assert!(out.join("confusion.png").exists());
+    let three = json(&format!("{SMALL} --lr 0.1 --top-k 3"));
+    assert!(three["top_k_accuracy"].as_f64() > report["top_k_accuracy"].as_f64());
+    assert_eq!(
+        json(&format!("{SMALL} --lr 0.1 --top-k 10"))["top_k_accuracy"],
+        1.0
+    );
+    assert_eq!(
+        json(&format!("{SMALL} --lr 0.1")).get("top_k_accuracy"),
+        None
+    );
 }

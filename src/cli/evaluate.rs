@@ -9,7 +9,7 @@ use crate::error::Result;
 
 /// The options of training that have a meaning without it. The others are accepted, so that the
 /// settings of a run can be read, but not shown.
-const SHOWN: [&str; 17] = [
+const SHOWN: [&str; 18] = [
     "load",
     "dataset",
     "data_dir",
@@ -24,6 +24,7 @@ const SHOWN: [&str; 17] = [
     "equilibrium",
     "tolerance",
     "max_iterations",
+    "top_k",
     "out_dir",
     "json",
     "config",

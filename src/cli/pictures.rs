@@ -5,12 +5,14 @@ use std::path::Path;
 use crate::data::Dataset;
 use crate::data::picture::Style;
 use crate::error::Result;
+use crate::files::atomic;
 use crate::nn::{Model, Parameters};
 use crate::plot::{
-    Axis, Corner, Figure, Image, Marks, PALETTE, Panel, Rgb, Series, Sheet, diverging, layer_color,
-    layer_name,
+    Axis, Corner, Figure, Heat, Image, Marks, PALETTE, Panel, Rgb, Series, Sheet, diverging,
+    layer_color, layer_name,
 };
-use crate::predict::{Mistake, mistakes};
+use crate::predict::{Mistake, mistakes, outputs};
+use crate::train::confusion::Confusion;
 use crate::train::{EpochMetrics, mean, present};
 
 /// Mistakes shown.
@@ -21,15 +23,20 @@ const LOOKED_AT: usize = 500;
 const NEURONS: usize = 64;
 
 /// The pictures of a run.
-pub const FILES: [&str; 4] = [
+pub const FILES: [&str; 6] = [
+    "confusion.csv",
+    "confusion.png",
     "curves.png",
     "curves.svg",
     "mistakes.png",
     "first_layer.png",
 ];
 
-/// Writes `curves` as PNG and SVG, `mistakes` and `first_layer` as PNG to `folder`, with `prefix` before
-/// their names.
+/// The pictures of a grid of runs.
+pub const OF_GRID: [&str; 2] = ["grid.png", "grid.svg"];
+
+/// Writes `confusion` as CSV and PNG, `curves` as PNG and SVG, `mistakes` and `first_layer` as PNG to
+/// `folder`, with `prefix` before their names.
 ///
 /// # Errors
 /// [`crate::error::Error::Io`].
@@ -50,6 +57,10 @@ pub fn write(
     if model.cnn.is_some() {
         looked_at.truncate(LOOKED_AT);
     }
+    let outputs = outputs(model, parameters, looked_at.pixels());
+    let counts = Confusion::new(&outputs, model.head.outputs, looked_at.labels());
+    atomic::write(&path("confusion.csv"), counts.csv().as_bytes())?;
+    confusion(&counts, looked_at.len(), settings).save_png(&path("confusion.png"))?;
     let worst = mistakes(model, parameters, &looked_at, MISTAKES);
     mistakes_sheet(&worst, &looked_at, settings).save_png(&path("mistakes"))?;
     if model.cnn.is_none() && test.channels == 1 {
@@ -154,6 +165,40 @@ fn curves(model: &Model, epochs: &[EpochMetrics], settings: &str) -> Figure {
         ],
         columns: 2,
     }
+}
+
+/// The numbers of samples by class and prediction, as fractions of their class.
+fn confusion(counts: &Confusion, samples: usize, settings: &str) -> Figure {
+    let classes = counts.classes();
+    let mut values = Vec::new();
+    for class in 0..classes {
+        let of_class = (0..classes).map(|prediction| counts.count(class, prediction));
+        let of_class: Vec<f64> = of_class.map(|count| count as f64).collect();
+        let all = of_class.iter().sum::<f64>().max(1.0);
+        values.extend(of_class.iter().map(|count| count / all));
+    }
+    let last = classes as f64 - 0.5;
+    let axis = |label: &str| Axis {
+        label: label.to_owned(),
+        range: Some([-0.5, last]),
+        ..Axis::default()
+    };
+    let panel = Panel {
+        x: axis("predicted class"),
+        y: axis("class"),
+        heat: Some(Heat {
+            x: [-0.5, last],
+            y: [-0.5, last],
+            columns: classes,
+            values,
+            // White is none: mistakes are few.
+            range: [-1.0, 1.0],
+        }),
+        legend: Corner::Nowhere,
+        ..Panel::default()
+    };
+    let caption = format!("{samples} test samples; white 0 %, orange 100 % of a class; {settings}");
+    Figure::of("What is taken for what", &caption, panel)
 }
 
 fn mistakes_sheet(worst: &[Mistake], test: &Dataset, settings: &str) -> Sheet {

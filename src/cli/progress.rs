@@ -5,21 +5,23 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::say::{percent, say, with_deviation};
+use super::say::{percent, plural, say, with_deviation};
 use crate::data::DownloadProgress;
-use crate::train::{EpochMetrics, Observer, Schedule};
+use crate::train::{EpochMetrics, Observer, Schedule, present};
 
 /// Progress on standard error: a line for each epoch, and on a terminal a bar below them.
 pub struct Progress {
     schedule: Schedule,
+    /// Whether the realizations have different settings, over which a mean says nothing.
+    is_grid: bool,
     bar: Option<ProgressBar>,
     epoch_start: Instant,
     loss: Option<f64>,
 }
 
 impl Progress {
-    /// Progress of a run of `schedule`.
-    pub fn new(schedule: Schedule) -> Self {
+    /// Progress of a run of `schedule`. With `is_grid` its realizations differ in their settings.
+    pub fn new(schedule: Schedule, is_grid: bool) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{prefix} {bar:30} step {pos}/{len}{msg}");
             let bar = ProgressBar::new(schedule.steps() as u64);
@@ -28,6 +30,7 @@ impl Progress {
         });
         Self {
             schedule,
+            is_grid,
             bar,
             epoch_start: Instant::now(),
             loss: None,
@@ -63,7 +66,10 @@ impl Observer for Progress {
 
     fn epoch(&mut self, metrics: &EpochMetrics) {
         self.loss = Some(metrics.train_loss);
-        let line = epoch_line(metrics, self.schedule.epochs);
+        let line = match self.is_grid {
+            true => grid_line(metrics, self.schedule.epochs),
+            false => epoch_line(metrics, self.schedule.epochs),
+        };
         match &self.bar {
             Some(bar) if metrics.epoch == self.schedule.epochs => {
                 bar.finish_and_clear();
@@ -119,6 +125,33 @@ impl Drop for Downloads {
             bar.finish_and_clear();
         }
     }
+}
+
+/// The line of an epoch of runs with different settings: the lowest and the highest number of each kind.
+fn grid_line(metrics: &EpochMetrics, epochs: u32) -> String {
+    let ends = |values: &[f64], factor: f64, decimals: usize| {
+        let values = present(values);
+        let fold = |f: fn(f64, f64) -> f64| values.iter().copied().reduce(f).unwrap_or(f64::NAN);
+        let [low, high] = [fold(f64::min), fold(f64::max)].map(|value| factor * value);
+        format!("{low:.decimals$} to {high:.decimals$}")
+    };
+    let validation = metrics
+        .val_losses
+        .as_deref()
+        .map_or(String::new(), |losses| {
+            format!(", validation loss {}", ends(losses, 1.0, 4))
+        });
+    format!(
+        "epoch {}/{epochs}: {} of {}, train loss {}{validation}, test accuracy {} %, {:.1} s, {:.0} \
+         samples/s",
+        metrics.epoch,
+        present(&metrics.train_losses).len(),
+        plural(metrics.train_losses.len(), "run"),
+        ends(&metrics.train_losses, 1.0, 4),
+        ends(&metrics.test_accuracies, 100.0, 2),
+        metrics.seconds,
+        metrics.samples_per_second,
+    )
 }
 
 fn epoch_line(metrics: &EpochMetrics, epochs: u32) -> String {

@@ -27,8 +27,11 @@ const OTHERS: &[i32] = &[];
 static ASKED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// From now on the first signal is a request to stop, and the second Ctrl-C or SIGTERM ends the
-/// program at once.
+/// program at once. Only the first call has an effect.
 pub fn listen() {
+    if ASKED.get().is_some() {
+        return;
+    }
     let asked = ASKED.get_or_init(Arc::default);
     let impatient = Arc::new(AtomicBool::new(false));
     let mut registered = Ok(());

@@ -8,6 +8,7 @@ use super::svg::{Anchor, Document, Svg, Type, hex};
 use super::text::{number, width};
 use super::{INK, PALE_INK, Rgb, diverging, page, save};
 use crate::error::Result;
+use crate::files::atomic;
 
 /// Distance between panels.
 const GAP: f64 = 18.0;
@@ -163,6 +164,14 @@ impl Figure {
     /// The figure as SVG.
     pub fn svg(&self) -> String {
         self.document().text
+    }
+
+    /// Writes `path` as PNG; returns its path.
+    ///
+    /// # Errors
+    /// Those of [`Self::save`].
+    pub fn save_png(&self, path: &Path) -> Result<PathBuf> {
+        atomic::write(path, &self.document().png()?)
     }
 
     /// Writes `stem`.png and `stem`.svg; returns their paths.

@@ -2,7 +2,7 @@
 
 use super::{Axis, Corner, Figure, Heat, Marks, Panel, Series, layer_color, layer_name};
 use crate::kind::LayerKind;
-use crate::train::grid::{Grid, Row};
+use crate::train::grid::{Grid, Row, Values};
 use crate::train::present;
 
 /// An option with several numbers.
@@ -15,19 +15,17 @@ struct Varied {
 impl Varied {
     /// The options of `grid` that have several numbers.
     fn all(grid: &Grid) -> Vec<Self> {
-        let lists: [(&str, _, fn(&Row) -> f32); 3] = [
-            ("learning rate", &grid.learning_rates, |row| row.lr),
-            ("momentum", &grid.momenta, |row| row.momentum),
-            ("weight decay", &grid.weight_decays, |row| row.weight_decay),
+        let varied = |label, list: &Values<f32>, of: fn(&Row) -> f32| {
+            let mut values = list.all().to_vec();
+            values.sort_by(f32::total_cmp);
+            list.is_list().then_some(Self { label, values, of })
+        };
+        let all = [
+            varied("learning rate", &grid.learning_rates, |row| row.lr),
+            varied("momentum", &grid.momenta, |row| row.momentum),
+            varied("weight decay", &grid.weight_decays, |row| row.weight_decay),
         ];
-        let varied = lists.into_iter().filter(|(_, values, _)| values.is_list());
-        varied
-            .map(|(label, values, of)| {
-                let mut values = values.all().to_vec();
-                values.sort_by(f32::total_cmp);
-                Self { label, values, of }
-            })
-            .collect()
+        all.into_iter().flatten().collect()
     }
 
     /// Whether the numbers lie at equal distances, once `of` is taken of each.
@@ -54,7 +52,12 @@ impl Varied {
             let label = format!("log₁₀ of the {}", self.label);
             (label, numbers.map(f64::log10).collect())
         } else {
-            let label = format!("{}, by its place in the list", self.label);
+            let named = |(place, value): (usize, &f32)| format!("{} is {value}", place + 1);
+            let named: Vec<String> = self.values.iter().enumerate().map(named).collect();
+            let label = match named.len() {
+                ..=5 => format!("{}: {}", self.label, named.join(", ")),
+                _ => format!("{}, by its rank", self.label),
+            };
             (label, (1..=self.values.len()).map(|i| i as f64).collect())
         };
         let last = places.len() - 1;

@@ -1,11 +1,10 @@
 //! How long each realization is trained, and which of its epochs is its result.
 
-use super::{Divergence, Position, Schedule};
+use super::{Divergence, Outcome, Position, Schedule};
 use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::kind::names;
 use crate::nn::Parameters;
-use serde::Serialize;
 
 /// The epoch whose network is the result of a realization.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,41 +64,6 @@ impl Standing {
     }
 }
 
-/// The result of one realization. Losses are means over samples, accuracies are fractions; what does not
-/// exist is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Outcome {
-    /// The epoch of the network that is the result; none if the realization diverged.
-    pub kept_epoch: Option<u32>,
-    /// The epoch with the lowest validation loss.
-    pub best_epoch: Option<u32>,
-    /// Training loss of the kept epoch.
-    pub train_loss: Option<f64>,
-    /// The lowest validation loss.
-    pub best_validation_loss: Option<f64>,
-    /// Validation loss of the kept network.
-    pub validation_loss: Option<f64>,
-    /// Validation accuracy of the best epoch.
-    pub best_validation_accuracy: Option<f64>,
-    /// Validation accuracy of the kept network.
-    pub validation_accuracy: Option<f64>,
-    /// Test loss of the kept network.
-    pub test_loss: Option<f64>,
-    /// Test accuracy of the kept network.
-    pub test_accuracy: Option<f64>,
-    /// The step, from 1 over the whole run, in which the realization diverged.
-    pub diverged_at_step: Option<u64>,
-}
-
-impl Outcome {
-    /// Removes accuracies: values have no classes that could be right.
-    pub(crate) fn drop_accuracies(&mut self) {
-        self.best_validation_accuracy = None;
-        self.validation_accuracy = None;
-        self.test_accuracy = None;
-    }
-}
-
 impl Course {
     /// Fails unless the course fits its schedule.
     ///
@@ -142,8 +106,7 @@ impl Course {
     /// The state of realization `r` in `position`.
     pub fn standing(&self, position: &Position, r: usize) -> Standing {
         let epochs = &position.epochs;
-        let trained = epochs.of_realization(&epochs.train_losses, r);
-        let last = trained.take_while(|loss| !loss.is_nan()).count() as u32;
+        let last = epochs.present_of(r) as u32;
         let losses = epochs.of_realization(&epochs.val_losses, r);
         let losses = (1..=last).zip(losses).filter(|(_, loss)| !loss.is_nan());
         let best = losses.reduce(|best, next| if next.1 < best.1 { next } else { best });
@@ -161,9 +124,16 @@ impl Course {
         }
     }
 
+    /// Whether nothing that is trained of realization `r` from now on counts.
+    pub fn is_done(&self, position: &Position, r: usize) -> bool {
+        let diverged = position.diverged.get(r).is_some_and(Option::is_some);
+        // Without patience there is no need to look at all epochs.
+        diverged || (self.patience.is_some() && self.standing(position, r).is_done())
+    }
+
     /// Whether no realization has anything left to train, however many epochs there are.
     pub fn is_over(&self, position: &Position) -> bool {
-        (0..self.seeds.len()).all(|r| self.standing(position, r).is_done())
+        (0..self.seeds.len()).all(|r| self.is_done(position, r))
     }
 
     /// The epoch, from 1, whose network is the result of a realization, if training ends now.

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use super::Outcome;
 use super::metrics::mean;
-use super::{Outcome, present};
 use crate::error::{Error, Result};
 use crate::kind::LayerKind;
 use crate::memory;
@@ -14,6 +14,9 @@ use crate::optim::RunSettings;
 
 /// The most runs of one launch: the number of settings that the kernels' uniform holds.
 pub const MOST_RUNS: usize = 1024;
+
+/// The name of the file of [`csv`] in the folder of the results.
+pub const RUNS: &str = "runs.csv";
 
 /// The most values of a range.
 const MOST_VALUES: usize = 1 << 20;
@@ -436,21 +439,6 @@ pub fn best(rows: &[Row]) -> Option<Best> {
     best
 }
 
-/// The mean of a column over the runs of each setting that have it, for each setting in its order.
-pub fn by_setting<'a>(
-    rows: &'a [Row],
-    of: impl Fn(&Outcome) -> Option<f64>,
-) -> Vec<(&'a Row, Option<f64>)> {
-    let settings = rows.chunk_by(Row::has_settings_of);
-    settings
-        .map(|own| {
-            let column = own.iter().map(|row| of(&row.outcome).unwrap_or(f64::NAN));
-            let column = present(&column.collect::<Vec<_>>());
-            (&own[0], (!column.is_empty()).then(|| mean(&column)))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -643,11 +631,6 @@ mod tests {
         assert_eq!(found.test_accuracy, 0.2);
         assert!((found.validation_loss - 0.21).abs() < 1e-15);
         assert_eq!(best(&rows[7..]), None);
-        let means = by_setting(&rows, |outcome| outcome.validation_loss);
-        let means: Vec<_> = means.iter().map(|(row, mean)| (row.run, *mean)).collect();
-        assert_eq!(means[0], (0, Some(0.25)));
-        assert_eq!(means[3], (6, Some(0.01)));
-
         let text = csv(&rows[6..]);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[1], "6,bregman,0.4,0,0,0,,,,0.01,,0.99,0.9,");

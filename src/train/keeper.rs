@@ -130,7 +130,7 @@ impl Keeper {
         self.run.moments = executor.moments().await?;
         // What is trained of a realization that is done does not count, and may not be finite.
         for r in 0..self.run.parameters.len() {
-            if course.standing(position, r).is_done() {
+            if course.is_done(position, r) {
                 self.run.parameters[r] = Init::Deterministic.parameters(&self.run.model, 0);
                 for moment in self.run.moments.get_mut(r).into_iter().flatten() {
                     *moment = Parameters::zeros(&self.run.model);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Outcome;
+use super::outcome::Outcome;
 
 /// The metrics of one epoch: a line of `metrics.jsonl`. Accuracies are fractions, and single numbers
 /// are means over the realizations that have them. A realization that diverged, or whose patience was
@@ -147,6 +147,16 @@ impl History {
         self.train_losses.len().checked_div(self.len()).unwrap_or(0)
     }
 
+    /// The number of epochs of which realization `r` has metrics: they are absent from some epoch on.
+    pub(super) fn present_of(&self, r: usize) -> usize {
+        let realizations = self.realizations().max(1);
+        let mut present = self.len();
+        while present > 0 && self.train_losses[(present - 1) * realizations + r].is_nan() {
+            present -= 1;
+        }
+        present
+    }
+
     /// Those of `numbers`, which are by epoch and realization, that belong to realization `r`.
     pub(super) fn of_realization<'a>(
         &self,
@@ -216,6 +226,10 @@ pub struct Summary<O> {
     pub test_accuracy: f64,
     /// Test accuracy of each realization; NaN for one that diverged, which JSON writes as null.
     pub test_accuracies: Vec<f64>,
+    /// The fraction of test samples whose class is among the most probable ones of their network, mean
+    /// over the realizations that have one; none if it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k_accuracy: Option<f64>,
     /// Mean training loss of the kept epochs; none if the network was only evaluated.
     pub train_loss: Option<f64>,
     /// Seconds of training in all epochs, without evaluation.
@@ -255,6 +269,7 @@ impl<O> Summary<O> {
             test_loss: mean_of_present(&column(|outcome| outcome.test_loss)),
             test_accuracy: mean_of_present(&test_accuracies),
             test_accuracies,
+            top_k_accuracy: None,
             train_loss: (!train_loss.is_nan()).then_some(train_loss),
             outcomes,
             seconds,

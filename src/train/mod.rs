@@ -1,11 +1,13 @@
 //! Training: epochs of SGD on an executor, and their metrics.
 
+pub mod confusion;
 mod course;
 #[doc(hidden)]
 pub mod events;
 pub mod grid;
 pub mod keeper;
 mod metrics;
+mod outcome;
 mod position;
 #[doc(hidden)]
 #[cfg(feature = "tensorboard")]
@@ -13,10 +15,11 @@ pub mod tensorboard;
 
 use web_time::Instant;
 
-pub use course::{Course, Keep, Outcome, Standing};
+pub use course::{Course, Keep, Standing};
 pub use metrics::EpochMetrics;
 #[doc(hidden)]
 pub use metrics::{History, Summary, mean, present, standard_deviation};
+pub use outcome::Outcome;
 pub use position::{Divergence, Position, Sums};
 
 use crate::data::Split;
@@ -149,7 +152,7 @@ pub async fn train_course(
         let index = position.epochs.len() as u32;
         observer.step(index + 1, position.steps);
         let active: Vec<bool> = (0..schedule.realizations)
-            .map(|r| !course.standing(position, r).is_done())
+            .map(|r| !course.is_done(position, r))
             .collect();
         if position.steps < schedule.steps() {
             let orders: Vec<_> = course
@@ -314,6 +317,9 @@ async fn keep(
     position: &mut Position,
     counts: &[bool],
 ) -> Result<()> {
+    if course.keep == Keep::Last && course.patience.is_none() {
+        return Ok(());
+    }
     let epoch = position.epochs.len() as u32;
     let is_due = |&r: &usize| {
         let standing = course.standing(position, r);

@@ -491,6 +491,8 @@ fn tensorboard_loads() -> Result<(), Failed> {
     for (tag, key) in [
         ("loss/train", "train_loss"),
         ("accuracy/train", "train_accuracy"),
+        ("loss/test", "test_loss"),
+        ("loss/validation", "val_loss"),
         ("accuracy/test", "test_accuracy"),
         ("accuracy/validation", "val_accuracy"),
     ] {

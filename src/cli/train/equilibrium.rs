@@ -95,7 +95,7 @@ pub async fn run(options: &Options) -> Result<Ended> {
         outcomes
     } else {
         stop::listen();
-        let mut progress = Progress::new(schedule);
+        let mut progress = Progress::new(schedule, false);
         for epoch in 1..=schedule.epochs {
             train::train_course(
                 &mut executor,

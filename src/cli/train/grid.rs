@@ -1,6 +1,5 @@
 //! Training of all runs of lists of settings, side by side where they fit.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -25,13 +24,8 @@ use crate::gpu::PlanOptions;
 use crate::kind::LayerKind;
 use crate::plot;
 use crate::train::events::{self, json_line};
-use crate::train::grid::{Best, Grid, GridRun, Launch, Row, best, csv};
+use crate::train::grid::{Best, Grid, GridRun, Launch, RUNS, Row, best, csv};
 use crate::train::keeper::{self, CHECKPOINT};
-
-/// One line for each run.
-pub const RUNS: &str = "runs.csv";
-/// The accuracies over the grid.
-pub const PICTURES: [&str; 2] = ["grid.png", "grid.svg"];
 
 /// The data, and what all launches share.
 struct Lists<'a> {
@@ -82,7 +76,7 @@ pub async fn run(options: &Options) -> Result<Ended> {
 
     let mut rows = Vec::with_capacity(lists.runs.len());
     let mut first_error = None;
-    let mut described: Option<(Resolved, BTreeMap<String, String>)> = None;
+    let mut resolved: Option<Resolved> = None;
     for (number, launch) in (1..).zip(&launches) {
         let own = lists.options_of(launch, number)?;
         let prepared = lists.prepared(&own, launch).await?;
@@ -96,15 +90,15 @@ pub async fn run(options: &Options) -> Result<Ended> {
         let mut results = prepared.results();
         // The settings are those of all runs, so that they give all runs again.
         results.settings = options.resolved_settings(&results.model, &lists.dataset);
-        if described.is_none() {
+        if resolved.is_none() {
             let (kind, adapter) = (results.kind, results.adapter.clone());
-            let resolved = Resolved::new(options, &results.model, &lists.dataset, kind, adapter);
+            let own = Resolved::new(options, &results.model, &lists.dataset, kind, adapter);
             if let Some(folder) = &options.out_dir {
                 let data = lists.splits.sha256();
                 prepare::check_vacant(options, Some(folder), &results.settings, &data)?;
                 layered::write_settings(folder, &results.settings)?;
             }
-            described = Some((resolved, results.settings.clone()));
+            resolved = Some(own);
         }
         let folder = options
             .out_dir
@@ -163,7 +157,7 @@ pub async fn run(options: &Options) -> Result<Ended> {
         }
         lists.write(&rows)?;
     }
-    let Some((resolved, _)) = described else {
+    let Some(resolved) = resolved else {
         unreachable!("a grid has at least one run");
     };
     let reported = lists.report(&resolved, &rows);

@@ -75,9 +75,9 @@ async fn evaluate(options: &Options) -> Result<Ended> {
     let results = prepared.results();
     let mut executor = prepared.executor().await?;
     let outcomes = report::evaluated(&train::evaluate(&mut executor, Split::Test).await?);
-    let parameters = match &options.out_dir {
-        Some(_) => executor.parameters().await?.into_iter().map(Some).collect(),
-        None => Vec::new(),
+    let parameters = match options.out_dir.is_some() || options.top_k.is_some() {
+        true => executor.parameters().await?.into_iter().map(Some).collect(),
+        false => Vec::new(),
     };
     results.report(options, &Position::default(), outcomes, &parameters)
 }
@@ -157,7 +157,7 @@ async fn trained(
 
     stop::listen();
     let mut told = Told {
-        progress: Progress::new(schedule),
+        progress: Progress::new(schedule, options.is_grid()),
         course: &course,
         is_told: vec![false; course.seeds.len()],
         done,
@@ -184,10 +184,10 @@ async fn trained(
     report::ended(&ended, &keeper, &course, &position);
     let ended = ended?;
     result?;
-    let parameters = match (&options.save, folder) {
-        _ if ended == keeper::Ended::Stopped => Vec::new(),
-        (None, None) => Vec::new(),
-        _ => course.networks(&mut executor, &position).await?,
+    let is_used = options.save.is_some() || folder.is_some() || options.top_k.is_some();
+    let parameters = match is_used && ended == keeper::Ended::Whole {
+        true => course.networks(&mut executor, &position).await?,
+        false => Vec::new(),
     };
     Ok(Trained {
         ended,
@@ -211,7 +211,7 @@ impl Told<'_> {
     /// Tells of the realizations that are done in `position`, or of all that are left.
     fn tell(&mut self, position: &Position, all: bool) {
         for r in 0..self.is_told.len() {
-            let is_done = all || self.course.standing(position, r).is_done();
+            let is_done = all || self.course.is_done(position, r);
             if is_done && !std::mem::replace(&mut self.is_told[r], true) && self.result.is_ok() {
                 self.result = (self.done)(r, self.course.outcome(position, r));
             }

@@ -397,7 +397,10 @@ fn check_memory(
     }
     matrices = matrices.saturating_add(inputs * outputs);
     let batch = options.batch_size.min(MAX_SAMPLES) as u128;
-    let recipe = options.recipe();
+    let mut recipe = options.recipe();
+    // One momentum of a list gives all of its runs moments.
+    let momenta = options.momentum.all().iter().copied();
+    recipe.runs[0].momentum = momenta.fold(0.0, f32::max);
     // The networks of earlier epochs that may be the results.
     let kept = options.kept() == Keep::Best || options.patience.is_some();
     let copies = 2 + 2 * recipe.moments() as u128 + u128::from(kept);

@@ -229,6 +229,10 @@ pub struct Options {
     /// Use only the first N test samples
     #[arg(long, value_name = "N", group = RESULT)]
     pub limit_test: Option<usize>,
+    /// Also report the fraction of test samples whose class is among the K that the network finds most
+    /// probable
+    #[arg(long, value_name = "K", conflicts_with_all = ["cnn", "equilibrium"], group = FREE)]
+    pub top_k: Option<usize>,
     /// Print the summary as JSON on standard output, and nothing else there
     #[arg(long, group = FREE)]
     pub json: bool,
@@ -469,6 +473,7 @@ impl Options {
             ("equilibrium", self.equilibrium, "it trains one network"),
             ("load", self.load.is_some(), "it starts from one network"),
             ("eval_only", self.eval_only, "it trains no network"),
+            ("top_k", self.top_k.is_some(), "it is of one network"),
         ];
         for (field, given, reason) in without_meaning {
             if given {
@@ -517,6 +522,7 @@ impl Options {
             ("validation", held_out),
             ("epochs", self.epochs as usize),
             ("threads", self.threads.unwrap_or(1)),
+            ("top_k", self.top_k.unwrap_or(1)),
             ("limit_train", self.limit_train.unwrap_or(1)),
             ("limit_test", self.limit_test.unwrap_or(1)),
             (
@@ -611,6 +617,7 @@ pub struct Resolved {
     eval_only: bool,
     limit_train: Option<usize>,
     limit_test: Option<usize>,
+    top_k: Option<usize>,
 }
 
 impl Resolved {
@@ -670,6 +677,7 @@ impl Resolved {
             eval_only: options.eval_only,
             limit_train: options.limit_train,
             limit_test: options.limit_test,
+            top_k: options.top_k,
         }
     }
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use clap::CommandFactory;
 
-use super::grid::{PICTURES as GRID_PICTURES, RUNS};
 use super::network::{self, Network};
 use super::options::{Options, Resolved};
 use super::report::Results;
@@ -27,6 +26,7 @@ use crate::gpu::PlanOptions;
 use crate::kind::LayerKind;
 use crate::optim::{Recipe, RunSettings, Sgd};
 use crate::train::events::{EVALUATION, METRICS, METRICS_SO_FAR, SUMMARY};
+use crate::train::grid::RUNS;
 use crate::train::keeper::{CHECKPOINT, Keeper};
 use crate::train::{Course, Position, Schedule};
 
@@ -54,6 +54,10 @@ impl<'a> Prepared<'a> {
             Some((_, run)) => Network::resumed(run),
             None => network::build(options, checkpoints, &splits.train)?,
         };
+        if let Some(k) = options.top_k.filter(|_| network.model.cnn.is_some()) {
+            let reason = "it is not computed for networks with convolutions";
+            return Err(invalid("top_k", k, reason));
+        }
         Ok(Self {
             options,
             device,
@@ -118,11 +122,8 @@ impl<'a> Prepared<'a> {
             kind,
             adapter,
             // The executor takes the data, and pictures show them.
-            test: self
-                .options
-                .out_dir
-                .as_ref()
-                .map(|_| self.splits.test.clone()),
+            test: (self.options.out_dir.is_some() || self.options.top_k.is_some())
+                .then(|| self.splits.test.clone()),
         }
     }
 
@@ -188,13 +189,9 @@ pub fn claim(options: &Options) -> Result<Option<Lock>> {
             match options.eval_only {
                 true => atomic::check_writable(&folder.join(EVALUATION))?,
                 false => {
-                    let results: &[&str] = match options.is_grid() {
-                        true => &[RUNS, GRID_PICTURES[0], GRID_PICTURES[1]],
-                        false => &[METRICS, CHECKPOINT],
-                    };
-                    let pictures: &[&str] = match options.is_grid() {
-                        true => &[],
-                        false => &pictures::FILES,
+                    let (results, pictures): (&[&str], &[&str]) = match options.is_grid() {
+                        true => (&[RUNS], &pictures::OF_GRID),
+                        false => (&[METRICS, CHECKPOINT], &pictures::FILES),
                     };
                     let names = [results, pictures, &[SUMMARY, SETTINGS]].concat();
                     let mut names = names.into_iter();

@@ -10,9 +10,11 @@ use crate::cli::{Ended, command_line, layered, pictures};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::nn::{Model, Parameters};
+use crate::predict;
+use crate::train::confusion::top_k;
 use crate::train::events::{self, json_line};
 use crate::train::keeper::{self, Keeper};
-use crate::train::{Course, Evaluation, Outcome, Position, Schedule, Summary};
+use crate::train::{Course, Evaluation, Outcome, Position, Schedule, Summary, mean};
 
 /// What the results of a run say of its network, device and data.
 pub struct Results {
@@ -92,7 +94,16 @@ impl Results {
             test,
         } = self;
         let epochs = position.epochs.iter().collect();
-        let summary = Summary::new(resolved, dataset, kind, adapter, epochs, outcomes);
+        let mut summary = Summary::new(resolved, dataset, kind, adapter, epochs, outcomes);
+        if let (Some(k), Some(test)) = (options.top_k, &test) {
+            let width = model.head.outputs;
+            let networks = parameters.iter().flatten();
+            let accuracies = networks.map(|parameters| {
+                let outputs = predict::outputs(&model, parameters, test.pixels());
+                top_k(&outputs, width, test.labels(), k)
+            });
+            summary.top_k_accuracy = Some(mean(&accuracies.collect::<Vec<_>>()));
+        }
         let written = options.out_dir.as_ref().map_or(Ok(()), |folder| {
             let prefix = match options.eval_only {
                 true => {
@@ -116,7 +127,7 @@ impl Results {
         let printed = match (options.json, options.json_lines) {
             (true, _) => print(&json_line(&summary)),
             (_, true) => Ok(()),
-            (false, false) => print(&result_line(&summary, &model, kind)),
+            (false, false) => print(&result_line(&summary, &model, kind, options)),
         };
         written.and(printed).map(|()| Ended::Whole)
     }
@@ -218,7 +229,12 @@ fn caption(summary: &Summary<Resolved>, options: &Options) -> String {
 }
 
 /// The one line on standard output.
-fn result_line(summary: &Summary<Resolved>, model: &Model, kind: &str) -> String {
+fn result_line(
+    summary: &Summary<Resolved>,
+    model: &Model,
+    kind: &str,
+    options: &Options,
+) -> String {
     let trained = match summary.samples_per_second {
         Some(rate) => format!(
             ", {} in {} of training, {rate:.0} samples/s",
@@ -227,9 +243,14 @@ fn result_line(summary: &Summary<Resolved>, model: &Model, kind: &str) -> String
         ),
         None => String::new(),
     };
+    let top_k = match (summary.top_k_accuracy, options.top_k) {
+        (Some(accuracy), Some(k)) => format!(", top {k} {:.2} %", 100.0 * accuracy),
+        _ => String::new(),
+    };
     format!(
-        "test accuracy {} on {} ({} on {kind}{trained}{})\n",
+        "test accuracy {}{} on {} ({} on {kind}{trained}{})\n",
         percent(&summary.test_accuracies),
+        top_k,
         summary.dataset,
         model.kind_name(),
         kept(summary),
