@@ -166,6 +166,13 @@ impl RateSchedule {
         Shape::Step { epochs, factor }.into()
     }
 
+    /// [`Shape::MultiStep`].
+    #[must_use]
+    pub fn multi_step(milestones: impl Into<Vec<u32>>, factor: f64) -> Self {
+        let milestones = milestones.into();
+        Shape::MultiStep { milestones, factor }.into()
+    }
+
     /// [`Shape::Exponential`].
     #[must_use]
     pub fn exponential(factor: f64) -> Self {
@@ -214,7 +221,9 @@ impl RateSchedule {
         let share = (done as f64 / total as f64).min(1.0);
         match &self.shape {
             Shape::Constant => 1.0,
-            Shape::Step { epochs, factor } => factor.powi((epoch / u64::from(*epochs)) as i32),
+            Shape::Step { epochs, factor } => {
+                factor.powi((epoch / u64::from(*epochs).max(1)) as i32)
+            }
             Shape::MultiStep { milestones, factor } => {
                 let passed = milestones.iter().filter(|&&at| u64::from(at) <= epoch);
                 factor.powi(passed.count() as i32)
@@ -248,7 +257,7 @@ impl RateSchedule {
                 reason: reason.to_owned(),
             })
         };
-        let positive = |factor: f64| factor.is_finite() && factor > 0.0;
+        let positive = |factor: f64| (factor as f32).is_finite() && factor > 0.0;
         match &self.shape {
             Shape::Step { epochs: 0, .. } => return fault("the epochs must be at least 1"),
             Shape::Step { factor, .. }
@@ -258,6 +267,7 @@ impl RateSchedule {
             {
                 return fault("the factor must be finite and positive");
             }
+            Shape::Phases(phases) if phases.is_empty() => return fault("there is no phase"),
             Shape::Phases(phases) if !phases.iter().all(|phase| positive(phase.factor)) => {
                 return fault("the factors must be finite and positive");
             }
@@ -304,8 +314,8 @@ impl From<Shape> for RateSchedule {
 /// The settings in which realizations that are trained side by side may differ.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RunSettings {
-    /// The seed of dropout. Those of the initial parameters and of the order of the samples are given where
-    /// these are drawn.
+    /// The seed of dropout. A [`Trainer`](crate::trainer::Trainer) also draws the initial parameters and the
+    /// order of the samples from it; executors are given both.
     pub seed: u64,
     /// The learning rate η, finite and positive.
     pub learning_rate: f32,
@@ -331,6 +341,8 @@ pub struct Optimizer {
     pub rule: Rule,
     /// The settings of a run, with seed 0.
     pub run: RunSettings,
+    /// A setting that was given, and that the rule does not have.
+    misplaced: Option<&'static str>,
 }
 
 impl Optimizer {
@@ -343,6 +355,26 @@ impl Optimizer {
                 momentum: 0.0,
                 weight_decay,
             },
+            misplaced: None,
+        }
+    }
+
+    /// Fails if a setting was given that belongs to another optimizer.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`].
+    pub fn check(&self) -> Result<()> {
+        match self.misplaced {
+            None => Ok(()),
+            Some(field) => Err(Error::InvalidValue {
+                field,
+                value: "given".to_owned(),
+                reason: match self.rule {
+                    Rule::Sgd { .. } => "SGD has none; Adam and AdamW do",
+                    Rule::Adam { .. } => "Adam and AdamW have none; SGD does",
+                }
+                .to_owned(),
+            }),
         }
     }
 
@@ -371,11 +403,12 @@ impl Optimizer {
         self
     }
 
-    /// Makes the momentum of SGD Nesterov's. Adam has none, and is left as it is.
+    /// Makes the momentum of SGD Nesterov's.
     #[must_use]
     pub fn nesterov(mut self) -> Self {
-        if let Rule::Sgd { nesterov } = &mut self.rule {
-            *nesterov = true;
+        match &mut self.rule {
+            Rule::Sgd { nesterov } => *nesterov = true,
+            Rule::Adam { .. } => self.misplaced = Some("nesterov"),
         }
         self
     }
@@ -387,20 +420,22 @@ impl Optimizer {
         self
     }
 
-    /// β₁ and β₂ of Adam and AdamW. SGD has none, and is left as it is.
+    /// β₁ and β₂ of Adam and AdamW.
     #[must_use]
     pub fn betas(mut self, first: f64, second: f64) -> Self {
-        if let Rule::Adam { betas, .. } = &mut self.rule {
-            *betas = [first, second];
+        match &mut self.rule {
+            Rule::Adam { betas, .. } => *betas = [first, second],
+            Rule::Sgd { .. } => self.misplaced = Some("betas"),
         }
         self
     }
 
-    /// ε of Adam and AdamW. SGD has none, and is left as it is.
+    /// ε of Adam and AdamW.
     #[must_use]
     pub fn epsilon(mut self, value: f32) -> Self {
-        if let Rule::Adam { epsilon, .. } = &mut self.rule {
-            *epsilon = value;
+        match &mut self.rule {
+            Rule::Adam { epsilon, .. } => *epsilon = value,
+            Rule::Sgd { .. } => self.misplaced = Some("epsilon"),
         }
         self
     }

@@ -26,14 +26,17 @@ use crate::checkpoint::{self, Run};
 use crate::cpu::CpuExecutor;
 use crate::data::{Dataset, Inputs, Split, Splits, Targets};
 use crate::device::{Device, DeviceKind};
-use crate::error::{CheckpointFault, Error, Result};
+use crate::error::{CheckpointFault, Error, Result, at_least_one};
 use crate::executor::Executor;
+use crate::files::atomic;
 use crate::gpu::PlanOptions;
-use crate::kind::{Init, Loss, Storage};
+use crate::kind::{Init, Storage};
+use crate::memory;
 use crate::nn::{Model, Parameters};
 use crate::optim::{Optimizer, RateSchedule, Recipe, RunSettings, Sgd};
+use crate::predict;
 use crate::reference::loss_and_gradient;
-use crate::train::keeper::{Ended, Keeper};
+use crate::train::keeper::Keeper;
 use crate::train::{Course, EpochMetrics, Keep, Observer, Outcome, Position, Schedule};
 
 /// Samples of a batch of predictions.
@@ -53,7 +56,7 @@ pub struct Trainer<'a> {
     batch_size: usize,
     epochs: u32,
     seed: u64,
-    realizations: usize,
+    realizations: Option<usize>,
     runs: Option<Vec<RunSettings>>,
     init: Init,
     initial: Option<Vec<Parameters>>,
@@ -91,7 +94,7 @@ impl<'a> Trainer<'a> {
             batch_size: 32,
             epochs: 20,
             seed: 0,
-            realizations: 1,
+            realizations: None,
             runs: None,
             init: Init::Random,
             initial: None,
@@ -145,12 +148,13 @@ impl<'a> Trainer<'a> {
 
     /// The number of networks that are trained side by side, which differ in their seeds.
     pub fn realizations(mut self, realizations: usize) -> Self {
-        self.realizations = realizations;
+        self.realizations = Some(realizations);
         self
     }
 
-    /// Trains one network for each of `runs`, side by side, with these settings in place of the
-    /// optimizer's and the seed. A network has the same bits alone and beside others.
+    /// Trains one network for each of `runs`, side by side, with these settings in place of the seed and of
+    /// the optimizer's; the rule remains the optimizer's. A network has the same bits alone and beside
+    /// others. It excludes [`Self::realizations`].
     pub fn runs(mut self, runs: impl Into<Vec<RunSettings>>) -> Self {
         self.runs = Some(runs.into());
         self
@@ -162,7 +166,7 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Initial parameters, one set for each realization, such as [`Trained::parameters`].
+    /// Initial parameters in place of drawn ones, one set for each realization.
     pub fn initial(mut self, parameters: impl Into<Vec<Parameters>>) -> Self {
         self.initial = Some(parameters.into());
         self
@@ -208,7 +212,8 @@ impl<'a> Trainer<'a> {
 
     /// Continues the run that [`Self::checkpoint`] saved to `path`, to the same bits as if it had not been
     /// stopped. The other settings must be those that it was begun with, but for a larger number of epochs,
-    /// unless the schedule depends on it.
+    /// unless the schedule depends on it. On another device the result is as good, but not to the bit the
+    /// same; [`Trained::warnings`] says so.
     pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
         self.resume = Some(path.into());
         self
@@ -230,13 +235,14 @@ impl<'a> Trainer<'a> {
         pollster::block_on(self.fit_async(train, test))
     }
 
-    /// Trains on `train`, and evaluates on `test` after each epoch.
+    /// Trains on `train`, and evaluates on `test` after each epoch. The future is not `Send`.
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::Label`] and [`Error::InvalidValue`] for data that do not fit the network
-    /// and for settings that cannot work; [`Error::Diverged`] if every realization diverged; those of
+    /// and for settings that cannot work; [`Error::OutOfMemory`] for more networks than fit; [`Error::Diverged`] if every realization diverged; those of
     /// [`Device::choose`] and [`Device::executor`]; of [`Run::load`] and [`Error::OtherData`] for a run
-    /// that cannot be resumed; and [`Error::Io`] if the run cannot be saved when it is stopped.
+    /// that cannot be resumed; and [`Error::Io`] for a checkpoint that cannot be written, before anything is
+    /// trained. A checkpoint that fails later is a warning.
     pub async fn fit_async(mut self, train: &Dataset, test: &Dataset) -> Result<Trained> {
         let splits = Splits {
             train: train.clone(),
@@ -244,6 +250,7 @@ impl<'a> Trainer<'a> {
             test: test.clone(),
         };
         self.model.check_splits(&splits)?;
+        self.check()?;
         let mut recipe = self.recipe(train.len().max(test.len()));
         let course = self.course(train.len(), &recipe);
         recipe.check_run(course.seeds.len(), train.len())?;
@@ -253,13 +260,18 @@ impl<'a> Trainer<'a> {
             None => Device::choose(DeviceKind::Auto, None).await?,
         };
         let (path, every) = self.checkpoint.take().unzip();
+        let resumable = path.is_some() || self.resume.is_some();
         let mut keeper = Keeper {
             path,
             every,
             run: Run {
                 model: self.model.clone(),
                 dataset: train.name.clone(),
-                data_sha256: splits.sha256(),
+                // The hash of large data takes a while.
+                data_sha256: match resumable {
+                    true => splits.sha256(),
+                    false => String::new(),
+                },
                 device: device.adapter().unwrap_or_else(|| "cpu".to_owned()),
                 options: self.settings(&recipe, &course),
                 seed: course.seeds[0],
@@ -273,10 +285,27 @@ impl<'a> Trainer<'a> {
         let mut position = Position::default();
         let mut initial = self.initial.take();
         let mut moments = Vec::new();
+        let mut warnings: Vec<String> = device.warning.iter().cloned().collect();
         if let Some(path) = &self.resume {
             let run = Run::load(path)?;
             check_settings(path, &run, &keeper.run)?;
             position = keeper.resume(path, &run, &course.schedule)?;
+            let done = position.epochs.len();
+            if done > self.epochs as usize {
+                return Err(Error::OtherRun {
+                    path: path.clone(),
+                    field: "epochs".to_owned(),
+                    found: done.to_string(),
+                    given: self.epochs.to_string(),
+                });
+            }
+            if run.device != keeper.run.device {
+                warnings.push(format!(
+                    "the run was begun on {} and continues on {}: the result is as good, but not to the bit \
+                     what it would have been",
+                    run.device, keeper.run.device
+                ));
+            }
             initial = Some(run.parameters);
             moments = run.moments;
             recipe.first_step = position.number(course.schedule.steps() as u64);
@@ -311,7 +340,6 @@ impl<'a> Trainer<'a> {
             stopped: &stopped,
             is_regression: train.is_regression(),
         };
-        let mut warnings = Vec::new();
         let ended = keeper
             .train(
                 &mut executor,
@@ -321,8 +349,19 @@ impl<'a> Trainer<'a> {
                 &|| stopped.get(),
                 &mut |error| warnings.push(error.to_string()),
             )
-            .await?;
+            .await;
+        match ended {
+            // What is trained is not lost because it cannot be saved.
+            Err(error @ Error::Io { .. }) if stopped.get() => warnings.push(error.to_string()),
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
         let parameters = course.networks(&mut executor, &position).await?;
+        if parameters.iter().all(Option::is_none)
+            && let Some(error) = position.divergence(course.schedule.steps())
+        {
+            return Err(error);
+        }
         let mut outcomes = course.outcomes(&position);
         let mut history: Vec<EpochMetrics> = position.epochs.iter().collect();
         if train.is_regression() {
@@ -336,9 +375,46 @@ impl<'a> Trainer<'a> {
             history,
             outcomes,
             device: description,
-            stopped: ended == Ended::Stopped,
+            is_regression: train.is_regression(),
+            stopped: stopped.get(),
             warnings,
         })
+    }
+
+    /// Fails for settings that cannot work together, for a checkpoint that cannot be written, and for more
+    /// networks than memory holds.
+    fn check(&self) -> Result<()> {
+        let fault = |field, value: String, reason: &str| {
+            Err(Error::InvalidValue {
+                field,
+                value,
+                reason: reason.to_owned(),
+            })
+        };
+        self.optimizer.check()?;
+        if let (Some(realizations), Some(_)) = (self.realizations, &self.runs) {
+            let reason = "`runs` says how many networks there are, and their seeds";
+            return fault("realizations", realizations.to_string(), reason);
+        }
+        if self.initial.is_some()
+            && let Some(path) = &self.resume
+        {
+            let reason = "the parameters are those of the run that is resumed";
+            return fault("initial", path.display().to_string(), reason);
+        }
+        if let Some((path, every)) = &self.checkpoint {
+            at_least_one(&[("checkpoint", *every as usize)])?;
+            atomic::check_writable(path)?;
+        }
+        // Parameters, gradients, moments, and the networks that are kept.
+        let copies = 5 * self.count() as u128;
+        memory::check(copies.saturating_mul(4 * self.model.parameter_count() as u128))
+    }
+
+    /// The number of networks.
+    fn count(&self) -> usize {
+        let runs = self.runs.as_ref().map(Vec::len);
+        runs.or(self.realizations).unwrap_or(1)
     }
 
     /// The recipe of an executor, whose batches need not be larger than `samples`.
@@ -359,10 +435,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn course(&self, samples: usize, recipe: &Recipe) -> Course {
-        let realizations = match &self.runs {
-            Some(runs) => runs.len(),
-            None => self.realizations,
-        };
+        let realizations = self.count();
         Course {
             schedule: Schedule {
                 epochs: self.epochs,
@@ -487,7 +560,7 @@ impl Observer for EachEpoch<'_, '_> {
 ///
 /// Predictions are those of the first realization that did not diverge; [`Self::realization`] chooses
 /// another. They are computed on the processor, so that they are the same bits wherever the network was
-/// trained.
+/// trained; each call lays the network out anew, so predict for many samples at once.
 #[derive(Clone, Debug)]
 pub struct Trained {
     model: Model,
@@ -496,24 +569,27 @@ pub struct Trained {
     history: Vec<EpochMetrics>,
     outcomes: Vec<Outcome>,
     device: String,
+    is_regression: bool,
     stopped: bool,
     warnings: Vec<String>,
 }
 
 /// How well a network does on a data set.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Evaluation {
+pub struct Score {
     /// Mean loss.
     pub loss: f64,
     /// Share of the samples that are classified correctly; none for regression.
     pub accuracy: Option<f64>,
-    /// The coefficient of determination R², the mean over the outputs, as scikit-learn's `r2_score` defines
-    /// it; none for classification, and for targets that are all equal.
+    /// The coefficient of determination R², the mean over the outputs, as scikit-learn's `r2_score`; none
+    /// for classification, and where all values of an output are equal.
     pub r2: Option<f64>,
 }
 
 impl Trained {
-    /// The network that [`Self::save`] or `bregman train --save` wrote to `path`. It has no history.
+    /// The network that [`Self::save`] or `bregman train --save` wrote to `path`. It has no history. The file
+    /// does not say whether a squared error was that of values or of classes, so [`Self::predict`] takes it
+    /// for that of classes; the values are [`Self::logits`].
     ///
     /// # Errors
     /// Those of [`checkpoint::load`].
@@ -526,6 +602,7 @@ impl Trained {
             history: Vec::new(),
             outcomes: Vec::new(),
             device: String::new(),
+            is_regression: false,
             stopped: false,
             warnings: Vec::new(),
         })
@@ -562,7 +639,7 @@ impl Trained {
         self.stopped
     }
 
-    /// Checkpoints that could not be written while training went on.
+    /// What is to be known of the device, of a resumed run, and of checkpoints that could not be written.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -583,21 +660,42 @@ impl Trained {
         if parameters.is_none() {
             return Err(fault("it diverged".to_owned()));
         }
+        let history = self.history.iter().map(|epoch| epoch.of_realization(r));
         Ok(Self {
+            model: self.model.clone(),
+            dataset: self.dataset.clone(),
             parameters: vec![parameters.clone()],
+            history: history.collect(),
             outcomes: self.outcomes.get(r).copied().into_iter().collect(),
-            ..self.clone()
+            device: self.device.clone(),
+            is_regression: self.is_regression,
+            stopped: self.stopped,
+            warnings: self.warnings.clone(),
         })
     }
 
-    /// Saves each realization that did not diverge as a network of its own, as
-    /// [`checkpoint::save`] does. Returns the paths.
+    /// The number of the realization with the lowest validation loss; none without a validation set.
+    pub fn best(&self) -> Option<usize> {
+        let losses = self.outcomes.iter().map(|outcome| outcome.validation_loss);
+        let losses = losses.enumerate().filter_map(|(r, loss)| Some((r, loss?)));
+        losses.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(r, _)| r)
+    }
+
+    /// Saves each realization that did not diverge as a network of its own: with several, realization r goes
+    /// to `x-r.safetensors` for `x.safetensors`. Returns the paths.
     ///
     /// # Errors
     /// Those of [`checkpoint::save`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
-        let parameters: Vec<Parameters> = self.parameters.iter().flatten().cloned().collect();
-        checkpoint::save(path.as_ref(), &self.model, &self.dataset, &parameters)
+        let paths = checkpoint::paths(path.as_ref(), self.parameters.len());
+        let mut saved = Vec::new();
+        for (path, parameters) in paths.iter().zip(&self.parameters) {
+            if let Some(parameters) = parameters {
+                let one = std::slice::from_ref(parameters);
+                saved.extend(checkpoint::save(path, &self.model, &self.dataset, one)?);
+            }
+        }
+        Ok(saved)
     }
 
     /// The outputs of the network, (samples, outputs): scores of classes before the softmax, or the numbers
@@ -611,6 +709,13 @@ impl Trained {
         let inputs = inputs.into();
         let features = self.model.inputs();
         let samples = inputs.len() / features;
+        if samples == 0 || inputs.len() != samples * features {
+            return Err(Error::Shape {
+                operation: "inputs to predict from".to_owned(),
+                expected: vec![samples.max(1), features],
+                found: vec![inputs.len()],
+            });
+        }
         let shape = match &self.model.cnn {
             None => [1, 1, features],
             Some(cnn) => {
@@ -643,48 +748,59 @@ impl Trained {
         Ok(logits.into_iter().next().unwrap_or_default())
     }
 
+    /// Fails if the network was trained on values, which have no classes.
+    fn check_classes(&self) -> Result<()> {
+        match self.is_regression {
+            false => Ok(()),
+            true => Err(Error::InvalidValue {
+                field: "targets",
+                value: "values".to_owned(),
+                reason: "a regression has no classes; `logits` are the values that it predicts"
+                    .to_owned(),
+            }),
+        }
+    }
+
     /// The class of each sample.
     ///
     /// # Errors
-    /// Those of [`Self::logits`].
+    /// Those of [`Self::logits`], and [`Error::InvalidValue`] for a network that was trained on values.
     pub fn predict(&self, inputs: impl Into<Inputs>) -> Result<Vec<u32>> {
+        self.check_classes()?;
         let logits = self.logits(inputs)?;
         Ok(classes(&logits, self.model.head.outputs))
     }
 
-    /// The probability of each class of each sample, (samples, classes): the softmax of the logits.
+    /// The probability of each class, for each sample; see [`predict::probabilities`].
     ///
     /// # Errors
-    /// Those of [`Self::logits`], and [`Error::InvalidValue`] for a network that was not trained by
-    /// cross-entropy, whose outputs are no logits.
-    pub fn probabilities(&self, inputs: impl Into<Inputs>) -> Result<Vec<f32>> {
-        if self.model.loss != Loss::CrossEntropy {
-            return Err(Error::InvalidValue {
-                field: "loss",
-                value: self.model.loss.name().to_owned(),
-                reason: "probabilities are those of networks trained by cross-entropy".to_owned(),
-            });
-        }
-        let mut rows = self.logits(inputs)?;
-        for row in rows.chunks_exact_mut(self.model.head.outputs) {
-            let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            row.iter_mut().for_each(|y| *y = (*y - largest).exp());
-            let sum: f32 = row.iter().sum();
-            row.iter_mut().for_each(|y| *y /= sum);
-        }
-        Ok(rows)
+    /// Those of [`Self::predict`].
+    pub fn probabilities(&self, inputs: impl Into<Inputs>) -> Result<Vec<Vec<f64>>> {
+        self.check_classes()?;
+        let logits: Vec<f64> = self.logits(inputs)?.into_iter().map(f64::from).collect();
+        let rows = logits.chunks_exact(self.model.head.outputs);
+        Ok(rows
+            .map(|row| predict::probabilities(self.model.loss, row))
+            .collect())
     }
 
     /// Loss and accuracy, or R², on `data`.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Label`] and [`Error::InvalidValue`] for data that do not fit the network.
-    pub fn evaluate(&self, data: &Dataset) -> Result<Evaluation> {
+    /// [`Error::Shape`], [`Error::Label`] and [`Error::InvalidValue`] for data that do not fit the network,
+    /// and [`Error::NonFiniteLoss`].
+    pub fn evaluate(&self, data: &Dataset) -> Result<Score> {
         self.model.check_dataset(data)?;
         let logits = self.logits_of(data.clone())?;
         let logits: Vec<f64> = logits.into_iter().map(f64::from).collect();
         let outputs = self.model.head.outputs;
         let loss = loss_and_gradient(self.model.loss, &logits, outputs, &data.targets);
+        if !loss.loss.is_finite() {
+            return Err(Error::NonFiniteLoss {
+                realization: 0,
+                loss: loss.loss,
+            });
+        }
         let (accuracy, r2) = match &data.targets {
             Targets::Classes(labels) => {
                 let accuracy = f64::from(loss.correct) / labels.len() as f64;
@@ -692,7 +808,7 @@ impl Trained {
             }
             Targets::Values(values) => (None, r2(&logits, values, outputs)),
         };
-        Ok(Evaluation {
+        Ok(Score {
             loss: loss.loss,
             accuracy,
             r2,

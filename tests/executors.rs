@@ -63,7 +63,7 @@ fn cpu_convolutions_agree_with_the_reference() {
 fn numbers_and_values_train_as_bytes_and_classes_do() {
     let convolutions = cnn_cases().into_iter().step_by(5);
     common::numbers_and_values_are_bytes_and_classes(
-        cases().into_iter().chain(convolutions),
+        cases().into_iter().chain(convolutions).chain(mixed_cases()),
         |model, splits| {
             let parameters = initial(model, REALIZATIONS);
             let splits = Arc::new(splits.clone());
@@ -81,7 +81,8 @@ fn numbers_and_values_train_as_bytes_and_classes_do() {
 
 #[test]
 fn logits_agree_with_the_reference() {
-    common::logits_are_the_reference_s(cases().into_iter().chain(cnn_cases()), cpu);
+    let all = cases().into_iter().chain(cnn_cases()).chain(mixed_cases());
+    common::logits_are_the_reference_s(all, cpu);
 }
 
 /// Values under cross-entropy, a wrong number of them, and numbers outside the range of a first Bregman

@@ -104,7 +104,7 @@ fn predictions_agree_with_the_history() {
         .count();
     assert_eq!(right as f64 / 40.0, last.test_accuracy);
     let probabilities = trained.probabilities(&test).expect("probabilities");
-    for (row, &class) in probabilities.chunks_exact(2).zip(&classes) {
+    for (row, &class) in probabilities.iter().zip(&classes) {
         assert!((row[0] + row[1] - 1.0).abs() < 1e-6, "{row:?}");
         assert!(row[class as usize] >= 0.5, "{row:?} {class}");
     }
@@ -174,6 +174,18 @@ fn a_callback_stops_training_and_resuming_gives_the_same_bits() {
     };
     let train = circles(60, 0);
     assert_eq!(refused(cosine().epochs(9), &train), "epochs");
+    let begun = adam_w()
+        .epochs(3)
+        .checkpoint(folder.path().join("three"), 1);
+    fitted(begun);
+    let shorter = adam_w().epochs(2).resume(folder.path().join("three"));
+    let shorter = shorter.fit(&train, &circles(40, 1));
+    assert!(
+        matches!(shorter, Err(Error::OtherRun { .. })),
+        "{shorter:?}"
+    );
+    let longer = fitted(adam_w().resume(folder.path().join("three")));
+    assert_eq!(longer.parameters(), fitted(adam_w()).parameters());
     assert_eq!(refused(adam_w(), &train), "schedule");
     assert_eq!(refused(cosine().batch_size(8), &train), "batch_size");
     assert_eq!(refused(cosine().seed(6), &train), "runs");
@@ -208,7 +220,21 @@ fn runs_with_their_own_settings_are_independent() {
         assert_eq!(alone.parameters()[0], together.parameters()[r], "{run:?}");
         let own = together.realization(r).expect("a realization");
         assert_eq!(own.parameters(), alone.parameters());
+        let accuracies = |trained: &Networks| -> Vec<f64> {
+            let epochs = trained.history().iter();
+            epochs
+                .flat_map(|e| [e.test_accuracy, e.train_loss])
+                .collect()
+        };
+        assert_eq!(accuracies(&own), accuracies(&alone));
     }
+    assert_eq!(together.best(), None);
+    let folder = tempfile::tempdir().expect("a folder");
+    let paths = together
+        .save(folder.path().join("x.safetensors"))
+        .expect("saved");
+    let names: Vec<_> = paths.iter().filter_map(|path| path.file_name()).collect();
+    assert_eq!(names, ["x-0.safetensors", "x-2.safetensors"]);
     let alone = trainer(&model)
         .runs([runs[1]])
         .fit(&circles(60, 0), &circles(40, 1));
@@ -310,7 +336,13 @@ fn regressions_learn_numbers() {
             "{last:?}"
         );
         assert_eq!(trained.outcomes()[0].test_accuracy, None);
-        assert!(trained.probabilities(&test).is_err());
+        for refused in [
+            trained.predict(&test).err(),
+            trained.probabilities(&test).err(),
+        ] {
+            let refused = refused.map(|error| error.to_string()).unwrap_or_default();
+            assert!(refused.contains("logits"), "{refused}");
+        }
     }
 }
 
@@ -401,6 +433,10 @@ fn descriptions_that_cannot_be_are_refused() {
     );
     let early = Model::input(2).dual_passage().bregman(2).classes(2);
     assert_eq!(field(early.build()), "dual_passage");
+    let late = Model::input(2).bregman(2).activation(&activation::SIGMOID);
+    assert_eq!(field(late.classes(2).build()), "activation");
+    let late = Model::input(2).bregman(2).form(Form::Primal).classes(2);
+    assert_eq!(field(late.build()), "form");
     let range = Model::input(2).range(-2.0, 2.0).bregman(2).classes(2);
     assert_eq!(field(range.build()), "input_range");
     let cnn = Cnn::small(&activation::RELU, [1, 28, 28]).expect("convolutions");
@@ -443,6 +479,30 @@ fn settings_that_cannot_work_are_refused() {
     );
     assert_eq!(field(plain().storage(Storage::F16)), "storage");
     assert_eq!(field(plain().initial([])), "shape");
+    let both = plain().realizations(2).runs([Optimizer::sgd(0.1).run]);
+    assert_eq!(field(both), "realizations");
+    assert_eq!(
+        field(plain().optimizer(Optimizer::sgd(0.1).betas(0.8, 0.9))),
+        "betas"
+    );
+    assert_eq!(
+        field(plain().optimizer(Optimizer::sgd(0.1).epsilon(1e-6))),
+        "epsilon"
+    );
+    assert_eq!(
+        field(plain().optimizer(Optimizer::adam(0.1).nesterov())),
+        "nesterov"
+    );
+    assert_eq!(field(plain().checkpoint("unused", 0)), "checkpoint");
+    let no_phase = RateSchedule::from(bregman::optim::Shape::Phases(Vec::new()));
+    assert_eq!(field(plain().schedule(no_phase)), "schedule");
+    let many = plain()
+        .realizations(usize::MAX)
+        .fit(&circles(60, 0), &circles(40, 1));
+    assert!(matches!(many, Err(Error::OutOfMemory { .. })), "{many:?}");
+    let nowhere = plain().checkpoint("no/such/folder/x.safetensors", 1);
+    let nowhere = nowhere.fit(&circles(60, 0), &circles(40, 1));
+    assert!(matches!(nowhere, Err(Error::Io { .. })), "{nowhere:?}");
     let wide = Model::input(3)
         .bregman(3)
         .classes(2)
@@ -465,4 +525,139 @@ fn settings_that_cannot_work_are_refused() {
     let cut = trained.predict(vec![0.0f32; 3]);
     assert!(matches!(cut, Err(Error::Shape { .. })), "{cut:?}");
     assert!(trained.realization(1).is_err());
+}
+
+/// Images behind convolutions; the order of their axes is checked.
+#[test]
+fn images_are_learnt_behind_convolutions() {
+    // A bright half, to the left or to the right.
+    let label = |i: usize| i % 2;
+    let pixel = |i: usize, x: usize| {
+        if (x < 4) == (label(i) == 0) {
+            200
+        } else {
+            (7 * i % 50) as u8
+        }
+    };
+    let pixels = (0..40)
+        .flat_map(|i| (0..48).map(move |p| pixel(i, p % 8)))
+        .collect();
+    let labels: Vec<usize> = (0..40).map(label).collect();
+    let data = Dataset::images(pixels, [1, 6, 8], &labels)
+        .expect("images")
+        .named("halves");
+    let block = bregman::nn::cnn::BlockSpec {
+        filters: 3,
+        kernel: [3, 3],
+        stride: 1,
+        padding: 1,
+        pool: Some([2, 2]),
+    };
+    let cnn = Cnn::new(&activation::RELU, [1, 6, 8], &[block]).expect("convolutions");
+    let model = Model::input(48)
+        .convolutions(cnn)
+        .bregman(36)
+        .classes(2)
+        .build();
+    let model = model.expect("a network");
+    let trained = trainer(&model)
+        .epochs(12)
+        .fit(&data, &data)
+        .expect("training");
+    assert_eq!(trained.predict(&data).expect("classes"), data.labels());
+    let turned = Dataset::images(vec![0; 48], [1, 8, 6], &[0u8]).expect("an image");
+    let refused = trained
+        .evaluate(&turned)
+        .expect_err("another shape")
+        .to_string();
+    assert!(refused.contains("height and width"), "{refused}");
+    let negative = Dataset::images(vec![0; 48], [1, 8, 6], &[-1i64]);
+    assert!(matches!(
+        negative,
+        Err(Error::InvalidValue {
+            field: "labels",
+            ..
+        })
+    ));
+}
+
+/// A data set whose public fields disagree is refused before anything reads it.
+#[test]
+fn data_sets_made_by_hand_are_checked() {
+    let model = model();
+    let good = circles(10, 0);
+    let cut = Dataset {
+        inputs: Inputs::Numbers(vec![0.0; 19]),
+        ..good.clone()
+    };
+    let huge = Dataset {
+        image: [usize::MAX, 2],
+        ..good.clone()
+    };
+    let nan = Dataset {
+        inputs: Inputs::Numbers(vec![f32::NAN; 20]),
+        ..good.clone()
+    };
+    let values = Dataset {
+        targets: Targets::Values(vec![0.0; 7]),
+        ..good.clone()
+    };
+    for bad in [cut, huge, nan, values] {
+        let refused = trainer(&model).fit(&bad, &good);
+        let typed = matches!(
+            refused,
+            Err(Error::Shape { .. } | Error::InvalidValue { .. })
+        );
+        assert!(typed, "{refused:?}");
+    }
+    let squared = Model::input(2)
+        .bregman(3)
+        .outputs(1)
+        .build()
+        .expect("a network");
+    let values = Dataset::regression(&[[0.1, 0.2]; 3], &[[1.0], [2.0], [0.5]]).expect("values");
+    let mixed = trainer(&squared).fit(&good, &values);
+    assert!(
+        matches!(
+            mixed,
+            Err(Error::InvalidValue {
+                field: "targets",
+                ..
+            })
+        ),
+        "{mixed:?}"
+    );
+}
+
+/// The hash by which a run knows its data changes with every part of them.
+#[test]
+fn the_hash_of_data_sees_every_change() {
+    let images = |pixels: [u8; 4], labels: [u8; 2]| {
+        Dataset::images(pixels.to_vec(), [1, 1, 2], &labels).expect("images")
+    };
+    let splits = |train: Dataset, validation: Option<Dataset>| Splits {
+        test: train.clone(),
+        train,
+        validation,
+    };
+    let base = images([1, 2, 3, 4], [0, 1]);
+    let numbers = Dataset::classification(&[[1.0, 2.0], [3.0, 4.0]], &[0u8, 1]).expect("rows");
+    let other = Dataset::classification(&[[1.0, 2.0], [3.0, 5.0]], &[0u8, 1]).expect("rows");
+    let values = Dataset::regression(&[[1.0, 2.0], [3.0, 4.0]], &[[0.0], [1.0]]).expect("rows");
+    let far = Dataset::classification(&[[1.0, 2.0], [3.0, 4.0]], &[0u32, 257]).expect("rows");
+    let all = [
+        splits(base.clone(), None),
+        splits(images([1, 2, 3, 5], [0, 1]), None),
+        splits(images([1, 2, 3, 4], [1, 1]), None),
+        splits(base.clone(), Some(base)),
+        splits(numbers, None),
+        splits(other, None),
+        splits(values, None),
+        splits(far, None),
+    ];
+    let hashes: std::collections::BTreeSet<String> = all.iter().map(Splits::sha256).collect();
+    assert_eq!(hashes.len(), all.len());
+    // Runs that were saved when data sets had bytes and classes alone are still of their data.
+    let known = "671d92ebf0db8b1966ff744dddebdfed869d496507238467c95c957794b48257";
+    assert_eq!(all[0].sha256(), known);
 }

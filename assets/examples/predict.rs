@@ -38,17 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .fit(&train, &test)?;
 
     // The one with the lowest loss on samples that nothing was trained on.
-    let losses = trained
-        .outcomes()
-        .iter()
-        .map(|outcome| outcome.validation_loss);
-    let finite = losses
-        .enumerate()
-        .filter_map(|(run, loss)| Some((run, loss?)));
-    let best = finite
-        .min_by(|a, b| a.1.total_cmp(&b.1))
-        .map(|(run, _)| run);
-    let best = best.ok_or("every run diverged")?;
+    let best = trained.best().ok_or("there is no validation set")?;
     println!("best learning rate: {}", runs[best].learning_rate);
     let path = std::env::temp_dir().join("bregman-example.safetensors");
     trained.realization(best)?.save(&path)?;

@@ -5,7 +5,7 @@
 
 use bregman::prelude::*;
 
-fn main() -> Result<(), bregman::error::Error> {
+fn main() -> Result<(), Error> {
     // Your own points: the ring around the origin is class 1.
     let points: Vec<[f32; 2]> = (0..900)
         .map(|i| [i % 30, i / 30].map(|n| n as f32 / 16.0 - 0.9))

@@ -333,9 +333,11 @@ pub(super) fn check_numbers(model: &Model, parameters: &Parameters) -> FaultResu
 ///
 /// Every projection ends in max(p − θ, 0), so no entry is below 0. The sum is off by the rounding
 /// of each of n differences, at most ε/2 since none exceeds 1 by more than that, and by n times the
-/// error of a θ summed in float32, pairwise or in a tree, a few ε/2 more: 8nε covers them.
+/// error of a θ summed in float32, pairwise or in a tree, a few ε/2 more: 8nε covers them. In half
+/// precision each entry is off by up to 2⁻¹¹ of itself, and so is the sum, which is 1.
 fn on_simplex(row: &[f32]) -> bool {
-    let tolerance = 8.0 * row.len() as f64 * f64::from(f32::EPSILON);
+    let half = 1.0 / 2048.0;
+    let tolerance = 8.0 * row.len() as f64 * f64::from(f32::EPSILON) + half;
     row.iter().all(|&p| p >= 0.0) && (sum(row) - 1.0).abs() <= tolerance
 }
 

@@ -63,6 +63,24 @@ impl<const N: usize, const M: usize> From<&[[f32; N]; M]> for Inputs {
     }
 }
 
+impl<const N: usize> From<Vec<[f32; N]>> for Inputs {
+    fn from(rows: Vec<[f32; N]>) -> Self {
+        rows[..].into()
+    }
+}
+
+impl From<&Vec<f32>> for Inputs {
+    fn from(numbers: &Vec<f32>) -> Self {
+        numbers[..].into()
+    }
+}
+
+impl From<&Vec<u8>> for Inputs {
+    fn from(bytes: &Vec<u8>) -> Self {
+        bytes[..].into()
+    }
+}
+
 impl<const N: usize> From<&Vec<[f32; N]>> for Inputs {
     fn from(rows: &Vec<[f32; N]>) -> Self {
         rows[..].into()
@@ -98,6 +116,27 @@ impl<T: Into<u32> + Copy> From<&[T]> for Targets {
     fn from(labels: &[T]) -> Self {
         Self::Classes(labels.iter().map(|&label| label.into()).collect())
     }
+}
+
+/// The number of classes that these labels ask for.
+fn classes_of(labels: &[u32]) -> usize {
+    let largest = labels.iter().max();
+    largest.map_or(0, |&label| (label as usize).saturating_add(1))
+}
+
+/// Labels of any integer type.
+///
+/// # Errors
+/// [`Error::InvalidValue`] for one that is negative or above 2³² − 1.
+fn classes<T: TryInto<u32> + Copy>(labels: &[T]) -> Result<Targets> {
+    let numbers = labels.iter().enumerate().map(|(sample, &label)| {
+        label.try_into().map_err(|_| Error::InvalidValue {
+            field: "labels",
+            value: format!("that of sample {sample}"),
+            reason: "a label is a number from 0 to 2³² − 1".to_owned(),
+        })
+    });
+    Ok(Targets::Classes(numbers.collect::<Result<_>>()?))
 }
 
 /// The rows `indices` of `all`, each of `width` numbers.
@@ -137,18 +176,19 @@ impl Dataset {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there are pixels for as many images as labels, at least one.
-    pub fn images<T: Into<u32> + Copy>(
+    /// [`Error::Shape`] unless there are pixels for as many images as labels, at least one, and
+    /// [`Error::InvalidValue`] for a negative label.
+    pub fn images<T: TryInto<u32> + Copy>(
         pixels: Vec<u8>,
         [channels, height, width]: [usize; 3],
         labels: &[T],
     ) -> Result<Self> {
-        let (inputs, targets) = (Inputs::Bytes(pixels), Targets::from(labels));
+        let (inputs, targets) = (Inputs::Bytes(pixels), classes(labels)?);
         Self::new("images", [channels, height, width], inputs, targets)
     }
 
     /// Rows of `N` numbers, and the class of each, from 0. There are as many classes as the largest label
-    /// asks for.
+    /// asks for. [`Self::new`] takes rows whose length is known at run time only.
     ///
     /// ```
     /// use bregman::data::Dataset;
@@ -161,13 +201,13 @@ impl Dataset {
     ///
     /// # Errors
     /// [`Error::Shape`] unless there are as many rows as labels, at least one, and
-    /// [`Error::InvalidValue`] for a number that is not finite.
-    pub fn classification<const N: usize, T: Into<u32> + Copy>(
+    /// [`Error::InvalidValue`] for a number that is not finite and for a negative label.
+    pub fn classification<const N: usize, T: TryInto<u32> + Copy>(
         features: &[[f32; N]],
         labels: &[T],
     ) -> Result<Self> {
         let inputs = Inputs::Numbers(features.as_flattened().to_vec());
-        Self::new("rows", [1, 1, N], inputs, Targets::from(labels))
+        Self::new("rows", [1, 1, N], inputs, classes(labels)?)
     }
 
     /// Rows of `N` numbers, and `M` numbers to predict from each.
@@ -179,12 +219,16 @@ impl Dataset {
         features: &[[f32; N]],
         values: &[[f32; M]],
     ) -> Result<Self> {
+        if features.len() != values.len() {
+            return Err(Error::Shape {
+                operation: "rows of values".to_owned(),
+                expected: vec![features.len()],
+                found: vec![values.len()],
+            });
+        }
         let inputs = Inputs::Numbers(features.as_flattened().to_vec());
         let targets = Targets::Values(values.as_flattened().to_vec());
-        let mut data = Self::new("rows", [1, 1, N], inputs, targets)?;
-        data.classes = M;
-        data.check_lengths()?;
-        Ok(data)
+        Self::new("rows", [1, 1, N], inputs, targets)
     }
 
     /// Samples of shape [channels, height, width], called `name` in reports. With classes, there are as
@@ -199,10 +243,10 @@ impl Dataset {
         inputs: Inputs,
         targets: Targets,
     ) -> Result<Self> {
-        let features = (channels * height * width).max(1);
-        let samples = inputs.len() / features;
+        let features = channels.saturating_mul(height).saturating_mul(width);
+        let samples = inputs.len() / features.max(1);
         let classes = match &targets {
-            Targets::Classes(labels) => labels.iter().max().map_or(0, |&label| label as usize + 1),
+            Targets::Classes(labels) => classes_of(labels),
             Targets::Values(values) => values.len() / samples.max(1),
         };
         let data = Self {
@@ -213,32 +257,48 @@ impl Dataset {
             inputs,
             targets,
         };
-        data.check_lengths()?;
-        data.check_finite()?;
+        data.check()?;
         Ok(data)
     }
 
-    /// Fails unless inputs and targets are of the same samples, at least one.
-    fn check_lengths(&self) -> Result<()> {
-        let inputs = self.inputs.len();
-        let values = match &self.targets {
-            Targets::Classes(labels) => labels.len(),
-            Targets::Values(values) => values.len(),
-        };
-        let fits = self.features() > 0
-            && inputs == self.len() * self.features()
-            && values == self.len() * self.target_width();
-        if fits && !self.is_empty() {
-            return Ok(());
+    /// Fails unless inputs and targets are of the same samples, at least one, and all numbers are finite.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] and [`Error::InvalidValue`].
+    pub fn check(&self) -> Result<()> {
+        let sides = [self.channels, self.image[0], self.image[1], self.len()];
+        let needed = sides
+            .into_iter()
+            .try_fold(1usize, |product, side| product.checked_mul(side));
+        let needed = needed.filter(|&needed| needed > 0);
+        if needed != Some(self.inputs.len()) {
+            return Err(Error::Shape {
+                operation: format!(
+                    "inputs of {}, where the targets are those of {} samples",
+                    self.name,
+                    self.len()
+                ),
+                expected: vec![
+                    self.len().max(1),
+                    self.channels,
+                    self.image[0],
+                    self.image[1],
+                ],
+                found: vec![self.inputs.len()],
+            });
         }
-        Err(Error::Shape {
-            operation: format!("features and targets of {}", self.name),
-            expected: vec![self.len().max(1), self.features(), self.target_width()],
-            found: vec![inputs, values],
-        })
+        if let Targets::Values(values) = &self.targets
+            && values.len() != self.len() * self.classes
+        {
+            return Err(Error::Shape {
+                operation: format!("values of {}", self.name),
+                expected: vec![self.len(), self.classes],
+                found: vec![values.len()],
+            });
+        }
+        self.check_finite()
     }
 
-    /// Fails unless all numbers are finite.
     fn check_finite(&self) -> Result<()> {
         let numbers = |numbers: &[f32], width: usize, field| {
             let bad = numbers.iter().position(|number| !number.is_finite());
@@ -277,7 +337,7 @@ impl Dataset {
     /// [`Error::InvalidValue`] for fewer than the labels ask for, or for samples without classes.
     pub fn with_classes(mut self, classes: usize) -> Result<Self> {
         let needed = match &self.targets {
-            Targets::Classes(labels) => labels.iter().max().map_or(0, |&label| label as usize + 1),
+            Targets::Classes(labels) => classes_of(labels),
             Targets::Values(_) => usize::MAX,
         };
         if classes < needed {

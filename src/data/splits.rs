@@ -59,16 +59,27 @@ impl Splits {
                 hash.update((size as u64).to_le_bytes());
             }
             if let Some(data) = data {
+                // Images with at most 256 classes, the only data once, have no tag.
+                let bytes = matches!(data.inputs, Inputs::Bytes(_));
+                let labels = data.labels().iter().all(|&label| label < 256);
+                if !(bytes && labels && !data.is_regression()) {
+                    hash.update([
+                        u8::from(bytes),
+                        u8::from(labels),
+                        data.is_regression().into(),
+                    ]);
+                    hash.update((data.channels as u64).to_le_bytes());
+                }
                 match &data.inputs {
                     Inputs::Bytes(bytes) => hash.update(bytes),
                     Inputs::Numbers(numbers) => hash.update(bytemuck::cast_slice(numbers)),
                 }
                 match &data.targets {
-                    Targets::Classes(labels) if data.classes <= 256 => {
-                        let bytes: Vec<u8> = labels.iter().map(|&label| label as u8).collect();
+                    Targets::Classes(all) if labels => {
+                        let bytes: Vec<u8> = all.iter().map(|&label| label as u8).collect();
                         hash.update(bytes);
                     }
-                    Targets::Classes(labels) => hash.update(bytemuck::cast_slice(labels)),
+                    Targets::Classes(all) => hash.update(bytemuck::cast_slice(all)),
                     Targets::Values(values) => hash.update(bytemuck::cast_slice(values)),
                 }
             }

@@ -20,9 +20,10 @@ pub struct ModelBuilder {
     activation: &'static Activation,
     form: Form,
     layers: Vec<LayerSpec>,
-    /// Whether a dual passage was asked for before there was a layer.
-    early_passage: bool,
-    outputs: Option<usize>,
+    /// A method that has no layer to act on yet, and what it needs.
+    idle: Option<(&'static str, &'static str)>,
+    /// The number of outputs, and the loss that belongs to their kind.
+    outputs: Option<(usize, Loss)>,
     loss: Option<Loss>,
 }
 
@@ -51,7 +52,7 @@ impl Model {
             activation: &TANH,
             form: Form::Dual,
             layers: Vec::new(),
-            early_passage: false,
+            idle: None,
             outputs: None,
             loss: None,
         }
@@ -75,12 +76,20 @@ impl ModelBuilder {
     /// ρ of the layers that follow.
     pub fn activation(mut self, activation: &'static Activation) -> Self {
         self.activation = activation;
+        self.idle = Some((
+            "activation",
+            "it holds for the layers after it, and there is none",
+        ));
         self
     }
 
     /// The form of the Bregman layers that follow.
     pub fn form(mut self, form: Form) -> Self {
         self.form = form;
+        self.idle = Some((
+            "form",
+            "it holds for the layers after it, and there is none",
+        ));
         self
     }
 
@@ -103,6 +112,9 @@ impl ModelBuilder {
     pub fn layer(mut self, kind: LayerKind, width: usize) -> Self {
         let spec = LayerSpec::new(kind, self.form, self.activation, width);
         self.layers.push(spec);
+        if self.idle.is_some_and(|(field, _)| field != "dual_passage") {
+            self.idle = None;
+        }
         self
     }
 
@@ -111,7 +123,10 @@ impl ModelBuilder {
     pub fn dual_passage(mut self) -> Self {
         match self.layers.last_mut() {
             Some(layer) => layer.dual_passage = true,
-            None => self.early_passage = true,
+            None => {
+                let reason = "it belongs to the layer before it, and there is none";
+                self.idle = Some(("dual_passage", reason));
+            }
         }
         self
     }
@@ -119,15 +134,13 @@ impl ModelBuilder {
     /// One output for each of `classes` classes, trained by cross-entropy unless [`Self::loss`] says
     /// otherwise.
     pub fn classes(mut self, classes: usize) -> Self {
-        self.outputs = Some(classes);
-        self.loss.get_or_insert(Loss::CrossEntropy);
+        self.outputs = Some((classes, Loss::CrossEntropy));
         self
     }
 
-    /// `outputs` numbers, trained by mean squared error.
+    /// `outputs` numbers, trained by mean squared error unless [`Self::loss`] says otherwise.
     pub fn outputs(mut self, outputs: usize) -> Self {
-        self.outputs = Some(outputs);
-        self.loss = Some(Loss::MeanSquaredError);
+        self.outputs = Some((outputs, Loss::MeanSquaredError));
         self
     }
 
@@ -140,8 +153,8 @@ impl ModelBuilder {
     /// The network.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] without classes or outputs, for a dual passage before any layer, and for an
-    /// input range outside the range of ρ; [`Error::Shape`] for convolutions that take another number of
+    /// [`Error::InvalidValue`] without classes or outputs, for a dual passage before any layer, for an
+    /// activation or a form that no layer follows, and for an input range outside the range of ρ; [`Error::Shape`] for convolutions that take another number of
     /// features; and those of [`Model::from_layers`].
     pub fn build(self) -> Result<Model> {
         let missing = |field, reason: &str| Error::InvalidValue {
@@ -149,13 +162,14 @@ impl ModelBuilder {
             value: "none".to_owned(),
             reason: reason.to_owned(),
         };
-        let (Some(outputs), Some(loss)) = (self.outputs, self.loss) else {
+        let Some((outputs, usual)) = self.outputs else {
             let reason = "a network ends with `classes` or `outputs`";
             return Err(missing("outputs", reason));
         };
-        if self.early_passage {
-            let reason = "it belongs to the layer before it, and there is none";
-            return Err(missing("dual_passage", reason));
+        let loss = self.loss.unwrap_or(usual);
+        // Without layers, that is the fault.
+        if let Some((field, reason)) = self.idle.filter(|_| !self.layers.is_empty()) {
+            return Err(missing(field, reason));
         }
         let features = match &self.cnn {
             None => self.inputs,

@@ -328,12 +328,26 @@ impl Model {
     /// for a label that is not a class, [`Error::InvalidValue`] for values under cross-entropy and for
     /// numbers outside the range of ρ, where a first Bregman layer takes their inverse.
     pub fn check_dataset(&self, data: &Dataset) -> Result<()> {
+        data.check()?;
         if data.features() != self.inputs() || data.is_empty() {
             return Err(Error::Shape {
                 operation: format!("samples of {}", data.name),
                 expected: vec![data.len().max(1), self.inputs()],
                 found: vec![data.len(), data.features()],
             });
+        }
+        if let Some(cnn) = &self.cnn {
+            let conv = &cnn.blocks[0].conv;
+            let [height, width] = data.image;
+            let expected = vec![conv.channels, conv.height, conv.width];
+            let found = vec![data.channels, height, width];
+            if found != expected {
+                return Err(Error::Shape {
+                    operation: format!("channels, height and width of the images of {}", data.name),
+                    expected,
+                    found,
+                });
+            }
         }
         self.check_inputs(data)?;
         let labels = match &data.targets {
@@ -398,16 +412,25 @@ impl Model {
     /// Fails unless every split fits this network; see [`Self::check_dataset`].
     ///
     /// # Errors
-    /// Those of [`Self::check_dataset`].
+    /// Those of [`Self::check_dataset`]; [`Error::InvalidValue`] for classes in one split and values in
+    /// another.
     pub fn check_splits(&self, splits: &Splits) -> Result<()> {
         let all = [
             Some(&splits.train),
             splits.validation.as_ref(),
             Some(&splits.test),
         ];
-        all.into_iter()
-            .flatten()
-            .try_for_each(|data| self.check_dataset(data))
+        for data in all.into_iter().flatten() {
+            self.check_dataset(data)?;
+            if data.is_regression() != splits.train.is_regression() {
+                return Err(Error::InvalidValue {
+                    field: "targets",
+                    value: data.name.clone(),
+                    reason: "all data sets of a run have classes, or all have values".to_owned(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Fails unless `parameters` have this network's shapes.

@@ -94,10 +94,25 @@ impl EpochMetrics {
     pub(crate) fn drop_accuracies(&mut self) {
         self.train_accuracy = f64::NAN;
         self.test_accuracy = f64::NAN;
-        self.val_accuracy = None;
-        self.val_accuracies = None;
+        self.val_accuracy = self.val_accuracy.map(|_| f64::NAN);
         self.train_accuracies.fill(f64::NAN);
         self.test_accuracies.fill(f64::NAN);
+        let validation = self.val_accuracies.iter_mut();
+        validation.for_each(|all| all.fill(f64::NAN));
+    }
+
+    /// The metrics of realization `r` alone. The samples a second are those of all.
+    pub(crate) fn of_realization(&self, r: usize) -> Self {
+        let own = |numbers: &Vec<f64>| vec![numbers[r]];
+        let validation = self.val_losses.as_ref().zip(self.val_accuracies.as_ref());
+        let columns = Columns {
+            train_losses: own(&self.train_losses),
+            train_accuracies: own(&self.train_accuracies),
+            test_losses: own(&self.test_losses),
+            test_accuracies: own(&self.test_accuracies),
+            validation: validation.map(|(losses, accuracies)| [own(losses), own(accuracies)]),
+        };
+        Self::new(self.epoch, columns, self.seconds, self.samples_per_second)
     }
 }
 

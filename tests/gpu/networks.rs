@@ -7,13 +7,15 @@ use bregman::executor::Executor;
 use bregman::gpu::{GpuExecutor, Plan, PlanOptions};
 use bregman::kind::LayerKind;
 use bregman::kind::Storage;
-use bregman::nn::{Model, Parameters};
+use bregman::nn::Parameters;
 use bregman::optim::{Recipe, Sgd};
+use bregman::prelude::*;
 use bregman::reference::Reference;
 use bregman::rng::sample_order;
 
 use bregman::selftest::networks::{
-    Case, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, initial, optimizer_cases, run, splits,
+    Case, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, initial, mixed_cases, optimizer_cases,
+    run, splits,
 };
 
 use bregman::train::{Position, Silent, train_until};
@@ -38,6 +40,7 @@ pub fn tests() -> Vec<Test> {
             numbers,
         ),
         ("networks::logits_agree_with_the_reference", logits),
+        ("networks::a_trainer_trains_on_an_adapter", trainer),
         ("networks::half_precision_follows_single", half_precision),
         ("networks::one_batch_is_overfitted", overfits),
         ("networks::non_finite_parameters_are_reported", non_finite),
@@ -106,6 +109,7 @@ fn logits() {
     for fused in [true, false] {
         let cases = some_cases().step_by(4);
         let cases = cases.chain(cnn_cases().into_iter().step_by(11));
+        let cases = cases.chain(mixed_cases().into_iter().step_by(3));
         common::logits_are_the_reference_s(cases, |model, parameters| {
             executor(
                 model,
@@ -114,6 +118,48 @@ fn logits() {
                 options(REALIZATIONS, SGD, fused),
             )
         });
+    }
+}
+
+/// The trainer on an adapter: what it trains is what it trains on the processor, up to rounding; stopped and
+/// resumed, to the bit.
+fn trainer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run.safetensors");
+    let features: Vec<[f32; 3]> = (0..40)
+        .map(|i| [5, 7, 11].map(|prime| ((i * prime) % 23) as f32 / 16.0 - 0.7))
+        .collect();
+    let values: Vec<[f32; 1]> = features.iter().map(|[x, y, z]| [x * y - z]).collect();
+    let data = Dataset::regression(&features, &values).expect("samples");
+    let (train, test) = data.split(0.8, 0).expect("parts");
+    let model = Model::input(3).standard(6).bregman(6).outputs(1).build();
+    let model = model.expect("a network");
+    let adapter = Device::gpu(None).expect("an adapter");
+    let on = |device: &Device| {
+        Trainer::new(&model)
+            .optimizer(Optimizer::adam(0.03))
+            .epochs(6)
+            .batch_size(8)
+            .realizations(2)
+            .device(device.clone())
+    };
+    let whole = on(&adapter).fit(&train, &test).expect("training");
+    let stop = |metrics: &EpochMetrics| match metrics.epoch {
+        3 => Break(()),
+        _ => Continue(()),
+    };
+    let stopped = on(&adapter).checkpoint(&path, 1).on_epoch(stop);
+    assert!(stopped.fit(&train, &test).expect("training").is_stopped());
+    let resumed = on(&adapter).resume(&path).fit(&train, &test);
+    let resumed = resumed.expect("training");
+    assert_eq!(resumed.parameters(), whole.parameters());
+    let cpu = on(&Device::cpu()).fit(&train, &test).expect("training");
+    let outputs = |trained: &Trained| trained.logits(&test).expect("values");
+    for (found, expected) in outputs(&whole).into_iter().zip(outputs(&cpu)) {
+        assert!(
+            (found - expected).abs() < 1e-3,
+            "{found}, {expected} on the processor"
+        );
     }
 }
 

@@ -16,7 +16,7 @@ use super::ops::layer::layer_backward::Skip;
 use super::ops::layer::layer_forward::Input;
 use super::ops::update::{Update, Updating};
 use super::storage::to_half;
-use crate::data::{Split, Splits};
+use crate::data::{Inputs, Split, Splits};
 use crate::error::{Error, Result};
 use crate::kind::Storage;
 use crate::nn::Model;
@@ -89,6 +89,9 @@ impl Plan {
         let samples = splits.train.len();
         options.recipe.check_run(options.realizations, samples)?;
         let storage = options.storage;
+        if storage == Storage::F16 {
+            check_half(splits)?;
+        }
         let mut builder = Builder::new(model, options)?;
         let mut split_plans = Vec::new();
         let mut train_step = Vec::new();
@@ -147,6 +150,29 @@ impl Plan {
             }),
         }
     }
+}
+
+/// Fails for inputs that half precision cannot hold.
+fn check_half(splits: &Splits) -> Result<()> {
+    let all = [
+        Some(&splits.train),
+        splits.validation.as_ref(),
+        Some(&splits.test),
+    ];
+    for data in all.into_iter().flatten() {
+        let Inputs::Numbers(numbers) = &data.inputs else {
+            continue;
+        };
+        let largest = f32::from(half::f16::MAX);
+        if let Some(number) = numbers.iter().find(|number| number.abs() > largest) {
+            return Err(Error::InvalidValue {
+                field: "storage",
+                value: Storage::F16.name().to_owned(),
+                reason: format!("{} has the input {number}, beyond {largest}", data.name),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// One layer of a network by itself, for measurements.
