@@ -500,7 +500,8 @@ fn settings_that_cannot_work_are_refused() {
         .realizations(usize::MAX)
         .fit(&circles(60, 0), &circles(40, 1));
     assert!(matches!(many, Err(Error::OutOfMemory { .. })), "{many:?}");
-    let nowhere = plain().checkpoint("no/such/folder/x.safetensors", 1);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let nowhere = plain().checkpoint(file.path().join("x.safetensors"), 1);
     let nowhere = nowhere.fit(&circles(60, 0), &circles(40, 1));
     assert!(matches!(nowhere, Err(Error::Io { .. })), "{nowhere:?}");
     let wide = Model::input(3)
