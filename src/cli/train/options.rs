@@ -99,9 +99,10 @@ pub struct Options {
     /// trained matrix M whose rows lie on the probability simplex
     #[arg(long, value_name = "D", default_value_t = 784, group = RESULT)]
     pub width: usize,
-    /// Hidden layers that may differ, first to last, separated by commas: KIND:WIDTH[:ACTIVATION[:FORM]],
-    /// with --activation and --form for what is left out; :pass behind a Bregman layer is its dual passage,
-    /// by which it takes the dual variable of the layer below, whatever the range of that layer
+    /// Hidden layers that may differ, first to last, separated by commas: KIND:WIDTH,
+    /// KIND:WIDTH:ACTIVATION or KIND:WIDTH:ACTIVATION:FORM, with --activation and --form for what is left
+    /// out; :pass behind a Bregman layer is its dual passage, by which it takes the dual variable of the
+    /// layer below, whatever the range of that layer
     #[arg(long, value_name = "LAYERS", value_parser = parse_network, conflicts_with_all = ["layer", "width", "hidden_layers", "equilibrium"], group = RESULT)]
     pub network: Option<LayerList>,
     /// Put a small convolutional network before the hidden layers: two blocks for grey images, three
