@@ -373,16 +373,26 @@ mod tests {
                 assert_eq!(
                     words.collect::<Vec<_>>(),
                     [
+                        "checkpoint",
+                        "classes",
                         "dual passage",
+                        "features",
                         "gradient tolerance",
+                        "initial",
+                        "labels",
                         "layers",
                         "max gradient iterations",
                         "out",
                         "outputs",
                         "picture",
+                        "realization",
                         "record every",
                         "report",
-                        "runs"
+                        "runs",
+                        "share",
+                        "targets",
+                        "values",
+                        "widths",
                     ],
                     "settings of the library that training has no options for"
                 );
