@@ -214,4 +214,5 @@ impl Device {
 }
 
 /// An executor of a network on either kind of device.
+#[doc(hidden)]
 pub type AnyExecutor = Either<CpuExecutor, GpuExecutor>;

@@ -91,15 +91,18 @@ pub mod activation;
 #[doc(hidden)]
 pub mod bench;
 #[cfg(feature = "theory")]
+#[doc(hidden)]
 pub mod bilevel;
 pub mod checkpoint;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+#[doc(hidden)]
 pub mod cpu;
 pub mod data;
 pub mod device;
 pub mod error;
+#[doc(hidden)]
 pub mod executor;
 #[cfg(all(feature = "plot", feature = "theory"))]
 #[doc(hidden)]
@@ -121,8 +124,10 @@ pub mod optim;
 #[cfg(feature = "plot")]
 #[doc(hidden)]
 pub mod plot;
+#[doc(hidden)]
 pub mod predict;
 pub mod prelude;
+#[doc(hidden)]
 pub mod reference;
 #[doc(hidden)]
 pub mod rng;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use prost::Message;
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{self, Checkpoint};
 use crate::error::{Error, Result};
 use crate::kind::LayerKind;
 use crate::nn::cnn::{Block, Cnn};
@@ -493,7 +493,13 @@ fn description(model: &Model, dataset: &str) -> Vec<StringStringEntryProto> {
         key: key.to_owned(),
         value: value.to_owned(),
     };
-    entries.map(entry).to_vec()
+    let mut entries = entries.map(entry).to_vec();
+    if model.uniform().is_none() {
+        let described = checkpoint::description(model);
+        let layers = described.iter().find(|(key, _)| *key == "layers");
+        entries.extend(layers.map(|(key, json)| entry((key, json))));
+    }
+    entries
 }
 
 /// An input or output of float32, (batch, width).

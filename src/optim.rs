@@ -21,6 +21,7 @@ use crate::error::{Error, Result, at_least_one};
 use crate::kind::names;
 
 /// The optimizers by their names.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OptimizerKind {
     /// Stochastic gradient descent, with momentum if it has any.
@@ -442,6 +443,7 @@ impl Optimizer {
 }
 
 /// Plain stochastic gradient descent at one constant learning rate: the shortest [`Recipe`].
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sgd {
     /// Number of samples of a mini-batch. The last batch of an epoch may be smaller; its gradient is the
@@ -452,6 +454,7 @@ pub struct Sgd {
 }
 
 /// How an executor trains R realizations of a network.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
     /// Number of samples of a mini-batch. The last batch of an epoch may be smaller; its gradient is the

@@ -1,5 +1,6 @@
 //! What most programs need: `use bregman::prelude::*;`.
 
+#[doc(no_inline)]
 pub use std::ops::ControlFlow::{self, Break, Continue};
 
 pub use crate::activation;

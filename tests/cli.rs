@@ -737,6 +737,18 @@ fn layers_that_differ_are_trained_and_resumed() {
     summary(&format!("{network} --out-dir {out} --checkpoint-every 1"));
     let resumed = summary(&format!("--resume last --out-dir {out} --epochs 3"));
     assert_eq!(numbers(&resumed), numbers(&whole));
+    // The same command continues the run, and its settings go with the network that was saved.
+    let whole_command = format!("{network} --out-dir {out} --resume last --epochs 3");
+    assert_eq!(numbers(&summary(&whole_command)), numbers(&whole));
+    let saved = path("x.safetensors");
+    let evaluate = format!(
+        "--eval-only --config {out}/settings.toml --load {saved} --out-dir {}",
+        path("e")
+    );
+    assert_eq!(
+        summary(&evaluate)["test_accuracies"],
+        whole["test_accuracies"]
+    );
     // The settings of the run give it again.
     let again = summary(&format!(
         "--config {out}/settings.toml --out-dir {}",

@@ -17,7 +17,7 @@ use bregman::reference::Reference;
 use bregman::rng;
 use bregman::selftest::networks::{
     Expected, KINDS, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, dataset, initial,
-    largest_difference, mixed_cases, optimizer_cases, run, splits,
+    largest_difference, mixed_cases, neighbours, optimizer_cases, run, splits,
 };
 use bregman::selftest::training::{saturated, saturated_losses};
 
@@ -48,6 +48,15 @@ fn cpu_agrees_with_the_reference() {
             let name = format!("{}, {}", case.name, isa.name());
             common::check(&expected, &case.model, &name, &found);
         }
+    }
+}
+
+/// Every way from one layer to the next, on the widest instruction set.
+#[test]
+fn cpu_agrees_with_the_reference_between_any_two_layers() {
+    for case in neighbours() {
+        let expected = Expected::of(&case.model).expect("a reference");
+        common::check(&expected, &case.model, &case.name, &cpu_run(&case.model));
     }
 }
 

@@ -326,8 +326,10 @@ fn no_gradient_passes_an_active_clamp() {
                 let kind = (LayerKind::Bregman, form);
                 let mut case = Case::new(kind, activation, widths, LOSSES[0]);
                 // Within the spread of u.
-                case.model.layers[0].clamp = [0.38, 0.52];
-                let [low, high] = case.model.layers[0].clamp.map(f64::from);
+                let clamp = [0.38, 0.52];
+                let layers = case.model.layers.iter_mut();
+                layers.for_each(|layer| layer.clamp = clamp);
+                let [low, high] = clamp.map(f64::from);
                 let trace = case.trace();
                 for (l, u) in trace.u.iter().enumerate() {
                     let [clamped, free] = count(u.iter().map(|&u| u < low || u > high));

@@ -169,7 +169,7 @@ pub(super) fn read_model(state: &State<'_>, leading: usize) -> FaultResult<(Mode
         let [low, high] = clamp;
         if !(lowest <= low && low < high && high <= highest) {
             let reason = format!(
-                "clamp_low < clamp_high must be within [{}, {}] for {}",
+                "a layer's lower end of the clamp must be below the upper end, both within [{}, {}] for {}",
                 exact(lowest),
                 exact(highest),
                 activation.name
@@ -199,7 +199,7 @@ fn described(state: &State<'_>) -> String {
 /// version 1, where they are alike.
 fn read_layers(state: &State<'_>) -> FaultResult<Vec<Settings>> {
     match state.metadata.get(NETWORK_VERSION_KEY).map(String::as_str) {
-        None => {
+        None | Some("1") => {
             let kind = state.parse_by("layer", LayerKind::by_name)?;
             let form = state.parse_by("form", Form::by_name)?;
             let activation = state.parse_by("activation", activation::by_name)?;

@@ -39,4 +39,5 @@ pub(crate) use format::description;
 pub use network::{Checkpoint, load, save};
 #[doc(hidden)]
 pub use network::{check_writable, load_all, parse, paths};
+#[doc(hidden)]
 pub use run::Run;

@@ -398,7 +398,8 @@ impl<'a> Network<'a> {
         };
         let (layer, below) = (&self.layers[l], &self.layers[l - 1]);
         let own = below.own(member);
-        // SAFETY: the rows are this member's own.
+        // SAFETY: the rows are this member's own. Other members read them in the step before, in
+        // `layer_forward`, `layer_backward` and the update of layer l, and two barriers lie between.
         let (a, z) = unsafe { (passed_a.write(own.clone()), layer.z.write(own.clone())) };
         match below.a {
             // SAFETY: the rows are this member's own.
@@ -413,8 +414,11 @@ impl<'a> Network<'a> {
                 (self.loops[l - 1].rho_inv)(a, z);
             }
         }
-        let max = self.model.layers[l].activation.dual_max;
-        a.iter_mut().for_each(|a| *a = limit(*a, -max, max));
+        let settings = &self.model.layers[l];
+        if settings.limits_dual() {
+            let max = settings.activation.dual_max;
+            a.iter_mut().for_each(|a| *a = limit(*a, -max, max));
+        }
         (self.loops[l].rho)(z, a);
     }
 

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use dataset::{Dataset, Inputs, Targets};
+#[doc(hidden)]
 pub use download::DownloadProgress;
 pub use source::Source;
 #[doc(hidden)]

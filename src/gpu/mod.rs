@@ -34,11 +34,13 @@ pub use adapter::{AdapterSummary, Selection, adapters};
 #[doc(hidden)]
 pub use buffers::BufferSpecs;
 pub use device::Gpu;
+#[doc(hidden)]
 pub use executor::GpuExecutor;
 #[cfg(feature = "theory")]
 pub(crate) use metrics::batch_metrics;
 #[doc(hidden)]
 pub use op::{BufferId, BufferSpec, Contents, Grid, Op, Permutation, Step};
+#[doc(hidden)]
 pub use plan::PlanOptions;
 #[doc(hidden)]
 pub use plan::{LayerPlan, Plan};

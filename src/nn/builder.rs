@@ -7,6 +7,9 @@ use crate::activation::{Activation, TANH};
 use crate::error::{Error, Result};
 use crate::kind::{Form, LayerKind, Loss};
 
+/// The field of a dual passage in errors.
+const PASSAGE: &str = "dual_passage";
+
 /// A network that is being described; [`Model::input`] begins it.
 ///
 /// [`Self::activation`] and [`Self::form`] hold for the layers after them. Before them layers have tanh,
@@ -73,24 +76,26 @@ impl ModelBuilder {
         self
     }
 
+    /// Notes that `field` has no layer yet. A misplaced passage stays the fault.
+    fn waiting(mut self, field: &'static str) -> Self {
+        let reason = "it holds for the layers after it, and there is none";
+        self.idle = match self.idle {
+            Some((PASSAGE, reason)) => Some((PASSAGE, reason)),
+            _ => Some((field, reason)),
+        };
+        self
+    }
+
     /// ρ of the layers that follow.
     pub fn activation(mut self, activation: &'static Activation) -> Self {
         self.activation = activation;
-        self.idle = Some((
-            "activation",
-            "it holds for the layers after it, and there is none",
-        ));
-        self
+        self.waiting("activation")
     }
 
     /// The form of the Bregman layers that follow.
     pub fn form(mut self, form: Form) -> Self {
         self.form = form;
-        self.idle = Some((
-            "form",
-            "it holds for the layers after it, and there is none",
-        ));
-        self
+        self.waiting("form")
     }
 
     /// A standard layer of `width` neurons: ρ(Wz + b).
@@ -112,7 +117,7 @@ impl ModelBuilder {
     pub fn layer(mut self, kind: LayerKind, width: usize) -> Self {
         let spec = LayerSpec::new(kind, self.form, self.activation, width);
         self.layers.push(spec);
-        if self.idle.is_some_and(|(field, _)| field != "dual_passage") {
+        if self.idle.is_some_and(|(field, _)| field != PASSAGE) {
             self.idle = None;
         }
         self
@@ -125,7 +130,7 @@ impl ModelBuilder {
             Some(layer) => layer.dual_passage = true,
             None => {
                 let reason = "it belongs to the layer before it, and there is none";
-                self.idle = Some(("dual_passage", reason));
+                self.idle = Some((PASSAGE, reason));
             }
         }
         self

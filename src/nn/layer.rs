@@ -43,7 +43,8 @@ pub struct LayerSpec {
     pub activation: &'static Activation,
     /// Whether a Bregman layer takes the dual variable of the layer below, a = ρ_below⁻¹(z), for its
     /// own: u = ρ(a) then stands for z. Without it the range of the layer below must lie within the
-    /// range of ρ. Between layers of one activation it changes nothing.
+    /// range of ρ. Between layers of one activation it changes nothing. A layer in primal form clamps u
+    /// before it takes ρ⁻¹, as it does with every z.
     pub dual_passage: bool,
 }
 
@@ -83,8 +84,9 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// The layer of `spec` on inputs of width `inputs`, with the activation's own clamp.
-    pub(super) fn new(spec: &LayerSpec, inputs: usize) -> Self {
+    /// The layer of `spec` on inputs of width `inputs`, with the activation's own clamp, above a layer with
+    /// the activation `below`.
+    pub(super) fn new(spec: &LayerSpec, inputs: usize, below: Option<&Activation>) -> Self {
         Self {
             shape: LayerShape {
                 inputs,
@@ -95,7 +97,9 @@ impl Layer {
             form: spec.form,
             activation: spec.activation,
             clamp: spec.activation.clamp,
-            dual_passage: spec.dual_passage,
+            // Between layers of one activation a passage changes nothing.
+            dual_passage: spec.dual_passage
+                && below.is_some_and(|below| !same(below, spec.activation)),
         }
     }
 
@@ -122,14 +126,23 @@ impl Layer {
 
     /// Whether both layers have the same activation.
     pub fn same_activation(&self, other: &Self) -> bool {
-        self.activation.name == other.activation.name
+        same(self.activation, other.activation)
     }
 
     /// Whether both layers differ in their shapes at most.
     pub(super) fn same_settings(&self, other: &Self) -> bool {
-        let settings = |layer: &Self| (layer.kind, layer.form, layer.dual_passage, layer.clamp);
+        let settings = |layer: &Self| {
+            // Only Bregman layers have two forms.
+            let form = (layer.kind == LayerKind::Bregman).then_some(layer.form);
+            (layer.kind, form, layer.dual_passage, layer.clamp)
+        };
         self.same_activation(other) && settings(self) == settings(other)
     }
+}
+
+/// Whether two activations are one. A user's own may bear the name of another.
+fn same(one: &Activation, other: &Activation) -> bool {
+    one.name == other.name && one.wgsl == other.wgsl
 }
 
 /// A tensor's name (PyTorch's) and shape.

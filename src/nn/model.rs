@@ -3,7 +3,7 @@
 use super::cnn::Cnn;
 use super::layer::{Layer, LayerShape, LayerSpec, Shape};
 use super::parameters::{LayerParameters, Parameters};
-use crate::activation::Activation;
+use crate::activation::{Activation, RELU};
 use crate::data::{Dataset, Inputs, Splits, Targets};
 use crate::error::{Error, Result};
 use crate::kind::{Form, LayerKind, Loss};
@@ -65,7 +65,8 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::InvalidValue`] for a width of zero, no hidden layer, cross-entropy over fewer than two
-    /// outputs, or a dual passage of a layer that is not Bregman or the first;
+    /// outputs, relu as the activation of a layer, or a dual passage of a layer that is not Bregman or the
+    /// first;
     /// [`Error::LayerRanges`] for a Bregman layer without a dual passage whose activation's range does not
     /// contain the range of the activation below.
     pub fn from_layers(
@@ -97,13 +98,15 @@ impl Model {
         let widths = [inputs]
             .into_iter()
             .chain(specs.iter().map(|spec| spec.width));
-        let layers = specs.iter().zip(widths);
+        let below = specs.iter().map(|spec| Some(spec.activation));
+        let below = [None].into_iter().chain(below);
+        let layers = specs.iter().zip(widths).zip(below);
         Ok(Self {
             loss,
             input_range: first.activation.input_range,
             cnn: None,
             layers: layers
-                .map(|(spec, inputs)| Layer::new(spec, inputs))
+                .map(|((spec, inputs), below)| Layer::new(spec, inputs, below))
                 .collect(),
             head: LayerShape {
                 inputs: last.width,
@@ -168,7 +171,8 @@ impl Model {
         self.uniform().ok_or_else(|| Error::InvalidValue {
             field,
             value: self.kind_names(),
-            reason: "takes networks only whose hidden layers have one kind, form and activation"
+            reason: "takes networks only whose hidden layers have one kind, form, activation and clamp, and \
+                     no dual passage"
                 .to_owned(),
         })
     }
@@ -178,9 +182,16 @@ impl Model {
         self.common(|layer| layer.kind.name())
     }
 
-    /// The form of the hidden layers: its name, or `mixed` if they differ.
+    /// The form of the Bregman layers: its name, or `mixed` if they differ; of a network without them, that
+    /// of the first layer.
     pub fn form_name(&self) -> &'static str {
-        self.common(|layer| layer.form.name())
+        let bregman = self.layers.iter().filter(|l| l.kind == LayerKind::Bregman);
+        let mut forms = bregman.map(|layer| layer.form.name());
+        let first = forms.next().unwrap_or(self.layers[0].form.name());
+        match forms.all(|form| form == first) {
+            true => first,
+            false => "mixed",
+        }
     }
 
     /// The activation of the hidden layers: its name, or `mixed` if they differ.
@@ -470,6 +481,13 @@ fn check_passages(specs: &[LayerSpec]) -> Result<()> {
     };
     for (l, spec) in specs.iter().enumerate() {
         let bregman = spec.kind == LayerKind::Bregman;
+        if spec.activation.name == RELU.name {
+            return Err(Error::InvalidValue {
+                field: "activation",
+                value: RELU.name.to_owned(),
+                reason: "it has no inverse, so it is for convolutions only".to_owned(),
+            });
+        }
         if spec.dual_passage && !bregman {
             return Err(passage(
                 l,

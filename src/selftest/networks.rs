@@ -289,6 +289,48 @@ pub fn mixed_cases() -> Vec<Case> {
     cases
 }
 
+/// Networks of three layers in which the second takes its input from the first in every way there is: each
+/// kind and form above each, with and without M, with one activation, ranges that lie in one another, or a
+/// dual passage, into and out of an activation that limits the dual variable.
+pub fn neighbours() -> Vec<Case> {
+    use activation::{ARCSINH, ARCTAN, SIGMOID, SIN, SOFTPLUS, TANH};
+    let pairs: [(&Activation, &Activation, bool); 8] = [
+        (&TANH, &TANH, false),
+        (&SIN, &SIN, false),
+        (&TANH, &ARCSINH, false),
+        (&SIN, &TANH, false),
+        (&SIGMOID, &SIN, false),
+        (&TANH, &SOFTPLUS, true),
+        (&ARCTAN, &SIN, true),
+        (&SIN, &SOFTPLUS, true),
+    ];
+    let mut cases = Vec::new();
+    for (below, above, passes) in pairs {
+        for (below_kind, below_form) in KINDS {
+            for (kind, form) in KINDS {
+                for width in [13, 6] {
+                    // Only Bregman layers have a passage.
+                    let dual_passage = passes && kind == LayerKind::Bregman;
+                    let second = LayerSpec {
+                        dual_passage,
+                        ..LayerSpec::new(kind, form, above, width)
+                    };
+                    let specs = [
+                        LayerSpec::new(below_kind, below_form, below, FEATURES),
+                        second,
+                        LayerSpec::new(LayerKind::Bregman, Form::Dual, above, width),
+                    ];
+                    let model = Model::from_layers(FEATURES, &specs, Loss::CrossEntropy, 5);
+                    let model = model.expect("ranges that fit");
+                    let name = names(&model);
+                    cases.push(Case { name, model });
+                }
+            }
+        }
+    }
+    cases
+}
+
 /// The layers of a network, in words.
 fn names(model: &Model) -> String {
     let layers = model.layers.iter().map(|layer| {
@@ -402,7 +444,7 @@ pub fn optimizer_cases() -> Vec<(Case, Recipe)> {
         ),
     ];
     let mut cases = Vec::new();
-    let expected = 4 * recipes.len();
+    let expected = 5 * recipes.len();
     for (name, recipe) in recipes {
         for network in [
             "bregman dual tanh [13, 13, 13]",
@@ -414,7 +456,15 @@ pub fn optimizer_cases() -> Vec<(Case, Recipe)> {
                 (Case { name, ..case }, recipe.clone())
             }));
         }
-        let known = mixed_cases().into_iter().skip(4).take(1);
+        // Layers of different activations without a passage, and with one, both with M.
+        let mixed = |case: &Case| {
+            let names = [
+                "dual tanh 13, bregman dual arcsinh 7, bregman primal identity 7",
+                "dual tanh 13, bregman dual softplus 8 pass, bregman primal sigmoid 8 pass",
+            ];
+            names.iter().any(|name| case.name.contains(name))
+        };
+        let known = mixed_cases().into_iter().filter(mixed);
         cases.extend(known.map(|case| {
             let name = format!("{name}: {}", case.name);
             (Case { name, ..case }, recipe.clone())
@@ -426,7 +476,7 @@ pub fn optimizer_cases() -> Vec<(Case, Recipe)> {
             (Case { name, ..case }, recipe.clone())
         }));
     }
-    assert_eq!(cases.len(), expected, "four networks for each recipe");
+    assert_eq!(cases.len(), expected, "five networks for each recipe");
     cases
 }
 

@@ -1,10 +1,13 @@
 //! Training: epochs of SGD on an executor, and their metrics.
 
+#[doc(hidden)]
 pub mod confusion;
 mod course;
 #[doc(hidden)]
 pub mod events;
+#[doc(hidden)]
 pub mod grid;
+#[doc(hidden)]
 pub mod keeper;
 mod metrics;
 mod outcome;
@@ -15,11 +18,14 @@ pub mod tensorboard;
 
 use web_time::Instant;
 
-pub use course::{Course, Keep, Standing};
+pub use course::Keep;
+#[doc(hidden)]
+pub use course::{Course, Standing};
 pub use metrics::EpochMetrics;
 #[doc(hidden)]
 pub use metrics::{History, Summary, mean, present, standard_deviation};
 pub use outcome::Outcome;
+#[doc(hidden)]
 pub use position::{Divergence, Position, Sums};
 
 use crate::data::Split;
@@ -40,6 +46,7 @@ const SMALLEST_FIRST_LOSS: f64 = 1e-3;
 const STRETCH_SECONDS: f64 = 0.1;
 
 /// The number of epochs, and the counts that the steps of an epoch follow from.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
     /// Passes over the training set, at least 1.
@@ -69,6 +76,7 @@ impl Schedule {
 }
 
 /// Receives the progress of training.
+#[doc(hidden)]
 pub trait Observer {
     /// `steps` steps of `epoch` (from 1) are done; 0 at its start.
     fn step(&mut self, epoch: u32, steps: usize);
@@ -81,6 +89,7 @@ pub trait Observer {
 }
 
 /// An observer that ignores every event.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Silent;
 
@@ -94,6 +103,7 @@ impl Observer for Silent {
 ///
 /// # Errors
 /// Those of [`train_until`].
+#[doc(hidden)]
 pub async fn train(
     executor: &mut impl Executor,
     schedule: &Schedule,
@@ -340,6 +350,7 @@ async fn keep(
 }
 
 /// The evaluation of a network on a split.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluation {
     /// Mean of the loss over the samples.
@@ -353,6 +364,7 @@ pub struct Evaluation {
 /// # Errors
 /// [`Error::NonFiniteLoss`] if a loss is not finite, since the accuracy would then mean nothing;
 /// whatever the executor meets.
+#[doc(hidden)]
 pub async fn evaluate(executor: &mut impl Executor, split: Split) -> Result<Vec<Evaluation>> {
     let evaluated = evaluate_split(executor, split).await?;
     let realizations = evaluated.into_iter().enumerate();

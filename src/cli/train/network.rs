@@ -91,6 +91,8 @@ pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
         pairs.retain(|(field, _)| *field != "form");
     }
     if let Some(layers) = &options.network {
+        // It says all of that for each layer.
+        pairs.retain(|(field, _)| *field == "loss");
         let specs = layers.specs(options.activation, options.form);
         let inputs = saved.layers[0].shape.inputs;
         let given = Model::from_layers(inputs, &specs, saved.loss, saved.head.outputs)?;
@@ -340,9 +342,11 @@ pub fn describe(model: &Model) -> String {
         }
         _ => widths.join(" → "),
     };
-    let form = |layer: &Layer| match (layer.kind, layer.form) {
-        (LayerKind::Bregman, Form::Dual) => ", dual form",
-        (LayerKind::Bregman, Form::Primal) => ", primal form",
+    let form = |layer: &Layer| match (layer.kind, layer.form, layer.dual_passage) {
+        (LayerKind::Bregman, Form::Dual, false) => ", dual form",
+        (LayerKind::Bregman, Form::Primal, false) => ", primal form",
+        (LayerKind::Bregman, Form::Dual, true) => ", dual form, dual passage",
+        (LayerKind::Bregman, Form::Primal, true) => ", primal form, dual passage",
         _ => "",
     };
     let of = |layer: &Layer, comma: &str| {
@@ -386,9 +390,12 @@ fn check_memory(
         // A skip goes through M if the layer changes the width. Each layer keeps z, a and δ.
         let mixes = spec.kind != LayerKind::Standard && inputs != width;
         let [first, mixed] = match mixes {
-            true => [2 * inputs * width, 2 * width + inputs],
-            false => [inputs * width, 0],
+            true => [2, 2 * width + inputs],
+            false => [1, 0],
         };
+        let first = inputs.saturating_mul(width).saturating_mul(first);
+        // What a dual passage makes of z.
+        let mixed = mixed + if spec.dual_passage { 2 * inputs } else { 0 };
         matrices = matrices
             .saturating_add(first)
             .saturating_add((count - 1).saturating_mul(width * width));

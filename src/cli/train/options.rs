@@ -299,7 +299,10 @@ impl Options {
                 }
             }
             _ => {
-                set("network", &network_text(model));
+                // As it was given, so that the same command continues the run.
+                if self.network.is_none() {
+                    set("network", &network_text(model));
+                }
                 let excluded = ["layer", "width", "hidden-layers"];
                 settings.retain(|name, _| !excluded.contains(&&name[..]));
             }
@@ -645,7 +648,8 @@ impl Resolved {
             tolerance: options.equilibrium.then_some(options.tolerance),
             max_iterations: options.equilibrium.then_some(options.max_iterations),
             activation: model.activation_name(),
-            network: (model.uniform().is_none()).then(|| network_text(model)),
+            network: (options.network.is_some() || model.uniform().is_none())
+                .then(|| network_text(model)),
             cnn: model.cnn.as_ref().map(cnn::Cnn::to_json),
             hidden_layers: model.layers.len(),
             width: model.layers[0].shape.outputs,
