@@ -235,7 +235,10 @@ fn has_lists(options: &BTreeMap<String, String>) -> bool {
 /// The number of the launch of a grid that has `folder`.
 fn launch_of(folder: &Path) -> Option<usize> {
     let name = folder.file_name().and_then(OsStr::to_str)?;
-    name.strip_prefix(LAUNCH)?.parse().ok()
+    let number = name.strip_prefix(LAUNCH)?;
+    // 1, not 01 or +1.
+    let parsed: usize = number.parse().ok()?;
+    (parsed.to_string() == number).then_some(parsed)
 }
 
 /// The folder of the results of `run`, whose checkpoint is `path`.

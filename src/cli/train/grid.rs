@@ -286,10 +286,17 @@ impl Lists<'_> {
                 }),
             }
         };
-        let resumed = match self.resumed_from() {
-            Some(folder) => layered::launches(folder)?,
-            None => Vec::new(),
+        // Beyond the launches of this grid a run without lists may have such a folder.
+        let found = |folder: &Path| -> Result<Vec<(usize, PathBuf)>> {
+            let mut found = layered::launches(folder)?;
+            for (number, path) in std::mem::take(&mut found) {
+                if number <= launches.len() || layered::is_launch(&path)? {
+                    found.push((number, path));
+                }
+            }
+            Ok(found)
         };
+        let resumed = self.resumed_from().map_or(Ok(Vec::new()), found)?;
         for (number, path) in &resumed {
             check(*number, path)?;
         }
@@ -297,7 +304,7 @@ impl Lists<'_> {
             return Ok(());
         };
         prepare::check_vacant(options, Some(folder), settings, &self.data_sha256)?;
-        for (number, path) in layered::launches(folder)? {
+        for (number, path) in found(folder)? {
             let is_resumed = |(_, resumed): &(_, PathBuf)| atomic::same_file(resumed, &path);
             if resumed.iter().any(is_resumed) {
                 continue;
