@@ -235,9 +235,19 @@ impl Run {
         let correct: Vec<u64> = state.take("epoch.correct", &[sums])?;
         let samples: Vec<u64> = state.take("epoch.samples", &[sums])?;
         let sums = loss.into_iter().zip(correct).zip(samples);
+        let steps = state.parse("step")?;
+        for (tensor, found) in [("epoch.loss", sums.len()), ("limits", limits)] {
+            if steps > 0 && found == 0 {
+                return Err(CheckpointFault::Shape {
+                    tensor: tensor.to_owned(),
+                    expected: vec![realizations],
+                    found: vec![0],
+                });
+            }
+        }
         let position = Position {
             epochs,
-            steps: state.parse("step")?,
+            steps,
             seconds,
             sums: sums
                 .map(|((loss, correct), samples)| Sums {

@@ -157,17 +157,16 @@ pub enum HeldOut {
     Share(f64),
 }
 
-/// Parses a number of samples, or with a decimal point a share of them.
+/// Parses a number of samples, or a share of them.
 ///
 /// # Errors
 /// A message for clap.
 pub fn parse_held_out(text: &str) -> Result<HeldOut, String> {
-    let share = || text.parse().map(HeldOut::Share);
-    match text.parse() {
-        Ok(samples) => Ok(HeldOut::Samples(samples)),
-        Err(_) if text.contains('.') => share().map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    }
+    let samples = text.parse().map(HeldOut::Samples);
+    samples.or_else(|_| {
+        let share = text.parse().map(HeldOut::Share);
+        share.map_err(|_| "a number of samples is needed, or a share such as 0.1".to_owned())
+    })
 }
 
 /// Parses [`Keep`] by its name.

@@ -4,6 +4,7 @@
 use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
@@ -211,7 +212,7 @@ fn of_run(command: &Command, path: &Path, run: &Run, given: &[String]) -> Result
             continue;
         }
         // The folder of a run may have moved; its checkpoint is in it.
-        let moved = (name == "out-dir").then(|| path_text::to_text(results_of(path)));
+        let moved = (name == "out-dir").then(|| path_text::to_text(results_of(path, run)));
         words.extend(word(command, name, moved.as_ref().unwrap_or(value))?);
     }
     Ok(words)
@@ -221,13 +222,67 @@ fn of_run(command: &Command, path: &Path, run: &Run, given: &[String]) -> Result
 /// number follows, from 1.
 pub const LAUNCH: &str = "launch-";
 
-/// The folder of the results of the run whose checkpoint is `path`.
-fn results_of(path: &Path) -> &Path {
+/// The options that take lists.
+const LISTS: [&str; 5] = ["layer", "lr", "momentum", "weight-decay", "seed"];
+
+/// Whether these are the options of a grid: one of them has several values.
+fn has_lists(options: &BTreeMap<String, String>) -> bool {
+    // A list has commas, a range has colons.
+    let mut values = LISTS.iter().filter_map(|name| options.get(*name));
+    values.any(|value| value.contains([',', ':']))
+}
+
+/// The number of the launch of a grid that has `folder`.
+fn launch_of(folder: &Path) -> Option<usize> {
+    let name = folder.file_name().and_then(OsStr::to_str)?;
+    let number = name.strip_prefix(LAUNCH)?;
+    // 1, not 01 or +1.
+    let parsed: usize = number.parse().ok()?;
+    (parsed.to_string() == number).then_some(parsed)
+}
+
+/// The folder of the results of `run`, whose checkpoint is `path`.
+pub fn results_of<'a>(path: &'a Path, run: &Run) -> &'a Path {
     let folder = folder_of(path);
-    let name = folder.file_name().and_then(OsStr::to_str);
-    match name.is_some_and(|name| name.starts_with(LAUNCH)) {
+    match has_lists(&run.options) && launch_of(folder).is_some() {
         true => folder_of(folder),
         false => folder,
+    }
+}
+
+/// The checkpoints of launches in the folder of the results of a grid, with their numbers, in their order.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn launches(results: &Path) -> Result<Vec<(usize, PathBuf)>> {
+    let entries = match fs::read_dir(results) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(Error::io("read", results))?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let folder = entry.map_err(Error::io("read", results))?.path();
+        let path = folder.join(CHECKPOINT);
+        if let Some(number) = launch_of(&folder)
+            && path.exists()
+        {
+            found.push((number, path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Whether the checkpoint in `path`, in a folder with the name of one of a launch, is that of a launch. A
+/// run without lists may have such a folder as well. A file that cannot be read counts as one of a launch.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn is_launch(path: &Path) -> Result<bool> {
+    match Run::load(path) {
+        Ok(run) => Ok(has_lists(&run.options)),
+        Err(Error::Checkpoint { .. }) => Ok(true),
+        Err(error) => Err(error),
     }
 }
 
@@ -239,11 +294,13 @@ fn load_run(resume: &Path, out_dir: Option<PathBuf>) -> Result<Option<(PathBuf, 
         let reason = "it is the checkpoint in the folder of `out_dir`, which was not given";
         return Err(invalid("resume", "last", reason));
     };
-    let of_launch = out_dir.join(format!("{LAUNCH}1")).join(CHECKPOINT);
-    let path = match of_launch.exists() {
-        true => of_launch,
-        false => out_dir.join(CHECKPOINT),
-    };
+    let mut path = out_dir.join(CHECKPOINT);
+    for (_, launch) in launches(&out_dir)? {
+        if is_launch(&launch)? {
+            path = launch;
+            break;
+        }
+    }
     match Run::load(&path) {
         Ok(run) => Ok(Some((path, run))),
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
@@ -388,14 +445,17 @@ pub fn write_settings(folder: &Path, settings: &BTreeMap<String, String>) -> Res
 
 /// Whether two values mean the same: 0.1 is 0.10.
 fn same(a: &str, b: &str) -> bool {
-    let numbers = |text: &str| -> Option<Vec<f64>> {
-        text.split(',')
-            .map(|part| part.trim().parse().ok())
-            .collect()
+    let same_number = |(a, b): (&str, &str)| {
+        let (a, b) = (a.trim(), b.trim());
+        match (a.parse::<u64>(), b.parse::<u64>()) {
+            // As f64, large integers that differ could be equal.
+            (Ok(a), Ok(b)) => a == b,
+            _ => a.parse::<f64>().is_ok_and(|a| b.parse() == Ok(a)),
+        }
     };
-    // As f64, large integers that differ could be equal.
-    let integers = a.parse::<u64>().is_ok() && b.parse::<u64>().is_ok();
-    a == b || (!integers && numbers(a).is_some() && numbers(a) == numbers(b))
+    let [parts, others] = [a, b].map(|text| text.split(','));
+    let equally_many = parts.clone().count() == others.clone().count();
+    a == b || (equally_many && parts.zip(others).all(same_number))
 }
 
 #[cfg(test)]
@@ -407,5 +467,7 @@ mod tests {
         assert!(same("0.1", "0.10") && same("0, 0.5", "0,.5") && same("tanh", "tanh"));
         assert!(!same("0.1", "0.2") && !same("tanh", "sin") && !same("0,1", "0"));
         assert!(!same("18446744073709551615", "18446744073709551614"));
+        assert!(!same("1,18446744073709551615", "1,18446744073709551614"));
+        assert!(same("1, 18446744073709551615", "1,18446744073709551615"));
     }
 }

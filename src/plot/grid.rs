@@ -1,6 +1,8 @@
 //! The results of a grid of runs: accuracy by setting.
 
-use super::{Axis, Corner, Figure, Heat, Marks, Panel, Series, layer_color, layer_name};
+use super::{
+    Axis, Corner, Figure, Heat, Marks, PALETTE, Panel, Rgb, Series, layer_color, layer_name,
+};
 use crate::kind::LayerKind;
 use crate::train::grid::{Grid, Row, Values};
 use crate::train::present;
@@ -94,9 +96,9 @@ pub fn grid(grid: &Grid, rows: &[Row], settings: &str) -> Figure {
         _ => ["over the grid", "rings: every run diverged"],
     };
     let panels = match &varied[..] {
-        [] => vec![by_seed(grid, rows, split, &percent)],
-        [one] => vec![by_number(grid, one, rows, split, &percent)],
-        [x, y, ..] => heat_maps(grid, x, y, rows, &percent),
+        [] => vec![by_seed(rows, split, &percent)],
+        [one] => vec![by_number(one, rows, split, &percent)],
+        [x, y, ..] => heat_maps(x, y, rows, &percent),
     };
     let found = present(&rows.iter().map(percent).collect::<Vec<_>>());
     let ends = match range(&found) {
@@ -135,18 +137,40 @@ fn panel(x: Axis, split: &str, series: Vec<Series>) -> Panel {
     }
 }
 
-fn of_layer<'a>(rows: &'a [Row], layer: &LayerKind) -> impl Iterator<Item = &'a Row> + Clone {
-    let name = layer.name();
-    rows.iter().filter(move |row| row.layer == name)
+/// The runs of one kind of layer, and how pictures show it.
+struct OfLayer<'a> {
+    name: &'static str,
+    color: Rgb,
+    rows: &'a [Row],
+}
+
+/// The runs of each kind of layer, which are next to each other.
+fn by_layer(rows: &[Row]) -> impl Iterator<Item = OfLayer<'_>> {
+    let layers = rows.chunk_by(|a, b| a.layer == b.layer);
+    layers.map(|rows| match LayerKind::by_name(rows[0].layer) {
+        Ok(kind) => OfLayer {
+            name: layer_name(kind),
+            color: layer_color(kind),
+            rows,
+        },
+        // The kinds of the layers of one network differ.
+        Err(_) => OfLayer {
+            name: rows[0].layer,
+            color: PALETTE[1],
+            rows,
+        },
+    })
 }
 
 /// The runs of each kind of layer, by the place of their seeds.
-fn by_seed(grid: &Grid, rows: &[Row], split: &str, percent: &dyn Fn(&Row) -> f64) -> Panel {
-    let series = grid.layers.all().iter().map(|layer| Series {
-        name: layer_name(*layer).to_owned(),
-        color: layer_color(*layer),
+fn by_seed(rows: &[Row], split: &str, percent: &dyn Fn(&Row) -> f64) -> Panel {
+    let series = by_layer(rows).map(|layer| Series {
+        name: layer.name.to_owned(),
+        color: layer.color,
         marks: Marks::LineAndDots,
-        points: of_layer(rows, layer)
+        points: layer
+            .rows
+            .iter()
             .zip(1..)
             .map(|(row, place)| [f64::from(place), percent(row)])
             .collect(),
@@ -160,18 +184,12 @@ fn by_seed(grid: &Grid, rows: &[Row], split: &str, percent: &dyn Fn(&Row) -> f64
 }
 
 /// A curve for each kind of layer.
-fn by_number(
-    grid: &Grid,
-    varied: &Varied,
-    rows: &[Row],
-    split: &str,
-    percent: &dyn Fn(&Row) -> f64,
-) -> Panel {
+fn by_number(varied: &Varied, rows: &[Row], split: &str, percent: &dyn Fn(&Row) -> f64) -> Panel {
     let mut series = Vec::new();
-    for layer in grid.layers.all() {
+    for layer in by_layer(rows) {
         let (mut points, mut envelope) = (Vec::new(), Vec::new());
         for &value in &varied.values {
-            let own = of_layer(rows, layer).filter(|row| (varied.of)(row) == value);
+            let own = layer.rows.iter().filter(|row| (varied.of)(row) == value);
             let found = present(&own.map(percent).collect::<Vec<_>>());
             if let Some([low, high]) = range(&found) {
                 let mean = found.iter().sum::<f64>() / found.len() as f64;
@@ -182,8 +200,8 @@ fn by_number(
             }
         }
         series.push(Series {
-            name: layer_name(*layer).to_owned(),
-            color: layer_color(*layer),
+            name: layer.name.to_owned(),
+            color: layer.color,
             marks: Marks::LineAndDots,
             points,
             envelope,
@@ -199,29 +217,20 @@ fn by_number(
 
 /// A heat map for each kind of layer. If a third option varies, a cell shows the highest accuracy over
 /// it.
-fn heat_maps(
-    grid: &Grid,
-    x: &Varied,
-    y: &Varied,
-    rows: &[Row],
-    percent: &dyn Fn(&Row) -> f64,
-) -> Vec<Panel> {
+fn heat_maps(x: &Varied, y: &Varied, rows: &[Row], percent: &dyn Fn(&Row) -> f64) -> Vec<Panel> {
     let all = present(&rows.iter().map(percent).collect::<Vec<_>>());
     let range = range(&all)
         .filter(|[low, high]| low < high)
         .unwrap_or([0.0, 100.0]);
-    let panel = |layer: &LayerKind| {
+    let panel = |layer: OfLayer<'_>| {
         let ((x_axis, x_ends, x_places), (y_axis, y_ends, y_places)) = (x.cells(), y.cells());
         let columns = x.values.len();
         let mut values = vec![f64::NAN; columns * y.values.len()];
-        for own in of_layer(rows, layer)
-            .collect::<Vec<_>>()
-            .chunk_by(|a, b| a.has_settings_of(b))
-        {
-            let found = present(&own.iter().map(|row| percent(row)).collect::<Vec<_>>());
+        for own in layer.rows.chunk_by(Row::has_settings_of) {
+            let found = present(&own.iter().map(percent).collect::<Vec<_>>());
             if !found.is_empty() {
                 let mean = found.iter().sum::<f64>() / found.len() as f64;
-                let cell = &mut values[y.index(own[0]) * columns + x.index(own[0])];
+                let cell = &mut values[y.index(&own[0]) * columns + x.index(&own[0])];
                 // NaN is no maximum.
                 *cell = cell.max(mean);
             }
@@ -238,7 +247,7 @@ fn heat_maps(
             ..Series::default()
         };
         Panel {
-            title: layer_name(*layer).to_owned(),
+            title: layer.name.to_owned(),
             x: x_axis,
             y: y_axis,
             heat: Some(Heat {
@@ -252,5 +261,5 @@ fn heat_maps(
             legend: Corner::Nowhere,
         }
     };
-    grid.layers.all().iter().map(panel).collect()
+    by_layer(rows).map(panel).collect()
 }

@@ -18,6 +18,10 @@ pub const MOST_RUNS: usize = 1024;
 /// The name of the file of [`csv`] in the folder of the results.
 pub const RUNS: &str = "runs.csv";
 
+/// [`RUNS`] of a grid that is being trained or that did not end well, with the runs that have ended. Those of
+/// an earlier grid stay in [`RUNS`] until then.
+pub const RUNS_SO_FAR: &str = "runs.partial.csv";
+
 /// The most values of a range.
 const MOST_VALUES: usize = 1 << 20;
 

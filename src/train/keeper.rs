@@ -85,6 +85,7 @@ impl Keeper {
             events.begin(executor, position, warn).await?;
         }
         let epochs = course.schedule.epochs;
+        let first = position.epochs.len();
         while position.epochs.len() < epochs as usize && !course.is_over(position) {
             let done = position.epochs.len() as u32;
             train_course(executor, course, position, observer, done + 1, stop).await?;
@@ -108,6 +109,14 @@ impl Keeper {
                     warn(&error);
                 }
             }
+        }
+        // A run that was done already may have its checkpoint elsewhere.
+        let is_elsewhere = position.epochs.len() == first && self.saved.is_none();
+        if is_elsewhere
+            && self.every.is_some()
+            && let Err(error) = self.save(executor, course, position).await?
+        {
+            warn(&error);
         }
         Ok(Ended::Whole)
     }

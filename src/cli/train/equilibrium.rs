@@ -129,6 +129,9 @@ pub async fn run(options: &Options) -> Result<Ended> {
             position.steps,
             plural(schedule.steps(), "step"),
             match options.save {
+                Some(_) if position.kept.iter().any(Option::is_some) => {
+                    "the network of the best epoch is saved, and --load trains it further"
+                }
                 Some(_) => "the network is saved as it was then, and --load trains it further",
                 None => "nothing was saved: --save keeps the network of a run that is stopped",
             }

@@ -1,5 +1,6 @@
 //! Training of all runs of lists of settings, side by side where they fit.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use super::prepare::{self, Prepared};
 use super::{Trained, trained};
 use crate::checkpoint::{self, Run};
 use crate::cli::args::groups;
-use crate::cli::say::{plural, print, say};
+use crate::cli::say::{note, plural, print, say, warn};
 use crate::cli::{Ended, layered};
 use crate::data::Splits;
 use crate::device::Device;
@@ -22,9 +23,10 @@ use crate::error::{Error, Result};
 use crate::files::atomic;
 use crate::gpu::PlanOptions;
 use crate::kind::LayerKind;
+use crate::nn::Model;
 use crate::plot;
 use crate::train::events::{self, json_line};
-use crate::train::grid::{Best, Grid, GridRun, Launch, RUNS, Row, best, csv};
+use crate::train::grid::{Best, Grid, GridRun, Launch, RUNS, RUNS_SO_FAR, Row, best, csv};
 use crate::train::keeper::{self, CHECKPOINT};
 
 /// The data, and what all launches share.
@@ -34,6 +36,8 @@ struct Lists<'a> {
     runs: Vec<GridRun>,
     splits: Arc<Splits>,
     dataset: String,
+    /// [`Splits::sha256`].
+    data_sha256: String,
 }
 
 /// The results of all runs: `summary.json`.
@@ -57,11 +61,21 @@ pub async fn run(options: &Options) -> Result<Ended> {
         options,
         grid,
         runs,
+        data_sha256: splits.sha256(),
         splits: Arc::new(splits),
         dataset,
     };
     let launches = lists.launches(&device)?;
+    let model = lists.model(&launches[0])?;
+    // The settings are those of all runs, so that they give all runs again.
+    let settings = options.resolved_settings(&model, &lists.dataset);
+    let (kind, adapter) = (device.kind(), device.adapter());
+    let resolved = Resolved::new(options, &model, &lists.dataset, kind, adapter);
     let _lock = prepare::claim(options)?;
+    lists.check(&launches, &settings)?;
+    if let Some(folder) = &options.out_dir {
+        layered::write_settings(folder, &settings)?;
+    }
     prepare::announce_device(&device);
     prepare::note_without_effect(options, device.kind());
     drop(device);
@@ -75,10 +89,10 @@ pub async fn run(options: &Options) -> Result<Ended> {
     ));
 
     let mut rows = Vec::with_capacity(lists.runs.len());
-    let mut first_error = None;
-    let mut resolved: Option<Resolved> = None;
+    let mut divergence = None;
+    let mut written = Ok(());
     for (number, launch) in (1..).zip(&launches) {
-        let own = lists.options_of(launch, number)?;
+        let own = lists.options_of(launch, number, &settings)?;
         let prepared = lists.prepared(&own, launch).await?;
         say(format_args!(
             "launch {number} of {}: runs {} to {}, {}",
@@ -88,18 +102,7 @@ pub async fn run(options: &Options) -> Result<Ended> {
             network::describe(&prepared.network.model)
         ));
         let mut results = prepared.results();
-        // The settings are those of all runs, so that they give all runs again.
-        results.settings = options.resolved_settings(&results.model, &lists.dataset);
-        if resolved.is_none() {
-            let (kind, adapter) = (results.kind, results.adapter.clone());
-            let own = Resolved::new(options, &results.model, &lists.dataset, kind, adapter);
-            if let Some(folder) = &options.out_dir {
-                let data = lists.splits.sha256();
-                prepare::check_vacant(options, Some(folder), &results.settings, &data)?;
-                layered::write_settings(folder, &results.settings)?;
-            }
-            resolved = Some(own);
-        }
+        results.settings = settings.clone();
         let folder = options
             .out_dir
             .as_ref()
@@ -107,33 +110,32 @@ pub async fn run(options: &Options) -> Result<Ended> {
         if let Some(folder) = &folder {
             fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
         }
-        let mut told = Vec::new();
+        let layer = results.model.kind_name();
+        let (mut told, mut kept) = (Vec::new(), Ok(()));
         let mut done = |r: usize, outcome| {
             let run = launch.runs.start + r;
-            let GridRun { layer, settings } = lists.runs[run];
-            let row = Row::new(run, layer.name(), settings, outcome);
-            let printed = match options.json_lines {
-                true => print(&json_line(&row)),
-                false => Ok(()),
-            };
+            let row = Row::new(run, layer, lists.runs[run].settings, outcome);
+            if options.json_lines && kept.is_ok() {
+                kept = print(&json_line(&row));
+            }
             told.push(row);
-            printed
         };
         let ended = trained(prepared, &results, folder.as_deref(), &mut done).await;
         told.sort_by_key(|row| row.run);
+        rows.append(&mut told);
+        let so_far = lists.write(RUNS_SO_FAR, &rows);
         match ended {
             Ok(trained) if trained.ended == keeper::Ended::Stopped => {
-                lists.write(&rows)?;
                 say(format_args!(
                     "{} of {} runs had ended",
                     rows.len(),
                     lists.runs.len()
                 ));
-                return Ok(Ended::Stopped);
+                return kept.and(so_far).map(|()| Ended::Stopped);
             }
             Ok(trained) => {
-                rows.append(&mut told);
-                lists.keep(&results, folder.as_deref(), &launch.runs, &trained)?;
+                let saved = lists.keep(&results, folder.as_deref(), &launch.runs, &trained);
+                kept = kept.and(saved);
             }
             Err(Error::Diverged {
                 epoch,
@@ -150,26 +152,27 @@ pub async fn run(options: &Options) -> Result<Ended> {
                     limit,
                 };
                 say(format_args!("every run of the launch diverged"));
-                first_error.get_or_insert(error);
-                rows.append(&mut told);
+                divergence.get_or_insert(error);
             }
             Err(error) => return Err(error),
         }
-        lists.write(&rows)?;
+        // A disk that is too full for one file may have room for others, so the next launch is trained.
+        if let Err(error) = kept.and(so_far) {
+            warn(&error);
+            written = written.and(Err(error));
+        }
     }
-    let Some(resolved) = resolved else {
-        unreachable!("a grid has at least one run");
-    };
     let reported = lists.report(&resolved, &rows);
-    match first_error {
+    let result = written.and(reported);
+    match divergence {
         Some(error)
             if rows
                 .iter()
                 .all(|row| row.outcome.diverged_at_step.is_some()) =>
         {
-            reported.and(Err(error))
+            result.and(Err(error))
         }
-        _ => reported.map(|()| Ended::Whole),
+        _ => result.map(|()| Ended::Whole),
     }
 }
 
@@ -225,28 +228,117 @@ impl Lists<'_> {
         Ok((network, plan))
     }
 
+    /// The network of a launch.
+    fn model(&self, launch: &Launch) -> Result<Model> {
+        let own = self.narrowed(launch.layer, &launch.runs);
+        Ok(network::build(&own, None, &self.splits.train)?.model)
+    }
+
+    /// The folder of the results of the grid that is resumed, if one is.
+    fn resumed_from(&self) -> Option<&Path> {
+        let run = self.options.run.as_ref();
+        run.map(|(path, run)| layered::results_of(path, run))
+    }
+
     /// The options of a launch, and where it goes on if it is resumed.
-    fn options_of(&self, launch: &Launch, number: usize) -> Result<Options> {
+    fn options_of(
+        &self,
+        launch: &Launch,
+        number: usize,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Options> {
         let mut own = self.narrowed(launch.layer, &launch.runs);
         own.run = None;
-        let Some(folder) = self
-            .options
-            .out_dir
-            .as_ref()
-            .filter(|_| own.resume.is_some())
-        else {
+        let Some(folder) = self.resumed_from() else {
             return Ok(own);
         };
         let path = folder.join(folder_of(number)).join(CHECKPOINT);
         if path.exists() {
-            let run = self.resumed(launch, &path)?;
+            let run = self.resumed(launch, &path, settings)?;
             own.run = Some((path, run));
+        } else {
+            note(&format!(
+                "`resume`: there is no {} yet; the launch starts from the beginning",
+                path.display()
+            ));
         }
         Ok(own)
     }
 
+    /// Checks that every launch with a checkpoint, in the folder that is resumed and in that of the results,
+    /// is one of this grid. Those in the folder of the results are removed instead, if that is asked for and
+    /// they are not resumed.
+    ///
+    /// # Errors
+    /// [`Error::OtherRun`] and [`Error::OtherData`] for a launch of a different grid that is resumed, and
+    /// [`Error::Occupied`] for one that is not; those of [`Run::load`].
+    fn check(&self, launches: &[Launch], settings: &BTreeMap<String, String>) -> Result<()> {
+        let options = self.options;
+        let check = |number: usize, path: &Path| {
+            let launch = number.checked_sub(1).and_then(|index| launches.get(index));
+            match launch {
+                Some(launch) => self.resumed(launch, path, settings).map(drop),
+                None => Err(Error::OtherRun {
+                    path: path.to_owned(),
+                    field: "launch".to_owned(),
+                    found: number.to_string(),
+                    given: format!("1 to {}", launches.len()),
+                }),
+            }
+        };
+        // Beyond the launches of this grid a run without lists may have such a folder.
+        let found = |folder: &Path| -> Result<Vec<(usize, PathBuf)>> {
+            let mut found = layered::launches(folder)?;
+            for (number, path) in std::mem::take(&mut found) {
+                if number <= launches.len() || layered::is_launch(&path)? {
+                    found.push((number, path));
+                }
+            }
+            Ok(found)
+        };
+        let resumed = self.resumed_from().map_or(Ok(Vec::new()), found)?;
+        for (number, path) in &resumed {
+            check(*number, path)?;
+        }
+        let Some(folder) = &options.out_dir else {
+            return Ok(());
+        };
+        prepare::check_vacant(options, Some(folder), settings, &self.data_sha256)?;
+        for (number, path) in found(folder)? {
+            let is_resumed = |(_, resumed): &(_, PathBuf)| atomic::same_file(resumed, &path);
+            if resumed.iter().any(is_resumed) {
+                continue;
+            }
+            if options.overwrite {
+                fs::remove_file(&path).map_err(Error::io("remove", path))?;
+                continue;
+            }
+            let difference = match check(number, &path) {
+                Err(Error::OtherRun {
+                    field,
+                    found,
+                    given,
+                    ..
+                }) => format!("`{field}` is {found} there and {given} here"),
+                Err(Error::OtherData { .. }) => "its data are different".to_owned(),
+                Err(Error::Checkpoint { fault, .. }) => fault.to_string(),
+                checked => {
+                    checked?;
+                    continue;
+                }
+            };
+            return Err(Error::Occupied { path, difference });
+        }
+        Ok(())
+    }
+
     /// The run of a launch in `path`, if it is that of these lists.
-    fn resumed(&self, launch: &Launch, path: &Path) -> Result<Run> {
+    fn resumed(
+        &self,
+        launch: &Launch,
+        path: &Path,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Run> {
         let run = Run::load(path)?;
         let other = |field: &str, found: String, given: String| Error::OtherRun {
             path: path.to_owned(),
@@ -254,20 +346,27 @@ impl Lists<'_> {
             found,
             given,
         };
-        let settings = self.options.resolved_settings(&run.model, &self.dataset);
         let command = Options::command().groups(groups());
         if let Some(layered::Difference {
             field,
             found,
             given,
-        }) = layered::difference(&command, &run.options, &settings)
+        }) = layered::difference(&command, &run.options, settings)
         {
             return Err(other(&field, found, given));
+        }
+        if run.data_sha256 != self.data_sha256 {
+            return Err(Error::OtherData {
+                path: path.to_owned(),
+                found: run.data_sha256,
+                given: self.data_sha256.clone(),
+            });
         }
         // How many runs fit may have changed.
         let first = self.runs[launch.runs.start].settings.seed;
         let found = (run.parameters.len(), run.model.kind_name(), run.seed);
-        let given = (launch.runs.len(), launch.layer.name(), first);
+        let model = self.model(launch)?;
+        let given = (launch.runs.len(), model.kind_name(), first);
         let text = |(runs, layer, seed)| format!("of {runs} {layer} runs from seed {seed}");
         match found == given {
             true => Ok(run),
@@ -302,7 +401,7 @@ impl Lists<'_> {
         })
     }
 
-    /// Saves the networks of a launch, and its metrics.
+    /// Saves the networks of a launch, and writes its metrics.
     fn keep(
         &self,
         results: &super::report::Results,
@@ -310,21 +409,21 @@ impl Lists<'_> {
         runs: &Range<usize>,
         trained: &Trained,
     ) -> Result<()> {
-        if let Some(folder) = folder {
-            let epochs: Vec<_> = trained.position.epochs.iter().collect();
-            events::write_metrics(folder, &epochs)?;
-        }
-        if let Some(path) = &self.options.save {
+        let saved = self.options.save.as_ref().map_or(Ok(()), |path| {
             let paths: Vec<PathBuf> = checkpoint::paths(path, self.runs.len());
-            results.save(&paths[runs.clone()], &trained.parameters)?;
-        }
-        Ok(())
+            results.save(&paths[runs.clone()], &trained.parameters)
+        });
+        let written = folder.map_or(Ok(()), |folder| {
+            let epochs: Vec<_> = trained.position.epochs.iter().collect();
+            events::write_metrics(folder, &epochs)
+        });
+        saved.and(written)
     }
 
-    /// Writes the rows so far.
-    fn write(&self, rows: &[Row]) -> Result<()> {
+    /// Writes rows to the file `name`.
+    fn write(&self, name: &str, rows: &[Row]) -> Result<()> {
         match &self.options.out_dir {
-            Some(folder) => atomic::write(&folder.join(RUNS), csv(rows).as_bytes()).map(drop),
+            Some(folder) => atomic::write(&folder.join(name), csv(rows).as_bytes()).map(drop),
             None => Ok(()),
         }
     }
@@ -346,6 +445,9 @@ impl Lists<'_> {
             best,
         };
         let written = options.out_dir.as_ref().map_or(Ok(()), |folder| {
+            self.write(RUNS, rows)?;
+            // It may be missing: a disk was full.
+            let _ = fs::remove_file(folder.join(RUNS_SO_FAR));
             events::write_summary(folder, &report)?;
             let settings = format!(
                 "{}, {}, batches of {}",

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use super::progress::Progress;
 use super::say::{print, warn};
-use super::{Command, Ended, adapters, layered, stop};
+use super::{Command, Ended, adapters, stop};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::executor::Executor;
@@ -89,20 +89,17 @@ async fn train(options: &Options) -> Result<Ended> {
     prepared.announce();
     let results = prepared.results();
     let folder = options.out_dir.as_deref();
-    // A grid in the same folder has its checkpoints there.
-    let launch = folder.map(|folder| folder.join(format!("{}1", layered::LAUNCH)));
-    if let Some(launch) = launch.filter(|folder| folder.exists()) {
-        let data = prepared.splits.sha256();
-        prepare::check_vacant(options, Some(&launch), &results.settings, &data)?;
+    if let Some(folder) = folder {
+        prepare::check_no_launches(options, folder)?;
     }
     let (layer, recipe) = (results.model.kind_name(), prepared.recipe());
-    let mut done = |realization, outcome| match options.json_lines {
-        true => {
+    let mut printed = Ok(());
+    let mut done = |realization, outcome| {
+        if options.json_lines && printed.is_ok() {
             let settings = recipe.run(realization);
             let row = Row::new(realization, layer, settings, outcome);
-            print(&json_line(&row))
+            printed = print(&json_line(&row));
         }
-        false => Ok(()),
     };
     let Trained {
         ended,
@@ -111,10 +108,11 @@ async fn train(options: &Options) -> Result<Ended> {
         parameters,
     } = trained(prepared, &results, folder, &mut done).await?;
     match ended {
-        keeper::Ended::Stopped => Ok(Ended::Stopped),
+        keeper::Ended::Stopped => printed.map(|()| Ended::Stopped),
         keeper::Ended::Whole => {
             let outcomes = course.outcomes(&position);
-            results.report(options, &position, outcomes, &parameters)
+            let reported = results.report(options, &position, outcomes, &parameters);
+            printed.and(reported)
         }
     }
 }
@@ -133,12 +131,12 @@ struct Trained {
 /// outcome once nothing more will change it.
 ///
 /// # Errors
-/// Those of training, and the first of `done`.
+/// Those of training.
 async fn trained(
     prepared: Prepared<'_>,
     results: &report::Results,
     folder: Option<&Path>,
-    done: &mut dyn FnMut(usize, Outcome) -> Result<()>,
+    done: &mut dyn FnMut(usize, Outcome),
 ) -> Result<Trained> {
     let options = prepared.options;
     let course = prepared.course();
@@ -161,7 +159,6 @@ async fn trained(
         course: &course,
         is_told: vec![false; course.seeds.len()],
         done,
-        result: Ok(()),
     };
     let ended = keeper
         .train(
@@ -173,17 +170,14 @@ async fn trained(
             &mut warn,
         )
         .await;
-    if matches!(
+    let all = matches!(
         ended,
         Ok(keeper::Ended::Whole) | Err(Error::Diverged { .. })
-    ) {
-        told.tell(&position, true);
-    }
-    let result = std::mem::replace(&mut told.result, Ok(()));
+    );
+    told.tell(&position, all);
     drop(told);
     report::ended(&ended, &keeper, &course, &position);
     let ended = ended?;
-    result?;
     let is_used = options.save.is_some() || folder.is_some() || options.top_k.is_some();
     let parameters = match is_used && ended == keeper::Ended::Whole {
         true => course.networks(&mut executor, &position).await?,
@@ -202,9 +196,7 @@ struct Told<'a> {
     progress: Progress,
     course: &'a Course,
     is_told: Vec<bool>,
-    done: &'a mut dyn FnMut(usize, Outcome) -> Result<()>,
-    /// The first error of `done`.
-    result: Result<()>,
+    done: &'a mut dyn FnMut(usize, Outcome),
 }
 
 impl Told<'_> {
@@ -212,8 +204,8 @@ impl Told<'_> {
     fn tell(&mut self, position: &Position, all: bool) {
         for r in 0..self.is_told.len() {
             let is_done = all || self.course.is_done(position, r);
-            if is_done && !std::mem::replace(&mut self.is_told[r], true) && self.result.is_ok() {
-                self.result = (self.done)(r, self.course.outcome(position, r));
+            if is_done && !std::mem::replace(&mut self.is_told[r], true) {
+                (self.done)(r, self.course.outcome(position, r));
             }
         }
     }

@@ -198,11 +198,13 @@ pub struct Options {
     /// launch-K for the runs that are trained side by side; one run at a time may write there
     #[arg(long, value_name = "DIR", group = FREE)]
     pub out_dir: Option<PathBuf>,
-    /// Give up the checkpoint of a different run in --out-dir, which is refused otherwise
+    /// Give up the checkpoint of a different run in --out-dir, or with lists those of all launches, which
+    /// is refused otherwise
     #[arg(long, group = REQUEST)]
     pub overwrite: bool,
     /// Save the run as checkpoint.safetensors in --out-dir, every N epochs and at the end; a resumed
-    /// run ends as if it had never been interrupted, bit for bit; with lists each launch-K has its own
+    /// run ends as if it had never been interrupted, bit for bit; with lists each launch-K has its own, at
+    /// its end in any case
     #[arg(long, value_name = "N", group = FREE)]
     pub checkpoint_every: Option<u32>,
     /// Go on from a checkpoint: FILE, or the one in --out-dir (last; if there is none yet, the run
@@ -213,8 +215,8 @@ pub struct Options {
     /// Read options from a TOML file, such as the settings.toml of another run
     #[arg(long, value_name = "FILE", group = REQUEST)]
     pub config: Option<PathBuf>,
-    /// Save the trained network as safetensors; with R > 1, x.safetensors becomes x-0.safetensors,
-    /// x-1.safetensors, …
+    /// Save the trained network as safetensors; with R > 1 or lists, x.safetensors becomes
+    /// x-0.safetensors, x-1.safetensors, …
     #[arg(long, value_name = "FILE", group = FREE)]
     pub save: Option<PathBuf>,
     /// Start from a saved network, which sets layer, form, activation, loss, widths and input range;
@@ -269,6 +271,9 @@ impl Options {
         let options = Self::from_arg_matches(&matches);
         let mut options = options.unwrap_or_else(|error| answer(&error));
         (options.given, options.settings, options.run) = (given, settings, run);
+        if options.eval_only {
+            options.drop_lists();
+        }
         options.check()?;
         if options.eval_only {
             // `bregman evaluate` takes them from the settings of the run that trained the network.
@@ -276,6 +281,19 @@ impl Options {
             (options.patience, options.keep, options.json_lines) = (None, None, false);
         }
         Ok(options)
+    }
+
+    /// Leaves the first value of each list: lists are of training, and one of the kinds of layers says
+    /// nothing on the network that is evaluated.
+    fn drop_lists(&mut self) {
+        if self.layer.is_list() {
+            self.given.retain(|field| field != "layer");
+        }
+        self.layer = self.layer.first().into();
+        self.lr = self.lr.as_ref().map(|list| list.first().into());
+        self.momentum = self.momentum.first().into();
+        self.weight_decay = self.weight_decay.as_ref().map(|list| list.first().into());
+        self.seed = self.seed.first().into();
     }
 
     /// The settings with their defaults resolved: a file of them gives this run again.
@@ -476,7 +494,6 @@ impl Options {
         let without_meaning = [
             ("equilibrium", self.equilibrium, "it trains one network"),
             ("load", self.load.is_some(), "it starts from one network"),
-            ("eval_only", self.eval_only, "it trains no network"),
             ("top_k", self.top_k.is_some(), "it is of one network"),
         ];
         for (field, given, reason) in without_meaning {

@@ -133,7 +133,10 @@ impl<'a> Prepared<'a> {
         let device = results.adapter.clone();
         Keeper {
             path: folder.map(|folder| folder.join(CHECKPOINT)),
-            every: options.checkpoint_every,
+            // Further launches may follow, which must not cost this one.
+            every: options
+                .checkpoint_every
+                .or(self.runs.as_ref().map(|_| options.epochs)),
             run: Run {
                 model: self.network.model.clone(),
                 dataset: self.dataset.clone(),
@@ -275,6 +278,26 @@ pub fn check_vacant(
             plural(done, "epoch")
         ),
     });
+    Ok(())
+}
+
+/// Checks that there are no checkpoints of the launches of a grid in `folder`, which is that of the results
+/// of a run without lists; or removes them, if that is asked for.
+///
+/// # Errors
+/// [`Error::Occupied`] if there are; [`Error::Io`].
+pub fn check_no_launches(options: &Options, folder: &Path) -> Result<()> {
+    for (_, path) in layered::launches(folder)? {
+        let is_launch = layered::is_launch(&path)?;
+        match options.overwrite {
+            true if is_launch => fs::remove_file(&path).map_err(Error::io("remove", path))?,
+            false if is_launch => {
+                let difference = "it is that of a launch of runs with lists of settings".to_owned();
+                return Err(Error::Occupied { path, difference });
+            }
+            _ => {}
+        }
+    }
     Ok(())
 }
 

@@ -174,9 +174,15 @@ pub fn ended(
     let epochs = position.epochs.len();
     if matches!(result, Ok(keeper::Ended::Whole)) && epochs < schedule.epochs as usize {
         let patience = course.patience.map_or(0, |epochs| epochs as usize);
+        let diverged = position.diverged.iter().any(Option::is_some);
         say(format_args!(
-            "ended after {}: no run has had a new lowest validation loss within {}",
+            "ended after {}: {}no run has had a new lowest validation loss within {}",
             plural(epochs, "epoch"),
+            if diverged {
+                "apart from those that diverged, "
+            } else {
+                ""
+            },
             plural(patience, "epoch"),
         ));
     }
