@@ -350,6 +350,10 @@ fn the_best_epoch_is_kept() {
         "{}",
         stdout(&output)
     );
+    let args = args.replace("--lr 2.5", "--lr 2.5,1e30");
+    let said = program::succeeds("train_mnist", &format!("{args} --epochs 100 --patience 3"));
+    let says = "apart from those that diverged, no run has had a new lowest validation loss";
+    assert!(said.contains(says), "{said}");
 }
 
 /// A share is that of the training samples.
