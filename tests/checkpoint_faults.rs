@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 
 use bregman::activation::TANH;
-use bregman::checkpoint;
+use bregman::checkpoint::{self, Run};
 use bregman::error::{CheckpointFault, Error};
 use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::nn::Model;
+use bregman::train::{Position, Sums};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -288,4 +289,53 @@ fn shapes_are_checked_before_memory_is_taken() {
         }
     });
     assert!(matches!(fault, CheckpointFault::Shape { .. }), "{fault}");
+}
+
+/// A run that has begun an epoch has sums over its steps, and limits of the loss.
+#[test]
+fn a_run_within_an_epoch_has_sums_and_limits() {
+    let model = Model::new(
+        LayerKind::Bregman,
+        Form::Dual,
+        &TANH,
+        Loss::CrossEntropy,
+        &[5, 3],
+        2,
+    );
+    let model = model.expect("valid");
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("run");
+    let load = |sums: usize, limits: usize| {
+        let run = Run {
+            parameters: vec![Init::Random.parameters(&model, 11)],
+            model: model.clone(),
+            dataset: "mnist".to_owned(),
+            data_sha256: "0".repeat(64),
+            device: "cpu".to_owned(),
+            options: [].into(),
+            seed: 11,
+            position: Position {
+                steps: 1,
+                sums: vec![Sums::default(); sums],
+                limits: vec![1e6; limits],
+                ..Position::default()
+            },
+            moments: Vec::new(),
+        };
+        run.save(&path).expect("save");
+        Run::load(&path)
+    };
+    load(1, 1).expect("it has both");
+    for (sums, limits, lacking) in [(0, 1, "epoch.loss"), (1, 0, "limits"), (0, 0, "epoch.loss")] {
+        let fault = match load(sums, limits) {
+            Err(Error::Checkpoint { fault, .. }) => fault,
+            other => panic!("{other:?}"),
+        };
+        let expected = CheckpointFault::Shape {
+            tensor: lacking.to_owned(),
+            expected: vec![1],
+            found: vec![0],
+        };
+        assert_eq!(fault, expected);
+    }
 }

@@ -39,8 +39,10 @@ fn a_run_alone_and_beside_others_has_the_same_bits() {
     let folder = folder();
     let at = |name: &str| folder.path().join(name);
     let (out, all) = (at("out"), at("all.safetensors"));
+    const EPOCHS: u64 = 12;
+    let small = format!("{SMALL} --epochs {EPOCHS}");
     let grid = format!(
-        "{SMALL} --layer standard,bregman --lr 0.05,0.2 --momentum 0,0.9 --weight-decay 0,0.01 \
+        "{small} --layer standard,bregman --lr 0.05,0.2 --momentum 0,0.9 --weight-decay 0,0.01 \
          --seed 7,3 --patience 2 --out-dir {} --save {}",
         out.display(),
         all.display()
@@ -61,7 +63,7 @@ fn a_run_alone_and_beside_others_has_the_same_bits() {
                         // Some of the runs are trained alone; the others only cost time.
                         if run % 3 == 0 {
                             let own = json(&format!(
-                                "{SMALL} --layer {layer} --lr {lr} --momentum {momentum} \
+                                "{small} --layer {layer} --lr {lr} --momentum {momentum} \
                                  --weight-decay {decay} --seed {seed} --patience 2 --save {}",
                                 alone.display()
                             ));
@@ -82,14 +84,35 @@ fn a_run_alone_and_beside_others_has_the_same_bits() {
         serde_json::from_slice(&fs::read(out.join("summary.json")).expect("read")).expect("JSON");
     assert_eq!(saved, report);
     assert_eq!(report["options"]["lr"], serde_json::json!([0.05, 0.2]));
-    assert_eq!(report["options"]["epochs"], 3);
+    assert_eq!(report["options"]["epochs"], EPOCHS);
     for name in ["grid.png", "grid.svg", "settings.toml"] {
         assert!(out.join(name).exists(), "{name}");
     }
-    // A launch for each kind of layer.
-    assert!(out.join("launch-1/metrics.jsonl").exists());
-    assert!(metrics(&out.join("launch-2")).len() <= 3);
+    // A launch for each kind of layer, which ends no earlier than its last run.
+    for (launch, own) in [("launch-1", &runs[..16]), ("launch-2", &runs[16..])] {
+        let ends = own
+            .iter()
+            .map(|run| 2 + run["best_epoch"].as_u64().expect("an epoch"));
+        let last = ends.clone().max().expect("runs").min(EPOCHS);
+        assert_eq!(metrics(&out.join(launch)).len() as u64, last);
+        assert!(ends.clone().any(|end| end < last), "patience ends a run");
+        assert!(ends.clone().any(|end| end >= last), "and not all at once");
+    }
     assert!(!out.join("launch-3").exists());
+    // A run is evaluated with the settings of the grid.
+    let evaluated = program::run(
+        "bregman",
+        &format!(
+            "evaluate --json --load {} --config {} --out-dir {}",
+            at("all-19.safetensors").display(),
+            out.join("settings.toml").display(),
+            at("evaluated").display()
+        ),
+    );
+    assert!(evaluated.status.success(), "{}", stderr(&evaluated));
+    let evaluated: Value = serde_json::from_slice(&evaluated.stdout).expect("JSON");
+    assert_eq!(evaluated["test_accuracy"], runs[19]["test_accuracy"]);
+    assert_eq!(evaluated["options"]["layer"], "bregman");
     // The settings give the same runs again.
     let again = at("again");
     let config = out.join("settings.toml");
@@ -113,6 +136,8 @@ fn rows_are_read_from_their_own_run_and_epoch() {
     ));
     let epochs = metrics(&out.join("launch-1"));
     assert_eq!(epochs.len(), 5);
+    let is_earlier = |row: &Vec<String>| row[6] != "5";
+    assert!(csv(out).iter().any(is_earlier), "the test needs such a run");
     for (r, row) in csv(out).iter().enumerate() {
         let number = |epoch: usize, key: &str| epochs[epoch][key][r].as_f64().expect("a number");
         let losses: Vec<f64> = (0..5).map(|epoch| number(epoch, "val_losses")).collect();
@@ -325,13 +350,17 @@ fn the_best_epoch_is_kept() {
         "{}",
         stdout(&output)
     );
+    let args = args.replace("--lr 2.5", "--lr 2.5,1e30");
+    let said = program::succeeds("train_mnist", &format!("{args} --epochs 100 --patience 3"));
+    let says = "apart from those that diverged, no run has had a new lowest validation loss";
+    assert!(said.contains(says), "{said}");
 }
 
 /// A share is that of the training samples.
 #[test]
 fn a_share_is_held_out() {
     let small = SMALL.replace("--validation 50", "");
-    let [share, number] = ["0.2", "60"].map(|held_out| {
+    let [share, other, number] = ["0.2", "2e-1", "60"].map(|held_out| {
         let output = program::run("train_mnist", &format!("{small} --validation {held_out}"));
         assert!(
             stderr(&output).contains("240 training, 60 validation"),
@@ -341,6 +370,7 @@ fn a_share_is_held_out() {
         stdout(&output).split(" (").next().map(str::to_owned)
     });
     assert_eq!(share, number);
+    assert_eq!(other, number);
 }
 
 /// A grid that is killed goes on with the same bits, each launch from its own checkpoint.
@@ -364,6 +394,12 @@ fn a_grid_is_resumed() {
     let args = format!("--resume last --out-dir {} --epochs 6", parts.display());
     let said = program::succeeds("train_mnist", &args);
     assert!(said.contains("after 2 epochs"), "{said}");
+    let missing = parts.join("launch-2/checkpoint.safetensors");
+    let note = format!(
+        "note: --resume: there is no {} yet; the launch starts from the beginning",
+        missing.display()
+    );
+    assert!(said.contains(&note), "{said}");
     assert_eq!(csv(&whole), csv(&parts));
     for launch in ["launch-1", "launch-2"] {
         assert_eq!(metrics(&whole.join(launch)), metrics(&parts.join(launch)));
@@ -373,7 +409,9 @@ fn a_grid_is_resumed() {
         let [a, b] = [&whole, &parts].map(|folder| fs::read(folder.join(&name)).expect("saved"));
         assert!(a == b, "run {run}");
     }
-    // A different grid, and a run without lists, are refused in the same folder.
+    // A different grid, and a run without lists, are refused in the same folder, and change nothing there.
+    let read = |name: &str| fs::read_to_string(parts.join(name)).expect("read");
+    let before = ["settings.toml", "runs.csv"].map(read);
     for other in ["--lr 0.05,0.1", "--lr 0.05"] {
         let args = format!("{SMALL} {other} --out-dir {}", parts.display());
         let output = program::run("train_mnist", &args);
@@ -382,7 +420,235 @@ fn a_grid_is_resumed() {
             stderr(&output).contains("the checkpoint of a different run"),
             "{other}"
         );
+        assert_eq!(["settings.toml", "runs.csv"].map(read), before);
     }
+}
+
+/// The checkpoints of all launches are compared with the lists before anything is trained or written.
+#[test]
+fn launches_of_a_different_grid_are_found_first() {
+    let folder = folder();
+    let out = folder.path();
+    let args = format!(
+        "{SMALL} --layer standard,bregman --lr 0.05,0.1 --out-dir {}",
+        out.display()
+    );
+    program::succeeds("train_mnist", &args);
+    let checkpoint = |launch: usize| out.join(format!("launch-{launch}/checkpoint.safetensors"));
+    let settings = fs::read(out.join("settings.toml")).expect("read");
+    let refused = |args: &str, says: &str| {
+        let output = program::run("train_mnist", args);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(says), "no `{says}` in: {said}");
+        assert!(!said.contains("launch 1 of 2"), "{said}");
+        assert_eq!(fs::read(out.join("settings.toml")).expect("read"), settings);
+    };
+    let resume = format!("--resume last --out-dir {}", out.display());
+    // A launch that this grid does not have.
+    fs::create_dir(out.join("launch-3")).expect("create");
+    fs::copy(checkpoint(2), checkpoint(3)).expect("copy");
+    refused(&args, "`launch` is 3 there and 1 to 2 here");
+    refused(&resume, "the run has `launch` 3");
+    fs::remove_file(checkpoint(3)).expect("remove");
+    // A launch of different runs, and one that is damaged.
+    let whole = fs::read(checkpoint(2)).expect("read");
+    fs::copy(checkpoint(1), checkpoint(2)).expect("copy");
+    let of = "of 2 standard runs from seed 0";
+    refused(&args, of);
+    refused(&resume, of);
+    fs::write(checkpoint(2), &whole[..whole.len() / 2]).expect("write");
+    refused(&args, "launch-2/checkpoint.safetensors");
+    refused(&resume, "launch-2/checkpoint.safetensors");
+    let other = args.replace("0.05,0.1", "0.05,0.2");
+    refused(&other, "--lr is 0.05,0.1 there and 0.05,0.2 here");
+    fs::write(checkpoint(3), "damaged").expect("write");
+    let said = program::succeeds("train_mnist", &format!("{other} --overwrite"));
+    assert!(said.contains("launch 1 of 2"), "{said}");
+    assert!(checkpoint(2).exists() && !checkpoint(3).exists());
+}
+
+/// Each launch keeps its checkpoint, so that a grid goes on after the launches that are done, in its own
+/// folder or in another one.
+#[test]
+fn launches_that_are_done_are_kept() {
+    let folder = folder();
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    let args = format!(
+        "{SMALL} --layer standard,bregman --lr 0.05,0.1 --out-dir {}",
+        first.display()
+    );
+    program::succeeds("train_mnist", &args);
+    let rows = csv(&first);
+    let checkpoint = |folder: &Path, launch: usize| {
+        folder.join(format!("launch-{launch}/checkpoint.safetensors"))
+    };
+    let resumes = |said: &str, folder: &Path, launch: usize| {
+        let path = checkpoint(folder, launch).display().to_string();
+        said.contains(&format!("resuming {path} after 3 epochs"))
+    };
+    for gone in [1, 2] {
+        let kept = 3 - gone;
+        fs::remove_file(checkpoint(&first, gone)).expect("remove");
+        let args = format!("--resume last --out-dir {}", first.display());
+        let said = program::succeeds("train_mnist", &args);
+        assert!(resumes(&said, &first, kept), "{said}");
+        assert!(
+            said.contains("the launch starts from the beginning"),
+            "{said}"
+        );
+        assert!(checkpoint(&first, gone).exists());
+        assert_eq!(csv(&first), rows);
+    }
+    let args = format!(
+        "--resume {} --out-dir {}",
+        checkpoint(&first, 2).display(),
+        second.display()
+    );
+    let said = program::succeeds("train_mnist", &args);
+    assert!(
+        resumes(&said, &first, 1) && resumes(&said, &first, 2),
+        "{said}"
+    );
+    assert!(!said.contains("from the beginning"), "{said}");
+    assert_eq!(csv(&second), rows);
+    assert!(
+        [1, 2]
+            .iter()
+            .all(|&launch| checkpoint(&second, launch).exists())
+    );
+
+    // A run without lists does not begin beside them.
+    let args = format!("{SMALL} --out-dir {}", first.display());
+    let refused = || {
+        let output = program::run("train_mnist", &args);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("a launch of runs with lists"), "{said}");
+    };
+    refused();
+    fs::remove_file(checkpoint(&first, 1)).expect("remove");
+    refused();
+    program::succeeds("train_mnist", &format!("{args} --overwrite"));
+    assert!(!checkpoint(&first, 2).exists());
+}
+
+/// A run without lists may have a folder with the name of one of a launch.
+#[test]
+fn a_folder_named_like_a_launch_may_be_that_of_a_run() {
+    let folder = folder();
+    let out = folder.path().join("launch-3");
+    let args = format!("{SMALL} --checkpoint-every 1 --out-dir {}", out.display());
+    program::succeeds("train_mnist", &args);
+    fs::remove_file(out.join("summary.json")).expect("remove");
+    let args = format!(
+        "--resume {} --epochs 4",
+        out.join("checkpoint.safetensors").display()
+    );
+    program::succeeds("train_mnist", &args);
+    assert_eq!(metrics(&out).len(), 4);
+    assert!(out.join("summary.json").exists());
+    assert!(!folder.path().join("summary.json").exists());
+    let args = format!(
+        "{SMALL} --seed 1 --out-dir {} --overwrite",
+        folder.path().display()
+    );
+    program::succeeds("train_mnist", &args);
+    assert!(out.join("checkpoint.safetensors").exists());
+}
+
+/// The rows, the best setting and the picture name the layers that `--network` describes.
+#[test]
+fn a_grid_of_a_described_network_is_named_after_its_layers() {
+    let folder = folder();
+    for (network, layer) in [
+        ("standard:13", "standard"),
+        ("standard:13,bregman:13", "mixed"),
+    ] {
+        let out = folder.path().join(layer);
+        let small = SMALL.replace("--width 13", "");
+        let args = format!(
+            "{small} --network {network} --lr 0.05,0.1 --out-dir {}",
+            out.display()
+        );
+        let report = json(&args);
+        assert_eq!(report["best"]["layer"], layer);
+        assert!(csv(&out).iter().all(|row| row[1] == layer));
+        let picture = fs::read_to_string(out.join("grid.svg")).expect("read");
+        assert!(picture.contains(&format!(">{layer}<")), "{layer}");
+        let args = format!("--resume last --out-dir {} --epochs 4", out.display());
+        let said = program::succeeds("train_mnist", &args);
+        assert!(said.contains("after 3 epochs"), "{said}");
+    }
+}
+
+/// A line that cannot be printed does not cost what was trained.
+#[cfg(target_os = "linux")]
+#[test]
+fn networks_are_saved_before_an_error_is_reported() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    for (settings, files) in [
+        ("--lr 0.05,0.1", ["x-0.safetensors", "x-1.safetensors"]),
+        ("--lr 0.05", ["x.safetensors", "out/summary.json"]),
+    ] {
+        let args = format!(
+            "{SMALL} {settings} --json-lines --overwrite --save {} --out-dir {}",
+            at("x.safetensors").display(),
+            at("out").display()
+        );
+        let full = fs::File::options().write(true).open("/dev/full");
+        let mut command = program::command("train_mnist", &args);
+        command.stdout(full.expect("a device without room"));
+        let output = command.output().expect("the program starts");
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("error: ") && said.contains("standard output"),
+            "{said}"
+        );
+        for file in files {
+            assert!(at(file).exists(), "{settings}: {file}");
+        }
+    }
+    assert_eq!(csv(&at("out")).len(), 2);
+}
+
+/// The rows of a grid that is done stay until those of the longer one are there.
+#[cfg(unix)]
+#[test]
+fn rows_stay_when_a_longer_grid_is_stopped() {
+    let folder = folder();
+    let out = folder.path();
+    let args = format!(
+        "{SMALL} --activation identity --lr 0.01,1e30 --out-dir {}",
+        out.display()
+    );
+    program::succeeds("train_mnist", &args);
+    let rows = csv(out);
+    assert!(!out.join("runs.partial.csv").exists());
+    let args = format!("--resume last --epochs 1000000 --out-dir {}", out.display());
+    let mut child = program::command("train_mnist", &args)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let so_far = out.join("launch-1/metrics.partial.jsonl");
+    let epochs = || fs::read_to_string(&so_far).map_or(0, |text| text.lines().count());
+    while epochs() < 5 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert!(child.try_wait().expect("a child").is_none(), "it trains");
+    }
+    program::signal(child.id(), "INT");
+    assert!(!child.wait().expect("a child").success());
+    assert_eq!(csv(out), rows);
+    let partial = fs::read_to_string(out.join("runs.partial.csv")).expect("read");
+    let partial: Vec<&str> = partial.lines().collect();
+    assert_eq!(
+        partial.len(),
+        2,
+        "the run that diverged has ended: {partial:?}"
+    );
+    assert!(partial[1].starts_with("1,bregman,") && partial[1].ends_with(",2"));
 }
 
 /// Runs beyond one launch are trained in several.
@@ -451,18 +717,14 @@ fn what_cannot_work_is_refused_before_training() {
         ("--validation 1.0", 2, "above 0 and below 1"),
         ("--validation 1.5", 2, "above 0 and below 1"),
         ("--validation 0.001", 2, "at least one must be held out"),
-        ("--validation many", 2, "--validation"),
+        ("--validation many", 2, "or a share such as 0.1"),
+        ("--validation 1e1", 2, "above 0 and below 1"),
         (
             "--lr 0.1,0.2 --equilibrium",
             2,
             "--equilibrium with a list: it trains one network",
         ),
         ("--lr 0.1,0.2 --load x", 2, "--load with a list"),
-        (
-            "--layer standard,bregman --load x --eval-only",
-            2,
-            "with a list",
-        ),
         ("--json --json-lines", 2, "--json-lines"),
         ("--top-k 0", 2, "--top-k 0: must be at least 1"),
         ("--top-k 2 --lr 0.1,0.2", 2, "--top-k with a list"),

@@ -58,19 +58,23 @@ impl Results {
         saved.and(reported)
     }
 
-    /// Saves the networks that there are, each in its own file of `paths`.
+    /// Saves the networks that there are, each in its own file of `paths`. If one cannot be saved, the
+    /// others are.
     ///
     /// # Errors
-    /// Those of [`checkpoint::save`].
+    /// The first of [`checkpoint::save`].
     pub fn save(&self, paths: &[PathBuf], parameters: &[Option<Parameters>]) -> Result<()> {
+        let mut result = Ok(());
         for (path, parameters) in paths.iter().zip(parameters) {
             if let Some(parameters) = parameters {
                 let parameters = std::slice::from_ref(parameters);
-                checkpoint::save(path, &self.model, &self.dataset, parameters)?;
-                say(format_args!("saved {}", path.display()));
+                match checkpoint::save(path, &self.model, &self.dataset, parameters) {
+                    Ok(_) => say(format_args!("saved {}", path.display())),
+                    Err(error) => result = result.and(Err(error)),
+                }
             }
         }
-        Ok(())
+        result
     }
 
     /// [`Self::report`] without saving the networks.
