@@ -12,6 +12,8 @@ pub mod idx;
 pub mod locate;
 #[cfg(feature = "plot")]
 pub mod picture;
+#[doc(hidden)]
+pub mod raw;
 mod source;
 #[doc(hidden)]
 pub mod spirals;
