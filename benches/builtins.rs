@@ -10,7 +10,7 @@
 
 use std::hint::black_box;
 
-use bregman::activation;
+use bregman::activation::Activation;
 use bregman::gpu::ops::layer::layer_forward::{Epilogue, Input, Operands, layer_forward};
 use bregman::gpu::tile::{Product, Tile};
 use bregman::gpu::wgsl::{File, MATH};
@@ -36,7 +36,7 @@ fn layers(criterion: &mut Criterion) {
     println!("adapter: {}", gpu.summary());
     // A software adapter takes a second for what a card does in microseconds.
     let width = if gpu.summary().software { 256 } else { 784 };
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         for lift in [false, true] {
             let place = if lift { "lift" } else { "carry" };
             let mut group = criterion.benchmark_group(format!("{} {place}", activation.name));
@@ -79,7 +79,7 @@ fn specs(width: usize) -> BufferSpecs {
     specs
 }
 
-fn op(activation: &activation::Activation, lift: bool, width: usize) -> Op {
+fn op(activation: &Activation, lift: bool, width: usize) -> Op {
     let [z, weight, bias, output, dual] = [0, 1, 2, 3, 4].map(BufferId);
     let epilogue = if lift {
         Epilogue::BregmanLift { u: z, dual }

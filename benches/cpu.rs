@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use bregman::activation::{ARCTAN, SCALED_ARCTAN};
+use bregman::activation::Activation;
 use bregman::cpu::CpuExecutor;
 use bregman::data::spirals::Spirals;
 use bregman::data::{Dataset, Inputs, Splits, Targets};
@@ -161,7 +161,14 @@ impl Trainer {
         let batch = recipe.batch_size;
         let widths = vec![WIDTH; layers + 1];
         let loss = Loss::CrossEntropy;
-        let model = Model::new(kind, Form::Dual, &SCALED_ARCTAN, loss, &widths, CLASSES);
+        let model = Model::new(
+            kind,
+            Form::Dual,
+            &Activation::SCALED_ARCTAN,
+            loss,
+            &widths,
+            CLASSES,
+        );
         let model = model.expect("a valid network");
         // Noise: the time of a step does not depend on the images.
         let samples = 8192;
@@ -346,7 +353,8 @@ fn own_rows(p: &Product, thread: usize, threads: usize, out: Pointer, lhs: &[f32
 /// summed over `runs` runs.
 fn spirals(kind: LayerKind, runs: usize) -> f64 {
     let loss = Loss::MeanSquaredError;
-    let model = sweep::network(kind, Form::Dual, &ARCTAN, loss, 3).expect("a valid network");
+    let model =
+        sweep::network(kind, Form::Dual, &Activation::ARCTAN, loss, 3).expect("a valid network");
     let [data, _] = Spirals::draw(500, 0);
     let sweep = Sweep {
         model,
@@ -361,7 +369,7 @@ fn spirals(kind: LayerKind, runs: usize) -> f64 {
         batch_size: 10,
         record_every: 1_000_000,
     };
-    let data = data.within(&ARCTAN);
+    let data = data.within(&Activation::ARCTAN);
     let steps = AtomicU64::new(0);
     let start = Instant::now();
     let record = sweep::cpu::train(std::slice::from_ref(&sweep), &data, &|done| {

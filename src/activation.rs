@@ -6,7 +6,7 @@
 //!
 //! # Adding an activation to the crate
 //!
-//! 1. A const here, an entry of [`ALL`], and its [`Float32`] functions.
+//! 1. A const here, an entry of [`Activation::ALL`], and its [`Float32`] functions.
 //! 2. The elementary functions that they need, in `src/math.rs` and `shaders/lib/math.wgsl`.
 //! 3. A file in `shaders/activation/`.
 //! 4. An arm in `src/onnx.rs`.
@@ -222,199 +222,204 @@ fn dilogarithm(x: f64) -> f64 {
     terms.sum()
 }
 
-/// φ(t) = −√(1 − t²).
-pub const ISRU: Activation = Activation {
-    name: "isru",
-    range: [-1.0, 1.0],
-    clamp: [-BELOW_ONE, BELOW_ONE],
-    input_range: [0.0, 1.0 - 1e-6],
-    dual_max: Isru::DUAL_MAX,
-    sigma: 1.0,
-    phi: |t| -((1.0 - t) * (1.0 + t)).sqrt(),
-    rho: |a| a / 1.0f64.hypot(a),
-    rho_inv: |z| z / ((1.0 - z) * (1.0 + z)).sqrt(),
-    rho_slope: |z| ((1.0 - z) * (1.0 + z)).powf(1.5),
-    loops: Loops::of::<Isru>(),
-    wgsl: include_str!("../shaders/activation/isru.wgsl"),
-};
-
-/// φ(t) = t log t + (1 − t) log(1 − t).
-pub const SIGMOID: Activation = Activation {
-    name: "sigmoid",
-    range: [0.0, 1.0],
-    clamp: [f32::MIN_POSITIVE, BELOW_ONE],
-    input_range: [0.05, 0.95],
-    dual_max: Sigmoid::DUAL_MAX,
-    sigma: 4.0,
-    phi: |t| x_ln_x(t) + x_ln_x(1.0 - t),
-    rho: |a| {
-        let e = (-a.abs()).exp();
-        (if a < 0.0 { e } else { 1.0 }) / (1.0 + e)
-    },
-    rho_inv: |z| (z / (1.0 - z)).ln(),
-    rho_slope: |z| z * (1.0 - z),
-    loops: Loops::of::<Sigmoid>(),
-    wgsl: include_str!("../shaders/activation/sigmoid.wgsl"),
-};
-
-/// φ(t) = t²/2 + Li₂(e⁻ᵗ), β = 1.
-pub const SOFTPLUS: Activation = Activation {
-    name: "softplus",
-    range: [0.0, f64::INFINITY],
-    clamp: [f32::MIN_POSITIVE, f32::MAX],
-    input_range: [0.05, 1.0],
-    dual_max: Softplus::DUAL_MAX,
-    sigma: 1.0,
-    phi: |t| 0.5 * t * t + dilogarithm((-t).exp()),
-    rho: |a| a.max(0.0) + (-a.abs()).exp().ln_1p(),
-    rho_inv: |z| z + (-(-z).exp_m1()).ln(),
-    rho_slope: |z| -(-z).exp_m1(),
-    loops: Loops::of::<Softplus>(),
-    wgsl: include_str!("../shaders/activation/softplus.wgsl"),
-};
-
-/// φ(t) = −log cos t.
-pub const ARCTAN: Activation = Activation {
-    name: "arctan",
-    range: [-FRAC_PI_2, FRAC_PI_2],
-    clamp: [-BELOW_HALF_PI, BELOW_HALF_PI],
-    input_range: [0.0, 1.0 - 1e-6],
-    dual_max: Arctan::DUAL_MAX,
-    sigma: 1.0,
-    phi: |t| -t.cos().ln(),
-    rho: f64::atan,
-    rho_inv: f64::tan,
-    rho_slope: |z| z.cos().powi(2),
-    loops: Loops::of::<Arctan>(),
-    wgsl: include_str!("../shaders/activation/arctan.wgsl"),
-};
-
-/// φ(t) = −(2/π) log cos(πt/2).
-pub const SCALED_ARCTAN: Activation = Activation {
-    name: "scaled-arctan",
-    range: [-1.0, 1.0],
-    clamp: [-BELOW_ONE, BELOW_ONE],
-    input_range: [0.0, 1.0 - 1e-6],
-    dual_max: ScaledArctan::DUAL_MAX,
-    sigma: FRAC_PI_2,
-    // cos(πt/2), written so that it is 0 at ±1.
-    phi: |t| -FRAC_2_PI * (FRAC_PI_2 * (1.0 - t.abs())).sin().ln(),
-    rho: |a| FRAC_2_PI * a.atan(),
-    rho_inv: |z| (FRAC_PI_2 * z).tan(),
-    // cos(πz/2), written so that it is 0 at ±1.
-    rho_slope: |z| FRAC_2_PI * (FRAC_PI_2 * (1.0 - z.abs())).sin().powi(2),
-    loops: Loops::of::<ScaledArctan>(),
-    wgsl: include_str!("../shaders/activation/scaled_arctan.wgsl"),
-};
-
-/// φ(t) = ½ log(1 − t²) + t artanh t.
-pub const TANH: Activation = Activation {
-    name: "tanh",
-    range: [-1.0, 1.0],
-    clamp: [-BELOW_ONE, BELOW_ONE],
-    input_range: [0.0, 1.0 - 1e-6],
-    dual_max: Tanh::DUAL_MAX,
-    sigma: 1.0,
-    // With (1 ± t) log(1 ± t), which has its limit 0 where t = ∓1.
-    phi: |t| 0.5 * (x_ln_x(1.0 + t) + x_ln_x(1.0 - t)),
-    rho: f64::tanh,
-    // atanh of std is not exactly odd.
-    rho_inv: |z| z.abs().atanh().copysign(z),
-    rho_slope: |z| (1.0 - z) * (1.0 + z),
-    loops: Loops::of::<Tanh>(),
-    wgsl: include_str!("../shaders/activation/tanh.wgsl"),
-};
-
-/// φ(t) = √(1 − t²) + t asin t; its Bregman prox is the sine clamped to ±π/2.
-pub const SIN: Activation = Activation {
-    name: "sin",
-    range: [-1.0, 1.0],
-    clamp: [-BELOW_ONE, BELOW_ONE],
-    input_range: [0.0, 1.0 - 1e-6],
-    dual_max: Sin::DUAL_MAX,
-    sigma: 1.0,
-    phi: |t| ((1.0 - t) * (1.0 + t)).sqrt() + t * t.asin(),
-    rho: |a| a.clamp(-FRAC_PI_2, FRAC_PI_2).sin(),
-    rho_inv: f64::asin,
-    rho_slope: |z| ((1.0 - z) * (1.0 + z)).sqrt(),
-    loops: Loops::of::<Sin>(),
-    wgsl: include_str!("../shaders/activation/sin.wgsl"),
-};
-
-/// φ(t) = cosh t.
-pub const ARCSINH: Activation = Activation {
-    name: "arcsinh",
-    range: [f64::NEG_INFINITY, f64::INFINITY],
-    clamp: [-ARCSINH_CLAMP, ARCSINH_CLAMP],
-    input_range: [0.0, 1.0 - 1e-6],
-    dual_max: Arcsinh::DUAL_MAX,
-    sigma: 1.0,
-    phi: f64::cosh,
-    rho: f64::asinh,
-    rho_inv: f64::sinh,
-    rho_slope: |z| 1.0 / z.cosh(),
-    loops: Loops::of::<Arcsinh>(),
-    wgsl: include_str!("../shaders/activation/arcsinh.wgsl"),
-};
-
-/// φ(t) = t²/2.
-pub const IDENTITY: Activation = Activation {
-    name: "identity",
-    range: [f64::NEG_INFINITY, f64::INFINITY],
-    clamp: [-f32::MAX, f32::MAX],
-    input_range: [0.0, 1.0 - 1e-6],
-    dual_max: Identity::DUAL_MAX,
-    sigma: 1.0,
-    phi: |t| 0.5 * t * t,
-    rho: |a| a,
-    rho_inv: |z| z,
-    rho_slope: |_| 1.0,
-    loops: Loops::of::<Identity>(),
-    wgsl: include_str!("../shaders/activation/identity.wgsl"),
-};
-
-/// max(a, 0), for convolutions only: it has no inverse, so it is not in Table 1, cannot be the
-/// activation of a layer, and its `rho_inv` is never called.
-pub static RELU: Activation = Activation {
-    name: "relu",
-    range: [0.0, f64::INFINITY],
-    clamp: [0.0, f32::MAX],
-    input_range: [0.0, 1.0],
-    dual_max: Relu::DUAL_MAX,
-    sigma: 1.0,
-    phi: |t| 0.5 * t * t,
-    rho: |a| a.max(0.0),
-    rho_inv: |z| z,
-    rho_slope: |z| if z > 0.0 { 1.0 } else { 0.0 },
-    loops: Loops::of::<Relu>(),
-    wgsl: include_str!("../shaders/activation/relu.wgsl"),
-};
-
-/// Every activation, in the order of Table 1.
-pub static ALL: [Activation; 9] = [
-    ISRU,
-    SIGMOID,
-    SOFTPLUS,
-    ARCTAN,
-    SCALED_ARCTAN,
-    TANH,
-    SIN,
-    ARCSINH,
-    IDENTITY,
+/// The activations of Table 1, in its order.
+static TABLE: [Activation; 9] = [
+    Activation::ISRU,
+    Activation::SIGMOID,
+    Activation::SOFTPLUS,
+    Activation::ARCTAN,
+    Activation::SCALED_ARCTAN,
+    Activation::TANH,
+    Activation::SIN,
+    Activation::ARCSINH,
+    Activation::IDENTITY,
 ];
 
-/// The activation called `name`.
-///
-/// # Errors
-/// [`Error::UnknownName`] with the names that exist.
-pub fn by_name(name: &str) -> Result<&'static Activation> {
-    ALL.iter()
-        .find(|a| a.name == name)
-        .ok_or_else(|| Error::UnknownName {
-            kind: "activation",
-            name: name.to_owned(),
-            known: ALL.each_ref().map(|a| a.name).join(", "),
-        })
+impl Activation {
+    /// φ(t) = −√(1 − t²).
+    pub const ISRU: Self = Self {
+        name: "isru",
+        range: [-1.0, 1.0],
+        clamp: [-BELOW_ONE, BELOW_ONE],
+        input_range: [0.0, 1.0 - 1e-6],
+        dual_max: Isru::DUAL_MAX,
+        sigma: 1.0,
+        phi: |t| -((1.0 - t) * (1.0 + t)).sqrt(),
+        rho: |a| a / 1.0f64.hypot(a),
+        rho_inv: |z| z / ((1.0 - z) * (1.0 + z)).sqrt(),
+        rho_slope: |z| ((1.0 - z) * (1.0 + z)).powf(1.5),
+        loops: Loops::of::<Isru>(),
+        wgsl: include_str!("../shaders/activation/isru.wgsl"),
+    };
+
+    /// φ(t) = t log t + (1 − t) log(1 − t).
+    pub const SIGMOID: Self = Self {
+        name: "sigmoid",
+        range: [0.0, 1.0],
+        clamp: [f32::MIN_POSITIVE, BELOW_ONE],
+        input_range: [0.05, 0.95],
+        dual_max: Sigmoid::DUAL_MAX,
+        sigma: 4.0,
+        phi: |t| x_ln_x(t) + x_ln_x(1.0 - t),
+        rho: |a| {
+            let e = (-a.abs()).exp();
+            (if a < 0.0 { e } else { 1.0 }) / (1.0 + e)
+        },
+        rho_inv: |z| (z / (1.0 - z)).ln(),
+        rho_slope: |z| z * (1.0 - z),
+        loops: Loops::of::<Sigmoid>(),
+        wgsl: include_str!("../shaders/activation/sigmoid.wgsl"),
+    };
+
+    /// φ(t) = t²/2 + Li₂(e⁻ᵗ), β = 1.
+    pub const SOFTPLUS: Self = Self {
+        name: "softplus",
+        range: [0.0, f64::INFINITY],
+        clamp: [f32::MIN_POSITIVE, f32::MAX],
+        input_range: [0.05, 1.0],
+        dual_max: Softplus::DUAL_MAX,
+        sigma: 1.0,
+        phi: |t| 0.5 * t * t + dilogarithm((-t).exp()),
+        rho: |a| a.max(0.0) + (-a.abs()).exp().ln_1p(),
+        rho_inv: |z| z + (-(-z).exp_m1()).ln(),
+        rho_slope: |z| -(-z).exp_m1(),
+        loops: Loops::of::<Softplus>(),
+        wgsl: include_str!("../shaders/activation/softplus.wgsl"),
+    };
+
+    /// φ(t) = −log cos t.
+    pub const ARCTAN: Self = Self {
+        name: "arctan",
+        range: [-FRAC_PI_2, FRAC_PI_2],
+        clamp: [-BELOW_HALF_PI, BELOW_HALF_PI],
+        input_range: [0.0, 1.0 - 1e-6],
+        dual_max: Arctan::DUAL_MAX,
+        sigma: 1.0,
+        phi: |t| -t.cos().ln(),
+        rho: f64::atan,
+        rho_inv: f64::tan,
+        rho_slope: |z| z.cos().powi(2),
+        loops: Loops::of::<Arctan>(),
+        wgsl: include_str!("../shaders/activation/arctan.wgsl"),
+    };
+
+    /// φ(t) = −(2/π) log cos(πt/2).
+    pub const SCALED_ARCTAN: Self = Self {
+        name: "scaled-arctan",
+        range: [-1.0, 1.0],
+        clamp: [-BELOW_ONE, BELOW_ONE],
+        input_range: [0.0, 1.0 - 1e-6],
+        dual_max: ScaledArctan::DUAL_MAX,
+        sigma: FRAC_PI_2,
+        // cos(πt/2), written so that it is 0 at ±1.
+        phi: |t| -FRAC_2_PI * (FRAC_PI_2 * (1.0 - t.abs())).sin().ln(),
+        rho: |a| FRAC_2_PI * a.atan(),
+        rho_inv: |z| (FRAC_PI_2 * z).tan(),
+        // cos(πz/2), written so that it is 0 at ±1.
+        rho_slope: |z| FRAC_2_PI * (FRAC_PI_2 * (1.0 - z.abs())).sin().powi(2),
+        loops: Loops::of::<ScaledArctan>(),
+        wgsl: include_str!("../shaders/activation/scaled_arctan.wgsl"),
+    };
+
+    /// φ(t) = ½ log(1 − t²) + t artanh t.
+    pub const TANH: Self = Self {
+        name: "tanh",
+        range: [-1.0, 1.0],
+        clamp: [-BELOW_ONE, BELOW_ONE],
+        input_range: [0.0, 1.0 - 1e-6],
+        dual_max: Tanh::DUAL_MAX,
+        sigma: 1.0,
+        // With (1 ± t) log(1 ± t), which has its limit 0 where t = ∓1.
+        phi: |t| 0.5 * (x_ln_x(1.0 + t) + x_ln_x(1.0 - t)),
+        rho: f64::tanh,
+        // atanh of std is not exactly odd.
+        rho_inv: |z| z.abs().atanh().copysign(z),
+        rho_slope: |z| (1.0 - z) * (1.0 + z),
+        loops: Loops::of::<Tanh>(),
+        wgsl: include_str!("../shaders/activation/tanh.wgsl"),
+    };
+
+    /// φ(t) = √(1 − t²) + t asin t; its Bregman prox is the sine clamped to ±π/2.
+    pub const SIN: Self = Self {
+        name: "sin",
+        range: [-1.0, 1.0],
+        clamp: [-BELOW_ONE, BELOW_ONE],
+        input_range: [0.0, 1.0 - 1e-6],
+        dual_max: Sin::DUAL_MAX,
+        sigma: 1.0,
+        phi: |t| ((1.0 - t) * (1.0 + t)).sqrt() + t * t.asin(),
+        rho: |a| a.clamp(-FRAC_PI_2, FRAC_PI_2).sin(),
+        rho_inv: f64::asin,
+        rho_slope: |z| ((1.0 - z) * (1.0 + z)).sqrt(),
+        loops: Loops::of::<Sin>(),
+        wgsl: include_str!("../shaders/activation/sin.wgsl"),
+    };
+
+    /// φ(t) = cosh t.
+    pub const ARCSINH: Self = Self {
+        name: "arcsinh",
+        range: [f64::NEG_INFINITY, f64::INFINITY],
+        clamp: [-ARCSINH_CLAMP, ARCSINH_CLAMP],
+        input_range: [0.0, 1.0 - 1e-6],
+        dual_max: Arcsinh::DUAL_MAX,
+        sigma: 1.0,
+        phi: f64::cosh,
+        rho: f64::asinh,
+        rho_inv: f64::sinh,
+        rho_slope: |z| 1.0 / z.cosh(),
+        loops: Loops::of::<Arcsinh>(),
+        wgsl: include_str!("../shaders/activation/arcsinh.wgsl"),
+    };
+
+    /// φ(t) = t²/2.
+    pub const IDENTITY: Self = Self {
+        name: "identity",
+        range: [f64::NEG_INFINITY, f64::INFINITY],
+        clamp: [-f32::MAX, f32::MAX],
+        input_range: [0.0, 1.0 - 1e-6],
+        dual_max: Identity::DUAL_MAX,
+        sigma: 1.0,
+        phi: |t| 0.5 * t * t,
+        rho: |a| a,
+        rho_inv: |z| z,
+        rho_slope: |_| 1.0,
+        loops: Loops::of::<Identity>(),
+        wgsl: include_str!("../shaders/activation/identity.wgsl"),
+    };
+
+    /// max(a, 0), for convolutions only: it has no inverse, so it is not in Table 1, cannot be the
+    /// activation of a layer, and its `rho_inv` is never called.
+    pub const RELU: Self = Self {
+        name: "relu",
+        range: [0.0, f64::INFINITY],
+        clamp: [0.0, f32::MAX],
+        input_range: [0.0, 1.0],
+        dual_max: Relu::DUAL_MAX,
+        sigma: 1.0,
+        phi: |t| 0.5 * t * t,
+        rho: |a| a.max(0.0),
+        rho_inv: |z| z,
+        rho_slope: |z| if z > 0.0 { 1.0 } else { 0.0 },
+        loops: Loops::of::<Relu>(),
+        wgsl: include_str!("../shaders/activation/relu.wgsl"),
+    };
+
+    /// Every activation, in the order of Table 1.
+    pub const ALL: &'static [Self; 9] = &TABLE;
+
+    /// The activation called `name`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownName`] with the names that exist.
+    pub fn by_name(name: &str) -> Result<&'static Self> {
+        let mut all = Self::ALL.iter();
+        all.find(|activation| activation.name == name)
+            .ok_or_else(|| Error::UnknownName {
+                kind: "activation",
+                name: name.to_owned(),
+                known: Self::ALL.each_ref().map(|a| a.name).join(", "),
+            })
+    }
 }
 
 impl std::fmt::Debug for Activation {

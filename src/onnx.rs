@@ -441,7 +441,10 @@ fn unknown(activation: &str) -> Error {
     Error::UnknownName {
         kind: "activation for ONNX",
         name: activation.to_owned(),
-        known: crate::activation::ALL.each_ref().map(|a| a.name).join(", "),
+        known: crate::activation::Activation::ALL
+            .each_ref()
+            .map(|a| a.name)
+            .join(", "),
     }
 }
 

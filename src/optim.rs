@@ -41,6 +41,7 @@ names!(
 );
 
 /// How a gradient changes a parameter.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
     /// Stochastic gradient descent; the momentum μ belongs to each run.
@@ -78,6 +79,7 @@ impl Rule {
 /// How the learning rate changes from step to step, as a factor of a run's own rate.
 ///
 /// t is the number of steps since warm-up, T their total, e the number of whole epochs since warm-up.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shape {
     /// 1.
@@ -137,6 +139,7 @@ impl fmt::Display for Shape {
 }
 
 /// Epochs that share a factor of the learning rate.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Phase {
     /// Number of epochs.
@@ -145,12 +148,17 @@ pub struct Phase {
     pub factor: f64,
 }
 
-/// A schedule of the learning rate.
+/// A schedule of the learning rate: what each step multiplies a run's own rate by.
+///
+/// In the formulas t is the number of steps since warm-up, T their total, and e the number of whole epochs
+/// since warm-up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RateSchedule {
     /// Its shape after warm-up.
+    #[doc(hidden)]
     pub shape: Shape,
     /// Epochs in which the factor rises linearly to 1, at least 0; they may be a fraction.
+    #[doc(hidden)]
     pub warm_up: f64,
 }
 
@@ -161,32 +169,32 @@ impl RateSchedule {
         warm_up: 0.0,
     };
 
-    /// [`Shape::Step`].
+    /// factor^⌊e / epochs⌋: `epochs` at least 1, `factor` positive.
     #[must_use]
     pub fn step(epochs: u32, factor: f64) -> Self {
         Shape::Step { epochs, factor }.into()
     }
 
-    /// [`Shape::MultiStep`].
+    /// `factor` to the power of the number of `milestones` ≤ e, which are increasing epochs.
     #[must_use]
     pub fn multi_step(milestones: impl Into<Vec<u32>>, factor: f64) -> Self {
         let milestones = milestones.into();
         Shape::MultiStep { milestones, factor }.into()
     }
 
-    /// [`Shape::Exponential`].
+    /// factor^e, `factor` positive.
     #[must_use]
     pub fn exponential(factor: f64) -> Self {
         Shape::Exponential { factor }.into()
     }
 
-    /// [`Shape::Linear`].
+    /// 1 − (1 − last) t / T, `last` from 0 to 1.
     #[must_use]
     pub fn linear(last: f64) -> Self {
         Shape::Linear { last }.into()
     }
 
-    /// [`Shape::Cosine`] that tends to 0.
+    /// (1 + cos(π t / T)) / 2, which tends to 0.
     #[must_use]
     pub fn cosine() -> Self {
         Shape::Cosine { last: 0.0 }.into()
@@ -339,6 +347,7 @@ pub struct RunSettings {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Optimizer {
     /// How gradients change parameters.
+    #[doc(hidden)]
     pub rule: Rule,
     /// The settings of a run, with seed 0.
     pub run: RunSettings,

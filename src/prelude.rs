@@ -3,7 +3,7 @@
 #[doc(no_inline)]
 pub use std::ops::ControlFlow::{self, Break, Continue};
 
-pub use crate::activation;
+pub use crate::activation::Activation;
 pub use crate::data::{Dataset, Inputs, Targets};
 pub use crate::device::Device;
 pub use crate::error::Error;

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use bregman::activation::{ALL, Activation, by_name};
+use bregman::activation::Activation;
 use bregman::kernels::Isa;
 use bregman::selftest::functions;
 use proptest::prelude::*;
@@ -41,7 +41,7 @@ fn narrow(f: fn(&mut [f32], &[f32])) -> Function {
 }
 
 fn sides() -> impl Iterator<Item = Side> {
-    ALL.iter().flat_map(|activation| {
+    Activation::ALL.iter().flat_map(|activation| {
         let f64_side = Side {
             name: format!("{} in f64", activation.name),
             activation,
@@ -146,7 +146,7 @@ fn every_activation_is_in_every_place() {
             missing.push(place);
         }
     };
-    for activation in &ALL {
+    for activation in Activation::ALL {
         let name = activation.name;
         let word = name.replace('-', "_");
         let wgsl = format!("shaders/activation/{word}.wgsl");
@@ -173,13 +173,15 @@ fn every_activation_is_in_every_place() {
         let listed = row.split([' ', ',']).any(|word| word == name);
         check(listed, format!("{name} in README.md"));
     }
-    // A const that is not in ALL would be in no test.
+    // A const that is not in Activation::ALL would be in no test.
     let source = read("src/activation.rs");
     for definition in source.split("pub const ").skip(1) {
         if let Some((word, _)) = definition.split_once(": Activation =") {
             let name = word.to_lowercase().replace('_', "-");
-            let listed = ALL.iter().any(|activation| activation.name == name);
-            check(listed, format!("{word} in activation::ALL"));
+            let listed = Activation::ALL
+                .iter()
+                .any(|activation| activation.name == name);
+            check(listed, format!("{word} in Activation::ALL"));
         }
     }
     assert!(missing.is_empty(), "missing: {}", missing.join(", "));
@@ -187,7 +189,7 @@ fn every_activation_is_in_every_place() {
 
 #[test]
 fn intervals_nest() {
-    for activation in &ALL {
+    for activation in Activation::ALL {
         let name = activation.name;
         let [low, high] = activation.range;
         let [clamp_low, clamp_high] = activation.clamp;
@@ -198,7 +200,7 @@ fn intervals_nest() {
         );
         assert!(clamp_low <= input_low && input_low < input_high, "{name}");
         assert!(input_high <= clamp_high, "{name}");
-        assert_eq!(by_name(name).expect(name).name, name);
+        assert_eq!(Activation::by_name(name).expect(name).name, name);
     }
 }
 
@@ -261,7 +263,7 @@ fn twins_agree() {
 #[test]
 fn slope_is_the_derivative() {
     let step = f64::EPSILON.cbrt();
-    for activation in &ALL {
+    for activation in Activation::ALL {
         let rho = activation.rho;
         let mut steepest: f64 = 0.0;
         for a in (-20_000..=20_000).map(|i| f64::from(i) * 1e-3) {
@@ -295,7 +297,7 @@ fn slope_is_the_derivative() {
 /// curves fast the step shrinks with the scale h/|h′| on which 1/h changes.
 #[test]
 fn phi_is_the_integral_of_the_inverse() {
-    for activation in &ALL {
+    for activation in Activation::ALL {
         let [low, high] = activation.range.map(|end| end.clamp(-6.0, 6.0));
         let h = activation.rho_slope;
         let mut worst = [0.0f64; 2];
@@ -326,7 +328,7 @@ fn phi_is_the_integral_of_the_inverse() {
 /// What φ is known to be: Li₂(1) = π²/6, the entropies' limits at the ends of their ranges.
 #[test]
 fn phi_has_its_limits_at_the_ends() {
-    let [zero, half] = [0.0, 0.5].map(by_name("softplus").expect("softplus").phi);
+    let [zero, half] = [0.0, 0.5].map(Activation::by_name("softplus").expect("softplus").phi);
     let pi_squared = std::f64::consts::PI.powi(2);
     assert!((zero - pi_squared / 6.0).abs() < 1e-15);
     // Li₂(e^{−½}) to 20 digits, by its integral.
@@ -336,10 +338,10 @@ fn phi_has_its_limits_at_the_ends() {
         half - 0.125
     );
     let ends = |name| {
-        by_name(name)
+        Activation::by_name(name)
             .expect(name)
             .range
-            .map(by_name(name).expect(name).phi)
+            .map(Activation::by_name(name).expect(name).phi)
     };
     assert_eq!(ends("sigmoid"), [0.0; 2]);
     assert_eq!(ends("tanh"), [std::f64::consts::LN_2; 2]);
@@ -441,7 +443,7 @@ fn nan_stays_nan() {
 #[test]
 fn odd_functions_are_exactly_odd() {
     let odd: Vec<Side> = sides().filter(Side::is_odd).collect();
-    let all_but_sigmoid_and_softplus = (ALL.len() - 2) * (1 + Isa::all().len());
+    let all_but_sigmoid_and_softplus = (Activation::ALL.len() - 2) * (1 + Isa::all().len());
     assert_eq!(odd.len(), all_but_sigmoid_and_softplus);
     let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits);
     for side in odd {
@@ -459,7 +461,7 @@ fn odd_functions_are_exactly_odd() {
 }
 
 fn activations() -> impl Strategy<Value = &'static Activation> {
-    (0..ALL.len()).prop_map(|i| &ALL[i])
+    (0..Activation::ALL.len()).prop_map(|i| &Activation::ALL[i])
 }
 
 /// Any finite f32, by its bits: every magnitude is equally likely.

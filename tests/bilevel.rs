@@ -1,6 +1,6 @@
 //! The theory: each proposition on a small sample, and checks that must find planted faults.
 
-use bregman::activation::{ALL, SIGMOID, TANH};
+use bregman::activation::Activation;
 use bregman::bilevel::propositions::{self, Effort};
 use bregman::bilevel::prox::{self, Potential};
 use bregman::bilevel::sampler::Sampler;
@@ -98,16 +98,16 @@ fn the_definition_tells_its_bullets_apart() {
 fn the_solver_finds_what_algebra_does() {
     for v in (-40..=40).map(|i| 0.25 * f64::from(i)) {
         // The identity's potential is 0, so its prox is v itself.
-        let potential = Potential::OfActivation(&bregman::activation::IDENTITY);
+        let potential = Potential::OfActivation(&bregman::activation::Activation::IDENTITY);
         assert_eq!(prox::prox(Geometry::Euclidean, potential, 3.0, v), v);
         let interval = Potential::Indicator([-1.0, 2.0]);
         let projected = prox::prox(Geometry::Euclidean, interval, 0.5, v);
         assert!((projected - v.clamp(-1.0, 2.0)).abs() <= 1e-15);
         // The indicator of half of the sigmoid's range cuts the activation off.
         let half = Potential::Indicator([0.0, 0.5]);
-        let cut = prox::prox(Geometry::Bregman(&SIGMOID), half, 1.0, v);
+        let cut = prox::prox(Geometry::Bregman(&Activation::SIGMOID), half, 1.0, v);
         assert!(
-            (cut - (SIGMOID.rho)(v).min(0.5)).abs() < 1e-15,
+            (cut - (Activation::SIGMOID.rho)(v).min(0.5)).abs() < 1e-15,
             "{v}: {cut}"
         );
     }
@@ -134,7 +134,7 @@ fn figure_1_has_three_critical_points() {
         (0.51, 1.0),
         (0.99, 1.0),
     ] {
-        for geometry in [Geometry::Euclidean, Geometry::Bregman(&SIGMOID)] {
+        for geometry in [Geometry::Euclidean, Geometry::Bregman(&Activation::SIGMOID)] {
             let majorant = Majorant {
                 quadratic: quadratic.clone(),
                 geometry,
@@ -159,13 +159,13 @@ fn a_certificate_shows_a_rise() {
     let quadratic = quadratic(1.0, 0.0, 0.0);
     let problem = Problem {
         smooth: quadratic.tangent(),
-        potential: Potential::Indicator(TANH.range),
+        potential: Potential::Indicator(Activation::TANH.range),
         scale: 1.0,
     };
     let step = |tau| {
         let majorant = Majorant {
             quadratic: quadratic.clone(),
-            geometry: Geometry::Bregman(&TANH),
+            geometry: Geometry::Bregman(&Activation::TANH),
             tau,
         };
         let start = scalar(0.3);
@@ -181,7 +181,7 @@ fn a_certificate_shows_a_rise() {
 /// descends.
 #[test]
 fn any_potential_can_be_minimised() {
-    for activation in &ALL {
+    for activation in Activation::ALL {
         let geometry = Geometry::Bregman(activation);
         let quadratic = quadratic(1.0, 0.0, -0.2);
         let problem = Problem {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use bregman::activation;
+use bregman::activation::Activation;
 use bregman::checkpoint::{self, Run};
 use bregman::error::{CheckpointFault, Error};
 use bregman::kind::{Form, Init, LayerKind, Loss};
@@ -17,7 +17,7 @@ use safetensors::tensor::Dtype;
 
 /// 5 → 3 → 3 → 2: the first skip changes width, the second does not.
 fn model(kind: LayerKind, form: Form, activation: &str) -> Model {
-    let activation = activation::by_name(activation).expect("known");
+    let activation = Activation::by_name(activation).expect("known");
     Model::new(kind, form, activation, Loss::CrossEntropy, &[5, 3, 3], 2).expect("valid")
 }
 
@@ -41,7 +41,7 @@ fn entries(folder: &Path) -> usize {
 fn every_network_comes_back_to_the_bit() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let path = folder.path().join("x.safetensors");
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         for &kind in LayerKind::ALL {
             for &form in Form::ALL {
                 for &loss in Loss::ALL {
@@ -109,7 +109,7 @@ fn names_shapes_and_metadata_are_the_documented_ones() {
 fn numbers_of_the_metadata_are_exact() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let path = folder.path().join("x.safetensors");
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         let model = model(LayerKind::Bregman, Form::Primal, activation.name);
         let parameters = Init::Deterministic.parameters(&model, 0);
         checkpoint::save(&path, &model, "mnist", &[parameters]).expect("save");
@@ -407,10 +407,10 @@ fn links_are_followed_and_devices_left_alone() {
 /// 2 × 5 × 4 pixels → 3 × 2 × 2 → 12 features.
 fn cnn_model() -> (Model, Parameters) {
     let block = BlockSpec::same(3, 3);
-    let cnn = Cnn::new(&activation::RELU, [2, 5, 4], &[block]).expect("it fits");
+    let cnn = Cnn::new(&Activation::RELU, [2, 5, 4], &[block]).expect("it fits");
     let dropout = Dropout { probability: 0.25 };
     let cnn = cnn.with_dropout(dropout).expect("a probability");
-    let tanh = &activation::TANH;
+    let tanh = &Activation::TANH;
     let loss = Loss::CrossEntropy;
     let model = Model::new(LayerKind::Bregman, Form::Dual, tanh, loss, &[12, 12], 2);
     let model = model.expect("valid").with_cnn(cnn).expect("12 features");

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use bregman::activation::TANH;
+use bregman::activation::Activation;
 use bregman::checkpoint::{self, Run};
 use bregman::error::{CheckpointFault, Error};
 use bregman::kind::{Form, Init, LayerKind, Loss};
@@ -16,7 +16,7 @@ use safetensors::tensor::{Dtype, TensorView};
 /// Saves a network 5 → 3 → 3 → 2; its first skip changes width, the second does not.
 fn save(path: &Path) {
     let (kind, form, loss) = (LayerKind::Bregman, Form::Dual, Loss::CrossEntropy);
-    let model = Model::new(kind, form, &TANH, loss, &[5, 3, 3], 2).expect("valid");
+    let model = Model::new(kind, form, &Activation::TANH, loss, &[5, 3, 3], 2).expect("valid");
     let parameters = Init::Random.parameters(&model, 11);
     checkpoint::save(path, &model, "mnist", &[parameters]).expect("save");
 }
@@ -297,7 +297,7 @@ fn a_run_within_an_epoch_has_sums_and_limits() {
     let model = Model::new(
         LayerKind::Bregman,
         Form::Dual,
-        &TANH,
+        &Activation::TANH,
         Loss::CrossEntropy,
         &[5, 3],
         2,

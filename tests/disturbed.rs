@@ -8,7 +8,7 @@ mod disturbed;
 
 use std::sync::Arc;
 
-use bregman::activation::TANH;
+use bregman::activation::Activation;
 use bregman::cpu::CpuExecutor;
 use bregman::data::picture::{Style, parse};
 use bregman::data::{Dataset, Request, Splits, load};
@@ -30,7 +30,7 @@ impl Network {
     /// 784 → 128 → 10 neurons, trained for five epochs.
     fn trained(data: &Dataset) -> Self {
         let (kind, form, loss) = (LayerKind::Bregman, Form::Dual, Loss::CrossEntropy);
-        let model = Model::new(kind, form, &TANH, loss, &[784, 128], 10);
+        let model = Model::new(kind, form, &Activation::TANH, loss, &[784, 128], 10);
         let model = model.and_then(|model| model.with_input_range(0.0, 0.999999));
         let model = model.expect("a valid network");
         let sgd = Sgd {

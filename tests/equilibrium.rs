@@ -1,6 +1,6 @@
 //! The equilibrium layer on processors: its matrix, its limit, and its gradients.
 
-use bregman::activation::{ALL, SIGMOID, TANH};
+use bregman::activation::Activation;
 use bregman::bilevel::equilibrium::experiment::{self, Training};
 use bregman::bilevel::equilibrium::reference::{self, Weight};
 use bregman::bilevel::equilibrium::{CpuLayer, DELTA, Equilibrium, Gradient, Solver};
@@ -44,7 +44,7 @@ fn batch(seed: u64) -> (Vec<f64>, Targets) {
 #[test]
 fn the_spectrum_is_bounded_by_construction() {
     let mut widest: f64 = 0.0;
-    for activation in &ALL {
+    for activation in Activation::ALL {
         for (draw, scale) in (0..).zip([0.0, 0.1, 1.0, 10.0, 1e6]) {
             let (equilibrium, parameters) = network(activation, 1.0);
             let mut sampler = Sampler::new(11, draw);
@@ -78,7 +78,7 @@ fn the_spectrum_is_bounded_by_construction() {
 #[test]
 fn the_limit_is_the_unique_minimiser() {
     let (mut at_ends, mut units) = (0, 0);
-    for activation in [&TANH, &SIGMOID] {
+    for activation in [&Activation::TANH, &Activation::SIGMOID] {
         let (equilibrium, mut parameters) = network(activation, 30.0);
         parameters.layers[0]
             .weight
@@ -114,7 +114,11 @@ fn the_limit_is_the_unique_minimiser() {
 #[test]
 fn the_hypergradient_is_the_difference_quotient() {
     let step = 1e-6;
-    for (activation, scale) in [(&TANH, 1.0), (&TANH, 30.0), (&SIGMOID, 30.0)] {
+    for (activation, scale) in [
+        (&Activation::TANH, 1.0),
+        (&Activation::TANH, 30.0),
+        (&Activation::SIGMOID, 30.0),
+    ] {
         let (equilibrium, parameters) = network(activation, scale);
         let (x, targets) = batch(2);
         let loss = |p: &Parameters<f64>| {
@@ -143,7 +147,7 @@ fn the_hypergradient_is_the_difference_quotient() {
 /// The gradient of Problem 2.2 tends to the hypergradient as L grows.
 #[test]
 fn long_unrolling_tends_to_the_hypergradient() {
-    let (equilibrium, parameters) = network(&TANH, 30.0);
+    let (equilibrium, parameters) = network(&Activation::TANH, 30.0);
     let (x, targets) = batch(2);
     let gradients =
         |method| reference::gradients(&equilibrium, &parameters, &x, &targets, method).1;
@@ -164,7 +168,7 @@ fn long_unrolling_tends_to_the_hypergradient() {
 /// The f32 layer has the reference's loss and gradients, by either method.
 #[test]
 fn processors_agree_with_the_reference() {
-    for activation in [&TANH, &SIGMOID] {
+    for activation in [&Activation::TANH, &Activation::SIGMOID] {
         let (mut equilibrium, parameters) = network(activation, 30.0);
         let (x, targets) = batch(4);
         let narrow = |values: &[f64]| -> Vec<f32> { values.iter().map(|&v| v as f32).collect() };
@@ -211,7 +215,7 @@ fn processors_agree_with_the_reference() {
 /// are 0 in f32.
 #[test]
 fn gradients_of_sure_samples_are_finite() {
-    let (mut equilibrium, parameters) = network(&TANH, 30.0);
+    let (mut equilibrium, parameters) = network(&Activation::TANH, 30.0);
     equilibrium.solver.tolerance = 1e-6;
     let (x, _) = batch(4);
     let x: Vec<f32> = x.iter().map(|&x| x as f32).collect();
@@ -235,7 +239,7 @@ fn gradients_of_sure_samples_are_finite() {
 #[test]
 fn memory_of_the_limit_does_not_depend_on_the_iterations() {
     let kept = |method, max_iterations| {
-        let (mut equilibrium, parameters) = network(&TANH, 1.0);
+        let (mut equilibrium, parameters) = network(&Activation::TANH, 1.0);
         equilibrium.solver.tolerance = 0.0;
         equilibrium.solver.max_iterations = max_iterations;
         let layer = CpuLayer::new(&equilibrium, parameters.map(|p| p as f32), method);
@@ -267,7 +271,7 @@ fn many_layers_learn_what_the_limit_learns() {
         gradient_tolerance: 1e-6,
         max_gradient_iterations: 200,
     };
-    let equilibrium = Equilibrium::new(&TANH, Loss::CrossEntropy, [2, 6, 2], solver);
+    let equilibrium = Equilibrium::new(&Activation::TANH, Loss::CrossEntropy, [2, 6, 2], solver);
     let equilibrium = equilibrium.expect("a valid network");
     let [train, test] = Spirals::draw(20, 1).map(|spirals| {
         let data = Dataset::classification(&spirals.points, &spirals.labels);
@@ -312,7 +316,7 @@ fn many_layers_learn_what_the_limit_learns() {
 /// The cap on iterations holds and is reported; tensors that do not fit are refused.
 #[test]
 fn caps_and_shapes() {
-    let (mut equilibrium, parameters) = network(&TANH, 1.0);
+    let (mut equilibrium, parameters) = network(&Activation::TANH, 1.0);
     equilibrium.solver.max_iterations = 2;
     let mut layer = CpuLayer::new(
         &equilibrium,
@@ -333,5 +337,5 @@ fn caps_and_shapes() {
         tolerance: f32::NAN,
         ..Solver::DEFAULT
     };
-    assert!(Equilibrium::new(&TANH, Loss::CrossEntropy, [5, 7, 4], solver).is_err());
+    assert!(Equilibrium::new(&Activation::TANH, Loss::CrossEntropy, [5, 7, 4], solver).is_err());
 }

@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::Arc;
 
-use bregman::activation::{self, Activation};
+use bregman::activation::Activation;
 use bregman::cpu::CpuExecutor;
 use bregman::data::{Dataset, Split, Splits, Targets};
 use bregman::error::Error;
@@ -99,7 +99,7 @@ fn logits_agree_with_the_reference() {
 #[test]
 fn numbers_and_values_that_do_not_fit_are_refused() {
     let model = |kind, loss, outputs| {
-        Model::new(kind, Form::Dual, &activation::TANH, loss, &[2, 3], outputs).expect("a network")
+        Model::new(kind, Form::Dual, &Activation::TANH, loss, &[2, 3], outputs).expect("a network")
     };
     let refused = |model: &Model, data: &Dataset| match model.check_dataset(data) {
         Ok(()) => None,
@@ -254,14 +254,14 @@ fn large_mixed() -> (Model, Splits, Sgd) {
         ..spec
     };
     let specs = [
-        bregman(&activation::ARCTAN, 523),
-        pass(bregman(&activation::SIN, 523)),
-        bregman(&activation::SIN, 523),
-        bregman(&activation::TANH, 523),
-        pass(bregman(&activation::SOFTPLUS, 131)),
-        layer(LayerKind::Euclidean, &activation::TANH, 67),
+        bregman(&Activation::ARCTAN, 523),
+        pass(bregman(&Activation::SIN, 523)),
+        bregman(&Activation::SIN, 523),
+        bregman(&Activation::TANH, 523),
+        pass(bregman(&Activation::SOFTPLUS, 131)),
+        layer(LayerKind::Euclidean, &Activation::TANH, 67),
     ];
-    let (_, splits, sgd) = large(KINDS[0], &activation::TANH, 5);
+    let (_, splits, sgd) = large(KINDS[0], &Activation::TANH, 5);
     let model = Model::from_layers(13, &specs, Loss::MeanSquaredError, 5);
     (model.expect("a valid network"), splits, sgd)
 }
@@ -300,7 +300,7 @@ fn large_run(
 fn threads_and_instructions_change_no_bit_of_an_optimizer() {
     let cases = optimizer_cases().into_iter().step_by(3);
     for ((case, recipe), outputs) in cases.zip([1, 2, 4, 5].into_iter().cycle()) {
-        let (model, splits, sgd) = large(KINDS[2], &activation::TANH, outputs);
+        let (model, splits, sgd) = large(KINDS[2], &Activation::TANH, outputs);
         let recipe = Recipe {
             batch_size: sgd.batch_size,
             runs: vec![recipe.run(0)],
@@ -324,7 +324,7 @@ fn threads_and_instructions_change_no_bit_of_an_optimizer() {
 fn threads_and_instructions_change_no_bit() {
     let mut cases = vec![("layers that differ".to_owned(), large_mixed())];
     for kind in KINDS {
-        for activation in [&activation::SIN, &activation::SCALED_ARCTAN] {
+        for activation in [&Activation::SIN, &Activation::SCALED_ARCTAN] {
             for outputs in [1, 5] {
                 let name = format!("{kind:?} {} {outputs}", activation.name);
                 cases.push((name, large(kind, activation, outputs)));
@@ -349,7 +349,7 @@ fn threads_and_instructions_change_no_bit() {
 #[test]
 fn large_networks_agree_with_the_reference() {
     for kind in KINDS {
-        let case = large(kind, &activation::TANH, 5);
+        let case = large(kind, &Activation::TANH, 5);
         let (batches, parameters) = large_run(&case, 2, Isa::widest());
         let (model, splits, sgd) = &case;
         let mut reference = Reference::new(model, splits, &initial(model, 1), *sgd).expect("ok");
@@ -381,7 +381,7 @@ fn large_networks_agree_with_the_reference() {
 #[test]
 #[should_panic(expected = "progress")]
 fn a_panic_ends_the_team() {
-    let (model, splits, sgd) = large(KINDS[0], &activation::TANH, 5);
+    let (model, splits, sgd) = large(KINDS[0], &Activation::TANH, 5);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build();
     pool.expect("threads").install(|| {
         let samples = splits.train.len();
@@ -416,7 +416,7 @@ fn orders_that_do_not_fit_are_refused() {
 
 #[test]
 fn saturated_networks_stay_finite() {
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         let (model, splits, parameters, sgd) = saturated(activation).expect("a network");
         let mut reference = Reference::new(&model, &splits, &parameters, sgd).expect("reference");
         let cpu = CpuExecutor::new(&model, Arc::new(splits), parameters, sgd);
@@ -433,7 +433,7 @@ fn saturated_networks_stay_finite() {
 /// With W = 0 and b = 0 a hundred layers in dual form give the same as one, ρ(ρ⁻¹(z)).
 #[test]
 fn a_hundred_layers_are_the_identity() {
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         let loss = Loss::MeanSquaredError;
         let model = |layers: usize| {
             let widths = vec![13; layers + 1];

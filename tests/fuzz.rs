@@ -375,7 +375,7 @@ fn the_largest_header_takes_a_few_times_its_size() {
 #[test]
 #[ignore = "writes to tests/corpus"]
 fn write_the_corpus() {
-    use bregman::activation::{SIGMOID, TANH};
+    use bregman::activation::Activation;
     use bregman::kind::{Form, Init, LayerKind, Loss};
     use bregman::nn::{LayerSpec, Model};
     use bregman::train::{EpochMetrics, Position, Sums};
@@ -401,14 +401,14 @@ fn write_the_corpus() {
     write("cifar10/seed", &records.concat());
 
     let (kind, form, loss) = (LayerKind::Bregman, Form::Dual, Loss::CrossEntropy);
-    let model = Model::new(kind, form, &TANH, loss, &[5, 3, 3], 2).expect("valid");
+    let model = Model::new(kind, form, &Activation::TANH, loss, &[5, 3, 3], 2).expect("valid");
     let parameters = [1, 2].map(|seed| Init::Random.parameters(&model, seed));
     let seed = root.join("network/seed");
     checkpoint::save(&seed, &model, "mnist", &parameters[..1]).expect("save");
-    let standard = LayerSpec::new(LayerKind::Standard, form, &TANH, 3);
+    let standard = LayerSpec::new(LayerKind::Standard, form, &Activation::TANH, 3);
     let passed = LayerSpec {
         dual_passage: true,
-        ..LayerSpec::new(kind, form, &SIGMOID, 3)
+        ..LayerSpec::new(kind, form, &Activation::SIGMOID, 3)
     };
     let mixed = Model::from_layers(5, &[standard, passed], loss, 2).expect("valid");
     let of_mixed = [Init::Random.parameters(&mixed, 1)];

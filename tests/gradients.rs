@@ -1,7 +1,7 @@
 //! The gradients of the f64 reference, compared with central differences, tensor by tensor; its two
 //! forms compared with each other, and its standard layer with its Euclidean one where they agree.
 
-use bregman::activation::{self, Activation};
+use bregman::activation::Activation;
 use bregman::data::Targets;
 use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::nn::cnn::{BlockSpec, Cnn, Dropout};
@@ -244,7 +244,7 @@ fn count(values: impl Iterator<Item = bool>) -> [usize; 2] {
 #[test]
 fn gradients_are_difference_quotients() {
     for kind in KINDS {
-        for activation in &activation::ALL {
+        for activation in Activation::ALL {
             for widths in [SQUARE, MIXED] {
                 for loss in LOSSES {
                     let case = Case::new(kind, activation, widths, loss);
@@ -282,10 +282,10 @@ fn gradients_of_layers_that_differ_are_difference_quotients() {
 fn gradients_of_convolutions_are_difference_quotients() {
     for kind in KINDS {
         // Every activation behind the convolutions, with another one inside them.
-        let inside = activation::ALL.iter().cycle().skip(3);
-        for (activation, inside) in activation::ALL.iter().zip(inside) {
+        let inside = Activation::ALL.iter().cycle().skip(3);
+        for (activation, inside) in Activation::ALL.iter().zip(inside) {
             for hidden in [&[8, 8][..], &[5, 5]] {
-                let conv_activations = [&activation::RELU, inside];
+                let conv_activations = [&Activation::RELU, inside];
                 for (conv_activation, probability) in
                     conv_activations.into_iter().zip([None, Some(0.3)])
                 {
@@ -305,7 +305,7 @@ fn no_gradient_reaches_convolutions_where_sin_is_limited() {
     for kind in KINDS {
         for hidden in [&[8, 8][..], &[5, 5]] {
             let mut case =
-                Case::with_cnn(kind, &activation::SIN, hidden, &activation::IDENTITY, None);
+                Case::with_cnn(kind, &Activation::SIN, hidden, &Activation::IDENTITY, None);
             for (i, bias) in case.parameters.conv[1].bias.iter_mut().enumerate() {
                 *bias += [1.6, -2.3, 0.2, -0.6][i];
             }
@@ -321,7 +321,7 @@ fn no_gradient_reaches_convolutions_where_sin_is_limited() {
 #[test]
 fn no_gradient_passes_an_active_clamp() {
     for form in [Form::Dual, Form::Primal] {
-        for activation in &activation::ALL {
+        for activation in Activation::ALL {
             for widths in [SQUARE, MIXED] {
                 let kind = (LayerKind::Bregman, form);
                 let mut case = Case::new(kind, activation, widths, LOSSES[0]);
@@ -349,7 +349,7 @@ fn no_gradient_passes_an_active_clamp() {
 fn no_gradient_passes_where_sin_is_limited() {
     for kind in KINDS {
         for widths in [SQUARE, MIXED] {
-            let mut case = Case::new(kind, &activation::SIN, widths, LOSSES[0]);
+            let mut case = Case::new(kind, &Activation::SIN, widths, LOSSES[0]);
             for (l, layer) in case.parameters.layers.iter_mut().enumerate() {
                 for (i, bias) in layer.bias.iter_mut().enumerate() {
                     *bias += [[1.1, -2.3, 0.2], [-0.6, 1.1, 2.5]][l % 2][i % 3];
@@ -380,7 +380,7 @@ fn no_gradient_passes_where_sin_is_limited() {
 /// counts the roundings of three layers, (width + 8) each.
 #[test]
 fn dual_form_is_primal_form() {
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         for widths in [SQUARE, MIXED] {
             for loss in LOSSES {
                 let [dual, primal] = [Form::Dual, Form::Primal]
@@ -401,7 +401,7 @@ fn dual_form_is_primal_form() {
 /// (width + 8) each.
 #[test]
 fn standard_layer_with_identity_added_is_euclidean_layer() {
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         for loss in LOSSES {
             let [mut standard, euclidean] = [LayerKind::Standard, LayerKind::Euclidean]
                 .map(|kind| Case::new((kind, Form::Dual), activation, SQUARE, loss));

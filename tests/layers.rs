@@ -1,6 +1,6 @@
 //! Networks whose layers differ: what may follow what, and what each of them is.
 
-use bregman::activation::{self, Activation};
+use bregman::activation::Activation;
 use bregman::data::spirals::Spirals;
 use bregman::error::Error;
 use bregman::kind::{Form, Init, LayerKind, Loss};
@@ -32,8 +32,8 @@ fn build(specs: &[LayerSpec]) -> Result<Model, Error> {
 /// everywhere with a dual passage.
 #[test]
 fn a_bregman_layer_needs_a_range_that_holds_the_one_below() {
-    for below in &activation::ALL {
-        for above in &activation::ALL {
+    for below in Activation::ALL {
+        for above in Activation::ALL {
             let holds = above.range[0] <= below.range[0] && below.range[1] <= above.range[1];
             for form in [Form::Dual, Form::Primal] {
                 for first in [standard(below, 5), dual(below, 5)] {
@@ -75,7 +75,7 @@ fn a_bregman_layer_needs_a_range_that_holds_the_one_below() {
 
 #[test]
 fn a_dual_passage_that_leads_nowhere_is_refused() {
-    let tanh = &activation::TANH;
+    let tanh = &Activation::TANH;
     let euclidean = LayerSpec {
         kind: LayerKind::Euclidean,
         ..standard(tanh, 5)
@@ -107,10 +107,10 @@ fn a_dual_passage_that_leads_nowhere_is_refused() {
 #[test]
 fn a_dual_passage_keeps_the_dual_variable() {
     let specs = [
-        dual(&activation::TANH, 5),
-        pass(dual(&activation::SOFTPLUS, 5)),
-        dual(&activation::SOFTPLUS, 5),
-        pass(dual(&activation::ARCTAN, 5)),
+        dual(&Activation::TANH, 5),
+        pass(dual(&Activation::SOFTPLUS, 5)),
+        dual(&Activation::SOFTPLUS, 5),
+        pass(dual(&Activation::ARCTAN, 5)),
     ];
     let model = build(&specs).expect("a network");
     let parameters = Init::Deterministic.parameters(&model, 0).map(f64::from);
@@ -118,7 +118,7 @@ fn a_dual_passage_keeps_the_dual_variable() {
     let trace = forward(&model, &parameters, &x);
     for (l, a) in trace.a.iter().enumerate().skip(1) {
         for (a, x) in a.iter().zip(x) {
-            let expected = (activation::TANH.rho_inv)(x);
+            let expected = (Activation::TANH.rho_inv)(x);
             assert!((a - expected).abs() <= 1e-15, "layer {l}: {a} {expected}");
         }
     }
@@ -129,7 +129,7 @@ fn a_dual_passage_keeps_the_dual_variable() {
 /// The deterministic initialization is that of each layer's own kind.
 #[test]
 fn each_layer_starts_by_its_kind() {
-    let tanh = &activation::TANH;
+    let tanh = &Activation::TANH;
     let model = build(&[standard(tanh, 5), dual(tanh, 5), dual(tanh, 4)]).expect("a network");
     let parameters = Init::Deterministic.parameters(&model, 0);
     let [first, second, third] = &parameters.layers[..] else {
@@ -153,7 +153,7 @@ fn a_network_of_layers_that_differ_has_no_kind_of_its_own() {
         assert!(model.uniform().is_none(), "{}", case.name);
         assert!(model.require_uniform("layers").is_err(), "{}", case.name);
     }
-    let mixed = build(&[standard(&activation::TANH, 5), dual(&activation::TANH, 5)]);
+    let mixed = build(&[standard(&Activation::TANH, 5), dual(&Activation::TANH, 5)]);
     let mixed = mixed.expect("a network");
     let names = [
         mixed.kind_name(),
@@ -166,9 +166,9 @@ fn a_network_of_layers_that_differ_has_no_kind_of_its_own() {
 /// The first layer's activation decides the range of the inputs.
 #[test]
 fn inputs_are_in_the_first_layers_range() {
-    let specs = [dual(&activation::SIGMOID, 5), dual(&activation::TANH, 5)];
+    let specs = [dual(&Activation::SIGMOID, 5), dual(&Activation::TANH, 5)];
     let model = build(&specs).expect("a network");
-    assert_eq!(model.input_range, activation::SIGMOID.input_range);
+    assert_eq!(model.input_range, Activation::SIGMOID.input_range);
     assert!(model.clone().with_input_range(-0.5, 0.5).is_err());
     assert!(model.with_input_range(0.0, 0.5).is_ok());
 }
@@ -176,7 +176,7 @@ fn inputs_are_in_the_first_layers_range() {
 #[test]
 fn a_sweep_refuses_layers_that_differ() {
     let (kind, form, loss) = (LayerKind::Bregman, Form::Dual, Loss::CrossEntropy);
-    let mut model = network(kind, form, &activation::TANH, loss, 3).expect("a network");
+    let mut model = network(kind, form, &Activation::TANH, loss, 3).expect("a network");
     model.layers[1].form = Form::Primal;
     let sweep = Sweep {
         model,

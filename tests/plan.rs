@@ -89,7 +89,7 @@ fn layers_that_differ_take_few_dispatches_more() {
 /// of its own.
 #[test]
 fn outputs_beyond_all_labels_take_one_dispatch_more() {
-    let tanh = &bregman::activation::TANH;
+    let tanh = &bregman::activation::Activation::TANH;
     let (kind, loss) = (LayerKind::Bregman, Loss::CrossEntropy);
     for (classes, more) in [(256, 0), (257, 1)] {
         let model = Model::new(kind, Form::Dual, tanh, loss, &[13, 13, 13], classes);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use bregman::activation;
+use bregman::activation::Activation;
 use bregman::gpu::Permutation;
 use bregman::gpu::ops;
 use bregman::gpu::ops::elementwise::apply_function;
@@ -152,7 +152,7 @@ fn called(text: &str) -> BTreeSet<&str> {
 
 /// The folder that a file comes from, as a header names it.
 fn folder(file: &File, kernel: &str) -> String {
-    let activations = activation::ALL.iter().chain([&activation::RELU]);
+    let activations = Activation::ALL.iter().chain([&Activation::RELU]);
     match file.name.rsplit_once('/') {
         _ if file.name.ends_with(&format!("/{kernel}")) => "kernel".to_owned(),
         Some((folders, _)) => folders.rsplit('/').next().unwrap_or(folders).to_owned(),

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bregman::activation::{self, ARCTAN};
+use bregman::activation::Activation;
 use bregman::data::spirals::Spirals;
 use bregman::error::Error;
 use bregman::kernels::Isa;
@@ -25,7 +25,7 @@ fn train_on(isa: Isa, sweep: &Sweep, data: &Spirals, layout: Option<Layout>) -> 
 
 fn sweep(kind: LayerKind, form: Form, loss: Loss, layers: usize, runs: u64) -> Sweep {
     Sweep {
-        model: sweep::network(kind, form, &ARCTAN, loss, layers).expect("a network"),
+        model: sweep::network(kind, form, &Activation::ARCTAN, loss, layers).expect("a network"),
         init: Init::Random,
         runs: (0..runs)
             .map(|r| Run {
@@ -199,7 +199,7 @@ fn deterministic_standard_is_euclidean() {
 /// Points whose class depends on one coordinate are learnt.
 #[test]
 fn learns_a_class_that_depends_on_one_coordinate() {
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         let [mut data, _] = Spirals::draw(100, 2).map(|s| s.within(activation));
         let middle = data.points.iter().map(|p| p[0]).sum::<f32>() / data.len() as f32;
         for (point, label) in data.points.iter().zip(&mut data.labels) {

@@ -115,7 +115,7 @@ fn a_saved_network_predicts_the_same() {
     let folder = tempfile::tempdir().expect("a folder");
     let model = Model::input(2)
         .standard(5)
-        .activation(&activation::SIGMOID)
+        .activation(&Activation::SIGMOID)
         .bregman(5);
     let model = model.dual_passage().classes(2).build().expect("a network");
     let trained = fitted(trainer(&model).realizations(2));
@@ -433,13 +433,13 @@ fn descriptions_that_cannot_be_are_refused() {
     );
     let early = Model::input(2).dual_passage().bregman(2).classes(2);
     assert_eq!(field(early.build()), "dual_passage");
-    let late = Model::input(2).bregman(2).activation(&activation::SIGMOID);
+    let late = Model::input(2).bregman(2).activation(&Activation::SIGMOID);
     assert_eq!(field(late.classes(2).build()), "activation");
     let late = Model::input(2).bregman(2).form(Form::Primal).classes(2);
     assert_eq!(field(late.build()), "form");
     let range = Model::input(2).range(-2.0, 2.0).bregman(2).classes(2);
     assert_eq!(field(range.build()), "input_range");
-    let cnn = Cnn::small(&activation::RELU, [1, 28, 28]).expect("convolutions");
+    let cnn = Cnn::small(&Activation::RELU, [1, 28, 28]).expect("convolutions");
     let narrow = Model::input(100)
         .convolutions(cnn)
         .bregman(10)
@@ -554,7 +554,7 @@ fn images_are_learnt_behind_convolutions() {
         padding: 1,
         pool: Some([2, 2]),
     };
-    let cnn = Cnn::new(&activation::RELU, [1, 6, 8], &[block]).expect("convolutions");
+    let cnn = Cnn::new(&Activation::RELU, [1, 6, 8], &[block]).expect("convolutions");
     let model = Model::input(48)
         .convolutions(cnn)
         .bregman(36)

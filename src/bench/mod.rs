@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::activation::{RELU, TANH};
+use crate::activation::Activation;
 use crate::data::{Dataset, Inputs, Splits, Targets};
 use crate::error::Result;
 use crate::executor::Executor;
@@ -377,7 +377,14 @@ impl Network {
     /// Those of [`Model::new`]; none for the networks of this module.
     pub fn model(&self, layers: usize) -> Result<Model> {
         let widths = vec![self.width; layers + 1];
-        Model::new(self.kind, self.form, &TANH, Loss::CrossEntropy, &widths, 10)
+        Model::new(
+            self.kind,
+            self.form,
+            &Activation::TANH,
+            Loss::CrossEntropy,
+            &widths,
+            10,
+        )
     }
 
     /// Forward and backward of the second of two layers.
@@ -538,10 +545,11 @@ impl Steps {
     /// # Errors
     /// Those of [`GpuExecutor::new`].
     pub fn cnn(gpu: &Gpu, realizations: usize) -> Result<Self> {
-        let cnn = Cnn::small(&RELU, [1, 28, 28])?;
+        let cnn = Cnn::small(&Activation::RELU, [1, 28, 28])?;
         let widths = [cnn.features(); 2];
         let (kind, loss) = (LayerKind::Bregman, Loss::CrossEntropy);
-        let model = Model::new(kind, Form::Dual, &TANH, loss, &widths, 10)?.with_cnn(cnn)?;
+        let model =
+            Model::new(kind, Form::Dual, &Activation::TANH, loss, &widths, 10)?.with_cnn(cnn)?;
         let options = PlanOptions {
             realizations,
             recipe: Recipe::from(Sgd {

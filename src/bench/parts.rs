@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::{Network, Row, Steps};
-use crate::activation::TANH;
+use crate::activation::Activation;
 use crate::bench;
 use crate::data::Splits;
 use crate::data::{self, Request};
@@ -241,7 +241,7 @@ fn mnist(gpu: &Gpu, data_dir: PathBuf) -> Result<Value> {
     for realizations in [1, 5] {
         let widths = [784, width, width, width];
         let (kind, loss) = (LayerKind::Bregman, Loss::CrossEntropy);
-        let model = Model::new(kind, Form::Dual, &TANH, loss, &widths, 10)?;
+        let model = Model::new(kind, Form::Dual, &Activation::TANH, loss, &widths, 10)?;
         let sgd = Sgd {
             batch_size: 128,
             learning_rate: 0.2,

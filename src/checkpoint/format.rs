@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::activation;
+use crate::activation::Activation;
 use crate::error::{CheckpointFault, Error};
 use crate::files::safetensors::State;
 use crate::kind::{Form, LayerKind, Loss};
@@ -63,7 +63,7 @@ impl LayerEntry {
             width: 0,
             kind: LayerKind::by_name(&self.layer)?,
             form: Form::by_name(&self.form)?,
-            activation: activation::by_name(&self.activation)?,
+            activation: Activation::by_name(&self.activation)?,
             dual_passage: self.dual_passage,
         };
         Ok((spec, self.clamp.map(|end| end as f32)))
@@ -202,7 +202,7 @@ fn read_layers(state: &State<'_>) -> FaultResult<Vec<Settings>> {
         None | Some("1") => {
             let kind = state.parse_by("layer", LayerKind::by_name)?;
             let form = state.parse_by("form", Form::by_name)?;
-            let activation = state.parse_by("activation", activation::by_name)?;
+            let activation = state.parse_by("activation", Activation::by_name)?;
             let clamp = [state.finite("clamp_low")?, state.finite("clamp_high")?];
             Ok(vec![(LayerSpec::new(kind, form, activation, 0), clamp)])
         }

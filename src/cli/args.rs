@@ -6,7 +6,7 @@ use clap::ArgGroup;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::device::DeviceKind;
 use crate::error::{Error, FIELDS};
 use crate::kind::{Form, Init, LayerKind, Loss, Storage};
@@ -183,14 +183,14 @@ pub fn form_parser() -> impl TypedValueParser<Value = Form> {
 
 /// Parses an activation of Table 1 by its name.
 pub fn activation_parser() -> impl TypedValueParser<Value = &'static Activation> {
-    let names = activation::ALL.iter().map(|activation| activation.name);
-    PossibleValuesParser::new(names).try_map(|name| activation::by_name(&name))
+    let names = Activation::ALL.iter().map(|activation| activation.name);
+    PossibleValuesParser::new(names).try_map(|name| Activation::by_name(&name))
 }
 
 /// Parses an activation of the convolutions by its name.
 pub fn conv_activation_parser() -> impl TypedValueParser<Value = &'static Activation> {
-    let names = activation::ALL.iter().map(|activation| activation.name);
-    PossibleValuesParser::new(names.chain([activation::RELU.name]))
+    let names = Activation::ALL.iter().map(|activation| activation.name);
+    PossibleValuesParser::new(names.chain([Activation::RELU.name]))
         .try_map(|name| cnn::activation_by_name(&name))
 }
 
@@ -322,7 +322,7 @@ pub fn parse_network(text: &str) -> std::result::Result<LayerList, String> {
             width: width.ok_or_else(|| format!("the width in `{text}` must be at least 1"))?,
             activation: rest
                 .first()
-                .map(|name| activation::by_name(name))
+                .map(|name| Activation::by_name(name))
                 .transpose()
                 .map_err(message)?,
             form: rest

@@ -115,7 +115,7 @@ fn cosine(t: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activation;
+    use crate::activation::Activation;
 
     #[test]
     fn sines_are_sines() {
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn points_enter_every_range() {
-        for activation in &activation::ALL {
+        for activation in Activation::ALL {
             let [train, _] = Spirals::draw(50, 0).map(|s| s.within(activation));
             let [min, max] = activation.range.map(|end| end as f32);
             let inside = |x: &f32| *x >= min && *x <= max;

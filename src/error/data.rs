@@ -128,6 +128,7 @@ pub struct MirrorFailure {
 }
 
 /// What went wrong with a download.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DownloadFault {

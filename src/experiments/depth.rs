@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::write_json;
-use crate::activation::TANH;
+use crate::activation::Activation;
 use crate::bilevel::equilibrium::experiment::{self, Outcome, Training};
 use crate::bilevel::equilibrium::{Equilibrium, Gradient, Solver};
 use crate::data::spirals::Spirals;
@@ -141,7 +141,12 @@ impl Task {
             test,
             training,
         } = self;
-        let equilibrium = Equilibrium::new(&TANH, Loss::CrossEntropy, *shape, Solver::DEFAULT)?;
+        let equilibrium = Equilibrium::new(
+            &Activation::TANH,
+            Loss::CrossEntropy,
+            *shape,
+            Solver::DEFAULT,
+        )?;
         let gradients = DEPTHS.map(Gradient::Unrolled);
         let gradients = gradients.into_iter().chain([Gradient::Implicit]);
         let mut networks: Vec<Networks> = Vec::new();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use nalgebra::{DMatrix, DVector};
 
 use super::write_json;
-use crate::activation::{Activation, SIGMOID, TANH};
+use crate::activation::Activation;
 use crate::bilevel::limit::Tied;
 use crate::bilevel::propositions::Row;
 use crate::bilevel::prox::Potential;
@@ -136,7 +136,7 @@ fn figure_1() -> Figure {
         (
             "Bregman, sigmoid",
             LayerKind::Bregman,
-            Geometry::Bregman(&SIGMOID),
+            Geometry::Bregman(&Activation::SIGMOID),
             0.5,
         ),
     ];
@@ -303,8 +303,8 @@ fn figure_2() -> Figure {
                   rises without bound in its slope at the ends of the range, and so keeps $z$ inside."
                 .to_owned(),
         panels: vec![
-            panel(&TANH, [0.4, 0.1], [-0.8, 1.9], Corner::TopRight),
-            panel(&SIGMOID, [0.3, 0.5], [-0.05, 0.6], Corner::TopLeft),
+            panel(&Activation::TANH, [0.4, 0.1], [-0.8, 1.9], Corner::TopRight),
+            panel(&Activation::SIGMOID, [0.3, 0.5], [-0.05, 0.6], Corner::TopLeft),
         ],
         columns: 2,
     }
@@ -318,7 +318,9 @@ fn forgotten_input() -> Figure {
         ("$W$ negative definite", [-1.0, -0.1]),
         ("$W$ indefinite", [-0.5, 0.3]),
     ];
-    let starts: Vec<_> = (0..24).map(|_| sampler.point(&TANH, 2, 2.0)).collect();
+    let starts: Vec<_> = (0..24)
+        .map(|_| sampler.point(&Activation::TANH, 2, 2.0))
+        .collect();
     let mut panels = Vec::new();
     let mut gradients = Panel {
         title: "How much of $x$ is left".to_owned(),
@@ -332,7 +334,7 @@ fn forgotten_input() -> Figure {
     };
     for (i, (name, [low, high])) in networks.into_iter().enumerate() {
         let network = Tied {
-            activation: &TANH,
+            activation: &Activation::TANH,
             weight: sampler.symmetric(2, low, high),
             bias: sampler.vector(2, -0.1, 0.1),
         };

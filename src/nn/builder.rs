@@ -3,7 +3,7 @@
 use super::cnn::Cnn;
 use super::layer::LayerSpec;
 use super::model::Model;
-use crate::activation::{Activation, TANH};
+use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::kind::{Form, LayerKind, Loss};
 
@@ -42,7 +42,7 @@ impl Model {
     /// assert!(!model.layers[1].shape.mix && model.layers[2].shape.mix);
     ///
     /// // Softplus does not take values from tanh's range, but it takes the dual variable.
-    /// let layers = Model::input(8).bregman(8).activation(&activation::SOFTPLUS).bregman(8);
+    /// let layers = Model::input(8).bregman(8).activation(&Activation::SOFTPLUS).bregman(8);
     /// assert!(layers.clone().outputs(1).build().is_err());
     /// assert!(layers.dual_passage().outputs(1).build().is_ok());
     /// # Ok::<(), bregman::error::Error>(())
@@ -52,7 +52,7 @@ impl Model {
             inputs,
             cnn: None,
             range: None,
-            activation: &TANH,
+            activation: &Activation::TANH,
             form: Form::Dual,
             layers: Vec::new(),
             idle: None,

@@ -15,7 +15,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::LayerShape;
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::error::{Error, Result};
 
 /// A convolution of images (batch, `channels`, `height`, `width`) with weights (filters, channels,
@@ -139,7 +139,7 @@ const MAX_EXTENT: usize = 8192;
 /// A convolutional front-end.
 #[derive(Clone, Debug)]
 pub struct Cnn {
-    /// The activation of the blocks: [`activation::RELU`] or one of [`activation::ALL`].
+    /// The activation of the blocks: [`Activation::RELU`] or one of [`Activation::ALL`].
     pub activation: &'static Activation,
     /// The blocks in order; at least one.
     pub blocks: Vec<Block>,
@@ -153,10 +153,10 @@ pub struct Cnn {
 /// [`Error::UnknownName`] with the names that exist.
 #[doc(hidden)]
 pub fn activation_by_name(name: &str) -> Result<&'static Activation> {
-    if name == activation::RELU.name {
-        return Ok(&activation::RELU);
+    if name == Activation::RELU.name {
+        return Ok(&Activation::RELU);
     }
-    activation::by_name(name)
+    Activation::by_name(name)
 }
 
 /// The description of a block without its extents, which follow from the previous block.

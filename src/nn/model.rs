@@ -3,7 +3,7 @@
 use super::cnn::Cnn;
 use super::layer::{Layer, LayerShape, LayerSpec, Shape};
 use super::parameters::{LayerParameters, Parameters};
-use crate::activation::{Activation, RELU};
+use crate::activation::Activation;
 use crate::data::{Dataset, Inputs, Splits, Targets};
 use crate::error::{Error, Result};
 use crate::kind::{Form, LayerKind, Loss};
@@ -47,14 +47,14 @@ impl Model {
     /// first activation's default.
     ///
     /// ```
-    /// use bregman::activation::{SOFTPLUS, TANH};
+    /// use bregman::activation::Activation;
     /// use bregman::kind::{Form, LayerKind, Loss};
     /// use bregman::nn::{LayerSpec, Model};
     ///
-    /// let standard = LayerSpec::new(LayerKind::Standard, Form::Dual, &TANH, 784);
-    /// let bregman = LayerSpec::new(LayerKind::Bregman, Form::Dual, &TANH, 256);
+    /// let standard = LayerSpec::new(LayerKind::Standard, Form::Dual, &Activation::TANH, 784);
+    /// let bregman = LayerSpec::new(LayerKind::Bregman, Form::Dual, &Activation::TANH, 256);
     /// let softplus = LayerSpec {
-    ///     activation: &SOFTPLUS,
+    ///     activation: &Activation::SOFTPLUS,
     ///     dual_passage: true,
     ///     ..bregman
     /// };
@@ -481,10 +481,10 @@ fn check_passages(specs: &[LayerSpec]) -> Result<()> {
     };
     for (l, spec) in specs.iter().enumerate() {
         let bregman = spec.kind == LayerKind::Bregman;
-        if spec.activation.name == RELU.name {
+        if spec.activation.name == Activation::RELU.name {
             return Err(Error::InvalidValue {
                 field: "activation",
-                value: RELU.name.to_owned(),
+                value: Activation::RELU.name.to_owned(),
                 reason: "it has no inverse, so it is for convolutions only".to_owned(),
             });
         }

@@ -3,7 +3,7 @@
 use super::checks::{Check, Checks};
 use super::dispatch::{Run, random};
 use super::functions::{BOUND, allowance, spacing};
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::gpu::ops;
@@ -50,7 +50,7 @@ fn saturation(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         .into_iter()
         .flat_map(|x| [x, -x])
         .collect();
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         // Compared in f64, since π/2 rounds up in f32.
         let [low, high] = activation.range;
         for (a, z) in far.iter().zip(rho(gpu, activation, &far)?) {
@@ -126,7 +126,7 @@ impl RoundTrip {
 
 /// ρ(ρ⁻¹(z)) is z within the bound of the round trip.
 fn round_trip(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         let trip = RoundTrip::of(activation);
         let z = trip.domain();
         let a = rho_inv(gpu, activation, &z)?;
@@ -142,7 +142,7 @@ fn round_trip(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
 fn odd(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let a = random(1, 2000, 0.0, 30.0);
     let negated: Vec<f32> = a.iter().map(|a| -a).collect();
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         if activation.range[0] != -activation.range[1] {
             continue;
         }

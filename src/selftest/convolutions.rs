@@ -2,7 +2,7 @@
 
 use super::checks::{Bounded, Check, Checks};
 use super::dispatch::{Run, random};
-use crate::activation;
+use crate::activation::Activation;
 use crate::error::Result;
 use crate::gpu::ops::conv::conv2d_backward_weight::Parts;
 use crate::gpu::ops::update::{Update, Updating};
@@ -121,9 +121,9 @@ fn forward(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         run.op(ops::elementwise::add_channel_bias::add_channel_bias(
             &conv, ROWS, bias, biased,
         ));
-        let fused: Vec<_> = activation::ALL
+        let fused: Vec<_> = Activation::ALL
             .iter()
-            .chain([&activation::RELU])
+            .chain([&Activation::RELU])
             .map(|activation| {
                 let output = run.output(images * conv.outputs());
                 let fused = Some((activation, bias));
@@ -270,7 +270,7 @@ fn max_pool2d(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         let wide: Vec<f64> = delta.iter().map(|&x| f64::from(x)).collect();
         let gradient = max_pool2d::max_pool2d_backward(&wide, &positions, inputs);
         let z = random(12, inputs, -0.9, 0.9);
-        let tanh = &activation::TANH;
+        let tanh = &Activation::TANH;
         let through: Vec<Bounded> = gradient
             .iter()
             .zip(&z)

@@ -2,7 +2,7 @@
 //! tolerance between an executor and the reference.
 
 use super::checks::Checks;
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::data::{Dataset, Inputs, Split, Splits, Targets};
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor};
@@ -52,7 +52,7 @@ pub struct Case {
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (kind, form) in KINDS {
-        for activation in &activation::ALL {
+        for activation in Activation::ALL {
             for widths in [&[13, 13, 13][..], &[13, 7, 7, 11]] {
                 let model = Model::new(kind, form, activation, Loss::CrossEntropy, widths, 5);
                 let form = if kind == LayerKind::Bregman {
@@ -69,7 +69,7 @@ pub fn cases() -> Vec<Case> {
     }
     for outputs in [1, 5] {
         let loss = Loss::MeanSquaredError;
-        let tanh = &activation::TANH;
+        let tanh = &Activation::TANH;
         let model = Model::new(
             LayerKind::Bregman,
             Form::Dual,
@@ -103,16 +103,16 @@ pub fn cnn_cases() -> Vec<Case> {
     ];
     let one = [block(5, [5, 4], 2, 2, Some([3, 1]))];
     let conv_activations: Vec<&'static Activation> =
-        activation::ALL.iter().chain([&activation::RELU]).collect();
+        Activation::ALL.iter().chain([&Activation::RELU]).collect();
     let mut cases = Vec::new();
     for (kind, form) in KINDS {
-        for activation in [&activation::TANH, &activation::SIN, &activation::SOFTPLUS] {
+        for activation in [&Activation::TANH, &Activation::SIN, &Activation::SOFTPLUS] {
             for (image, blocks, hidden) in [
                 ([2, 9, 7], &two[..], &[8, 8][..]),
                 ([3, 8, 11], &one[..], &[7, 7]),
             ] {
                 let conv_activation = match blocks.len() {
-                    1 => &activation::RELU,
+                    1 => &Activation::RELU,
                     _ => conv_activations[cases.len() % conv_activations.len()],
                 };
                 let mut cnn = Cnn::new(conv_activation, image, blocks).expect("blocks that fit");
@@ -147,7 +147,6 @@ pub fn cnn_cases() -> Vec<Case> {
 /// Networks whose layers differ in kind, form and activation: each way from one layer to the next, with and
 /// without M, some with clamps that act, and behind convolutions.
 pub fn mixed_cases() -> Vec<Case> {
-    use activation::{ARCSINH, ARCTAN, IDENTITY, SIGMOID, SIN, SOFTPLUS, TANH};
     let of = |kind, form, activation, width| LayerSpec::new(kind, form, activation, width);
     let standard = |activation, width| of(LayerKind::Standard, Form::Dual, activation, width);
     let euclidean = |activation, width| of(LayerKind::Euclidean, Form::Dual, activation, width);
@@ -159,67 +158,83 @@ pub fn mixed_cases() -> Vec<Case> {
     };
     let networks: [&[LayerSpec]; 14] = [
         // One activation: the dual variable is carried between layers in dual form only.
-        &[standard(&TANH, 13), dual(&TANH, 13), dual(&TANH, 13)],
         &[
-            dual(&TANH, 9),
-            primal(&TANH, 9),
-            dual(&TANH, 9),
-            dual(&TANH, 9),
+            standard(&Activation::TANH, 13),
+            dual(&Activation::TANH, 13),
+            dual(&Activation::TANH, 13),
         ],
         &[
-            euclidean(&SIN, 13),
-            dual(&SIN, 13),
-            dual(&SIN, 13),
-            primal(&SIN, 7),
+            dual(&Activation::TANH, 9),
+            primal(&Activation::TANH, 9),
+            dual(&Activation::TANH, 9),
+            dual(&Activation::TANH, 9),
+        ],
+        &[
+            euclidean(&Activation::SIN, 13),
+            dual(&Activation::SIN, 13),
+            dual(&Activation::SIN, 13),
+            primal(&Activation::SIN, 7),
         ],
         // Ranges that do not fit: through the dual space, from either form, with and without M.
         &[
-            dual(&TANH, 13),
-            pass(dual(&SOFTPLUS, 13)),
-            dual(&SOFTPLUS, 13),
+            dual(&Activation::TANH, 13),
+            pass(dual(&Activation::SOFTPLUS, 13)),
+            dual(&Activation::SOFTPLUS, 13),
         ],
         &[
-            dual(&TANH, 13),
-            pass(dual(&SOFTPLUS, 8)),
-            pass(primal(&SIGMOID, 8)),
+            dual(&Activation::TANH, 13),
+            pass(dual(&Activation::SOFTPLUS, 8)),
+            pass(primal(&Activation::SIGMOID, 8)),
         ],
         &[
-            standard(&TANH, 13),
-            pass(dual(&SIGMOID, 13)),
-            dual(&SIGMOID, 13),
+            standard(&Activation::TANH, 13),
+            pass(dual(&Activation::SIGMOID, 13)),
+            dual(&Activation::SIGMOID, 13),
         ],
         &[
-            primal(&ARCTAN, 13),
-            pass(primal(&TANH, 6)),
-            pass(dual(&SIGMOID, 6)),
+            primal(&Activation::ARCTAN, 13),
+            pass(primal(&Activation::TANH, 6)),
+            pass(dual(&Activation::SIGMOID, 6)),
         ],
         // Into and out of an activation that limits the dual variable.
         &[
-            dual(&ARCTAN, 13),
-            pass(dual(&SIN, 13)),
-            dual(&SIN, 13),
-            pass(dual(&SOFTPLUS, 13)),
+            dual(&Activation::ARCTAN, 13),
+            pass(dual(&Activation::SIN, 13)),
+            dual(&Activation::SIN, 13),
+            pass(dual(&Activation::SOFTPLUS, 13)),
         ],
         // Ranges that lie in one another.
-        &[dual(&SIGMOID, 13), dual(&TANH, 13), primal(&ARCSINH, 13)],
-        &[dual(&TANH, 13), dual(&ARCSINH, 7), primal(&IDENTITY, 7)],
-        &[dual(&SIN, 13), dual(&TANH, 13), primal(&SIN, 5)],
+        &[
+            dual(&Activation::SIGMOID, 13),
+            dual(&Activation::TANH, 13),
+            primal(&Activation::ARCSINH, 13),
+        ],
+        &[
+            dual(&Activation::TANH, 13),
+            dual(&Activation::ARCSINH, 7),
+            primal(&Activation::IDENTITY, 7),
+        ],
+        &[
+            dual(&Activation::SIN, 13),
+            dual(&Activation::TANH, 13),
+            primal(&Activation::SIN, 5),
+        ],
         // Layers without an inverse take anything.
         &[
-            standard(&TANH, 13),
-            euclidean(&SOFTPLUS, 13),
-            dual(&ARCSINH, 13),
+            standard(&Activation::TANH, 13),
+            euclidean(&Activation::SOFTPLUS, 13),
+            dual(&Activation::ARCSINH, 13),
         ],
         &[
-            dual(&SOFTPLUS, 13),
-            euclidean(&SIGMOID, 7),
-            standard(&ARCTAN, 9),
-            euclidean(&TANH, 4),
+            dual(&Activation::SOFTPLUS, 13),
+            euclidean(&Activation::SIGMOID, 7),
+            standard(&Activation::ARCTAN, 9),
+            euclidean(&Activation::TANH, 4),
         ],
         &[
-            primal(&TANH, 13),
-            standard(&SOFTPLUS, 13),
-            euclidean(&SIN, 13),
+            primal(&Activation::TANH, 13),
+            standard(&Activation::SOFTPLUS, 13),
+            euclidean(&Activation::SIN, 13),
         ],
     ];
     let case = |model: Model, note: &str| Case {
@@ -236,22 +251,26 @@ pub fn mixed_cases() -> Vec<Case> {
     // Each layer's clamp is another.
     for (specs, last) in [
         (
-            [dual(&SIGMOID, 13), dual(&TANH, 13), primal(&ARCTAN, 13)],
-            [0.35, 0.55],
-        ),
-        (
             [
-                standard(&SIGMOID, 13),
-                dual(&TANH, 7),
-                pass(dual(&SIGMOID, 7)),
+                dual(&Activation::SIGMOID, 13),
+                dual(&Activation::TANH, 13),
+                primal(&Activation::ARCTAN, 13),
             ],
             [0.35, 0.55],
         ),
         (
             [
-                primal(&TANH, 13),
-                pass(dual(&SIGMOID, 13)),
-                dual(&ARCTAN, 13),
+                standard(&Activation::SIGMOID, 13),
+                dual(&Activation::TANH, 7),
+                pass(dual(&Activation::SIGMOID, 7)),
+            ],
+            [0.35, 0.55],
+        ),
+        (
+            [
+                primal(&Activation::TANH, 13),
+                pass(dual(&Activation::SIGMOID, 13)),
+                dual(&Activation::ARCTAN, 13),
             ],
             [0.35, 0.64],
         ),
@@ -271,15 +290,19 @@ pub fn mixed_cases() -> Vec<Case> {
         pool: Some([3, 1]),
     };
     for specs in [
-        &[dual(&SIN, 20), dual(&TANH, 20), pass(dual(&SOFTPLUS, 20))][..],
-        &[standard(&TANH, 7), dual(&TANH, 7)],
         &[
-            primal(&SIGMOID, 20),
-            pass(dual(&TANH, 20)),
-            euclidean(&SOFTPLUS, 4),
+            dual(&Activation::SIN, 20),
+            dual(&Activation::TANH, 20),
+            pass(dual(&Activation::SOFTPLUS, 20)),
+        ][..],
+        &[standard(&Activation::TANH, 7), dual(&Activation::TANH, 7)],
+        &[
+            primal(&Activation::SIGMOID, 20),
+            pass(dual(&Activation::TANH, 20)),
+            euclidean(&Activation::SOFTPLUS, 4),
         ],
     ] {
-        let cnn = Cnn::new(&activation::RELU, [2, 8, 7], &[block]).expect("blocks that fit");
+        let cnn = Cnn::new(&Activation::RELU, [2, 8, 7], &[block]).expect("blocks that fit");
         let model = model(cnn.features(), specs).with_cnn(cnn);
         cases.push(case(
             model.expect("as many features"),
@@ -293,16 +316,15 @@ pub fn mixed_cases() -> Vec<Case> {
 /// kind and form above each, with and without M, with one activation, ranges that lie in one another, or a
 /// dual passage, into and out of an activation that limits the dual variable.
 pub fn neighbours() -> Vec<Case> {
-    use activation::{ARCSINH, ARCTAN, SIGMOID, SIN, SOFTPLUS, TANH};
     let pairs: [(&Activation, &Activation, bool); 8] = [
-        (&TANH, &TANH, false),
-        (&SIN, &SIN, false),
-        (&TANH, &ARCSINH, false),
-        (&SIN, &TANH, false),
-        (&SIGMOID, &SIN, false),
-        (&TANH, &SOFTPLUS, true),
-        (&ARCTAN, &SIN, true),
-        (&SIN, &SOFTPLUS, true),
+        (&Activation::TANH, &Activation::TANH, false),
+        (&Activation::SIN, &Activation::SIN, false),
+        (&Activation::TANH, &Activation::ARCSINH, false),
+        (&Activation::SIN, &Activation::TANH, false),
+        (&Activation::SIGMOID, &Activation::SIN, false),
+        (&Activation::TANH, &Activation::SOFTPLUS, true),
+        (&Activation::ARCTAN, &Activation::SIN, true),
+        (&Activation::SIN, &Activation::SOFTPLUS, true),
     ];
     let mut cases = Vec::new();
     for (below, above, passes) in pairs {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::checks::{Check, Checks};
 use super::networks::{ETA, KINDS, largest_difference, perturb};
-use crate::activation;
+use crate::activation::Activation;
 use crate::data::spirals::Spirals;
 use crate::error::Result;
 use crate::gpu::Gpu;
@@ -34,7 +34,7 @@ pub const ALL: [(&str, Check); 3] = [
 /// loop short. The clock decides the number: one that stands still allows the most.
 fn dispatches(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let (kind, form, loss) = (LayerKind::Bregman, Form::Dual, Loss::MeanSquaredError);
-    let model = sweep::network(kind, form, &activation::ARCTAN, loss, 3)?;
+    let model = sweep::network(kind, form, &Activation::ARCTAN, loss, 3)?;
     let data = few(&model, 200);
     let sweep = Sweep {
         model,
@@ -87,7 +87,7 @@ pub fn models(full: bool) -> Vec<Model> {
         models.push(model.expect("a valid network"));
     };
     for (k, kind) in KINDS.into_iter().enumerate() {
-        for (a, activation) in activation::ALL.iter().enumerate() {
+        for (a, activation) in Activation::ALL.iter().enumerate() {
             for (l, &loss) in Loss::ALL.iter().enumerate() {
                 if full || (a + 2 * k + 3 * l) % 5 == 0 {
                     push(kind, activation, loss, 3);
@@ -95,7 +95,7 @@ pub fn models(full: bool) -> Vec<Model> {
             }
         }
         for layers in [1, 2, MAX_LAYERS] {
-            push(kind, &activation::ARCTAN, Loss::MeanSquaredError, layers);
+            push(kind, &Activation::ARCTAN, Loss::MeanSquaredError, layers);
         }
     }
     models
@@ -217,7 +217,7 @@ pub fn runs(layers: usize, checks: &mut Checks, train: Train<'_>) -> Result<()> 
         (LayerKind::Euclidean, Form::Dual),
         (LayerKind::Bregman, Form::Dual),
     ] {
-        let (activation, loss) = (&activation::ARCTAN, Loss::MeanSquaredError);
+        let (activation, loss) = (&Activation::ARCTAN, Loss::MeanSquaredError);
         let model = sweep::network(kind, form, activation, loss, layers)?;
         let data = few(&model, 23);
         for &init in Init::ALL {

@@ -7,7 +7,7 @@ use super::networks::{
     self, Case, Expected, REALIZATIONS, SEED, SGD, cases, cnn_cases, dataset, initial, mixed_cases,
     optimizer_cases, perturb, run, splits,
 };
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::data::Splits;
 use crate::error::Result;
 use crate::executor::Executor;
@@ -96,7 +96,7 @@ fn ten_steps(
 /// reference's loss.
 fn gradient(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     for (kind, form) in networks::KINDS {
-        for activation in [&activation::TANH, &activation::SOFTPLUS] {
+        for activation in [&Activation::TANH, &Activation::SOFTPLUS] {
             let loss = Loss::CrossEntropy;
             let model = Model::new(kind, form, activation, loss, &[13, 7, 7], 5)?;
             gradient_of(gpu, checks, &model)?;
@@ -182,7 +182,7 @@ fn gradient_of(gpu: &mut Gpu, checks: &mut Checks, model: &Model) -> Result<()> 
 
 /// With W = 0 and b = 0, a hundred Bregman layers in dual form are one round trip.
 fn identity(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         identity_of(gpu, checks, activation)?;
     }
     Ok(())
@@ -255,7 +255,7 @@ pub fn tied_states(
 
 /// Saturated networks in dual form keep their losses and parameters finite.
 fn saturation(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         let (model, splits, parameters, sgd) = saturated(activation)?;
         let mut executor = executor(gpu, &model, &splits, &parameters, sgd, true)?;
         for (step, loss) in saturated_losses(&mut executor)?.into_iter().enumerate() {

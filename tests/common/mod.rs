@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use bregman::activation;
+use bregman::activation::Activation;
 use bregman::checkpoint::Run;
 use bregman::data::{Dataset, Inputs, Split, Splits, Targets};
 use bregman::error::Error;
@@ -51,7 +51,7 @@ pub fn overfits(mut executor: impl Executor, samples: usize, what: &str) {
 
 /// A small network and one batch of five classes for [`overfits`].
 pub fn overfit_case(kind: LayerKind) -> (Model, Splits, Sgd) {
-    let tanh = &activation::TANH;
+    let tanh = &Activation::TANH;
     let model = Model::new(kind, Form::Dual, tanh, Loss::CrossEntropy, &[13, 13, 13], 5);
     let train = dataset(SGD.batch_size, 5, 3);
     let splits = Splits {
@@ -190,7 +190,7 @@ pub fn refuses(executor: &mut impl Executor) {
 /// Standard layers from W = I and Euclidean ones from W = 0, both with b = 0, are one network: ten
 /// steps later W is still I apart, and every loss is the same.
 pub fn standard_is_euclidean(mut run_of: impl FnMut(&Model, Vec<Parameters>) -> Record) {
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         let [standard, euclidean] = [LayerKind::Standard, LayerKind::Euclidean].map(|kind| {
             let loss = Loss::CrossEntropy;
             let model = Model::new(kind, Form::Dual, activation, loss, &[13, 13, 13], 5);
@@ -215,7 +215,7 @@ pub fn standard_is_euclidean(mut run_of: impl FnMut(&Model, Vec<Parameters>) -> 
 /// Networks of one to four hidden layers of any width, with M or without.
 fn networks() -> impl Strategy<Value = Model> {
     let widths = proptest::collection::vec(1..24usize, 1..=4);
-    let activations = 0..activation::ALL.len();
+    let activations = 0..Activation::ALL.len();
     let losses = prop_oneof![Just(Loss::CrossEntropy), Just(Loss::MeanSquaredError)];
     (0..KINDS.len(), activations, losses, widths, 1..12usize).prop_map(
         |(kind, activation, loss, hidden, outputs)| {
@@ -226,7 +226,7 @@ fn networks() -> impl Strategy<Value = Model> {
                 Loss::MeanSquaredError => outputs,
             };
             let widths: Vec<usize> = [13].into_iter().chain(hidden).collect();
-            let activation = &activation::ALL[activation];
+            let activation = &Activation::ALL[activation];
             Model::new(kind, form, activation, loss, &widths, outputs).expect("a network")
         },
     )

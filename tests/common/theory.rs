@@ -3,7 +3,7 @@
 //! symmetric with λ_min ≥ −2σ, and not otherwise; and the dual map a ↦ a + Wρ(a) + b is Lipschitz
 //! and invertible.
 
-use bregman::activation::{self, Activation};
+use bregman::activation::Activation;
 use bregman::selftest::dispatch::random;
 
 pub const WIDTH: usize = 6;
@@ -80,8 +80,8 @@ impl Tied {
             weight[(i + 1) * WIDTH + i] -= skew as f32;
         }
         let steepest = match activation.name {
-            name if name == activation::SIGMOID.name => 0.5,
-            name if name == activation::SOFTPLUS.name => 5.0,
+            name if name == Activation::SIGMOID.name => 0.5,
+            name if name == Activation::SOFTPLUS.name => 5.0,
             _ => 0.0,
         };
         let matrix = wide(&weight);
@@ -174,7 +174,7 @@ fn highest(activation: &Activation) -> f64 {
 
 /// Where W is symmetric and λ_min ≥ −2σ, E never rises (math of Sec. 5; ε is the executor's).
 pub fn energy_falls(states: &mut States<'_>, epsilon: f64) {
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         for network in 0..NETWORKS {
             // λ_min down to −2σ, with a margin for the rounding of W to f32.
             for lowest in [-1.0, -2.0 + 1e-6] {
@@ -193,7 +193,7 @@ pub fn energy_falls(states: &mut States<'_>, epsilon: f64) {
 
 /// Beyond −2σ, and where W is not symmetric, E rises somewhere: the hypotheses are needed.
 pub fn energy_rises_beyond(states: &mut States<'_>, epsilon: f64) {
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         for (what, spectrum, skew) in [
             ("λ_min = −2.6σ", [-2.6, -0.1], 0.0),
             ("W not symmetric", [-0.7, -0.3], 1.3),
@@ -208,7 +208,7 @@ pub fn energy_rises_beyond(states: &mut States<'_>, epsilon: f64) {
 /// ‖F(a) − F(a′)‖ is at most (1 + ‖W‖₂/σ) ‖a − a′‖, and at least (1 − ‖W‖₂/σ) ‖a − a′‖; where that
 /// is positive, a is recovered from F(a) by a ← F(a) − Wρ(a) − b.
 pub fn dual_map_is_lipschitz_and_invertible(states: &mut States<'_>, epsilon: f64) {
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         let sigma = activation.sigma;
         for network in 0..NETWORKS {
             let tied = Tied::new(activation, 50 + network, [-0.6, 0.6], 0.4, 0.1);

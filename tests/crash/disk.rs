@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use bregman::activation::TANH;
+use bregman::activation::Activation;
 use bregman::checkpoint::Run;
 use bregman::error::{Error, Result};
 use bregman::files::atomic::{Disk, System, remove_stale};
@@ -80,7 +80,7 @@ impl Disk for Faulty {
 
 fn run_of(seed: u64) -> Run {
     let (kind, form, loss) = (LayerKind::Bregman, Form::Dual, Loss::CrossEntropy);
-    let model = Model::new(kind, form, &TANH, loss, &[5, 3, 3], 2).expect("valid");
+    let model = Model::new(kind, form, &Activation::TANH, loss, &[5, 3, 3], 2).expect("valid");
     Run {
         parameters: vec![Init::Random.parameters(&model, seed); 2],
         moments: Vec::new(),

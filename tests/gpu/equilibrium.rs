@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bregman::activation::{SIGMOID, TANH};
+use bregman::activation::Activation;
 use bregman::bilevel::equilibrium::{
     CpuEquilibrium, Equilibrium, GpuEquilibrium, Gradient, Solver, SolverReport,
 };
@@ -107,7 +107,7 @@ fn agrees_with_processors() {
         gradient_tolerance: 1e-5,
         max_gradient_iterations: 100,
     };
-    for activation in [&TANH, &SIGMOID] {
+    for activation in [&Activation::TANH, &Activation::SIGMOID] {
         let [gpu, cpu] = both(solver, activation, None);
         assert_eq!((gpu.0.len(), gpu.1.len()), (cpu.0.len(), cpu.1.len()));
         for (gpu, cpu) in gpu.0.iter().zip(&cpu.0).chain(gpu.1.iter().zip(&cpu.1)) {
@@ -140,7 +140,7 @@ fn stops_at_its_cap() {
         max_iterations: 11,
         ..Solver::DEFAULT
     };
-    let [gpu, cpu] = both(solver, &TANH, None);
+    let [gpu, cpu] = both(solver, &Activation::TANH, None);
     for report in [gpu.3, cpu.3] {
         assert_eq!(report.iterations, 11 * report.samples, "{report:?}");
         assert_eq!(report.capped, report.samples, "{report:?}");
@@ -152,7 +152,7 @@ fn stops_at_its_cap() {
 fn is_sure_of_samples() {
     for step in 0..40 {
         let margin = 35.0 + 0.4 * step as f32;
-        let records = both(Solver::DEFAULT, &TANH, Some(margin));
+        let records = both(Solver::DEFAULT, &Activation::TANH, Some(margin));
         for (record, device) in records.iter().zip(["adapter", "processors"]) {
             let mut numbers = record.2.tensors().flatten();
             assert!(

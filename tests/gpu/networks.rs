@@ -320,7 +320,7 @@ fn refuses() {
 
 /// Found from the description alone, in MiB, before anything is allocated.
 fn too_large() {
-    let tanh = &bregman::activation::TANH;
+    let tanh = &bregman::activation::Activation::TANH;
     let loss = bregman::kind::Loss::CrossEntropy;
     let form = bregman::kind::Form::Dual;
     let widths = [13, 40_000, 40_000];

@@ -12,6 +12,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use bregman::activation::Activation;
 use bregman::checkpoint::{self, Checkpoint};
 use bregman::data::{self, Dataset, Request};
 use bregman::executor::Executor;
@@ -23,7 +24,7 @@ use bregman::reference::Reference;
 use bregman::selftest::networks::{
     EPOCHS, KINDS, SEED, SGD, TRAIN_SAMPLES, initial, mixed_cases, optimizer_cases, splits,
 };
-use bregman::{activation, onnx, predict, rng};
+use bregman::{onnx, predict, rng};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::json;
 
@@ -63,7 +64,7 @@ fn digits() -> Result<Dataset, Failed> {
 /// `folder`.
 fn networks(folder: &Path) -> Result<Vec<Checkpoint>, Failed> {
     let mut networks = Vec::new();
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         for (kind, form) in KINDS {
             for widths in [&[784, 784][..], &[784, 24, 24, 17]] {
                 let loss = Loss::CrossEntropy;
@@ -80,7 +81,7 @@ fn networks(folder: &Path) -> Result<Vec<Checkpoint>, Failed> {
         }
     }
     for (kind, form) in KINDS {
-        for (activation, hidden) in [(&activation::TANH, 20), (&activation::SIN, 2 * 7 * 7)] {
+        for (activation, hidden) in [(&Activation::TANH, 20), (&Activation::SIN, 2 * 7 * 7)] {
             let loss = Loss::CrossEntropy;
             let same = BlockSpec::same(3, 3);
             let other = BlockSpec {
@@ -90,7 +91,7 @@ fn networks(folder: &Path) -> Result<Vec<Checkpoint>, Failed> {
                 padding: 2,
                 pool: None,
             };
-            let cnn = Cnn::new(&activation::RELU, [1, 28, 28], &[same, same, other])?;
+            let cnn = Cnn::new(&Activation::RELU, [1, 28, 28], &[same, same, other])?;
             let widths = [cnn.features(), hidden];
             let model = Model::new(kind, form, activation, loss, &widths, 10)?.with_cnn(cnn)?;
             let parameters = Init::Random.parameters(&model, 3);

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::{CpuLayer, Equilibrium, Gradient, Solver};
-use crate::activation;
+use crate::activation::Activation;
 use crate::error::{CheckpointFault, Error, Result};
 use crate::files::safetensors::State;
 use crate::kind::Loss;
@@ -90,7 +90,7 @@ fn read(mut state: State<'_>, solver: Solver) -> Result<Saved, CheckpointFault> 
         let reason = format!("`equilibrium` loads {LAYER} layers only");
         return Err(refused("layer", layer.to_owned(), reason));
     }
-    let activation = state.parse_by("activation", activation::by_name)?;
+    let activation = state.parse_by("activation", Activation::by_name)?;
     let loss = state.parse_by("loss", Loss::by_name)?;
     let delta = state.finite("delta")?;
     if !(delta > 0.0 && f64::from(delta) < activation.sigma) {

@@ -3,7 +3,7 @@
 use nalgebra::DVector;
 
 use super::{Claim, DEPTH, Effort, Measured, Row, SPREAD, flattest};
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::bilevel::limit::Tied;
 use crate::bilevel::sampler::Sampler;
 
@@ -179,7 +179,7 @@ pub(super) fn missed_hypotheses(effort: Effort, activation: &'static Activation)
         };
         rows.push(claim.row(Some(activation), unbounded));
     }
-    if activation.name == activation::IDENTITY.name {
+    if activation.name == Activation::IDENTITY.name {
         let mut cycle = Measured::default();
         for mut sampler in effort.samplers() {
             let (network, start) = tied(&mut sampler, activation, [-2.0, -0.1]);

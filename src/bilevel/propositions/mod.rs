@@ -8,7 +8,7 @@ mod operators;
 use serde::Serialize;
 
 use super::sampler::Sampler;
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 
 /// The rounding error of an inequality between sums of about d² products, relative to the result:
 /// 10² roundings of terms that are 10² times as large.
@@ -70,7 +70,7 @@ struct Claim {
 impl Claim {
     fn row(&self, activation: Option<&Activation>, measured: Measured) -> Row {
         let Measured { samples, worst } = measured;
-        let subject = activation.unwrap_or(&activation::IDENTITY);
+        let subject = activation.unwrap_or(&Activation::IDENTITY);
         Row {
             name: match activation {
                 Some(activation) => format!("{}: {}", self.name, activation.name),
@@ -113,7 +113,7 @@ impl Effort {
 /// All propositions, in the paper's order.
 pub fn check(effort: Effort) -> Vec<Row> {
     let each = |check: fn(Effort, &'static Activation) -> Vec<Row>| {
-        activation::ALL.iter().flat_map(move |a| check(effort, a))
+        Activation::ALL.iter().flat_map(move |a| check(effort, a))
     };
     let mut rows = majorants::proposition_3_1(effort);
     rows.extend(operators::euclidean_potentials(effort));

@@ -3,7 +3,7 @@
 use nalgebra::DVector;
 
 use super::{Claim, Effort, Measured, ROUNDING, Row, SPREAD};
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::bilevel::Geometry;
 use crate::bilevel::prox::{
     self, CLAMPED_SINE, EXAMPLE_3_1, EXAMPLE_3_2, Formula, Potential, closed_form, prox_objective,
@@ -43,17 +43,17 @@ pub(super) fn euclidean_potentials(effort: Effort) -> Vec<Row> {
         formula(
             "Example 3.1: prox_g = isru",
             &EXAMPLE_3_1,
-            &activation::ISRU,
+            &Activation::ISRU,
         ),
         formula(
             "Example 3.2: prox_g = scaled-arctan",
             &EXAMPLE_3_2,
-            &activation::SCALED_ARCTAN,
+            &Activation::SCALED_ARCTAN,
         ),
         formula(
             "prox_g = sin clamped to ±π/2",
             &CLAMPED_SINE,
-            &activation::SIN,
+            &Activation::SIN,
         ),
     ];
     let claim = Claim {
@@ -63,7 +63,7 @@ pub(super) fn euclidean_potentials(effort: Effort) -> Vec<Row> {
         expected: |_| true,
     };
     let each = |a: &'static Activation| claim.row(Some(a), measure(Potential::OfActivation(a), a));
-    rows.extend(activation::ALL.iter().map(each));
+    rows.extend(Activation::ALL.iter().map(each));
     rows
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::activation;
+use crate::activation::Activation;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::kind::{Form, LayerKind, Loss};
@@ -113,7 +113,7 @@ impl Row {
         };
         let (blocks, probability) = settings.cnn?;
         let dropout = Dropout { probability };
-        let cnn = Cnn::new(&activation::RELU, shape, blocks)
+        let cnn = Cnn::new(&Activation::RELU, shape, blocks)
             .and_then(|cnn| cnn.with_dropout(dropout))
             .expect("the windows of these blocks fit into the images");
         Some(cnn)
@@ -385,7 +385,7 @@ impl Recipe {
         let model = Model::new(
             layer,
             Form::by_name(&self.form)?,
-            activation::by_name(&self.activation)?,
+            Activation::by_name(&self.activation)?,
             Loss::CrossEntropy,
             &widths,
             data.classes,

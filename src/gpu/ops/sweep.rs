@@ -1,6 +1,6 @@
 //! Whole trainings of small networks, each in one invocation.
 
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::Shader;
 use crate::gpu::wgsl::{File, NUMBERS, RNG, STEP, wgsl};
@@ -57,7 +57,7 @@ pub fn shader(
 /// The permutations that ship.
 pub fn permutations() -> Vec<Permutation> {
     let each = |(kind, form)| {
-        activation::ALL.iter().flat_map(move |activation| {
+        Activation::ALL.iter().flat_map(move |activation| {
             Loss::ALL.iter().flat_map(move |&loss| {
                 (1..=MAX_LAYERS).map(move |layers| shader(kind, form, activation, loss, layers))
             })

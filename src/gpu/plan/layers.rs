@@ -1,7 +1,7 @@
 //! The part of a plan that concerns the layers, on the fused path.
 
 use super::{Builder, LayerBuffers, Passage};
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::gpu::op::{BufferId, Op};
 use crate::gpu::ops;
 use crate::gpu::ops::layer::layer_backward::Skip;
@@ -201,7 +201,7 @@ impl Builder<'_> {
             Some(dual) if dual == a => {}
             // The inverse of the identity only limits.
             Some(dual) => ops.push(apply_rho_inv(
-                &activation::IDENTITY,
+                &Activation::IDENTITY,
                 len,
                 [-most, most],
                 dual,

@@ -2,7 +2,7 @@
 //! and a dispatch that is folded into two dimensions.
 
 use super::{R, elements, in_range};
-use crate::activation;
+use crate::activation::Activation;
 use crate::error::Result;
 use crate::gpu::ops::layer::gather::Source;
 use crate::gpu::{Gpu, ops};
@@ -153,7 +153,7 @@ pub(super) fn elementwise(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
 
 pub(super) fn activations(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     let len = 307;
-    for activation in &activation::ALL {
+    for activation in Activation::ALL {
         let a = random(1, len, -4.0, 5.0);
         let z = in_range(activation, 2, len);
         let delta = random(3, len, -1.0, 1.5);

@@ -2,7 +2,7 @@
 
 use super::elementwise::projected;
 use super::{R, elements, in_range};
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::error::Result;
 use crate::gpu::ops::layer::gather::Source;
 use crate::gpu::tile::Tile;
@@ -18,10 +18,10 @@ fn activations_and_tiles(
     checks: &Checks,
 ) -> impl Iterator<Item = (&'static Activation, Tile)> + use<> {
     let full = checks.full && checks.storage == Storage::F32;
-    let all = activation::ALL.iter();
+    let all = Activation::ALL.iter();
     all.flat_map(|activation| Tile::ALL.map(|tile| (activation, tile)))
         .filter(move |(activation, tile)| {
-            full || *tile == Tile::Small || activation.name == activation::SIGMOID.name
+            full || *tile == Tile::Small || activation.name == Activation::SIGMOID.name
         })
 }
 
@@ -229,7 +229,7 @@ fn forward_case(
 /// The first layer, which gathers its batch of bytes or numbers and stores it.
 pub(super) fn layer_forward_of_pixels(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     use ops::layer::layer_forward::{Input, Operands, layer_forward};
-    let activation = &activation::SIGMOID;
+    let activation = &Activation::SIGMOID;
     for tile in Tile::ALL {
         // Past the edge of a stage, too, since a word of pixels can span two stages.
         let cols = tile.sizes().n.max(tile.sizes().k) as usize;
@@ -370,7 +370,7 @@ pub(super) fn layer_backward(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         // The batch is the depth of W's gradient.
         let deep = [tile.sizes().k as usize + 1, 6, 5];
         // An activation takes part through its slope alone, in δ and in q.
-        let sampled = !checks.full && activation.name != activation::SIGMOID.name;
+        let sampled = !checks.full && activation.name != Activation::SIGMOID.name;
         let (shapes, skips) = match sampled {
             true => (
                 vec![odd, square(odd)],
@@ -591,7 +591,7 @@ fn backward_case(
 /// The update of M and the projection after it.
 pub(super) fn mix_update(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     use ops::layer::mix_update::{Operands, mix_update};
-    let activation = &activation::TANH;
+    let activation = &Activation::TANH;
     let (clamp, learning_rate) = ([-0.8, 0.7], 0.05);
     for kind in [LayerKind::Euclidean, LayerKind::Bregman] {
         // Fewer samples and columns than a workgroup has invocations, and more.

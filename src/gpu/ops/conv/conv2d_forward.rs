@@ -1,7 +1,7 @@
 //! A convolution, (R, batch, filters, height′, width′), in one dispatch.
 
 use super::shape::Params;
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::gpu::op::{BufferId, Grid, Op, Permutation};
 use crate::gpu::ops::product::matmul;
 use crate::gpu::shader::{STORAGE, Shader};
@@ -42,7 +42,7 @@ pub fn permutations() -> Vec<Permutation> {
     let forms = |tile| [true, false].map(|aligned| (tile, aligned));
     let forms = Tile::ALL.into_iter().flat_map(forms);
     Params::permutations(forms.flat_map(|(tile, aligned)| {
-        let all = activation::ALL.iter().chain([&activation::RELU]);
+        let all = Activation::ALL.iter().chain([&Activation::RELU]);
         let all = [None].into_iter().chain(all.map(Some));
         all.map(move |activation| shader(activation, tile, aligned))
     }))

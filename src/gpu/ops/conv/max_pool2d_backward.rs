@@ -1,7 +1,7 @@
 //! The input gradient of max-pooling, with or without the slope of the activation before it.
 
 use super::max_pool2d_forward::Params;
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::gpu::op::{BufferId, Grid, Op, Permutation};
 use crate::gpu::shader::Shader;
 use crate::gpu::wgsl::{GRID, wgsl};
@@ -20,7 +20,7 @@ pub fn shader(activation: Option<&Activation>) -> Shader {
 
 /// The permutations that ship.
 pub fn permutations() -> Vec<Permutation> {
-    let all = activation::ALL.iter().chain([&activation::RELU]);
+    let all = Activation::ALL.iter().chain([&Activation::RELU]);
     Params::permutations([None].into_iter().chain(all.map(Some)).map(shader))
 }
 

@@ -1,6 +1,6 @@
 //! z = ρ(a).
 
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::Shader;
 use crate::gpu::wgsl::{GRID, wgsl};
@@ -15,9 +15,9 @@ pub fn shader(activation: &Activation) -> Shader {
 /// The permutations that ship.
 pub fn permutations() -> Vec<Permutation> {
     Params::permutations(
-        activation::ALL
+        Activation::ALL
             .iter()
-            .chain([&activation::RELU])
+            .chain([&Activation::RELU])
             .map(shader),
     )
 }

@@ -1,6 +1,6 @@
 //! Keeps a within ±DUAL_MAX.
 
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::Shader;
 use crate::gpu::wgsl::{GRID, NUMBERS, wgsl};
@@ -14,7 +14,7 @@ pub fn shader(activation: &Activation) -> Shader {
 
 /// The permutations that ship.
 pub fn permutations() -> Vec<Permutation> {
-    Params::permutations(activation::ALL.iter().map(shader))
+    Params::permutations(Activation::ALL.iter().map(shader))
 }
 
 /// Keeps a within ±DUAL_MAX.

@@ -1,6 +1,6 @@
 //! An iteration towards the equilibrium, and its residual.
 
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::Shader;
 use crate::gpu::wgsl::{NUMBERS, ROW_SUM, wgsl};
@@ -15,7 +15,7 @@ pub fn shader(activation: &Activation) -> Shader {
 
 /// The permutations that ship.
 pub fn permutations() -> Vec<Permutation> {
-    Params::permutations(activation::ALL.iter().map(shader))
+    Params::permutations(Activation::ALL.iter().map(shader))
 }
 
 /// Buffers of an iteration.

@@ -1,7 +1,7 @@
 //! The backward pass of a layer in one dispatch: δ (R, batch, in) of the layer below from
 //! δ′ (R, batch, out), and the update of W (R, out, in) by δ′ᵀ z and of b (R, out) by Σ δ′.
 
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::ops::update::{Update, Updating};
 use crate::gpu::shader::{STORAGE, Shader};
@@ -150,7 +150,7 @@ pub fn permutations() -> Vec<Permutation> {
         mix(LayerKind::Bregman, true),
     ];
     Params::permutations(Tile::ALL.into_iter().flat_map(move |tile| {
-        activation::ALL.iter().flat_map(move |activation| {
+        Activation::ALL.iter().flat_map(move |activation| {
             skips.into_iter().flat_map(move |skip| {
                 let updates = Update::ALL.into_iter();
                 updates

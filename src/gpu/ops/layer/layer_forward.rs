@@ -1,7 +1,7 @@
 //! A whole layer in one dispatch, eq. 20: z′ (R, batch, out) from z (R, batch, in).
 
 use super::gather::Source;
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::{STORAGE, Shader};
 use crate::gpu::tile::Tile;
@@ -133,7 +133,7 @@ pub fn permutations() -> Vec<Permutation> {
     let forms = |tile| [true, false].map(|aligned| (tile, aligned));
     let forms = Tile::ALL.into_iter().flat_map(forms);
     Params::permutations(forms.flat_map(move |(tile, aligned)| {
-        let nonlinear = activation::ALL.iter().flat_map(move |activation| {
+        let nonlinear = Activation::ALL.iter().flat_map(move |activation| {
             epilogues.into_iter().flat_map(move |epilogue| {
                 let lifted = !matches!(epilogue, Epilogue::BregmanDual { .. });
                 let data = Source::ALL.map(Some);
@@ -141,7 +141,7 @@ pub fn permutations() -> Vec<Permutation> {
                 sources.map(move |source| shader(epilogue, activation, tile, aligned, source))
             })
         });
-        let linear = shader(Epilogue::Linear, &activation::IDENTITY, tile, aligned, None);
+        let linear = shader(Epilogue::Linear, &Activation::IDENTITY, tile, aligned, None);
         nonlinear.chain([linear])
     }))
 }

@@ -2,7 +2,7 @@
 //! z (R, batch, in).
 
 use super::layer_forward::Epilogue;
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::{STORAGE, Shader};
 use crate::gpu::tile::Tile;
@@ -42,7 +42,7 @@ pub fn permutations() -> Vec<Permutation> {
         Epilogue::BregmanLift { u, dual },
     ];
     Params::permutations(Tile::ALL.into_iter().flat_map(move |tile| {
-        activation::ALL.iter().flat_map(move |activation| {
+        Activation::ALL.iter().flat_map(move |activation| {
             epilogues.into_iter().flat_map(move |epilogue| {
                 [true, false].map(|aligned| shader(epilogue, activation, tile, aligned))
             })

@@ -1,7 +1,7 @@
 //! q, the gradient in u = Mz: δ′ / h(u), 0 where the clamp of u was active.
 
 use super::layer_backward::mix_file;
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::Shader;
 use crate::gpu::wgsl::{GRID, NUMBERS, wgsl};
@@ -17,7 +17,7 @@ pub fn shader(activation: &Activation) -> Shader {
 
 /// The permutations that ship.
 pub fn permutations() -> Vec<Permutation> {
-    Params::permutations(activation::ALL.iter().map(shader))
+    Params::permutations(Activation::ALL.iter().map(shader))
 }
 
 /// q = δ′ / h(u), 0 where the clamp of u = Mz was active.

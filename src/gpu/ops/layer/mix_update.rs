@@ -1,7 +1,7 @@
 //! The update of M (R, out, in) by qᵀz and the projection of its rows, in one dispatch.
 
 use super::layer_backward::mix_file;
-use crate::activation::{self, Activation};
+use crate::activation::Activation;
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::ops::update::{Update, Updating};
 use crate::gpu::shader::{STORAGE, Shader};
@@ -32,10 +32,10 @@ pub fn shader(kind: LayerKind, activation: &Activation, update: Update) -> Shade
 pub fn permutations() -> Vec<Permutation> {
     let updates = Update::ALL.into_iter().filter(|&u| u != Update::Store);
     Params::permutations(updates.flat_map(|update| {
-        let bregman = activation::ALL
+        let bregman = Activation::ALL
             .iter()
             .map(move |activation| shader(LayerKind::Bregman, activation, update));
-        let euclidean = shader(LayerKind::Euclidean, &activation::IDENTITY, update);
+        let euclidean = shader(LayerKind::Euclidean, &Activation::IDENTITY, update);
         bregman.chain([euclidean])
     }))
 }
