@@ -133,5 +133,7 @@ pub mod reference;
 pub mod rng;
 pub mod selftest;
 pub mod sweep;
+#[doc(hidden)]
+pub mod threads;
 pub mod train;
 pub mod trainer;

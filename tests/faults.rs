@@ -9,10 +9,12 @@ mod program;
 mod faults {
     pub mod data;
     pub mod folders;
+    pub mod limits;
     pub mod options;
     pub mod outputs;
     pub mod paths;
     pub mod signals;
+    pub mod storm;
 
     use std::ffi::OsStr;
     use std::path::Path;

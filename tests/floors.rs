@@ -12,7 +12,7 @@ use std::path::Path;
 /// entry lists them. `optim` and `trainer` are to come.
 const FLOORS: [&[&str]; 8] = [
     // Leaves.
-    &["error", "kind", "math", "memory", "rng", "files"],
+    &["error", "kind", "math", "memory", "rng", "files", "threads"],
     // Table 1, and float32 loops generic over it.
     &["activation", "kernels"],
     // Models, data and optimizers; no device.

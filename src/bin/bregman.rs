@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: bregman::cli::Allocator = bregman::cli::Allocator;
+
 fn main() -> ExitCode {
     bregman::cli::bregman()
 }

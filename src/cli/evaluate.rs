@@ -87,6 +87,10 @@ impl Command for Options {
         train::Options::read(command, words).map(Self)
     }
 
+    fn threads(&self) -> Option<usize> {
+        self.0.threads()
+    }
+
     fn run(self) -> Result<Ended> {
         self.0.run()
     }

@@ -12,7 +12,7 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Command};
 
 use super::args::{FREE, REQUEST, invalid, members};
-use super::say::note;
+use super::say::{note, say_warning};
 use super::{answer, program};
 use crate::checkpoint::Run;
 use crate::error::{Error, Result};
@@ -188,8 +188,19 @@ fn of_file(command: &Command, path: &Path) -> Result<Vec<OsString>> {
 /// folder.
 fn of_environment(command: &Command) -> Result<Vec<OsString>> {
     let mut words = Vec::new();
+    let variable = |field: &str| format!("BREGMAN_{}", field.to_uppercase());
+    let known: Vec<String> = settable(command)
+        .map(|setting| variable(setting.field))
+        .collect();
+    for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
+        if name.starts_with("BREGMAN_") && !known.contains(&name) {
+            say_warning(&format!(
+                "no option is set by the environment variable {name}"
+            ));
+        }
+    }
     for setting in settable(command).filter(|setting| setting.field != "data_dir") {
-        let variable = format!("BREGMAN_{}", setting.field.to_uppercase());
+        let variable = variable(setting.field);
         let value = std::env::var_os(&variable).filter(|value| !value.is_empty());
         if let Some(word) = value.and_then(|value| setting.word(&value)) {
             check(command, &word).map_err(|reason| Error::Environment { variable, reason })?;

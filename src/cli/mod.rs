@@ -6,6 +6,7 @@
 //! to that.
 
 pub mod adapters;
+mod allocator;
 pub mod args;
 pub mod bench;
 pub mod evaluate;
@@ -28,6 +29,8 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
+use crate::threads;
+pub use allocator::Allocator;
 use say::say_error;
 
 /// The commands of `bregman`, in the order of its help.
@@ -57,6 +60,11 @@ pub trait Command: clap::CommandFactory + clap::FromArgMatches {
         Ok(options.unwrap_or_else(|error| answer(&error)))
     }
 
+    /// The number of threads on the processor that the user asks for.
+    fn threads(&self) -> Option<usize> {
+        None
+    }
+
     /// Runs the command.
     ///
     /// # Errors
@@ -78,7 +86,13 @@ impl Entry {
         Self {
             name,
             description: C::command,
-            run: |command, words| C::read(command, words)?.run(),
+            run: |command, words| {
+                let command = C::read(command, words)?;
+                if let Some(note) = threads::start(command.threads())? {
+                    say::say_warning(&note);
+                }
+                command.run()
+            },
         }
     }
 

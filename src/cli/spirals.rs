@@ -2,7 +2,7 @@
 //! its Figures 4 to 6.
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,8 @@ use super::say::{print, say, say_warning, warn};
 use super::{Command, Ended, same_command_line, stop};
 use crate::activation::Activation;
 use crate::device::{Device, DeviceKind};
-use crate::error::Result;
-use crate::experiments::spirals::{self, Event, Experiment, FIGURES, Figure, Watch};
+use crate::error::{Error, Result};
+use crate::experiments::spirals::{self, Earlier, Event, Experiment, FIGURES, Figure, Watch};
 use crate::kind::{Form, Init, Loss};
 
 /// How often a line tells of progress where there is no terminal.
@@ -83,17 +83,19 @@ pub struct Options {
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), group = FREE)]
     adapter: Option<String>,
     /// Go on from what an earlier command left in OUT_DIR: finished figures are not trained again
-    #[arg(long, group = REQUEST)]
+    #[arg(long, group = REQUEST, conflicts_with = "overwrite")]
     resume: bool,
+    /// Give up what OUT_DIR has of a figure with other settings, which is refused otherwise
+    #[arg(long, group = REQUEST)]
+    overwrite: bool,
     /// Folder for figures (PNG, SVG), their numbers (CSV), results.json and checkpoints
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "runs/two_spirals",
-        group = FREE
-    )]
-    out_dir: PathBuf,
+    /// [default: runs/two_spirals, or with a number behind it where that has figures of other settings]
+    #[arg(long, value_name = "DIR", group = FREE)]
+    out_dir: Option<PathBuf>,
 }
+
+/// The folder of the results where none is named.
+const OUT_DIR: &str = "runs/two_spirals";
 
 /// One figure, or none for all of them. Under a name of its own, since clap takes an `Option` for an
 /// argument that may be missing.
@@ -127,7 +129,16 @@ impl Command for Options {
             None => FIGURES.iter().collect(),
         };
         let device = pollster::block_on(Device::choose(self.device, self.adapter))?;
-        let experiment = Experiment::new(&figures, &options, &self.out_dir, self.resume)?;
+        let earlier = match (self.resume, self.overwrite) {
+            (true, _) => Earlier::Resume,
+            (false, true) => Earlier::Replace,
+            (false, false) => Earlier::Keep,
+        };
+        let in_folder = |folder: &Path| Experiment::new(&figures, &options, folder, earlier);
+        let (folder, experiment) = match self.out_dir {
+            Some(folder) => (folder.clone(), in_folder(&folder)?),
+            None => free_folder(in_folder)?,
+        };
         say(format_args!("device: {}", device.description));
         if let Some(warning) = &device.warning {
             say_warning(warning);
@@ -145,8 +156,24 @@ impl Command for Options {
             return Ok(Ended::Stopped);
         };
         print(&spirals::tables(&rows))?;
-        say(format_args!("results in {}", self.out_dir.display()));
+        say(format_args!("results in {}", folder.display()));
         Ok(Ended::Whole)
+    }
+}
+
+/// The first of the default folders where nothing of other settings would be lost, with the experiment there.
+fn free_folder(in_folder: impl Fn(&Path) -> Result<Experiment>) -> Result<(PathBuf, Experiment)> {
+    let mut number = 1;
+    loop {
+        let folder = match number {
+            1 => PathBuf::from(OUT_DIR),
+            number => PathBuf::from(format!("{OUT_DIR}-{number}")),
+        };
+        let experiment = in_folder(&folder)?;
+        match experiment.check_vacant() {
+            Err(Error::Occupied { .. }) => number += 1,
+            vacant => return vacant.map(|_| (folder, experiment)),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::executor::{BatchMetrics, Executor, check_moments, check_orders};
 use crate::kernels::Isa;
 use crate::nn::{LayerParameters, Model, Parameters};
 use crate::optim::Recipe;
+use crate::threads;
 
 /// FLOPs of a step for each thread; with less work, a further thread costs more than it gains.
 const FLOPS_PER_THREAD: u64 = 2_000_000;
@@ -55,6 +56,7 @@ impl CpuExecutor {
         parameters: Vec<Parameters>,
         recipe: impl Into<Recipe>,
     ) -> Result<Self> {
+        threads::ready()?;
         let recipe = recipe.into();
         model.check_splits(&splits)?;
         recipe.check_run(parameters.len(), splits.train.len())?;

@@ -6,10 +6,13 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 
-/// Number of times that a member checks whether the others have arrived before it yields its core.
+/// Number of times that a member checks whether the others have arrived before it sleeps. Some 100 µs: the
+/// phases of a step end within less of one another as long as every member has a core of its own, and a
+/// sleeping member leaves its core to one whose core is busy with something else.
 const SPINS: u32 = 4096;
 
 /// The calling thread and the workers of a pool.
@@ -113,7 +116,12 @@ struct Barrier {
     members: usize,
     arrived: CachePadded<AtomicUsize>,
     generation: CachePadded<AtomicUsize>,
+    /// Number of members that sleep or are about to.
+    sleepers: AtomicUsize,
     poisoned: AtomicBool,
+    /// Held to change what a sleeper waits for.
+    lock: Mutex<()>,
+    wake: Condvar,
 }
 
 impl Barrier {
@@ -122,7 +130,10 @@ impl Barrier {
             members,
             arrived: CachePadded(AtomicUsize::new(0)),
             generation: CachePadded(AtomicUsize::new(0)),
+            sleepers: AtomicUsize::new(0),
             poisoned: AtomicBool::new(false),
+            lock: Mutex::new(()),
+            wake: Condvar::new(),
         }
     }
 
@@ -131,21 +142,42 @@ impl Barrier {
         if self.arrived.0.fetch_add(1, Ordering::AcqRel) + 1 == self.members {
             self.arrived.0.store(0, Ordering::Relaxed);
             let next = generation.wrapping_add(1);
-            self.generation.0.store(next, Ordering::Release);
+            // Either this store is seen by one that is about to sleep, or that one is seen here.
+            self.generation.0.store(next, Ordering::SeqCst);
+            if self.sleepers.load(Ordering::SeqCst) > 0 {
+                self.wake_all();
+            }
             return;
         }
-        let mut spins = 0;
-        while self.generation.0.load(Ordering::Acquire) == generation {
-            if spins < SPINS {
-                spins += 1;
-                std::hint::spin_loop();
-            } else {
-                // A member that panicked never arrives.
-                let poisoned = self.poisoned.load(Ordering::Relaxed);
-                assert!(!poisoned, "another thread of the team panicked");
-                std::thread::yield_now();
+        for _ in 0..SPINS {
+            if self.generation.0.load(Ordering::Acquire) != generation {
+                return;
             }
+            std::hint::spin_loop();
         }
+        self.sleep(generation);
+    }
+
+    /// Sleeps until the members of `generation` have all arrived.
+    #[cold]
+    fn sleep(&self, generation: usize) {
+        self.sleepers.fetch_add(1, Ordering::SeqCst);
+        let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        while self.generation.0.load(Ordering::SeqCst) == generation {
+            // A member that panicked never arrives.
+            let poisoned = self.poisoned.load(Ordering::SeqCst);
+            assert!(!poisoned, "another thread of the team panicked");
+            let woken = self.wake.wait(held);
+            held = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        self.sleepers.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    #[cold]
+    fn wake_all(&self) {
+        // One that is about to sleep has the lock until it does.
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+        self.wake.notify_all();
     }
 }
 
@@ -155,7 +187,8 @@ struct PoisonOnPanic<'a>(&'a Barrier);
 impl Drop for PoisonOnPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.poisoned.store(true, Ordering::Relaxed);
+            self.0.poisoned.store(true, Ordering::SeqCst);
+            self.0.wake_all();
         }
     }
 }

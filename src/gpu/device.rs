@@ -230,8 +230,9 @@ impl Gpu {
         };
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let mut built = thread::scope(|scope| {
+            // Where the system refuses threads, this one compiles them all.
             let helpers: Vec<_> = (1..threads.min(shaders.len()))
-                .map(|_| scope.spawn(work))
+                .map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
                 .collect();
             let mut built = work();
             for helper in helpers {

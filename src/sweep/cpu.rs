@@ -15,6 +15,7 @@ pub use crate::kernels::lanes::Layout;
 use crate::kernels::lanes::{Task, Trained};
 use crate::kernels::{Isa, LANES};
 use crate::nn::Parameters;
+use crate::threads;
 
 /// Trains every run of `sweeps`, all on `data`, on all cores. `progress` is called, from any thread,
 /// with the number of steps finished since its last call, summed over runs.
@@ -42,6 +43,7 @@ pub fn train_in(
     isa: Isa,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<Record>> {
+    threads::ready()?;
     sweeps.iter().try_for_each(|sweep| sweep.check(data))?;
     let mut records: Vec<Record> = sweeps.iter().map(Record::new).collect();
     let how = (layout, isa);

@@ -3,7 +3,7 @@
 use bregman::error::Error;
 use bregman::gpu::{BufferSpec, Buffers, Contents, Gpu, Selection};
 
-use crate::{Test, gpu};
+use crate::{Test, gpu, own_gpu};
 
 pub fn tests() -> Vec<Test> {
     vec![
@@ -30,7 +30,7 @@ fn unknown_adapter() {
 }
 
 fn lost_device() {
-    let mut gpu = gpu();
+    let mut gpu = own_gpu();
     let spec = BufferSpec {
         name: "b".to_owned(),
         bytes: 4,

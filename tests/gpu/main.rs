@@ -71,8 +71,17 @@ pub fn selection() -> Selection {
     }
 }
 
-/// A device of that adapter.
+/// A device of that adapter, the same for all tests of a thread: a software driver takes most of their time
+/// to compile kernels, which a device keeps.
 pub fn gpu() -> Gpu {
+    thread_local! {
+        static SHARED: Gpu = own_gpu();
+    }
+    SHARED.with(Gpu::clone)
+}
+
+/// A device for one test alone, which loses it or gives its kernels other contents.
+pub fn own_gpu() -> Gpu {
     pollster::block_on(Gpu::request(&selection())).unwrap_or_else(|e| panic!("{e}"))
 }
 

@@ -12,7 +12,7 @@ use bregman::selftest::networks::{
 };
 
 use crate::common;
-use crate::{Test, gpu};
+use crate::{Test, gpu, own_gpu};
 
 pub fn tests() -> Vec<Test> {
     vec![(
@@ -559,11 +559,16 @@ fn run_with(model: &Model, recipe: &Recipe, fused: bool, fault: Option<&Fault>) 
         storage: Storage::F32,
     };
     let mut plan = Plan::new(model, &splits(model), options).expect("a plan");
-    if let Some(fault) = fault {
-        fault.plant(&mut plan);
-    }
+    // A kernel with a fault has the name of the one without, by which a device keeps it.
+    let gpu = match fault {
+        Some(fault) => {
+            fault.plant(&mut plan);
+            own_gpu()
+        }
+        None => gpu(),
+    };
     let parameters = initial(model, REALIZATIONS);
-    let executor = GpuExecutor::from_plan(gpu(), model, plan, &parameters);
+    let executor = GpuExecutor::from_plan(gpu, model, plan, &parameters);
     let mut executor = pollster::block_on(executor).unwrap_or_else(|e| panic!("{e}"));
     run(&mut executor, SEED, REALIZATIONS).expect("a run")
 }

@@ -4,7 +4,7 @@ use bregman::checkpoint::Run;
 use bregman::data::{Split, Splits};
 use bregman::error::Error;
 use bregman::executor::Executor;
-use bregman::gpu::{GpuExecutor, Plan, PlanOptions};
+use bregman::gpu::{Gpu, GpuExecutor, Plan, PlanOptions};
 use bregman::kind::LayerKind;
 use bregman::kind::Storage;
 use bregman::nn::Parameters;
@@ -21,7 +21,7 @@ use bregman::selftest::networks::{
 use bregman::train::{Position, Silent, train_until};
 
 use crate::common;
-use crate::{Test, gpu};
+use crate::{Test, gpu, own_gpu};
 
 pub fn tests() -> Vec<Test> {
     vec![
@@ -68,7 +68,17 @@ fn executor(
     parameters: &[Parameters],
     options: PlanOptions,
 ) -> GpuExecutor {
-    let executor = GpuExecutor::new(gpu(), model, splits, parameters, options);
+    executor_on(gpu(), model, splits, parameters, options)
+}
+
+fn executor_on(
+    gpu: Gpu,
+    model: &Model,
+    splits: &Splits,
+    parameters: &[Parameters],
+    options: PlanOptions,
+) -> GpuExecutor {
+    let executor = GpuExecutor::new(gpu, model, splits, parameters, options);
     pollster::block_on(executor).unwrap_or_else(|e| panic!("{e}"))
 }
 
@@ -347,13 +357,15 @@ fn too_large() {
 /// The device goes in the middle of a run: the next epoch, evaluation and read-back all say so.
 fn lost_device() {
     let model = &cases()[0].model;
-    let mut executor = executor(
+    let data = splits(model);
+    let mut executor = executor_on(
+        own_gpu(),
         model,
-        &splits(model),
+        &data,
         &initial(model, 1),
         options(1, SGD, true),
     );
-    let samples = splits(model).train.len();
+    let samples = data.train.len();
     let orders = vec![(0..samples as u32).collect::<Vec<_>>()];
     let epoch = |executor: &mut GpuExecutor| {
         pollster::block_on(executor.train_epoch(&orders, &mut |_| {})).map(drop)
@@ -391,7 +403,9 @@ fn resumes() {
 fn lost_run() {
     let model = &cases()[0].model;
     let data = splits(model);
-    let new = |p: &[Parameters]| executor(model, &data, p, options(REALIZATIONS, SGD, true));
+    let new = |p: &[Parameters]| {
+        executor_on(own_gpu(), model, &data, p, options(REALIZATIONS, SGD, true))
+    };
     let folder = tempfile::tempdir().expect("temporary folder");
     let path = folder.path().join("run");
     let mut run = Run {

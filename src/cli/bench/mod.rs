@@ -16,6 +16,7 @@ use super::{Command, Ended};
 use crate::bench::{Measured, Part, Report};
 use crate::device::adapter_name;
 use crate::error::{Error, Result};
+use crate::files::lock;
 use crate::gpu::Selection;
 use pack::{Contents, pack};
 
@@ -143,6 +144,7 @@ impl Options {
 
 /// Runs every part that was asked for in a process of its own, and saves the report after each.
 fn report(options: &Options) -> Result<()> {
+    let _lock = lock::own_folder(&options.out_dir)?;
     let start = Instant::now();
     let folder = &options.out_dir;
     std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;

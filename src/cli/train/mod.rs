@@ -31,14 +31,11 @@ impl Command for Options {
         Self::layered(&command, &words)
     }
 
+    fn threads(&self) -> Option<usize> {
+        self.threads
+    }
+
     fn run(self) -> Result<Ended> {
-        if let Some(threads) = self.threads {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-            pool.build_global().map_err(|error| Error::Threads {
-                threads,
-                message: error.to_string(),
-            })?;
-        }
         if self.list_adapters {
             return adapters::list();
         }

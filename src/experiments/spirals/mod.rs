@@ -20,7 +20,7 @@ pub use figures::{Drawing, FIGURES, Figure, Picture, tables};
 pub use results::{Claim, Quantity, Row, STUCK, Table};
 pub use saved::Saved;
 pub use settings::{Options, Points, Settings};
-pub use train::{Event, Trained, Trainer, Watch};
+pub use train::{Earlier, Event, Trained, Trainer, Watch};
 
 use serde_json::Value;
 
@@ -36,11 +36,12 @@ pub struct Experiment {
     figures: Vec<(&'static Figure, Settings)>,
     points: Points,
     folder: PathBuf,
-    resume: bool,
+    earlier: Earlier,
 }
 
 impl Experiment {
-    /// `figures` with `options`, in `folder`; with `resume`, from the sweeps that are saved there.
+    /// `figures` with `options`, in `folder`; `earlier` says what becomes of the sweeps that are saved
+    /// there.
     ///
     /// # Errors
     /// Those of [`Options::check`]; [`OutOfMemory`](crate::error::Error::OutOfMemory) for more runs than
@@ -50,14 +51,14 @@ impl Experiment {
         figures: &[&'static Figure],
         options: &Options,
         folder: &Path,
-        resume: bool,
+        earlier: Earlier,
     ) -> Result<Self> {
         options.check()?;
         let experiment = Self {
             figures: figures.iter().map(|&f| (f, f.settings(options))).collect(),
             points: Points::draw(options),
             folder: folder.to_owned(),
-            resume,
+            earlier,
         };
         let mut settings = experiment.figures.iter().map(|(_, settings)| settings);
         settings.try_for_each(Settings::check_memory)?;
@@ -72,12 +73,32 @@ impl Experiment {
         self.folder.join("results.json")
     }
 
+    /// Checks that no sweeps of other settings would be lost, unless that is asked for. Returns the figures of
+    /// which a part is saved that would be trained again.
+    ///
+    /// # Errors
+    /// [`Error::Occupied`](crate::error::Error::Occupied) if they would;
+    /// [`Error::Io`](crate::error::Error::Io).
+    pub fn check_vacant(&self) -> Result<Vec<&'static str>> {
+        let mut begun = Vec::new();
+        if self.earlier == Earlier::Keep {
+            for (figure, settings) in &self.figures {
+                let path = saved::path(&self.folder, figure.name);
+                if saved::is_begun(&path, &settings.described(), &settings.sweeps()?)? {
+                    begun.push(figure.name);
+                }
+            }
+        }
+        Ok(begun)
+    }
+
     /// Trains, draws and writes all figures, then their rows; none if it was stopped before. Rows of other
     /// figures stay in the file of the rows.
     ///
     /// # Errors
     /// [`Error::Locked`](crate::error::Error::Locked) if another process makes one of the figures in the
-    /// same folder, or has the folder for itself; those of [`Trainer::saved`], before anything is trained; those of [`Trainer::train`] and of
+    /// same folder, or has the folder for itself; those of [`Self::check_vacant`] and
+    /// [`Trainer::saved`], before anything is trained; those of [`Trainer::train`] and of
     /// writing files.
     pub fn run(&self, device: Device, watch: Watch<'_>) -> Result<Option<Vec<Row>>> {
         let _folder = lock::share_folder(&self.folder)?;
@@ -85,12 +106,16 @@ impl Experiment {
         let _figures: Vec<Lock> = names
             .map(|name| lock::own_file(&saved::path(&self.folder, name)))
             .collect::<Result<_>>()?;
-        let mut trainer = Trainer::new(device, &self.points, &self.folder, self.resume, watch);
+        for figure in self.check_vacant()? {
+            (watch.tell)(Event::NotResumed { figure });
+        }
+        let mut trainer = Trainer::new(device, &self.points, &self.folder, self.earlier, watch);
         let mut found = false;
         for (_, settings) in &self.figures {
-            found |= trainer.saved(settings, &settings.sweeps()?)?.is_some();
+            let sweeps = settings.sweeps()?;
+            found |= trainer.saved(settings, &sweeps)?.is_some();
         }
-        if self.resume && !found {
+        if self.earlier == Earlier::Resume && !found {
             let folder = &self.folder;
             (watch.tell)(Event::NothingSaved { folder });
         }

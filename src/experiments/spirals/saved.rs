@@ -74,6 +74,12 @@ impl Saved {
         state.save(path)
     }
 
+    /// Whether all `sweeps` are trained.
+    fn is_done(&self, sweeps: &[Sweep]) -> bool {
+        let mut pairs = self.records.iter().zip(sweeps);
+        pairs.all(|(record, sweep)| record.done.iter().all(|&done| done >= sweep.epochs))
+    }
+
     /// Reads what [`Self::save`] wrote of `sweeps`, which `described` describes.
     ///
     /// # Errors
@@ -107,6 +113,32 @@ impl Saved {
             device: state.text("device").map_err(fault)?.to_owned(),
         })
     }
+}
+
+/// Whether a part of `sweeps` is saved in `path`, which would be lost if they were trained from their beginning.
+///
+/// # Errors
+/// [`Error::Occupied`] if sweeps of other settings would be lost, or a file that cannot be read;
+/// [`Error::Io`].
+pub fn is_begun(path: &Path, described: &Description, sweeps: &[Sweep]) -> Result<bool> {
+    if !path.exists() {
+        return Ok(false);
+    }
+    let difference = match Saved::load(path, described, sweeps) {
+        Ok(saved) => return Ok(!saved.is_done(sweeps)),
+        Err(Error::OtherRun {
+            field,
+            found,
+            given,
+            ..
+        }) => format!("`{field}` is {found} there and {given} here"),
+        Err(Error::Checkpoint { fault, .. }) => fault.to_string(),
+        Err(error) => return Err(error),
+    };
+    Err(Error::Occupied {
+        path: path.to_owned(),
+        difference,
+    })
 }
 
 /// The field that an option of the file sets.

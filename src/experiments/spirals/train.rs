@@ -19,6 +19,18 @@ const SAVE_EVERY: Duration = Duration::from_millis(500);
 /// A stretch takes at least this many times as long as saving did.
 const SAVING: u32 = 20;
 
+/// What to do with the sweeps that are saved in the folder of the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Earlier {
+    /// Those of other settings are kept, so that training is refused; those of the same settings are trained
+    /// again.
+    Keep,
+    /// Training continues from them.
+    Resume,
+    /// All are trained again.
+    Replace,
+}
+
 /// What happens while figures are trained. `Display` gives a message for the user, except for
 /// the three progress events.
 #[derive(Debug)]
@@ -27,6 +39,11 @@ pub enum Event<'a> {
     NothingSaved {
         /// The folder that was searched.
         folder: &'a Path,
+    },
+    /// Training of a figure begins anew, although a part of it is saved.
+    NotResumed {
+        /// The figure's name.
+        figure: &'a str,
     },
     /// Training of a figure continues from a file.
     Resumed {
@@ -95,6 +112,11 @@ impl fmt::Display for Event<'_> {
                 "there is no checkpoint in {}: starting from the beginning",
                 folder.display()
             ),
+            Self::NotResumed { figure } => write!(
+                f,
+                "note: a part of figure {figure} is saved; `resume` continues from there, without it \
+                 training begins anew"
+            ),
             Self::Resumed { figure, percent } => {
                 write!(f, "figure {figure}: {percent} % done before")
             }
@@ -149,8 +171,8 @@ pub struct Trainer<'a> {
     device: Device,
     points: &'a Points,
     folder: PathBuf,
-    /// Whether to go on from what is saved in the folder.
-    resume: bool,
+    /// What to do with what is saved in the folder.
+    earlier: Earlier,
     watch: Watch<'a>,
     /// The networks whose first steps were checked, by their description.
     checked: Vec<(bool, String)>,
@@ -172,19 +194,19 @@ fn per_second(steps: u64, seconds: f64) -> f64 {
 }
 
 impl<'a> Trainer<'a> {
-    /// Trains on `device` and saves in `folder`; continues from what is there if `resume` is set.
+    /// Trains on `device` and saves in `folder`; continues from what is there if `earlier` says so.
     pub fn new(
         device: Device,
         points: &'a Points,
         folder: &Path,
-        resume: bool,
+        earlier: Earlier,
         watch: Watch<'a>,
     ) -> Self {
         Self {
             device,
             points,
             folder: folder.to_owned(),
-            resume,
+            earlier,
             watch,
             checked: Vec::new(),
         }
@@ -196,7 +218,7 @@ impl<'a> Trainer<'a> {
     /// [`Error::Io`], [`Error::Checkpoint`]; [`Error::OtherRun`] for different settings.
     pub fn saved(&self, settings: &Settings, sweeps: &[Sweep]) -> Result<Option<Saved>> {
         let path = saved::path(&self.folder, settings.figure);
-        match self.resume && path.exists() {
+        match self.earlier == Earlier::Resume && path.exists() {
             true => Saved::load(&path, &settings.described(), sweeps).map(Some),
             false => Ok(None),
         }
