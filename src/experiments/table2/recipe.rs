@@ -40,8 +40,9 @@ pub struct Settings {
     cnn: Option<(&'static [BlockSpec], f32)>,
     /// Whether the training set has the mirror image of each of its images, too.
     mirrored: bool,
-    /// Epochs and learning rates. The rate falls twice, to a fifth: the noise of mini-batches, which
-    /// costs 2 to 4 points at the first rate, then goes.
+    /// Epochs and learning rates. The rate falls twice, to a fifth, against the noise of mini-batches: at
+    /// the first rate the mean accuracy of five runs falls by up to 1.4 points from an epoch to the next,
+    /// at the others by less than 0.2.
     phases: &'static [(u32, f32)],
 }
 
