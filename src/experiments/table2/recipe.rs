@@ -25,7 +25,7 @@ pub struct Row {
     paper: [f64; 3],
     /// How its networks are trained.
     settings: Settings,
-    /// The other settings that were tried on the validation split.
+    /// The settings that it was compared with at the end, on the validation split.
     others: &'static [Settings],
 }
 
@@ -101,7 +101,7 @@ impl Row {
         })
     }
 
-    /// The settings that were tried; those of the row come first.
+    /// The settings of the row, then those that they were compared with. Smaller trials came before.
     pub fn grid(&self) -> impl Iterator<Item = Settings> {
         std::iter::once(self.settings).chain(self.others.iter().copied())
     }
