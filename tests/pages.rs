@@ -187,9 +187,10 @@ fn table_2_on_the_pages_is_what_was_trained() {
         let [standard, euclidean, bregman] = &accuracies;
         for (cell, other) in differences[1..].iter().zip([standard, euclidean]) {
             let pairs: Vec<f64> = bregman.iter().zip(other).map(|(b, o)| b - o).collect();
-            assert_eq!(pairs.len(), 5, "Student's t is that of five pairs");
+            assert_eq!(pairs.len(), 5, "the quantile is that of five pairs");
             let (mean, deviation) = spread(&pairs);
-            let half = 2.776445 * deviation / 5f64.sqrt();
+            // 0.995 of Student's t with four degrees of freedom.
+            let half = 4.604095 * deviation / 5f64.sqrt();
             let printed: Vec<f64> = (cell.split([' ', '(', ')', ':']))
                 .filter_map(|word| word.parse().ok())
                 .collect();
