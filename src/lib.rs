@@ -1,4 +1,4 @@
-//! Bregman neural networks, trained on any GPU through WGSL compute shaders, or on the processor.
+//! Bregman neural networks, trained on GPUs through WGSL compute shaders, or on the processor.
 //!
 //! Frecon, Salzo and Pontil ("Bilevel Learning of Deep Representations", 2021) show that a
 //! feed-forward layer is one step of a majorization-minimization algorithm. With Bregman distances

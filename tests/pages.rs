@@ -1,7 +1,10 @@
-//! What the pages say of the tree: links lead somewhere, the README's example is one that compiles.
+//! What the pages say: links lead somewhere, the README's example is one that compiles, and tables have the
+//! numbers of the results that are kept.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -103,4 +106,141 @@ fn files_that_the_readme_names_are_there() {
         assert!(root().join(path).exists(), "README.md: there is no {path}");
     }
     assert!(count > 5, "{count} paths");
+}
+
+fn json(path: &str) -> Value {
+    serde_json::from_str(&read(&root().join(path))).expect("JSON")
+}
+
+/// The numbers of an array.
+fn numbers(values: &Value) -> Vec<f64> {
+    let values = values.as_array().expect("an array");
+    values
+        .iter()
+        .map(|v| v.as_f64().expect("a number"))
+        .collect()
+}
+
+/// Mean and sample standard deviation.
+fn spread(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+    (mean, (squares / (n - 1.0)).sqrt())
+}
+
+/// The cells of the rows of a page's tables that begin with `title`, without bold, notes and signs of minus.
+fn rows<'a>(page: &'a str, title: &'a str) -> impl Iterator<Item = Vec<String>> + 'a {
+    let lines = page.lines().filter(|line| line.starts_with("| "));
+    let cells = lines.map(|line| {
+        let plain = line.replace("**", "").replace('−', "-").replace(" ¹", "");
+        plain
+            .trim_matches('|')
+            .split('|')
+            .map(|c| c.trim().to_owned())
+            .collect::<Vec<_>>()
+    });
+    cells.filter(move |cells| cells[0] == title)
+}
+
+const KINDS: [&str; 3] = ["standard", "euclidean", "bregman"];
+
+/// The accuracies of Table 2 and their differences are those of the results that are kept.
+#[test]
+fn table_2_on_the_pages_is_what_was_trained() {
+    let results = json("benches/results/table2/table2.json");
+    let cells = results.as_array().expect("cells");
+    let [readme, page] = ["README.md", "assets/table2.md"].map(|path| read(&root().join(path)));
+    let titles = [
+        ("mnist-1", "MNIST, 1 hidden layer"),
+        ("mnist-3", "MNIST, 3 hidden layers"),
+        ("mnist-cnn", "MNIST, CNN + 1 hidden layer"),
+        ("fashion-1", "Fashion-MNIST, 1 hidden layer"),
+        ("fashion-3", "Fashion-MNIST, 3 hidden layers"),
+        ("fashion-cnn", "Fashion-MNIST, CNN + 1 hidden layer"),
+        ("cifar10-cnn", "CIFAR-10, CNN + 1 hidden layer"),
+    ];
+    for (name, title) in titles {
+        let of_kind = KINDS.map(|kind| {
+            let is = |cell: &&Value| cell["row"] == name && cell["layer"] == kind;
+            cells.iter().find(is).expect("a cell")
+        });
+        let accuracies = of_kind.map(|cell| {
+            let percent = numbers(&cell["accuracies"]).into_iter().map(|a| 100.0 * a);
+            percent.collect::<Vec<_>>()
+        });
+        let short = rows(&readme, title).next().expect("a row of README.md");
+        let long = rows(&page, title).next().expect("a row of table2.md");
+        for (k, values) in accuracies.iter().enumerate() {
+            let (mean, deviation) = spread(values);
+            let cell = format!("{mean:.2} ± {deviation:.2}");
+            assert_eq!(short[k + 1], cell, "README.md: {title}, {}", KINDS[k]);
+            let paper = 100.0 * of_kind[k]["paper"].as_f64().expect("the paper's");
+            let cell = format!(
+                "{cell} ({}); {paper:.2}; {:+.2}",
+                values.len(),
+                mean - paper
+            );
+            assert_eq!(long[k + 1], cell, "table2.md: {title}, {}", KINDS[k]);
+        }
+        let differences = rows(&page, title).nth(1).expect("a row of differences");
+        let [standard, euclidean, bregman] = &accuracies;
+        for (cell, other) in differences[1..].iter().zip([standard, euclidean]) {
+            let pairs: Vec<f64> = bregman.iter().zip(other).map(|(b, o)| b - o).collect();
+            assert_eq!(pairs.len(), 5, "the quantile is that of five pairs");
+            let (mean, deviation) = spread(&pairs);
+            // 0.995 of Student's t with four degrees of freedom.
+            let half = 4.604095 * deviation / 5f64.sqrt();
+            let printed: Vec<f64> = (cell.split([' ', '(', ')', ':']))
+                .filter_map(|word| word.parse().ok())
+                .collect();
+            let [low, high] = [mean - half, mean + half];
+            for (found, wanted) in printed.iter().zip([mean, low, high]) {
+                assert!(
+                    (found - wanted).abs() < 0.0051,
+                    "{title}: {cell}: {wanted:.4}"
+                );
+            }
+            assert_eq!(printed.len(), 3, "{title}: {cell}");
+            let none = low < 0.0 && high > 0.0;
+            assert_eq!(cell.ends_with("no difference"), none, "{title}: {cell}");
+        }
+    }
+}
+
+/// The rates beside the peers' on the processor, and the ratio to the best, are those of the results that
+/// are kept.
+#[test]
+fn rates_on_the_page_are_what_was_measured() {
+    let page = read(&root().join("benches/README.md"));
+    let results = json("benches/results/cpu-amd-epyc-2026-11-25.json");
+    let names = ["ours", "PyTorch", "JAX", "burn", "candle", "torch.compile"];
+    let mut count = 0;
+    for row in results["rows"].as_array().expect("rows") {
+        let Some(layers) = row["layers"].as_u64().filter(|&layers| layers > 0) else {
+            continue;
+        };
+        let kind = row["kind"]
+            .as_str()
+            .expect("a kind")
+            .replace("breg", "Breg");
+        let title = format!("{layers} × 784 {kind}, batch {}", row["batch"]);
+        let cells = rows(&page, &title)
+            .next()
+            .unwrap_or_else(|| panic!("no {title}"));
+        for (cell, name) in cells[1..].iter().zip(names) {
+            let rate = row["steps_per_second"][name].as_f64().expect("a rate");
+            let printed: f64 = cell.replace(',', "").parse().expect("a number");
+            let unit = if printed < 100.0 { 0.051 } else { 0.51 };
+            assert!((printed - rate).abs() < unit, "{title}, {name}: {cell}");
+        }
+        let ratios = row["ratios"].as_object().expect("ratios").values();
+        let best = ratios
+            .filter_map(Value::as_f64)
+            .fold(f64::INFINITY, f64::min);
+        assert_eq!(cells[7], format!("{best:.2} ×"), "{title}");
+        assert_eq!(row["ratio_to_best"].as_f64(), Some(best), "{title}");
+        count += 1;
+    }
+    assert_eq!(count, 6);
 }

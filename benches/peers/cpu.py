@@ -1,23 +1,30 @@
 """Runs ours and the peers in turn, and writes the ratios, pair by pair, as JSON and a table.
 
-Usage: cpu.py OUT_DIR NAME=COMMAND ...; the first is ours. See run-cpu.sh.
+Usage: cpu.py OUT_DIR NAME=COMMAND ...; the first is ours. See run-cpu.sh. Needs Python 3.11.
 Ours alone answers with a third number, its share of the ceiling.
 """
 
 import datetime
+import importlib.metadata
 import json
 import pathlib
 import platform
 import statistics
 import subprocess
 import sys
+import tomllib
 
 ROUNDS = 7
 CASES = [(l, b, k) for l, b in ((1, 128), (3, 128), (3, 512)) for k in ("standard", "bregman")]
-# The last number is how many networks train side by side; peers train one.
+# The middle number is how many networks of ours train side by side; peers train one.
 SPIRALS = [(0, 1, "bregman"), (0, 512, "bregman")]
-# Shown beside the others, but not among those whose best is the measure.
-ASIDE = {"torch.compile"}
+# Peers that have no program for the spirals' network.
+NO_SPIRALS = {"torch.compile"}
+NOTE = """
+Ours / best is the smallest of the peers' ratios; a ratio is the median over the rounds. In the rows of
+Bregman layers, those of the spirals included, ours is the dual form and the peers' the primal one. The
+last row sets 512 runs of ours against one of the peer's.
+"""
 
 out_dir = pathlib.Path(sys.argv[1])
 commands = dict(argument.split("=", 1) for argument in sys.argv[2:])
@@ -46,7 +53,7 @@ for layers, batch, kind in CASES + SPIRALS:
         for name in commands:
             request = (layers, batch, kind)
             if layers == 0 and name != ours:
-                if name in ASIDE:
+                if name in NO_SPIRALS:
                     continue
                 request = (0, 1, kind)
             answer = ask(name, *request)
@@ -59,7 +66,6 @@ for layers, batch, kind in CASES + SPIRALS:
         for name in commands
         if name != ours and rates[name]
     }
-    against = [ratio for name, ratio in ratios.items() if name not in ASIDE]
     rows.append(
         {
             "layers": layers,
@@ -69,7 +75,7 @@ for layers, batch, kind in CASES + SPIRALS:
             "steps_per_second": {name: median(values) for name, values in rates.items()},
             "all_rates": rates,
             "ratios": ratios,
-            "ratio_to_best": min(against, default=None),
+            "ratio_to_best": min(ratios.values(), default=None),
             "share_of_ceiling": median(ceilings),
             "first_step_seconds": first,
         }
@@ -79,13 +85,21 @@ for layers, batch, kind in CASES + SPIRALS:
 for process in peers.values():
     process.stdin.close()
 
-cpu = platform.processor() or platform.machine()
+processor = {}
 for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-    if line.startswith("model name"):
-        cpu = line.split(":", 1)[1].strip()
+    key, _, value = line.partition(":")
+    if key.strip() in ("model name", "cpu family", "model", "stepping"):
+        processor[key.strip()] = value.strip()
+cpu = processor.get("model name") or platform.machine()
+lock = tomllib.loads((pathlib.Path(__file__).parent / "rust/Cargo.lock").read_text())
+packages = [(found.name, found.version) for found in importlib.metadata.distributions()]
+packages += [(package["name"], package["version"]) for package in lock["package"]]
+peers_of = ("torch", "jax", "burn", "candle-core")
+versions = {package: version for package, version in packages if package in peers_of}
 name = "-".join(cpu.lower().replace("(r)", "").split())
 stem = out_dir / f"cpu-{name}-{datetime.date.today()}"
-stem.with_suffix(".json").write_text(json.dumps({"cpu": cpu, "rows": rows}, indent=1) + "\n")
+found = {"cpu": cpu, "processor": processor, "versions": versions, "rows": rows}
+stem.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 def cell(row, name):
@@ -107,6 +121,6 @@ for row in rows:
     cells = [cell(row, name) for name in commands]
     ceiling = "" if share is None else f"{100 * share:.0f} %"
     lines.append(f"| {title(row)} | " + " | ".join(cells) + f" | {best:.2f} × | {ceiling} |")
-table = "\n".join(lines)
-stem.with_suffix(".md").write_text(table + "\n")
+table = "\n".join(lines) + "\n" + NOTE
+stem.with_suffix(".md").write_text(table)
 print(table)

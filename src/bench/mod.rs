@@ -622,8 +622,8 @@ pub fn encoding(gpu: &Gpu) -> Result<f64> {
     Ok(seconds / (STEPS * program.dispatches()) as f64)
 }
 
-/// Seconds from nothing to the end of the first training step of three layers, every pipeline
-/// compiled: adapter, device, buffers, kernels and step.
+/// Seconds from the request for the adapter to the end of the first training step of three layers: adapter,
+/// device, buffers, kernels and step. The driver may have pipelines in its shader cache.
 ///
 /// # Errors
 /// Those of the adapter and of [`GpuExecutor`].

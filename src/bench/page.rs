@@ -108,7 +108,8 @@ pub fn page(report: &Report) -> String {
     }
     if let Ok(FirstStep { seconds }) = report.found(Part::FirstStep) {
         line(&format!(
-            "From nothing to the first finished step, pipelines compiled: {seconds:.3} s.\n"
+            "From the request for the adapter to the first finished step: {seconds:.3} s, every pipeline \
+             compiled, or taken from the driver's shader cache, which is left as it is.\n"
         ));
     }
     for part in [Part::Steps, Part::Cnn, Part::Matmul, Part::Layers] {

@@ -23,7 +23,7 @@ use crate::train::{self, Schedule, Silent};
 pub enum Part {
     /// Name, driver and limits of the adapter, and what it reaches of FMAs and copying.
     Adapter,
-    /// Seconds from nothing to the end of the first training step.
+    /// Seconds from the request for the adapter to the end of the first training step.
     FirstStep,
     /// A training step, dispatch by dispatch.
     Profile,

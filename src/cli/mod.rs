@@ -170,7 +170,7 @@ pub fn program() -> String {
 pub fn description() -> clap::Command {
     clap::Command::new("bregman")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Train and use Bregman neural networks on any GPU or on the processor")
+        .about("Train and use Bregman neural networks on a GPU or on the processor")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands(COMMANDS.iter().map(Entry::description))

@@ -51,8 +51,8 @@ pub struct Options {
     /// after a third of the recipe's epochs at that rate
     #[arg(long, group = REQUEST)]
     learning_rates: bool,
-    /// Instead of the table: the accuracy on the validation split of every recipe that was tried,
-    /// with one Bregman network each
+    /// Instead of the table: the accuracy on the validation split of each row's recipe and of those
+    /// that it was compared with at the end, with one Bregman network each
     #[arg(long, conflicts_with = "learning_rates", group = REQUEST)]
     grid: bool,
     /// Instead of the table: train the deep networks of two more figures, unless they have been

@@ -1,7 +1,7 @@
 //! The experiments of the paper: options in, rows and pictures out.
 //!
 //! Nothing here prints or reads a command line. What happens on the way is told to a callback, and
-//! another callback is asked whether to stop. The commands of `cli` are thin faces of these modules.
+//! another callback is asked whether to stop. The commands of `cli` read options for these modules and print.
 
 pub mod depth;
 pub mod spirals;

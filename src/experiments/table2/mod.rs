@@ -1,5 +1,5 @@
 //! The paper's Table 2: 7 networks × 3 layers, each trained several times, with the mean and the
-//! standard deviation of the test accuracy; and what was tried on the way to it.
+//! standard deviation of the test accuracy; and trials of single networks on the validation split.
 //!
 //! ```text
 //! Options      rows, layers, runs
@@ -80,8 +80,7 @@ pub enum Task {
     /// One network at each of [`LEARNING_RATES`], for a third of the recipe's epochs; its accuracy
     /// is that on the validation split.
     LearningRates,
-    /// One Bregman network by every recipe that was tried; its accuracy is that on the validation
-    /// split.
+    /// One Bregman network by each recipe of [`Row::grid`]; its accuracy is that on the validation split.
     Grid,
     /// The deep networks of two more figures.
     Deep,

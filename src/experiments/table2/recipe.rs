@@ -25,7 +25,7 @@ pub struct Row {
     paper: [f64; 3],
     /// How its networks are trained.
     settings: Settings,
-    /// The other settings that were tried on the validation split.
+    /// The settings that it was compared with at the end, on the validation split.
     others: &'static [Settings],
 }
 
@@ -40,8 +40,9 @@ pub struct Settings {
     cnn: Option<(&'static [BlockSpec], f32)>,
     /// Whether the training set has the mirror image of each of its images, too.
     mirrored: bool,
-    /// Epochs and learning rates. The rate falls twice, to a fifth: the noise of mini-batches, which
-    /// costs 2 to 4 points at the first rate, then goes.
+    /// Epochs and learning rates. The rate falls twice, to a fifth, against the noise of mini-batches: at
+    /// the first rate the mean accuracy of five runs falls by up to 1.4 points from an epoch to the next,
+    /// at the others by less than 0.2.
     phases: &'static [(u32, f32)],
 }
 
@@ -100,7 +101,7 @@ impl Row {
         })
     }
 
-    /// The settings that were tried; those of the row come first.
+    /// The settings of the row, then those that they were compared with. Smaller trials came before.
     pub fn grid(&self) -> impl Iterator<Item = Settings> {
         std::iter::once(self.settings).chain(self.others.iter().copied())
     }

@@ -230,7 +230,7 @@ impl Results {
         text
     }
 
-    /// Markdown: the table, its recipes, and what was tried besides.
+    /// Markdown: the table, its recipes, and the trials.
     pub fn markdown(&self) -> String {
         let mut text = "Test accuracy after the last epoch, %: ours, mean ± standard deviation \
                         (number of runs); the paper's; the difference in points.\n\n\
@@ -286,7 +286,7 @@ impl Results {
 
     fn grid_markdown(&self) -> String {
         let mut text =
-            "\nThe recipes that were tried: accuracy of one Bregman network on the validation \
+            "\nRecipes that were compared: accuracy of one Bregman network on the validation \
                         split, %; the chosen recipe in bold.\n\n\
                         | network | recipe | accuracy |\n|---|---|---|\n"
                 .to_owned();
