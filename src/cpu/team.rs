@@ -192,3 +192,53 @@ impl Drop for PoisonOnPanic<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::rng::{Purpose, Stream};
+
+    const MEMBERS: usize = 4;
+    const ROUNDS: usize = 300;
+
+    /// Members that are late, by less than others spin and by more, so that some sleep.
+    #[test]
+    fn no_member_passes_a_barrier_before_all_have_come() {
+        let team = Team::new(MEMBERS).expect("four threads");
+        let come: Vec<AtomicUsize> = (0..ROUNDS).map(|_| AtomicUsize::new(0)).collect();
+        let work = |member: Member<'_>| {
+            let delays = Stream::new(5, Purpose::Digits, member.index() as u32);
+            for (round, come) in come.iter().enumerate() {
+                let delay = delays.uniform(round as u64);
+                if delay > 0.8 {
+                    sleep(Duration::from_secs_f32((delay - 0.8) * 0.01));
+                }
+                come.fetch_add(1, Ordering::Relaxed);
+                member.wait();
+                assert_eq!(come.load(Ordering::Relaxed), MEMBERS, "round {round}");
+            }
+        };
+        team.run(work, work);
+    }
+
+    /// Whether the others spin or sleep by then, they do not wait for a member that panicked.
+    #[test]
+    fn a_member_that_panics_releases_the_others() {
+        let team = Team::new(MEMBERS).expect("four threads");
+        for after in [Duration::ZERO, Duration::from_millis(20)] {
+            let work = |member: Member<'_>| {
+                if member.index() == 2 {
+                    sleep(after);
+                    panic!("this one");
+                }
+                member.wait();
+            };
+            let ended = catch_unwind(AssertUnwindSafe(|| team.run(work, work)));
+            assert!(ended.is_err());
+        }
+    }
+}

@@ -43,9 +43,13 @@ fn refused_threads_leave_one() {
     assert_eq!(metrics(folder.path()), metrics(&whole));
 
     let picture = folder.path().join("seven.png");
-    image::GrayImage::new(28, 28)
-        .save(&picture)
-        .expect("a picture");
+    let stroke = |x: u32, y: u32| {
+        let bar = (5..8).contains(&y) && (8..20).contains(&x);
+        bar || (8..23).contains(&y) && (22..25).contains(&(x + y / 2))
+    };
+    let ink = |x, y| image::Luma([255 * u8::from(stroke(x, y))]);
+    let seven = image::GrayImage::from_fn(28, 28, ink);
+    seven.save(&picture).expect("a picture");
     let mut predict = program::command("bregman predict", "");
     predict.arg("--load").arg(&save).arg(&picture);
     let predicted = output(&mut under(few, &predict));

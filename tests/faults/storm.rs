@@ -31,16 +31,17 @@ fn two_processes_and_every_signal_lose_nothing() {
         draws.uniform(draw)
     };
     let (mut stopped, mut killed, mut locked) = (0, 0, 0);
-    for round in 0..5 {
+    for round in 0..6 {
         let out = folder.path().join(round.to_string());
         let begin = || {
             let mut run = command(&format!("{RUN} --resume last"), &[("--out-dir", &out)]);
             run.stdout(Stdio::null()).stderr(Stdio::piped());
             run.spawn().expect("it starts")
         };
-        for _ in 0..3 {
+        let mut is_done = false;
+        while !is_done {
             let children = [begin(), begin()];
-            std::thread::sleep(longest.mul_f32(0.8 * uniform()));
+            std::thread::sleep(longest.mul_f32(0.5 * uniform()));
             for child in &children {
                 let name = SIGNALS[(uniform() * SIGNALS.len() as f32) as usize % SIGNALS.len()];
                 signal(child.id(), name);
@@ -51,7 +52,7 @@ fn two_processes_and_every_signal_lose_nothing() {
             }
             for child in children {
                 match ended(child) {
-                    Ended::Well => {}
+                    Ended::Well => is_done = true,
                     Ended::Stopped => stopped += 1,
                     Ended::Killed => killed += 1,
                     Ended::Locked => locked += 1,
