@@ -32,8 +32,12 @@ pub fn outputs(model: &Model, parameters: &Parameters, pixels: &[u8]) -> Vec<f64
 /// class 1.
 pub fn probabilities(loss: Loss, outputs: &[f64]) -> Vec<f64> {
     let shares: Vec<f64> = match (loss, outputs) {
-        (Loss::MeanSquaredError, &[y]) => vec![1.0 - y.clamp(0.0, 1.0), y.clamp(0.0, 1.0)],
-        (Loss::MeanSquaredError, _) => outputs.iter().map(|y| y.clamp(0.0, 1.0)).collect(),
+        (Loss::MeanSquaredError | Loss::Huber, &[y]) => {
+            vec![1.0 - y.clamp(0.0, 1.0), y.clamp(0.0, 1.0)]
+        }
+        (Loss::MeanSquaredError | Loss::Huber, _) => {
+            outputs.iter().map(|y| y.clamp(0.0, 1.0)).collect()
+        }
         (Loss::CrossEntropy, _) => {
             let largest = outputs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             outputs.iter().map(|y| (y - largest).exp()).collect()

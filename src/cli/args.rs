@@ -194,9 +194,9 @@ pub fn conv_activation_parser() -> impl TypedValueParser<Value = &'static Activa
         .try_map(|name| cnn::activation_by_name(&name))
 }
 
-/// Parses [`Loss`] by its name.
-pub fn loss_parser() -> impl TypedValueParser<Value = Loss> {
-    let names = Loss::ALL.iter().map(|loss| loss.name());
+/// Parses one of `losses` by its name.
+pub fn loss_parser(losses: &'static [Loss]) -> impl TypedValueParser<Value = Loss> {
+    let names = losses.iter().map(|loss| loss.name());
     PossibleValuesParser::new(names).try_map(|name| Loss::by_name(&name))
 }
 

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::prepare::PrepareFault;
+
 /// What is wrong with a data file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -112,6 +114,9 @@ pub enum DataFault {
         /// The data set that is there.
         found: &'static str,
     },
+    /// Samples that cannot be prepared for a network.
+    #[error(transparent)]
+    Prepare(#[from] PrepareFault),
 }
 
 fn unpacked_note(unpacked: bool) -> &'static str {

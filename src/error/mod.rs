@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod data;
+mod prepare;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ pub use checkpoint::CheckpointFault;
 #[doc(hidden)]
 pub use data::MirrorFailure;
 pub use data::{DataFault, DownloadFault};
+pub use prepare::PrepareFault;
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -26,9 +28,11 @@ pub const FIELDS: &[&str] = &[
     "classes",
     "clip_norm",
     "cnn",
+    "data",
     "data_dir",
     "dataset",
     "device",
+    "drop",
     "dropout",
     "dual_passage",
     "epochs",
@@ -38,7 +42,9 @@ pub const FIELDS: &[&str] = &[
     "form",
     "gradient_tolerance",
     "hidden_layers",
+    "impute",
     "initial",
+    "input",
     "input_range",
     "keep",
     "labels",
@@ -66,8 +72,11 @@ pub const FIELDS: &[&str] = &[
     "save",
     "schedule",
     "share",
+    "split_seed",
     "storage",
+    "target",
     "targets",
+    "test",
     "threads",
     "tolerance",
     "validation",
@@ -471,6 +480,7 @@ mod tests {
             include_str!("mod.rs"),
             include_str!("data.rs"),
             include_str!("checkpoint.rs"),
+            include_str!("prepare.rs"),
         ] {
             let (code, _) = text.split_once("#[cfg(test)]").unwrap_or((text, ""));
             let lines = code.lines().map(str::trim_start);

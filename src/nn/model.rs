@@ -336,7 +336,8 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Shape`] for a different number of features or of values, or no samples, [`Error::Label`]
-    /// for a label that is not a class, [`Error::InvalidValue`] for values under cross-entropy and for
+    /// for a label that is not a class, [`Error::InvalidValue`] for values under cross-entropy, for classes
+    /// under Huber's loss, and for
     /// numbers outside the range of ρ, where a first Bregman layer takes their inverse.
     pub fn check_dataset(&self, data: &Dataset) -> Result<()> {
         data.check()?;
@@ -362,12 +363,25 @@ impl Model {
         }
         self.check_inputs(data)?;
         let labels = match &data.targets {
+            Targets::Classes(_) if self.loss == Loss::Huber => {
+                return Err(Error::InvalidValue {
+                    field: "loss",
+                    value: self.loss.name().to_owned(),
+                    reason: format!(
+                        "the targets of {} are classes; cross-entropy and mse take them",
+                        data.name
+                    ),
+                });
+            }
             Targets::Classes(labels) => labels,
             Targets::Values(_) if self.loss == Loss::CrossEntropy => {
                 return Err(Error::InvalidValue {
                     field: "loss",
                     value: self.loss.name().to_owned(),
-                    reason: format!("the targets of {} are numbers; mse takes them", data.name),
+                    reason: format!(
+                        "the targets of {} are numbers; mse and huber take them",
+                        data.name
+                    ),
                 });
             }
             Targets::Values(_) if data.classes == self.head.outputs => return Ok(()),

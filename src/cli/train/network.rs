@@ -190,7 +190,7 @@ pub fn build(
         }
     }
     let outputs = match (model.loss, model.head.outputs, classes) {
-        (Loss::MeanSquaredError, 1, 2) => 1,
+        (Loss::MeanSquaredError | Loss::Huber, 1, 2) => 1,
         _ => classes,
     };
     let needed = Model::from_layers(features, &specs, model.loss, outputs)?;

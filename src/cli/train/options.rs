@@ -121,7 +121,7 @@ pub struct Options {
     #[arg(long, group = REQUEST)]
     pub describe: bool,
     /// Loss: softmax cross-entropy, or mean squared error against one-hot targets
-    #[arg(long, default_value = "cross-entropy", value_parser = loss_parser(), group = RESULT)]
+    #[arg(long, default_value = "cross-entropy", value_parser = loss_parser(Loss::ALL), group = RESULT)]
     pub loss: Loss,
     /// Interval that pixels are mapped to, within the range of ρ [default: 0,0.999999 for odd
     /// activations and identity, 0.05,0.95 for sigmoid, 0.05,1 for softplus]
