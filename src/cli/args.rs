@@ -372,11 +372,13 @@ mod tests {
                 assert_eq!(
                     words.collect::<Vec<_>>(),
                     [
+                        "channels",
                         "checkpoint",
                         "classes",
                         "dual passage",
                         "features",
                         "gradient tolerance",
+                        "image size",
                         "initial",
                         "labels",
                         "layers",
@@ -389,6 +391,7 @@ mod tests {
                         "report",
                         "runs",
                         "share",
+                        "skip broken",
                         "targets",
                         "values",
                         "widths",

@@ -14,6 +14,7 @@ pub mod locate;
 pub mod picture;
 #[doc(hidden)]
 pub mod raw;
+pub mod reader;
 mod source;
 #[doc(hidden)]
 pub mod spirals;
