@@ -57,7 +57,7 @@ pub fn write(
     if model.cnn.is_some() {
         looked_at.truncate(LOOKED_AT);
     }
-    let outputs = outputs(model, parameters, looked_at.pixels());
+    let outputs = outputs(model, parameters, &looked_at.inputs);
     let counts = Confusion::new(&outputs, model.head.outputs, looked_at.labels());
     atomic::write(&path("confusion.csv"), counts.csv().as_bytes())?;
     confusion(&counts, looked_at.len(), settings).save_png(&path("confusion.png"))?;

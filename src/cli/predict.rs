@@ -55,7 +55,7 @@ fn classify(checkpoint: &Checkpoint, style: picture::Style, path: &Path) -> Resu
         say_warning(&format!("{}: {doubt}", path.display()));
     }
     let model = &checkpoint.model;
-    let outputs = outputs(model, &checkpoint.parameters, &picture.pixels);
+    let outputs = outputs(model, &checkpoint.parameters, &picture.pixels.into());
     let probabilities = probabilities(model.loss, &outputs);
     let best = ranked(&probabilities);
     let guesses = best.iter().take(3).map(|&(class, probability)| {

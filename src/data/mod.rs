@@ -16,6 +16,7 @@ pub mod picture;
 pub mod prepare;
 #[doc(hidden)]
 pub mod raw;
+pub mod reader;
 mod source;
 #[doc(hidden)]
 pub mod spirals;
@@ -29,7 +30,9 @@ use std::time::Duration;
 pub use dataset::{Dataset, Inputs, Targets};
 #[doc(hidden)]
 pub use download::DownloadProgress;
-pub use opened::{Opened, Prepared};
+#[doc(hidden)]
+pub use opened::open_for;
+pub use opened::{Opened, Prepared, open};
 pub use source::Source;
 #[doc(hidden)]
 pub use source::{DataFile, Part, RemoteFile, owner};

@@ -12,15 +12,66 @@ use super::prepare::{
     Choice, HeldOut, HeldOutOf, Input, Part, Preparation, Scale, Strata, TargetRule, hold_out,
     number,
 };
-use super::raw::{Cells, Parts, Raw};
+use super::raw::{Cells, Column, Parts, Raw};
+use super::reader::{Kind, read_table};
 use crate::activation::Activation;
 use crate::error::{DataFault, Error, PrepareFault, Result};
 
 /// The share of a source without a test set that is held out for the test.
 const TEST_SHARE: f64 = 0.2;
 
-/// Reads a source of the same kind: a test set in a file of its own.
-type Read = Box<dyn Fn(&Path) -> Result<Parts> + Send + Sync>;
+/// The columns of a table that are read, and their kinds.
+type Kinds = Vec<(String, Kind)>;
+
+/// Reads a source like another: of a table, the columns that are given.
+type Read = Box<dyn Fn(&Path, Option<&[(String, Kind)]>) -> Result<Parts> + Send + Sync>;
+
+/// Reads the data in `path`: a CSV or TSV table with a header, plain or compressed.
+///
+/// ```
+/// use bregman::prelude::*;
+/// use bregman::{activation::TANH, data};
+///
+/// # let folder = tempfile::tempdir().expect("a folder");
+/// # let path = folder.path().join("flowers.csv");
+/// # let rows = (0..20).map(|i| format!("{i},{}\n", ["rose", "tulip"][i % 2]));
+/// # std::fs::write(&path, format!("height,kind\n{}", rows.collect::<String>())).expect("written");
+/// let own = data::open(&path)?.target("kind").prepare(&TANH)?;
+/// let model = Model::input(own.train.features())
+///     .bregman(16)
+///     .classes(own.train.classes)
+///     .build()?
+///     .with_preparation(own.preparation)?;
+/// let trained = Trainer::new(&model).epochs(2).device(Device::cpu()).fit(&own.train, &own.test)?;
+/// assert_eq!(model.target().expect("a target").names(), ["rose", "tulip"]);
+/// # assert_eq!(trained.predict(&own.test)?.len(), 4);
+/// # Ok::<(), bregman::error::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::Data`].
+pub fn open(path: impl AsRef<Path>) -> Result<Opened> {
+    open_for(path.as_ref(), None)
+}
+
+/// [`open`], of a table only the columns that `preparation` takes, if there is one, and the target if it is
+/// there.
+///
+/// # Errors
+/// Those of [`open`].
+#[doc(hidden)]
+pub fn open_for(path: &Path, preparation: Option<&Preparation>) -> Result<Opened> {
+    let read = |path: &Path, kinds: Option<&[(String, Kind)]>| {
+        Ok(Parts {
+            train: Raw::Table(read_table(path, kinds)?),
+            validation: None,
+            test: None,
+            notes: Vec::new(),
+        })
+    };
+    let kinds = preparation.map(|preparation| preparation.kinds(true));
+    Ok(Opened::new(path, read(path, kinds.as_deref())?, read))
+}
 
 /// A source of data that was read, and how it is to be divided and prepared.
 #[must_use = "`prepare` gives the data sets"]
@@ -78,7 +129,7 @@ impl Opened {
     pub fn new(
         path: &Path,
         parts: Parts,
-        read: impl Fn(&Path) -> Result<Parts> + Send + Sync + 'static,
+        read: impl Fn(&Path, Option<&[(String, Kind)]>) -> Result<Parts> + Send + Sync + 'static,
     ) -> Self {
         Self {
             path: path.to_owned(),
@@ -223,7 +274,9 @@ impl Opened {
         let name = self.name();
         let mut notes = std::mem::take(&mut self.parts.notes);
         let other = match (&self.test, self.parts.test.take()) {
-            (Some(HeldOut::Path(path)), _) => Some((self.read)(path)?.train),
+            (Some(HeldOut::Path(path)), _) => {
+                Some((self.read)(path, Some(&preparation.kinds(true)))?.train)
+            }
             (None, test) => test,
             (Some(_), _) => None,
         };
@@ -291,7 +344,7 @@ impl Opened {
     /// Takes what `held_out` says out of `train`, or reads it.
     fn part(&self, train: &mut Raw, held_out: &HeldOut, part: Part) -> Result<Raw> {
         if let HeldOut::Path(path) = held_out {
-            return Ok((self.read)(path)?.train);
+            return Ok((self.read)(path, self.kinds().as_deref())?.train);
         }
         let count = number(held_out, train.len());
         let [rest, own] = self.hold_out(train, count, self.split_seed, part)?;
@@ -351,6 +404,22 @@ impl Opened {
             held_out,
             notes,
         })
+    }
+
+    /// The columns of the table that are used, and their kinds.
+    fn kinds(&self) -> Option<Kinds> {
+        let Raw::Table(table) = &self.parts.train else {
+            return None;
+        };
+        let used = table.columns.iter().filter(|column| !self.choice.drop.contains(&column.name));
+        let kind = |column: &Column| {
+            let kind = match column.cells {
+                Cells::Numbers(_) => Kind::Number,
+                Cells::Text { .. } => Kind::Text,
+            };
+            (column.name.clone(), kind)
+        };
+        Some(used.map(kind).collect())
     }
 
     /// The sha256 of the samples that are divided, in hexadecimal digits.

@@ -131,7 +131,7 @@ fn compare(network: &Checkpoint, data: &Dataset, path: &Path) -> Result<(), Fail
         .iter()
         .map(|&b| f64::from(f32::from_le_bytes(b)))
         .collect();
-    let expected = predict::outputs(&network.model, &network.parameters, data.pixels());
+    let expected = predict::outputs(&network.model, &network.parameters, &data.inputs);
     if found.len() != expected.len() {
         return Err(format!("{} outputs of {}", found.len(), expected.len()).into());
     }

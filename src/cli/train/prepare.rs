@@ -9,13 +9,15 @@ use clap::CommandFactory;
 
 use super::network::{self, Network};
 use super::options::{Options, Resolved};
+use super::own::{self, OwnData};
 use super::report::Results;
 use crate::checkpoint::{self, Checkpoint, Run};
-use crate::cli::args::{HeldOut, groups, invalid};
+use crate::cli::args::{groups, invalid};
 use crate::cli::layered::{self, SETTINGS};
 use crate::cli::pictures;
 use crate::cli::progress::Downloads;
 use crate::cli::say::{note, plural, say, say_warning, thousands};
+use crate::data::prepare::{HeldOut, Preparation};
 use crate::data::{self, Request, Splits};
 use crate::device::{AnyExecutor, Device};
 use crate::error::{Error, Result};
@@ -49,11 +51,16 @@ impl<'a> Prepared<'a> {
     pub async fn new(options: &'a Options) -> Result<Self> {
         let checkpoints = network::load(options)?;
         let device = Device::choose(options.device, options.adapter.clone()).await?;
-        let (splits, dataset) = load_data(options, checkpoints.as_deref())?;
+        let data = load_data(options, checkpoints.as_deref())?;
         let network = match &options.run {
             Some((_, run)) => Network::resumed(run),
-            None => network::build(options, checkpoints, &splits.train)?,
+            None => network::build(options, checkpoints, &data)?,
         };
+        let Data {
+            splits,
+            name: dataset,
+            ..
+        } = data;
         if let Some(k) = options.top_k.filter(|_| network.model.cnn.is_some()) {
             let reason = "it is not computed for networks with convolutions";
             return Err(invalid("top_k", k, reason));
@@ -61,7 +68,7 @@ impl<'a> Prepared<'a> {
         Ok(Self {
             options,
             device,
-            splits: Arc::new(splits),
+            splits,
             dataset,
             network,
             runs: None,
@@ -121,9 +128,7 @@ impl<'a> Prepared<'a> {
             settings: self.options.resolved_settings(model, &self.dataset),
             kind,
             adapter,
-            // The executor takes the data, and pictures show them.
-            test: (self.options.out_dir.is_some() || self.options.top_k.is_some())
-                .then(|| self.splits.test.clone()),
+            splits: Arc::clone(&self.splits),
         }
     }
 
@@ -329,18 +334,71 @@ pub fn course(options: &Options, splits: &Splits, realizations: usize) -> Course
     Course {
         patience: options.patience,
         keep: options.kept(),
+        variance: splits.train.variance(),
         ..Course::from(&schedule)
     }
 }
 
-/// The data in their splits, and their name for reports.
+/// The data in their splits, their name for reports, and what was made of them.
+pub struct Data {
+    pub splits: Arc<Splits>,
+    pub name: String,
+    /// None for a named data set.
+    pub preparation: Option<Preparation>,
+}
+
+/// The data that the options, or else a checkpoint, name.
 ///
 /// # Errors
-/// Those of [`data::load`]; for a validation split that leaves nothing to train on.
-pub fn load_data(
-    options: &Options,
-    checkpoints: Option<&[Checkpoint]>,
-) -> Result<(Splits, String)> {
+/// Those of [`data::load`]; for a validation split that leaves nothing to train on; those of reading and
+/// preparing data of one's own.
+pub fn load_data(options: &Options, checkpoints: Option<&[Checkpoint]>) -> Result<Data> {
+    let Some(path) = &options.own.data else {
+        let own = checkpoints.filter(|c| c[0].model.preparation.is_some());
+        if let (Some(own), None) = (own, &options.dataset) {
+            let reason = "the network was trained on data of one's own: name them, or others, with `data`";
+            return Err(invalid("load", &own[0].dataset, reason));
+        }
+        let splits = load_named(options, checkpoints)?;
+        let name = splits.train.name.clone();
+        return Ok(Data {
+            splits: Arc::new(splits),
+            name,
+            preparation: None,
+        });
+    };
+    let OwnData {
+        splits,
+        name,
+        preparation,
+        notes,
+    } = own::load(path, options, checkpoints)?;
+    for text in notes {
+        note(&text);
+    }
+    say(format_args!("prepared: {}", preparation.describe()));
+    say_sizes(options, &splits);
+    Ok(Data {
+        splits: Arc::new(splits),
+        name,
+        preparation: Some(preparation),
+    })
+}
+
+/// Says how many samples there are.
+fn say_sizes(options: &Options, splits: &Splits) {
+    let mut parts = vec![format!("{} test samples", thousands(splits.test.len()))];
+    if let Some(validation) = &splits.validation {
+        parts.insert(0, format!("{} validation", thousands(validation.len())));
+    }
+    if !options.eval_only {
+        parts.insert(0, format!("{} training", thousands(splits.train.len())));
+    }
+    let name = &splits.train.name;
+    say(format_args!("data: {name} ({})", parts.join(", ")));
+}
+
+fn load_named(options: &Options, checkpoints: Option<&[Checkpoint]>) -> Result<Splits> {
     // Evaluation needs no training files.
     let train_limit = if options.eval_only {
         Some(0)
@@ -386,15 +444,17 @@ pub fn load_data(
             ));
         }
     }
-    let validation = match options.validation {
+    let validation = match &options.validation {
         None => None,
         Some(held_out) => {
             let (samples, given) = match held_out {
-                HeldOut::Samples(samples) => (samples, samples.to_string()),
+                HeldOut::Samples(samples) => (*samples, samples.to_string()),
                 HeldOut::Share(share) => {
                     let samples = (share * train.len() as f64).round() as usize;
                     (samples, share.to_string())
                 }
+                // Options with a path are refused without data of one's own.
+                HeldOut::Path(path) => (0, path.display().to_string()),
             };
             if !(1..train.len()).contains(&samples) {
                 let reason = format!(
@@ -406,23 +466,13 @@ pub fn load_data(
             Some(train.split_off(samples))
         }
     };
-    let mut parts = vec![format!("{} test samples", thousands(test.len()))];
-    if let Some(validation) = &validation {
-        parts.insert(0, format!("{} validation", thousands(validation.len())));
-    }
-    if !options.eval_only {
-        parts.insert(0, format!("{} training", thousands(train.len())));
-    }
-    say(format_args!("data: {} ({})", train.name, parts.join(", ")));
-    let name = train.name.clone();
-    Ok((
-        Splits {
-            train,
-            validation,
-            test,
-        },
-        name,
-    ))
+    let splits = Splits {
+        train,
+        validation,
+        test,
+    };
+    say_sizes(options, &splits);
+    Ok(splits)
 }
 
 /// Says which of the options given do nothing here.

@@ -43,7 +43,9 @@ fn opened_with(train: Raw, test: Option<Raw>) -> Opened {
         test,
         notes: Vec::new(),
     };
-    let read = |path: &Path| -> Result<Parts> { panic!("{} is not read", path.display()) };
+    let read = |path: &Path, _: Option<&[(String, Kind)]>| -> Result<Parts> {
+        panic!("{} is not read", path.display())
+    };
     Opened::new(Path::new("folder/t.csv"), parts, read)
 }
 

@@ -236,7 +236,7 @@ impl Preparation {
     /// What is wrong with them.
     fn targets(&self, raw: &Raw) -> Result<Targets, PrepareFault> {
         match (&self.target, raw) {
-            (TargetRule::Classes { column, names }, Raw::Table(table)) => {
+            (TargetRule::Classes { column, names, .. }, Raw::Table(table)) => {
                 let cells = target_cells(table, column)?;
                 let codes = places(names, cells)
                     .into_iter()

@@ -231,7 +231,7 @@ impl Choice {
                 return values_rule(vec![column], numbers.len(), |row, _| numbers[row]);
             }
         };
-        classes_rule(column, names)
+        classes_rule(column, names, matches!(cells, Cells::Numbers(_)))
     }
 
     fn features(
@@ -285,7 +285,7 @@ impl Choice {
                     return Err(PrepareFault::OneClass { class: name(class) });
                 }
                 let names = all.max(samples.class_names.len());
-                classes_rule(column, (0..names).map(name).collect())
+                classes_rule(column, (0..names).map(name).collect(), false)
             }
             Some(Targets::Values(values)) => {
                 let rows = samples.len().max(1);
@@ -295,7 +295,7 @@ impl Choice {
                         return Err(PrepareFault::ManyValues { values: width });
                     }
                     let numbers = values.iter().map(|&value| f64::from(value));
-                    return classes_rule(column, class_names(numbers));
+                    return classes_rule(column, class_names(numbers), true);
                 }
                 let columns = match width {
                     1 => vec!["y".to_owned()],
@@ -335,13 +335,21 @@ fn class_names(numbers: impl Iterator<Item = f64>) -> Vec<String> {
     distinct(numbers).into_iter().map(number_text).collect()
 }
 
-fn classes_rule(column: String, names: Vec<String>) -> Result<TargetRule, PrepareFault> {
+fn classes_rule(
+    column: String,
+    names: Vec<String>,
+    numbers: bool,
+) -> Result<TargetRule, PrepareFault> {
     match &names[..] {
         [] => Err(PrepareFault::NoRows),
         [class] => Err(PrepareFault::OneClass {
             class: class.clone(),
         }),
-        _ => Ok(TargetRule::Classes { column, names }),
+        _ => Ok(TargetRule::Classes {
+            column,
+            names,
+            numbers,
+        }),
     }
 }
 

@@ -17,6 +17,7 @@ pub use split::HeldOut;
 pub(super) use split::{Part, hold_out, number};
 
 use super::raw::Cells;
+use super::reader::Kind;
 use crate::activation::{self, Activation};
 use crate::kind::names;
 
@@ -148,6 +149,9 @@ pub enum TargetRule {
         column: String,
         /// The names of the classes, in the order of the network's outputs.
         names: Vec<String>,
+        /// Whether they are numbers.
+        #[serde(default)]
+        numbers: bool,
     },
     /// Numbers, which are standardised for the network.
     Values {
@@ -272,6 +276,11 @@ impl ColumnKind {
 }
 
 impl InputRule {
+    /// Whether inputs are bytes, which stay as they are.
+    pub fn is_pixels(&self) -> bool {
+        matches!(self, Self::Pixels { .. })
+    }
+
     /// The map of each input of the network from its raw number, where a text is 1 in its own place and
     /// 0 in the others; none for bytes.
     pub fn affine(&self) -> Vec<Affine> {
@@ -352,6 +361,34 @@ impl TargetRule {
 }
 
 impl Preparation {
+    /// The columns of a table that the network takes, with the target if `with_target` is set. Numbers may be
+    /// classes, whose names are text.
+    pub fn kinds(&self, with_target: bool) -> Vec<(String, Kind)> {
+        let of_column = |column: &Column| {
+            let kind = match column.kind {
+                ColumnKind::Number(_) => Kind::Number,
+                ColumnKind::Texts(_) => Kind::Text,
+            };
+            (column.name.clone(), kind)
+        };
+        let mut kinds: Vec<_> = match &self.inputs {
+            InputRule::Pixels { .. } => Vec::new(),
+            InputRule::Columns { columns, .. } => columns.iter().map(of_column).collect(),
+        };
+        if with_target {
+            match &self.target {
+                TargetRule::Classes { column, numbers, .. } => {
+                    let kind = if *numbers { Kind::Number } else { Kind::Text };
+                    kinds.push((column.clone(), kind));
+                }
+                TargetRule::Values { columns, .. } => {
+                    kinds.extend(columns.iter().map(|column| (column.clone(), Kind::Number)));
+                }
+            }
+        }
+        kinds
+    }
+
     /// As JSON, for files.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("numbers and strings serialize")
@@ -446,7 +483,7 @@ impl Preparation {
             }
         };
         let target = match &self.target {
-            TargetRule::Classes { column, names } => {
+            TargetRule::Classes { column, names, .. } => {
                 format!("{} classes of {column}", names.len())
             }
             TargetRule::Values { columns, .. } => columns.join(", "),

@@ -1,0 +1,205 @@
+//! Options of data of one's own: what is read, what is predicted, and what is held out.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde::Serialize;
+
+use super::options::Options;
+use crate::activation::Activation;
+use crate::checkpoint::Checkpoint;
+use crate::cli::args::{FREE, RESULT, invalid, parse_held_out};
+use crate::data::prepare::{Choice, HeldOut, Input, Preparation};
+use crate::data::{self, Opened, Splits};
+use crate::error::Result;
+use crate::files::path_text;
+
+/// The options of data of one's own.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Own {
+    /// Data of your own in place of a named data set: a CSV or TSV table with a header, plain or .gz
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["dataset", "data_dir"], group = FREE)]
+    pub data: Option<PathBuf>,
+    /// With --data: the column of a table to predict, by name or by number from 1; text is classes, numbers
+    /// are values to regress on, unless --classes is given
+    #[arg(long, value_name = "COLUMN", requires = "data", group = RESULT)]
+    pub target: Option<String>,
+    /// With --data: take a target of numbers as classes, one for each different number
+    #[arg(long, requires = "data", group = RESULT)]
+    pub classes: bool,
+    /// With --data: columns of a table that are left out, by name or by number from 1
+    #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', requires = "data", group = RESULT)]
+    pub drop: Vec<String>,
+    /// With --data: replace missing numbers by the mean of their column in the training samples; without it
+    /// they are an error
+    #[arg(long, value_name = "HOW", value_parser = ["mean"], requires = "data", group = RESULT)]
+    pub impute: Option<String>,
+    /// With --data: how numbers become inputs: dual is z = ρ(x) of standardised numbers x, range maps the
+    /// range of the training samples to --input-range [default: dual]
+    #[arg(long, value_name = "HOW", value_parser = input_parser(), requires = "data", group = RESULT)]
+    pub input: Option<Input>,
+    /// With --data: what is held out for the test: a number of samples, a share of them such as 0.2, or a
+    /// file like that of --data [default: the test set that the data have, or else 0.2]
+    #[arg(long, value_name = "N|SHARE|PATH", value_parser = parse_held_out, requires = "data", group = RESULT)]
+    pub test: Option<HeldOut>,
+    /// With --data: seed of the choice of samples that are held out, the same share of each class [default: 0]
+    #[arg(long, value_name = "SEED", requires = "data", group = RESULT)]
+    pub split_seed: Option<u64>,
+}
+
+/// Parses [`Input`] by its name.
+fn input_parser() -> impl TypedValueParser<Value = Input> {
+    let names = Input::ALL.iter().map(|input| input.name());
+    PossibleValuesParser::new(names).try_map(|name| Input::by_name(&name))
+}
+
+/// The options as resolved, for `summary.json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct ResolvedOwn {
+    data: String,
+    target: Option<String>,
+    classes: bool,
+    drop: Vec<String>,
+    impute: Option<String>,
+    input: &'static str,
+    test: Option<HeldOut>,
+    split_seed: u64,
+}
+
+impl Own {
+    /// The options as resolved; none without data of one's own.
+    pub fn resolved(&self) -> Option<ResolvedOwn> {
+        let data = self.data.as_deref()?;
+        Some(ResolvedOwn {
+            data: path_text::to_text(data),
+            target: self.target.clone(),
+            classes: self.classes,
+            drop: self.drop.clone(),
+            impute: self.impute.clone(),
+            input: self.input.unwrap_or_default().name(),
+            test: self.test.clone(),
+            split_seed: self.split_seed.unwrap_or(0),
+        })
+    }
+
+    /// Whether shares and counts are possible.
+    ///
+    /// # Errors
+    /// [`InvalidValue`](crate::error::Error::InvalidValue).
+    pub fn check(&self) -> Result<()> {
+        match self.test {
+            Some(HeldOut::Share(share)) if !(share > 0.0 && share < 1.0) => {
+                Err(invalid("test", share, "a share must be above 0 and below 1"))
+            }
+            Some(HeldOut::Samples(0)) => Err(invalid("test", 0, "must be at least 1")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The source in `path`, to be divided and prepared as the options say. What is read of a table are the
+    /// columns of `preparation`, if a network has one.
+    fn opened(
+        &self,
+        path: &Path,
+        options: &Options,
+        preparation: Option<&Preparation>,
+    ) -> Result<Opened> {
+        let mut opened = data::open_for(path, preparation)?
+            .choice(Choice {
+                target: self.target.clone(),
+                drop: self.drop.clone(),
+                classes: self.classes,
+                impute: self.impute.is_some(),
+            })
+            .input(self.input.unwrap_or_default())
+            .split_seed(self.split_seed.unwrap_or(0))
+            .limits(
+                options.limit_train.unwrap_or(usize::MAX),
+                options.limit_test.unwrap_or(usize::MAX),
+            );
+        if let Some(test) = &self.test {
+            opened = opened.test(test.clone());
+        }
+        if let Some(validation) = &options.validation {
+            opened = opened.validation(validation.clone());
+        }
+        if let Some([low, high]) = options.input_range {
+            opened = opened.input_range(low, high);
+        }
+        Ok(opened)
+    }
+}
+
+/// Data in their splits, what was made of them, and notes for the user.
+pub struct OwnData {
+    pub splits: Splits,
+    pub name: String,
+    pub preparation: Preparation,
+    pub notes: Vec<String>,
+}
+
+/// Reads and prepares the data in `path`: by what a saved or resumed network has of its training, or else by
+/// what is fitted on the samples to train on.
+///
+/// # Errors
+/// Those of reading and of preparing.
+pub fn load(
+    path: &Path,
+    options: &Options,
+    checkpoints: Option<&[Checkpoint]>,
+) -> Result<OwnData> {
+    let resumed = options.run.as_ref().map(|(_, run)| &run.model);
+    let saved = resumed.or(checkpoints.map(|checkpoints| &checkpoints[0].model));
+    let preparation = saved.and_then(|model| model.preparation.as_ref());
+    let opened = options.own.opened(path, options, preparation)?;
+    let name = opened.name();
+    if options.eval_only {
+        let Some(preparation) = preparation else {
+            let reason = "the network was trained on a named data set, and has nothing of how other data are \
+                          prepared for it; name a data set with `dataset`";
+            return Err(invalid("data", path.display(), reason));
+        };
+        let (test, notes) = opened.evaluation(preparation)?;
+        let mut train = test.clone();
+        // An executor takes no empty training set.
+        train.truncate(1);
+        return Ok(OwnData {
+            splits: Splits {
+                train,
+                validation: None,
+                test,
+            },
+            name,
+            preparation: preparation.clone(),
+            notes,
+        });
+    }
+    let prepared = match preparation {
+        Some(preparation) => opened.prepare_by(preparation)?,
+        None => opened.prepare(first_activation(options, saved.map(|m| m.layers[0].activation)))?,
+    };
+    Ok(OwnData {
+        splits: Splits {
+            train: prepared.train,
+            validation: prepared.validation,
+            test: prepared.test,
+        },
+        name,
+        preparation: prepared.preparation,
+        notes: prepared.notes,
+    })
+}
+
+/// The activation of the first layer: that of a saved network, or of the options.
+fn first_activation(
+    options: &Options,
+    saved: Option<&'static Activation>,
+) -> &'static Activation {
+    let of_list = || {
+        let layers = options.network.as_ref()?;
+        let specs = layers.specs(options.activation, options.form);
+        specs.first().map(|spec| spec.activation)
+    };
+    saved.or_else(of_list).unwrap_or(options.activation)
+}
