@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use super::file::{Input, failed, fault, plain_name};
 use crate::data::raw::{Cells, Column, Table};
-use crate::error::{DataFault, Error, Result};
+use crate::error::{DataFault, Result};
 use blocks::{Blocks, lines_in, record_ends};
 use columns::{Growing, Misfit, RowFault, number, read_rows};
 
@@ -51,7 +51,7 @@ pub fn is_named(path: &Path) -> bool {
 /// order, and others are left out.
 ///
 /// # Errors
-/// [`Error::Io`] and [`Error::Data`].
+/// [`Error::Io`](crate::error::Error::Io) and [`Error::Data`](crate::error::Error::Data).
 pub fn read(path: &Path, kinds: Option<&[(String, Kind)]>) -> Result<Table> {
     read_from(path, kinds, || Input::open(path))
 }
@@ -59,7 +59,7 @@ pub fn read(path: &Path, kinds: Option<&[(String, Kind)]>) -> Result<Table> {
 /// [`read`] of a file's bytes.
 ///
 /// # Errors
-/// [`Error::Data`].
+/// [`Error::Data`](crate::error::Error::Data).
 #[doc(hidden)]
 pub fn parse(path: &Path, kinds: Option<&[(String, Kind)]>, bytes: &[u8]) -> Result<Table> {
     read_from(path, kinds, || Ok(bytes))
