@@ -9,13 +9,14 @@ use crate::error::Result;
 
 /// The options of training that have a meaning without it. The others are accepted, so that the
 /// settings of a run can be read, but not shown.
-const SHOWN: [&str; 21] = [
+const SHOWN: [&str; 22] = [
     "load",
     "dataset",
     "data_dir",
     "data",
     "test",
     "split_seed",
+    "skip_broken",
     "limit_test",
     "device",
     "adapter",

@@ -30,9 +30,7 @@ use std::time::Duration;
 pub use dataset::{Dataset, Inputs, Targets};
 #[doc(hidden)]
 pub use download::DownloadProgress;
-#[doc(hidden)]
-pub use opened::open_for;
-pub use opened::{Opened, Prepared, open};
+pub use opened::{Opened, Prepared, open, open_with};
 pub use source::Source;
 #[doc(hidden)]
 pub use source::{DataFile, Part, RemoteFile, owner};

@@ -12,21 +12,15 @@ use super::prepare::{
     Choice, HeldOut, HeldOutOf, Input, Part, Preparation, Scale, Strata, TargetRule, hold_out,
     number,
 };
-use super::raw::{Cells, Column, Parts, Raw};
-use super::reader::{Kind, read_table};
+use super::raw::{Cells, Parts, Raw};
+use super::reader::{self, ReadOptions};
 use crate::activation::Activation;
 use crate::error::{DataFault, Error, PrepareFault, Result};
 
 /// The share of a source without a test set that is held out for the test.
 const TEST_SHARE: f64 = 0.2;
 
-/// The columns of a table that are read, and their kinds.
-type Kinds = Vec<(String, Kind)>;
-
-/// Reads a source like another: of a table, the columns that are given.
-type Read = Box<dyn Fn(&Path, Option<&[(String, Kind)]>) -> Result<Parts> + Send + Sync>;
-
-/// Reads the data in `path`: a CSV or TSV table with a header, plain or compressed.
+/// Reads the data at `path`, whose form is found by looking at it: [`reader`](super::reader) lists the forms.
 ///
 /// ```
 /// use bregman::prelude::*;
@@ -51,26 +45,17 @@ type Read = Box<dyn Fn(&Path, Option<&[(String, Kind)]>) -> Result<Parts> + Send
 /// # Errors
 /// [`Error::Io`] and [`Error::Data`].
 pub fn open(path: impl AsRef<Path>) -> Result<Opened> {
-    open_for(path.as_ref(), None)
+    open_with(path, &ReadOptions::default())
 }
 
-/// [`open`], of a table only the columns that `preparation` takes, if there is one, and the target if it is
-/// there.
+/// [`open`] with `options`.
 ///
 /// # Errors
 /// Those of [`open`].
-#[doc(hidden)]
-pub fn open_for(path: &Path, preparation: Option<&Preparation>) -> Result<Opened> {
-    let read = |path: &Path, kinds: Option<&[(String, Kind)]>| {
-        Ok(Parts {
-            train: Raw::Table(read_table(path, kinds)?),
-            validation: None,
-            test: None,
-            notes: Vec::new(),
-        })
-    };
-    let kinds = preparation.map(|preparation| preparation.kinds(true));
-    Ok(Opened::new(path, read(path, kinds.as_deref())?, read))
+pub fn open_with(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Opened> {
+    let path = path.as_ref();
+    let parts = reader::open(path, options)?;
+    Ok(Opened::new(path, parts, options.clone()))
 }
 
 /// A source of data that was read, and how it is to be divided and prepared.
@@ -78,7 +63,8 @@ pub fn open_for(path: &Path, preparation: Option<&Preparation>) -> Result<Opened
 pub struct Opened {
     path: PathBuf,
     parts: Parts,
-    read: Read,
+    /// How others like it are read.
+    read: ReadOptions,
     choice: Choice,
     input: Input,
     input_range: Option<[f32; 2]>,
@@ -124,17 +110,12 @@ struct Divided {
 }
 
 impl Opened {
-    /// A source that was read from `path`; `read` reads others like it.
-    #[doc(hidden)]
-    pub fn new(
-        path: &Path,
-        parts: Parts,
-        read: impl Fn(&Path, Option<&[(String, Kind)]>) -> Result<Parts> + Send + Sync + 'static,
-    ) -> Self {
+    /// A source that was read from `path` with the options `read`.
+    fn new(path: &Path, parts: Parts, read: ReadOptions) -> Self {
         Self {
             path: path.to_owned(),
             parts,
-            read: Box::new(read),
+            read,
             choice: Choice::default(),
             input: Input::default(),
             input_range: None,
@@ -275,7 +256,9 @@ impl Opened {
         let mut notes = std::mem::take(&mut self.parts.notes);
         let other = match (&self.test, self.parts.test.take()) {
             (Some(HeldOut::Path(path)), _) => {
-                Some((self.read)(path, Some(&preparation.kinds(true)))?.train)
+                let mut read = preparation.read_options(true);
+                (read.skip_broken, read.coarse) = (self.read.skip_broken, self.read.coarse);
+                Some(reader::open(path, &read)?.train)
             }
             (None, test) => test,
             (Some(_), _) => None,
@@ -344,7 +327,7 @@ impl Opened {
     /// Takes what `held_out` says out of `train`, or reads it.
     fn part(&self, train: &mut Raw, held_out: &HeldOut, part: Part) -> Result<Raw> {
         if let HeldOut::Path(path) = held_out {
-            return Ok((self.read)(path, self.kinds().as_deref())?.train);
+            return Ok(reader::open(path, &self.read_like())?.train);
         }
         let count = number(held_out, train.len());
         let [rest, own] = self.hold_out(train, count, self.split_seed, part)?;
@@ -406,20 +389,21 @@ impl Opened {
         })
     }
 
-    /// The columns of the table that are used, and their kinds.
-    fn kinds(&self) -> Option<Kinds> {
-        let Raw::Table(table) = &self.parts.train else {
-            return None;
-        };
-        let used = table.columns.iter().filter(|column| !self.choice.drop.contains(&column.name));
-        let kind = |column: &Column| {
-            let kind = match column.cells {
-                Cells::Numbers(_) => Kind::Number,
-                Cells::Text { .. } => Kind::Text,
-            };
-            (column.name.clone(), kind)
-        };
-        Some(used.map(kind).collect())
+    /// How another file or folder is read, so that it has the same columns and classes.
+    fn read_like(&self) -> ReadOptions {
+        let mut read = self.read.clone();
+        match &self.parts.train {
+            Raw::Table(table) => {
+                let mut kinds = reader::kinds_of(table);
+                kinds.retain(|(name, _)| !self.choice.drop.contains(name));
+                read.kinds = Some(kinds);
+            }
+            Raw::Samples(samples) if !samples.class_names.is_empty() => {
+                read.class_names = Some(samples.class_names.clone());
+            }
+            Raw::Samples(_) => {}
+        }
+        read
     }
 
     /// The sha256 of the samples that are divided, in hexadecimal digits.

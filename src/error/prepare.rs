@@ -1,5 +1,20 @@
 //! Why samples cannot be prepared for a network.
 
+impl PrepareFault {
+    /// The same fault where `rows` rows come before those that it counts.
+    #[must_use]
+    pub fn after(mut self, rows: usize) -> Self {
+        match &mut self {
+            Self::Missing { row, .. }
+            | Self::MissingTarget { row, .. }
+            | Self::NotANumber { row, .. }
+            | Self::UnknownClass { row, .. } => *row += rows,
+            _ => {}
+        }
+        self
+    }
+}
+
 /// What is wrong with the rows of a table or with arrays, for training or for a trained network. Rows are
 /// counted from 1, without the header.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

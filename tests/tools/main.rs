@@ -6,6 +6,7 @@
 
 #[path = "../common/program.rs"]
 mod program;
+mod tables;
 
 use std::collections::HashMap;
 use std::fs;
@@ -537,6 +538,21 @@ fn main() {
             "pytorch_agrees",
             pytorch_agrees,
             "torch, safetensors, numpy",
+        ),
+        trial(
+            "onnx_takes_raw_rows",
+            tables::onnx_takes_raw_rows,
+            "onnx, onnxruntime, numpy, torch, safetensors",
+        ),
+        trial(
+            "pytorch_takes_raw_rows",
+            tables::pytorch_takes_raw_rows,
+            "torch, safetensors, numpy",
+        ),
+        trial(
+            "the_page_is_served",
+            tables::the_page_is_served,
+            "onnxruntime, numpy",
         ),
         trial("optimizers_agree", optimizers_agree, "torch, safetensors"),
         trial("schedules_agree", schedules_agree, "torch"),

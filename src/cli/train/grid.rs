@@ -52,10 +52,11 @@ struct Report<'a> {
 /// # Errors
 /// Those of training; [`Error::Diverged`] if no run ended with a finite loss.
 pub async fn run(options: &Options) -> Result<Ended> {
-    let grid = options.grid();
-    let runs = grid.runs(options.epochs)?;
     let device = Device::choose(options.device, options.adapter.clone()).await?;
     let data = prepare::load_data(options, None)?;
+    let options = &options.for_data(&data.splits.train);
+    let grid = options.grid();
+    let runs = grid.runs(options.epochs)?;
     let lists = Lists {
         options,
         grid,

@@ -70,7 +70,9 @@ fn describe(options: &Options) -> Result<Ended> {
 
 /// Reports the accuracy of a saved network on the test set.
 async fn evaluate(options: &Options) -> Result<Ended> {
-    let prepared = Prepared::new(options).await?;
+    let loaded = prepare::load(options).await?;
+    let options = &options.for_data(&loaded.data.splits.train);
+    let prepared = Prepared::new(options, loaded)?;
     let _lock = prepare::claim(options)?;
     prepared.announce();
     let results = prepared.results();
@@ -88,7 +90,9 @@ async fn evaluate(options: &Options) -> Result<Ended> {
 
 /// Trains a network.
 async fn train(options: &Options) -> Result<Ended> {
-    let prepared = Prepared::new(options).await?;
+    let loaded = prepare::load(options).await?;
+    let options = &options.for_data(&loaded.data.splits.train);
+    let prepared = Prepared::new(options, loaded)?;
     let _lock = prepare::claim(options)?;
     prepared.announce();
     let results = prepared.results();

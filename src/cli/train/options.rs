@@ -18,7 +18,7 @@ use crate::cli::args::{
     parse_schedule, storage_parser,
 };
 use crate::cli::layered::{self, Layered};
-use crate::data::Source;
+use crate::data::{Dataset, Source};
 use crate::data::prepare::HeldOut;
 use crate::device::DeviceKind;
 use crate::error::{Error, Result, at_least_one};
@@ -30,6 +30,9 @@ use crate::train::grid::{Grid, Seeds, Values};
 use crate::train::{Course, Keep, Schedule};
 
 use super::own::{Own, ResolvedOwn};
+
+/// The default learning rate of SGD for values.
+const VALUES_RATE: f32 = 0.002;
 
 /// Train a standard, Euclidean or Bregman network on data of your own, MNIST, Fashion-MNIST, CIFAR-10 or
 /// generated digits.
@@ -153,7 +156,8 @@ pub struct Options {
     /// How gradients change the parameters, by PyTorch's definitions
     #[arg(long, value_name = "NAME", default_value = "sgd", value_parser = optimizer_parser(), group = RESULT)]
     pub optimizer: OptimizerKind,
-    /// Learning rate, a list or a range [default: 0.2; 0.001 with adam and adamw]
+    /// Learning rate, a list or a range [default: 0.2, or 0.002 where values are
+    /// predicted; 0.001 with adam and adamw]
     #[arg(long, value_name = "RATE,…", value_parser = parse_numbers::<f32>, group = RESULT)]
     pub lr: Option<Values<f32>>,
     /// Momentum of sgd, at least 0 and below 1, a list or a range
@@ -339,6 +343,16 @@ impl Options {
     /// Whether the option `field` was given, in any layer but a resumed run.
     pub fn given(&self, field: &str) -> bool {
         self.given.iter().any(|given| given == field)
+    }
+
+    /// The options with the defaults that depend on what is predicted: plain SGD at 0.2 would diverge on the
+    /// squared error of values with the default width.
+    pub fn for_data(&self, data: &Dataset) -> Self {
+        let mut own = self.clone();
+        if data.is_regression() && self.optimizer == OptimizerKind::Sgd {
+            own.lr.get_or_insert_with(|| VALUES_RATE.into());
+        }
+        own
     }
 
     /// The learning rates, or the optimizer's default.

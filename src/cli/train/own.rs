@@ -11,14 +11,17 @@ use crate::activation::Activation;
 use crate::checkpoint::Checkpoint;
 use crate::cli::args::{FREE, RESULT, invalid, parse_held_out};
 use crate::data::prepare::{Choice, HeldOut, Input, Preparation};
+use crate::data::reader::ReadOptions;
 use crate::data::{self, Opened, Splits};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::path_text;
 
 /// The options of data of one's own.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Own {
-    /// Data of your own in place of a named data set: a CSV or TSV table with a header, plain or .gz
+    /// Data of your own in place of a named data set: a CSV or TSV table with a header, plain or .gz; a folder
+    /// of PNG and JPEG images with a folder for each class; .npz, .npy, .safetensors and IDX files; folders of
+    /// CIFAR-10 and CIFAR-100
     #[arg(long, value_name = "PATH", conflicts_with_all = ["dataset", "data_dir"], group = FREE)]
     pub data: Option<PathBuf>,
     /// With --data: the column of a table to predict, by name or by number from 1; text is classes, numbers
@@ -46,6 +49,35 @@ pub struct Own {
     /// With --data: seed of the choice of samples that are held out, the same share of each class [default: 0]
     #[arg(long, value_name = "SEED", requires = "data", group = RESULT)]
     pub split_seed: Option<u64>,
+    /// With --data: the size to which images are scaled, as HEIGHT,WIDTH or one number for both; without it all
+    /// must have one size
+    #[arg(long, value_name = "H,W", value_parser = parse_size, requires = "data", group = RESULT)]
+    pub image_size: Option<[usize; 2]>,
+    /// With --data: 1 to read images as grey, 3 as red, green and blue [default: grey if all are]
+    #[arg(long, value_name = "N", value_parser = parse_channels, requires = "data", group = RESULT)]
+    pub channels: Option<usize>,
+    /// With --data: leave images out that cannot be read, and say which
+    #[arg(long, requires = "data", group = RESULT)]
+    pub skip_broken: bool,
+}
+
+/// Parses a height and a width.
+fn parse_size(text: &str) -> Result<[usize; 2], String> {
+    let mut sides = text.split(',').map(|side| side.trim().parse().ok().filter(|side| *side > 0));
+    match (sides.next().flatten(), sides.next(), sides.next()) {
+        (Some(side), None, None) => Ok([side, side]),
+        (Some(height), Some(Some(width)), None) => Ok([height, width]),
+        _ => Err("a size is HEIGHT,WIDTH in pixels, or one number for both".to_owned()),
+    }
+}
+
+/// Parses a number of channels.
+fn parse_channels(text: &str) -> Result<usize, String> {
+    match text {
+        "1" => Ok(1),
+        "3" => Ok(3),
+        _ => Err("images have 1 channel or 3".to_owned()),
+    }
 }
 
 /// Parses [`Input`] by its name.
@@ -65,6 +97,9 @@ pub struct ResolvedOwn {
     input: &'static str,
     test: Option<HeldOut>,
     split_seed: u64,
+    image_size: Option<[usize; 2]>,
+    channels: Option<usize>,
+    skip_broken: bool,
 }
 
 impl Own {
@@ -80,6 +115,9 @@ impl Own {
             input: self.input.unwrap_or_default().name(),
             test: self.test.clone(),
             split_seed: self.split_seed.unwrap_or(0),
+            image_size: self.image_size,
+            channels: self.channels,
+            skip_broken: self.skip_broken,
         })
     }
 
@@ -105,7 +143,16 @@ impl Own {
         options: &Options,
         preparation: Option<&Preparation>,
     ) -> Result<Opened> {
-        let mut opened = data::open_for(path, preparation)?
+        let mut read = match preparation {
+            Some(preparation) => preparation.read_options(true),
+            None => ReadOptions {
+                image_size: self.image_size,
+                channels: self.channels,
+                ..ReadOptions::default()
+            },
+        };
+        read.skip_broken = self.skip_broken;
+        let mut opened = data::open_with(path, &read)?
             .choice(Choice {
                 target: self.target.clone(),
                 drop: self.drop.clone(),

@@ -43,15 +43,39 @@ pub struct Prepared<'a> {
     pub runs: Option<Vec<RunSettings>>,
 }
 
+/// What a network is built from.
+pub struct Loaded {
+    checkpoints: Option<Vec<Checkpoint>>,
+    device: Device,
+    pub data: Data,
+}
+
+/// Reads the checkpoints, chooses the device and loads the data.
+///
+/// # Errors
+/// Those of each.
+pub async fn load(options: &Options) -> Result<Loaded> {
+    let checkpoints = network::load(options)?;
+    let device = Device::choose(options.device, options.adapter.clone()).await?;
+    let data = load_data(options, checkpoints.as_deref())?;
+    Ok(Loaded {
+        checkpoints,
+        device,
+        data,
+    })
+}
+
 impl<'a> Prepared<'a> {
-    /// Chooses the device, loads the data and builds the network.
+    /// Builds the network for what was loaded. `options` have the defaults for these data.
     ///
     /// # Errors
-    /// Those of each.
-    pub async fn new(options: &'a Options) -> Result<Self> {
-        let checkpoints = network::load(options)?;
-        let device = Device::choose(options.device, options.adapter.clone()).await?;
-        let data = load_data(options, checkpoints.as_deref())?;
+    /// Those of [`network::build`].
+    pub fn new(options: &'a Options, loaded: Loaded) -> Result<Self> {
+        let Loaded {
+            checkpoints,
+            device,
+            data,
+        } = loaded;
         let network = match &options.run {
             Some((_, run)) => Network::resumed(run),
             None => network::build(options, checkpoints, &data)?,

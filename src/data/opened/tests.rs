@@ -43,10 +43,7 @@ fn opened_with(train: Raw, test: Option<Raw>) -> Opened {
         test,
         notes: Vec::new(),
     };
-    let read = |path: &Path, _: Option<&[(String, Kind)]>| -> Result<Parts> {
-        panic!("{} is not read", path.display())
-    };
-    Opened::new(Path::new("folder/t.csv"), parts, read)
+    Opened::new(Path::new("folder/t.csv"), parts, ReadOptions::default())
 }
 
 fn opened(columns: Vec<Column>) -> Opened {

@@ -17,7 +17,7 @@ pub use split::HeldOut;
 pub(super) use split::{Part, hold_out, number};
 
 use super::raw::Cells;
-use super::reader::Kind;
+use super::reader::{Kind, ReadOptions};
 use crate::activation::{self, Activation};
 use crate::kind::names;
 
@@ -361,8 +361,27 @@ impl TargetRule {
 }
 
 impl Preparation {
-    /// The columns of a table that the network takes, with the target if `with_target` is set. Numbers may be
-    /// classes, whose names are text.
+    /// How data are read that the network takes: of a table its columns, with the target if `with_target` is
+    /// set; images scaled to the size of those in training.
+    pub fn read_options(&self, with_target: bool) -> ReadOptions {
+        let pixels = match self.inputs {
+            InputRule::Pixels { shape } => Some(shape),
+            InputRule::Columns { .. } => None,
+        };
+        let class_names = match &self.target {
+            TargetRule::Classes { names, .. } if pixels.is_some() => Some(names.clone()),
+            _ => None,
+        };
+        ReadOptions {
+            image_size: pixels.map(|[_, height, width]| [height, width]),
+            channels: pixels.map(|[channels, ..]| channels),
+            kinds: pixels.is_none().then(|| self.kinds(with_target)),
+            class_names,
+            ..ReadOptions::default()
+        }
+    }
+
+    /// The columns of a table that the network takes, with the target if `with_target` is set.
     pub fn kinds(&self, with_target: bool) -> Vec<(String, Kind)> {
         let of_column = |column: &Column| {
             let kind = match column.kind {

@@ -122,6 +122,20 @@ pub fn read(folder: &Path, options: &ReadOptions) -> Result<Parts> {
     })
 }
 
+/// Reads the image in the file `path`, without a class.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::Data`].
+pub fn read_file(path: &Path, options: &ReadOptions) -> Result<Samples> {
+    let listing = Listing {
+        images: vec![path.to_owned()],
+        classes: None,
+        class_names: Vec::new(),
+        other: 0,
+    };
+    load(path, listing, options, &mut Vec::new())
+}
+
 /// Finds the images of the classes in `folder`, which are numbered as in `known` or else in alphabetical
 /// order. Unless `is_whole`, a class may have no image.
 fn list(folder: &Path, known: Option<&[String]>, is_whole: bool) -> Result<Listing> {

@@ -174,6 +174,28 @@ pub fn kinds_of(table: &Table) -> Vec<(String, ColumnKind)> {
     kinds.collect()
 }
 
+/// The rows of the table in the file `path`, a few at a time, with the columns `kinds`.
+///
+/// # Errors
+/// Those of [`Rows::new`]; [`Error::Io`].
+pub fn rows(path: &Path, kinds: &[(String, Kind)]) -> Result<Rows<impl std::io::Read + use<>>> {
+    Rows::new(file::Input::open(path)?, path, kinds)
+}
+
+/// Whether the name of a file is that of a table.
+pub fn is_table(path: &Path) -> bool {
+    table::is_named(path)
+}
+
+/// The image in the file `path`, without a class.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::Data`].
+#[cfg(feature = "plot")]
+pub fn image(path: &Path, options: &ReadOptions) -> Result<Raw> {
+    images::read_file(path, options).map(Raw::Samples)
+}
+
 #[cfg(feature = "plot")]
 fn open_images(folder: &Path, options: &ReadOptions) -> Result<Parts> {
     match images::is_in(folder)? {
