@@ -152,11 +152,19 @@ pub fn read(
         })?;
         (read, Elements::Floats(floats))
     };
+    let expected = (count * element.size()) as u64;
     if read < count {
         return Ok(Err(DataFault::Truncated {
-            expected: (count * element.size()) as u64,
+            expected,
             found: (read * element.size()) as u64,
-            unpacked: false,
+            unpacked: length.is_none(),
+        }));
+    }
+    // Compressed data show their length only now.
+    if length.is_none() && reader.by_ref().take(1).read_to_end(&mut Vec::new())? > 0 {
+        return Ok(Err(DataFault::TooLong {
+            expected,
+            unpacked: true,
         }));
     }
     let dims = layout.dims;

@@ -117,6 +117,15 @@ impl Growing {
         self.infinity = self.infinity.take().or(other.infinity);
     }
 
+    /// Bytes of memory that the cells take, without the texts themselves.
+    pub fn bytes(&self) -> u64 {
+        match &self.cells {
+            Build::Numbers(numbers) => size_of_val(&numbers[..]) as u64,
+            Build::Text { codes, .. } => size_of_val(&codes[..]) as u64,
+            Build::Nothing => 0,
+        }
+    }
+
     /// The column, called `name`; none if it is left out.
     pub fn finish(self, name: String) -> Option<Column> {
         let cells = match self.cells {
