@@ -147,7 +147,13 @@ fn table(bytes: &[u8]) {
     match (whole, read()) {
         (Ok(table), Ok(())) => assert_eq!(cells(&table)[0], rows),
         (Err(_), Err(_)) => {}
-        (Err(Error::Data { fault: DataFault::NoSamples, .. }), Ok(())) => assert_eq!(rows, 0),
+        (
+            Err(Error::Data {
+                fault: DataFault::NoSamples,
+                ..
+            }),
+            Ok(()),
+        ) => assert_eq!(rows, 0),
         (whole, rows) => panic!("{whole:?} and {rows:?}"),
     }
 }
@@ -481,7 +487,9 @@ fn an_archive_is_read_as_far_as_its_arrays_go() {
     let options = zip::write::SimpleFileOptions::default();
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     writer.start_file("x.npy", options).expect("memory");
-    writer.write_all(&npy("<f4", "(2, 2)", &[])).expect("memory");
+    writer
+        .write_all(&npy("<f4", "(2, 2)", &[]))
+        .expect("memory");
     for _ in 0..1024 {
         writer.write_all(&[0; 1 << 20]).expect("memory");
     }
@@ -525,25 +533,40 @@ fn write_the_corpus_of_sources() {
     let fortran = String::from_utf8_lossy(&fortran[10..128]).replacen("False,", "True, ", 1);
     let fortran = [&x[..10], fortran.as_bytes(), &[7; 24]].concat();
     write("npy/fortran.npy", &fortran);
-    write("npy/names.npy", &npy("<U2", "(2,)", b"a\0\0\0b\0\0\0c\0\0\0\0\0\0\0"));
-    let method = [zip::CompressionMethod::Stored, zip::CompressionMethod::Deflated];
+    write(
+        "npy/names.npy",
+        &npy("<U2", "(2,)", b"a\0\0\0b\0\0\0c\0\0\0\0\0\0\0"),
+    );
+    let method = [
+        zip::CompressionMethod::Stored,
+        zip::CompressionMethod::Deflated,
+    ];
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, array, method) in [("x.npy", &x, method[0]), ("y.npy", &y, method[1])] {
         let options = zip::write::SimpleFileOptions::default().compression_method(method);
         writer.start_file(name, options).expect("memory");
         writer.write_all(array).expect("memory");
     }
-    write("npz/seed.npz", &writer.finish().expect("memory").into_inner());
+    write(
+        "npz/seed.npz",
+        &writer.finish().expect("memory").into_inner(),
+    );
     let idx = |element: u8, dims: &[u32], body: &[u8]| {
         let sizes: Vec<u8> = dims.iter().flat_map(|dim| dim.to_be_bytes()).collect();
         [&[0, 0, element, dims.len() as u8][..], &sizes, body].concat()
     };
     write("idx/images", &idx(0x08, &[2, 2, 3], &[9; 12]));
     write("idx/colour", &idx(0x08, &[1, 2, 2, 3], &[9; 12]));
-    write("idx/doubles", &idx(0x0E, &[2, 1], &[1.5f64; 2].map(f64::to_be_bytes).concat()));
+    write(
+        "idx/doubles",
+        &idx(0x0E, &[2, 1], &[1.5f64; 2].map(f64::to_be_bytes).concat()),
+    );
     let header = br#"{"x":{"dtype":"F16","shape":[2,1],"data_offsets":[0,4]},"y":{"dtype":"U8","shape":[2],"data_offsets":[4,6]}}"#;
     let size = (header.len() as u64).to_le_bytes();
-    write("tensors/seed.safetensors", &[&size[..], header, &[0, 60, 0, 56, 1, 0]].concat());
+    write(
+        "tensors/seed.safetensors",
+        &[&size[..], header, &[0, 60, 0, 56, 1, 0]].concat(),
+    );
     let record = [&[19, 99][..], &[5; 3072]].concat();
     write("cifar100/seed", &[&record[..], &record].concat());
     let batch = [

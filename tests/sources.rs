@@ -50,7 +50,8 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn open(path: &Path) -> Parts {
-    reader::open(path, &ReadOptions::default()).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    reader::open(path, &ReadOptions::default())
+        .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
 /// What is wrong with the data at `path`, and the file that the fault names.

@@ -13,7 +13,8 @@ use super::{Folder, bytes, classes, fault, fault_with, numbers, open, test, trai
 /// An NPY file of version 1.
 fn npy(descr: &str, is_fortran: bool, shape: &str, body: &[u8]) -> Vec<u8> {
     let order = if is_fortran { "True" } else { "False" };
-    let mut header = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}");
+    let mut header =
+        format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}");
     while (10 + header.len() + 1) % 64 != 0 {
         header.push(' ');
     }
@@ -23,20 +24,31 @@ fn npy(descr: &str, is_fortran: bool, shape: &str, body: &[u8]) -> Vec<u8> {
 }
 
 fn f32s(numbers: &[f32]) -> Vec<u8> {
-    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+    numbers
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect()
 }
 
 fn i64s(numbers: &[i64]) -> Vec<u8> {
-    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+    numbers
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect()
 }
 
 /// An archive of arrays; every second member is compressed.
 fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (index, (name, bytes)) in arrays.iter().enumerate() {
-        let method = [zip::CompressionMethod::Stored, zip::CompressionMethod::Deflated][index % 2];
+        let method = [
+            zip::CompressionMethod::Stored,
+            zip::CompressionMethod::Deflated,
+        ][index % 2];
         let options = zip::write::SimpleFileOptions::default().compression_method(method);
-        writer.start_file(format!("{name}.npy"), options).expect("memory");
+        writer
+            .start_file(format!("{name}.npy"), options)
+            .expect("memory");
         writer.write_all(bytes).expect("memory");
     }
     writer.finish().expect("memory").into_inner()
@@ -59,7 +71,14 @@ fn x(samples: usize) -> Vec<u8> {
 
 #[test]
 fn keras_names_are_parts() {
-    let y = |n: i64| npy("<i8", false, &format!("({n},)"), &i64s(&(0..n).collect::<Vec<_>>()));
+    let y = |n: i64| {
+        npy(
+            "<i8",
+            false,
+            &format!("({n},)"),
+            &i64s(&(0..n).collect::<Vec<_>>()),
+        )
+    };
     let parts = open_npz(&[
         ("x_train", x(3)),
         ("y_train", y(3)),
@@ -71,8 +90,14 @@ fn keras_names_are_parts() {
     ]);
     assert_eq!(train(&parts).shape, [1, 1, 2]);
     assert_eq!(numbers(train(&parts)), [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]);
-    assert_eq!((classes(train(&parts)), classes(test(&parts))), (&[0, 1, 2][..], &[0, 1][..]));
-    assert_eq!(classes(super::samples(parts.validation.as_ref().expect("a part"))), [0]);
+    assert_eq!(
+        (classes(train(&parts)), classes(test(&parts))),
+        (&[0, 1, 2][..], &[0, 1][..])
+    );
+    assert_eq!(
+        classes(super::samples(parts.validation.as_ref().expect("a part"))),
+        [0]
+    );
     assert!(parts.notes[0].contains("\"about\""), "{:?}", parts.notes);
     let parts = open_npz(&[("X", x(3)), ("y", y(3))]);
     assert_eq!((classes(train(&parts)), parts.test), (&[0, 1, 2][..], None));
@@ -88,16 +113,49 @@ fn every_type_of_numbers_is_read() {
         ("<f2", half.iter().flat_map(|x| x.to_le_bytes()).collect()),
         (">f2", half.iter().flat_map(|x| x.to_be_bytes()).collect()),
         ("<f4", f32s(&[1.0, -2.0])),
-        (">f4", [1.0f32, -2.0].iter().flat_map(|x| x.to_be_bytes()).collect()),
-        ("<f8", [1.0f64, -2.0].iter().flat_map(|x| x.to_le_bytes()).collect()),
-        (">f8", [1.0f64, -2.0].iter().flat_map(|x| x.to_be_bytes()).collect()),
+        (
+            ">f4",
+            [1.0f32, -2.0]
+                .iter()
+                .flat_map(|x| x.to_be_bytes())
+                .collect(),
+        ),
+        (
+            "<f8",
+            [1.0f64, -2.0]
+                .iter()
+                .flat_map(|x| x.to_le_bytes())
+                .collect(),
+        ),
+        (
+            ">f8",
+            [1.0f64, -2.0]
+                .iter()
+                .flat_map(|x| x.to_be_bytes())
+                .collect(),
+        ),
         ("|i1", vec![1, 254]),
-        ("<i2", [1i16, -2].iter().flat_map(|x| x.to_le_bytes()).collect()),
-        (">i2", [1i16, -2].iter().flat_map(|x| x.to_be_bytes()).collect()),
-        ("<i4", [1i32, -2].iter().flat_map(|x| x.to_le_bytes()).collect()),
-        (">i4", [1i32, -2].iter().flat_map(|x| x.to_be_bytes()).collect()),
+        (
+            "<i2",
+            [1i16, -2].iter().flat_map(|x| x.to_le_bytes()).collect(),
+        ),
+        (
+            ">i2",
+            [1i16, -2].iter().flat_map(|x| x.to_be_bytes()).collect(),
+        ),
+        (
+            "<i4",
+            [1i32, -2].iter().flat_map(|x| x.to_le_bytes()).collect(),
+        ),
+        (
+            ">i4",
+            [1i32, -2].iter().flat_map(|x| x.to_be_bytes()).collect(),
+        ),
         ("<i8", i64s(&[1, -2])),
-        (">i8", [1i64, -2].iter().flat_map(|x| x.to_be_bytes()).collect()),
+        (
+            ">i8",
+            [1i64, -2].iter().flat_map(|x| x.to_be_bytes()).collect(),
+        ),
     ];
     for (descr, body) in cases {
         let array = npy(descr, false, "(1, 2)", &body);
@@ -116,7 +174,10 @@ fn every_type_of_numbers_is_read() {
         ("<u4", vec![1, 0, 0, 0, 0, 0, 0, 0]),
         (">u4", vec![0, 0, 0, 1, 0, 0, 0, 0]),
         ("<u8", i64s(&[1, 0])),
-        (">u8", [1u64, 0].iter().flat_map(|x| x.to_be_bytes()).collect()),
+        (
+            ">u8",
+            [1u64, 0].iter().flat_map(|x| x.to_be_bytes()).collect(),
+        ),
     ];
     for (descr, body) in unsigned {
         let array = npy(descr, false, "(2,)", &body);
@@ -138,12 +199,20 @@ fn fortran_order_is_read() {
         }
     }
     let row_major = [0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23];
-    let row_major: Vec<u8> = row_major.into_iter().chain(row_major.map(|x| 100 + x)).collect();
+    let row_major: Vec<u8> = row_major
+        .into_iter()
+        .chain(row_major.map(|x| 100 + x))
+        .collect();
     let parts = open_npz(&[("x", npy("|u1", true, "(2, 3, 4)", &fortran))]);
     assert_eq!(bytes(train(&parts)), row_major);
     assert_eq!(train(&parts).shape, [1, 3, 4]);
     // Targets too.
-    let y = npy("<f4", true, "(2, 3)", &f32s(&[1.0, 4.0, 2.0, 5.0, 3.0, 6.0]));
+    let y = npy(
+        "<f4",
+        true,
+        "(2, 3)",
+        &f32s(&[1.0, 4.0, 2.0, 5.0, 3.0, 6.0]),
+    );
     let parts = open_npz(&[("x", x(2)), ("y", y)]);
     let expected = Targets::Values(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
     assert_eq!(train(&parts).targets, Some(expected));
@@ -170,7 +239,10 @@ fn bytes_of_three_dimensions_are_images() {
     assert_eq!(numbers(train(&rows))[35], 35.0);
     let floats: Vec<f32> = body.iter().map(|&x| x.into()).collect();
     let parts = open_npz(&[("x", npy("<f4", false, "(2, 2, 3, 3)", &f32s(&floats)))]);
-    assert_eq!((train(&parts).shape, numbers(train(&parts))[1]), ([3, 2, 3], 3.0));
+    assert_eq!(
+        (train(&parts).shape, numbers(train(&parts))[1]),
+        ([3, 2, 3], 3.0)
+    );
 }
 
 #[test]
@@ -189,7 +261,10 @@ fn names_are_classes() {
         ("y_test", text(["ант", "ант", "dog"])),
     ]);
     assert_eq!(train(&parts).class_names, ["dog", "ант"]);
-    assert_eq!((classes(train(&parts)), classes(test(&parts))), (&[0, 1, 0][..], &[1, 1, 0][..]));
+    assert_eq!(
+        (classes(train(&parts)), classes(test(&parts))),
+        (&[0, 1, 0][..], &[1, 1, 0][..])
+    );
     let unknown = fault_of(&[
         ("x_train", x(3)),
         ("y_train", text(["a", "b", "a"])),
@@ -203,31 +278,72 @@ fn names_are_classes() {
 fn targets_are_classes_or_values() {
     let one = |y| open_npz(&[("x", x(2)), ("y", y)]);
     // Keras' CIFAR-10 has a column of classes.
-    assert_eq!(classes(train(&one(npy("|u1", false, "(2, 1)", &[7, 3])))), [7, 3]);
+    assert_eq!(
+        classes(train(&one(npy("|u1", false, "(2, 1)", &[7, 3])))),
+        [7, 3]
+    );
     let one_hot = npy("<f4", false, "(2, 2)", &f32s(&[0.0, 1.0, 1.0, 0.0]));
     let expected = Targets::Values(vec![0.0, 1.0, 1.0, 0.0]);
     assert_eq!(train(&one(one_hot)).targets, Some(expected));
     let signs = one(npy("<i8", false, "(2,)", &i64s(&[-1, 1])));
-    assert_eq!(train(&signs).targets, Some(Targets::Values(vec![-1.0, 1.0])));
+    assert_eq!(
+        train(&signs).targets,
+        Some(Targets::Values(vec![-1.0, 1.0]))
+    );
     assert!(signs.notes[0].contains("negative"), "{:?}", signs.notes);
-    let large = fault_of(&[("x", x(2)), ("y", npy("<i8", false, "(2,)", &i64s(&[1, 65_536])))]);
-    assert!(matches!(large, DataFault::ClassTooLarge { sample: 1, class: 65_536, .. }));
+    let large = fault_of(&[
+        ("x", x(2)),
+        ("y", npy("<i8", false, "(2,)", &i64s(&[1, 65_536]))),
+    ]);
+    assert!(matches!(
+        large,
+        DataFault::ClassTooLarge {
+            sample: 1,
+            class: 65_536,
+            ..
+        }
+    ));
     let huge = npy("<u8", false, "(2,)", &[0xFF; 16]);
-    assert!(matches!(fault_of(&[("x", x(2)), ("y", huge)]), DataFault::ClassTooLarge { .. }));
+    assert!(matches!(
+        fault_of(&[("x", x(2)), ("y", huge)]),
+        DataFault::ClassTooLarge { .. }
+    ));
 }
 
 #[test]
 fn faults_of_arrays_are_told() {
-    let y = |n: i64| npy("<i8", false, &format!("({n},)"), &i64s(&(0..n).collect::<Vec<_>>()));
+    let y = |n: i64| {
+        npy(
+            "<i8",
+            false,
+            &format!("({n},)"),
+            &i64s(&(0..n).collect::<Vec<_>>()),
+        )
+    };
     let cases: [(&str, Vec<(&str, Vec<u8>)>); 12] = [
-        ("holds pickled", vec![("x", npy("|O", false, "(2,)", b"\x80\x04."))]),
+        (
+            "holds pickled",
+            vec![("x", npy("|O", false, "(2,)", b"\x80\x04."))],
+        ),
         ("no array \"x\"", vec![("arr_0", x(2))]),
         ("no samples", vec![("x", npy("<f4", false, "(0, 2)", &[]))]),
         ("2 samples", vec![("x", x(2)), ("y", y(3))]),
-        ("the shape []", vec![("x", npy("<f4", false, "()", &f32s(&[1.0])))]),
-        ("the shape [1, 0]", vec![("x", npy("<f4", false, "(1, 0)", &[]))]),
-        ("the shape [1, 2, 1, 2]", vec![("x", npy("<f4", false, "(1, 2, 1, 2)", &[0; 16]))]),
-        ("the type <c8", vec![("x", npy("<c8", false, "(1, 1)", &[0; 8]))]),
+        (
+            "the shape []",
+            vec![("x", npy("<f4", false, "()", &f32s(&[1.0])))],
+        ),
+        (
+            "the shape [1, 0]",
+            vec![("x", npy("<f4", false, "(1, 0)", &[]))],
+        ),
+        (
+            "the shape [1, 2, 1, 2]",
+            vec![("x", npy("<f4", false, "(1, 2, 1, 2)", &[0; 16]))],
+        ),
+        (
+            "the type <c8",
+            vec![("x", npy("<c8", false, "(1, 1)", &[0; 8]))],
+        ),
         ("sample 1, number 1 (both from 0): NaN", {
             let body = f32s(&[1.0, 2.0, 3.0, f32::NAN]);
             vec![("x", npy("<f4", false, "(2, 2)", &body))]
@@ -236,7 +352,10 @@ fn faults_of_arrays_are_told() {
             let body = [1e300f64].map(f64::to_le_bytes).concat();
             vec![("x", npy("<f8", false, "(1, 1)", &body))]
         }),
-        ("truncated", vec![("x", npy("<f4", false, "(2, 2)", &[0; 12]))]),
+        (
+            "truncated",
+            vec![("x", npy("<f4", false, "(2, 2)", &[0; 12]))],
+        ),
         ("a test part", {
             let other = npy("<f4", false, "(1, 3)", &[0; 12]);
             vec![("x_train", x(2)), ("x_test", other)]
@@ -249,7 +368,10 @@ fn faults_of_arrays_are_told() {
     }
     let folder = Folder::new();
     let broken = fault(&folder.write("text.npz", "PK no archive"));
-    assert!(matches!(broken, DataFault::Malformed { format: "NPZ", .. }), "{broken:?}");
+    assert!(
+        matches!(broken, DataFault::Malformed { format: "NPZ", .. }),
+        "{broken:?}"
+    );
     let mut bytes = npz(&[("y", y(2)), ("x", x(2000))]);
     let at = bytes.len() / 2;
     bytes[at] ^= 0xFF;
@@ -276,7 +398,10 @@ fn arrays_lie_beside_each_other() {
     }
     // An array of another name has no targets.
     let parts = open(&folder.write("new.npy", x(3)));
-    assert_eq!((numbers(train(&parts)).len(), &train(&parts).targets), (6, &None));
+    assert_eq!(
+        (numbers(train(&parts)).len(), &train(&parts).targets),
+        (6, &None)
+    );
 }
 
 #[test]
@@ -300,7 +425,10 @@ fn headers_of_npy_files_are_checked() {
         ("'fortran_order': False,", ""),
     ] {
         let found = fault(&folder.write("x.npy", damaged(from, to)));
-        assert!(matches!(found, DataFault::Malformed { format: "NPY", .. }), "{to}: {found:?}");
+        assert!(
+            matches!(found, DataFault::Malformed { format: "NPY", .. }),
+            "{to}: {found:?}"
+        );
     }
     // Python 2's long numbers, and the versions with longer headers.
     let parts = open(&folder.write("x.npy", damaged("(2, 2)", "(2L, 2L)")));
@@ -308,10 +436,21 @@ fn headers_of_npy_files_are_checked() {
     let mut second = good.clone();
     second[6] = 2;
     second.splice(10..10, [0, 0]);
-    assert_eq!(open(&folder.write("x.npy", second)).train, open(&folder.write("x.npy", &good)).train);
+    assert_eq!(
+        open(&folder.write("x.npy", second)).train,
+        open(&folder.write("x.npy", &good)).train
+    );
     let structure = damaged("'<f4'", "[('a', '<f4')]");
-    assert!(matches!(fault(&folder.write("x.npy", structure)), DataFault::ArrayType { .. }));
-    for (size, expected) in [(0, "empty"), (7, "NUMPY"), (60, "within its header"), (130, "truncated")] {
+    assert!(matches!(
+        fault(&folder.write("x.npy", structure)),
+        DataFault::ArrayType { .. }
+    ));
+    for (size, expected) in [
+        (0, "empty"),
+        (7, "NUMPY"),
+        (60, "within its header"),
+        (130, "truncated"),
+    ] {
         let found = fault(&folder.write("x.npy", &good[..size])).to_string();
         assert!(found.contains(expected), "{found}");
     }
@@ -352,10 +491,16 @@ fn safetensors_are_read() {
     let x = vec![0x80, 0x3F, 0x00, 0xC0];
     let path = folder.write(
         "a.safetensors",
-        tensors(&[("y", "I64", "[2]", i64s(&[4, 0])), ("x", "BF16", "[2,1]", x)]),
+        tensors(&[
+            ("y", "I64", "[2]", i64s(&[4, 0])),
+            ("x", "BF16", "[2,1]", x),
+        ]),
     );
     let parts = open(&path);
-    assert_eq!((numbers(train(&parts)), classes(train(&parts))), (&[1.0, -2.0][..], &[4, 0][..]));
+    assert_eq!(
+        (numbers(train(&parts)), classes(train(&parts))),
+        (&[1.0, -2.0][..], &[4, 0][..])
+    );
     let images = tensors(&[
         ("x_train", "U8", "[1,3,2,1]", vec![1, 2, 3, 4, 5, 6]),
         ("y_train", "U8", "[1]", vec![9]),
@@ -364,11 +509,23 @@ fn safetensors_are_read() {
     ]);
     let parts = open(&folder.write("b.safetensors", images));
     // One channel behind is taken first: these are images of 3 × 2.
-    assert_eq!((train(&parts).shape, classes(test(&parts))), ([1, 3, 2], &[3, 4][..]));
-    let other = folder.write("c.safetensors", tensors(&[("x", "F8_E4M3", "[1]", vec![0])]));
+    assert_eq!(
+        (train(&parts).shape, classes(test(&parts))),
+        ([1, 3, 2], &[3, 4][..])
+    );
+    let other = folder.write(
+        "c.safetensors",
+        tensors(&[("x", "F8_E4M3", "[1]", vec![0])]),
+    );
     assert!(matches!(fault(&other), DataFault::ArrayType { .. }));
     let broken = folder.write("d.safetensors", [9, 0, 0, 0, 0, 0, 0, 0, b'{']);
-    assert!(matches!(fault(&broken), DataFault::Malformed { format: "safetensors", .. }));
+    assert!(matches!(
+        fault(&broken),
+        DataFault::Malformed {
+            format: "safetensors",
+            ..
+        }
+    ));
 }
 
 #[test]

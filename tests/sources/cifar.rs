@@ -9,7 +9,9 @@ use super::{Folder, bytes, classes, fault, gz, open, test, train};
 const PIXELS: usize = 3072;
 
 fn pixels(label: u8) -> Vec<u8> {
-    (0..PIXELS).map(|at| (at as u8).wrapping_add(label)).collect()
+    (0..PIXELS)
+        .map(|at| (at as u8).wrapping_add(label))
+        .collect()
 }
 
 fn binary(labels: &[&[u8]]) -> Vec<u8> {
@@ -27,7 +29,12 @@ fn list(items: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn integers(labels: &[u8]) -> Vec<u8> {
-    list(&labels.iter().map(|&label| vec![b'K', label]).collect::<Vec<_>>())
+    list(
+        &labels
+            .iter()
+            .map(|&label| vec![b'K', label])
+            .collect::<Vec<_>>(),
+    )
 }
 
 fn texts(all: &[String]) -> Vec<u8> {
@@ -36,7 +43,9 @@ fn texts(all: &[String]) -> Vec<u8> {
 
 /// A dictionary in protocol 2, as the files of CIFAR's Python version are.
 fn dictionary(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let entries = entries.iter().flat_map(|(key, value)| [text(key), value.clone()].concat());
+    let entries = entries
+        .iter()
+        .flat_map(|(key, value)| [text(key), value.clone()].concat());
     [b"\x80\x02}q\x01(", &entries.collect::<Vec<u8>>()[..], b"u."].concat()
 }
 
@@ -73,10 +82,20 @@ fn names(count: usize) -> Vec<String> {
 
 fn check_ten(parts: &Parts, has_names: bool) {
     assert_eq!(train(parts).shape, [3, 32, 32]);
-    assert_eq!((classes(train(parts)), classes(test(parts))), (&[3, 9, 1, 2][..], &[0][..]));
+    assert_eq!(
+        (classes(train(parts)), classes(test(parts))),
+        (&[3, 9, 1, 2][..], &[0][..])
+    );
     assert_eq!(bytes(train(parts)), [3, 9, 1, 2].map(pixels).concat());
-    assert_eq!(train(parts).class_names, names(if has_names { 10 } else { 0 }));
-    assert!(parts.notes[0].contains("lacks data_batch_3"), "{:?}", parts.notes);
+    assert_eq!(
+        train(parts).class_names,
+        names(if has_names { 10 } else { 0 })
+    );
+    assert!(
+        parts.notes[0].contains("lacks data_batch_3"),
+        "{:?}",
+        parts.notes
+    );
 }
 
 fn tar_gz(folder: &str, files: &[(&str, Vec<u8>)]) -> Vec<u8> {
@@ -85,14 +104,19 @@ fn tar_gz(folder: &str, files: &[(&str, Vec<u8>)]) -> Vec<u8> {
         let mut header = tar::Header::new_ustar();
         header.set_size(bytes.len() as u64);
         let path = format!("{folder}/{name}");
-        builder.append_data(&mut header, path, &bytes[..]).expect("memory");
+        builder
+            .append_data(&mut header, path, &bytes[..])
+            .expect("memory");
     }
     gz(&builder.into_inner().expect("memory"))
 }
 
 #[test]
 fn both_versions_of_cifar10_are_read() {
-    let meta = dictionary(&[("num_vis", vec![b'M', 0, 12]), ("label_names", texts(&names(10)))]);
+    let meta = dictionary(&[
+        ("num_vis", vec![b'M', 0, 12]),
+        ("label_names", texts(&names(10))),
+    ]);
     let versions: [(&str, &str, [(&str, Vec<u8>); 4]); 2] = [
         (
             "cifar-10-batches-bin",
@@ -149,12 +173,19 @@ fn both_versions_of_cifar100_are_read() {
         ("fine_label_names", texts(&names(100))),
         ("coarse_label_names", texts(&names(20))),
     ]);
-    let python = [("train", both(&[99, 5], &[19, 1])), ("test", both(&[7], &[2])), ("meta", meta)];
+    let python = [
+        ("train", both(&[99, 5], &[19, 1])),
+        ("test", both(&[7], &[2])),
+        ("meta", meta),
+    ];
     let binary = [
         ("train.bin", binary(&[&[19, 99], &[1, 5]])),
         ("test.bin", binary(&[&[2, 7]])),
         ("fine_label_names.txt", names(100).join("\n").into_bytes()),
-        ("coarse_label_names.txt", names(20).join("\r\n").into_bytes()),
+        (
+            "coarse_label_names.txt",
+            names(20).join("\r\n").into_bytes(),
+        ),
     ];
     for files in [&python[..], &binary[..]] {
         let folder = Folder::new();
@@ -162,12 +193,21 @@ fn both_versions_of_cifar100_are_read() {
             folder.write(name, bytes);
         }
         let parts = open(folder.path());
-        assert_eq!((classes(train(&parts)), classes(test(&parts))), (&[99, 5][..], &[7][..]));
+        assert_eq!(
+            (classes(train(&parts)), classes(test(&parts))),
+            (&[99, 5][..], &[7][..])
+        );
         assert_eq!(bytes(train(&parts)), [99, 5].map(pixels).concat());
         assert_eq!(train(&parts).class_names, names(100));
-        let options = ReadOptions { coarse: true, ..ReadOptions::default() };
+        let options = ReadOptions {
+            coarse: true,
+            ..ReadOptions::default()
+        };
         let parts = read(folder.path(), &options).expect("CIFAR-100");
-        assert_eq!((classes(train(&parts)), classes(test(&parts))), (&[19, 1][..], &[2][..]));
+        assert_eq!(
+            (classes(train(&parts)), classes(test(&parts))),
+            (&[19, 1][..], &[2][..])
+        );
         assert_eq!(train(&parts).class_names, names(20));
     }
 }
@@ -209,7 +249,10 @@ fn faults_are_told() {
         Ok(images) => panic!("{images} images"),
     };
     for (bytes, expected) in [
-        (&b"\x80\x02cos\nsystem\nU\x02ls\x85R."[..], "would run Python's os.system"),
+        (
+            &b"\x80\x02cos\nsystem\nU\x02ls\x85R."[..],
+            "would run Python's os.system",
+        ),
         (b"\x80\x02}.", "no dictionary"),
         (b"\x80\x02}", "ends too early"),
         (b"", "empty"),
@@ -219,21 +262,37 @@ fn faults_are_told() {
         (b"\x80\x02j\xff\xff\xff\xff.", "recalls"),
         (b"\x80\x02Nr\xff\xff\xff\xff.", "remembers"),
         (b"\x80\x02X\xff\xff\xff\xff.", "ends too early"),
-        (b"\x80\x02\x8e\xff\xff\xff\xff\xff\xff\xff\xff.", "ends too early"),
+        (
+            b"\x80\x02\x8e\xff\xff\xff\xff\xff\xff\xff\xff.",
+            "ends too early",
+        ),
         (b"\x80\x02P", "instruction"),
-        (b"\x80\x02)\x85\x85\x85\x85\x85\x85\x85\x85\x85.", "within each other"),
-        (&[b"\x80\x02", &b"cnumpy\ndtype\nU\x02f4\x85R."[..]].concat(), "array of type"),
+        (
+            b"\x80\x02)\x85\x85\x85\x85\x85\x85\x85\x85\x85.",
+            "within each other",
+        ),
+        (
+            &[b"\x80\x02", &b"cnumpy\ndtype\nU\x02f4\x85R."[..]].concat(),
+            "array of type",
+        ),
     ] {
         let found = fault_of(bytes, true);
         assert!(found.contains(expected), "{found}");
     }
-    let short = dictionary(&[("labels", integers(&[1, 2])), ("data", array(1, &pixels(1)))]);
+    let short = dictionary(&[
+        ("labels", integers(&[1, 2])),
+        ("data", array(1, &pixels(1))),
+    ]);
     assert!(fault_of(&short, true).contains("3072 bytes of pixels"));
     let label = binary(&[&[3], &[10]]);
     assert!(fault_of(&label, false).contains("sample 1 has label 10"));
     assert!(fault_of(&label[1..], false).contains("whole number of records"));
     // One text that is turned into bytes many times.
-    let many = [b"\x80\x02c_codecs\nencode\nq\x00X\xff\x00\x00\x00", &[b'a'; 255][..]].concat();
+    let many = [
+        b"\x80\x02c_codecs\nencode\nq\x00X\xff\x00\x00\x00",
+        &[b'a'; 255][..],
+    ]
+    .concat();
     let again = b"q\x010h\x00h\x01\x85R".repeat(20);
     assert!(fault_of(&[&many[..], &again, b"."].concat(), true).contains("again and again"));
 }

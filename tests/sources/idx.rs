@@ -25,7 +25,11 @@ fn folders_of_torchvision_are_read() {
     for (place, train_name, test_name) in [
         ("raw/", "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"),
         ("", "train-images.idx3-ubyte", "t10k-images.idx3-ubyte"),
-        ("raw/", "emnist-letters-train-images-idx3-ubyte", "emnist-letters-test-images-idx3-ubyte"),
+        (
+            "raw/",
+            "emnist-letters-train-images-idx3-ubyte",
+            "emnist-letters-test-images-idx3-ubyte",
+        ),
     ] {
         for compressed in [false, true] {
             let folder = Folder::new();
@@ -43,13 +47,19 @@ fn folders_of_torchvision_are_read() {
             let parts = open(folder.path());
             assert_eq!(train(&parts).shape, [1, 2, 3]);
             assert_eq!(bytes(train(&parts)), (0..18).collect::<Vec<u8>>());
-            assert_eq!((classes(train(&parts)), classes(test(&parts))), (&[1, 26, 3][..], &[4, 2][..]));
+            assert_eq!(
+                (classes(train(&parts)), classes(test(&parts))),
+                (&[1, 26, 3][..], &[4, 2][..])
+            );
             // The file of images finds the same, and the test images are a set of their own.
             let ending = if compressed { ".gz" } else { "" };
             let file = folder.path().join(format!("{place}{train_name}{ending}"));
             assert_eq!(open(&file).test, parts.test);
             let file = folder.path().join(format!("{place}{test_name}{ending}"));
-            assert_eq!((open(&file).train, open(&file).test), (parts.test.expect("a part"), None));
+            assert_eq!(
+                (open(&file).train, open(&file).test),
+                (parts.test.expect("a part"), None)
+            );
         }
     }
 }
@@ -75,7 +85,11 @@ fn types_and_dimensions_are_read() {
     assert_eq!(train(&parts).shape, [3, 2, 2]);
     assert_eq!(bytes(train(&parts)), [0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]);
     assert_eq!(train(&parts).targets, None);
-    assert!(parts.notes[0].contains("no file of labels"), "{:?}", parts.notes);
+    assert!(
+        parts.notes[0].contains("no file of labels"),
+        "{:?}",
+        parts.notes
+    );
     for (element, body) in [
         (0x09, vec![1, 254]),
         (0x0B, vec![0, 1, 0xFF, 0xFE]),
@@ -91,7 +105,10 @@ fn types_and_dimensions_are_read() {
     let values = [0.5f32, -1.5].map(f32::to_be_bytes).concat();
     folder.write("b-labels-idx1-float", idx(0x0D, &[2], &values));
     let parts = open(&folder.path().join("b-images-idx3-ubyte"));
-    assert_eq!(train(&parts).targets, Some(Targets::Values(vec![0.5, -1.5])));
+    assert_eq!(
+        train(&parts).targets,
+        Some(Targets::Values(vec![0.5, -1.5]))
+    );
 }
 
 #[test]
@@ -110,7 +127,10 @@ fn faults_are_told() {
         (idx(0x08, &[0, 2, 3], &[]), "no samples"),
         (idx(0x08, &[2, 0, 3], &[]), "the shape [2, 0, 3]"),
         (idx(0x0A, &[2, 2, 3], &[0; 12]), "does not start"),
-        (idx(0x08, &[u32::MAX, u32::MAX, u32::MAX], &[0; 12]), "of memory"),
+        (
+            idx(0x08, &[u32::MAX, u32::MAX, u32::MAX], &[0; 12]),
+            "of memory",
+        ),
     ] {
         let plain = folder.write("train-images-idx3-ubyte", &bytes);
         let found = fault(&plain).to_string();

@@ -42,7 +42,10 @@ fn folders_are_classes() {
     let parts = open(folder.path());
     let train = train(&parts);
     assert_eq!(train.class_names, ["cat", "dog"]);
-    assert_eq!((train.shape, classes(train)), ([1, 3, 2], &[0, 0, 1, 1][..]));
+    assert_eq!(
+        (train.shape, classes(train)),
+        ([1, 3, 2], &[0, 0, 1, 1][..])
+    );
     // Files come before those of folders, as torchvision lists them.
     let expected = [40, 30, 10, 20].map(|first| (first..first + 6).collect::<Vec<u8>>());
     assert_eq!(bytes(train), expected.concat());
@@ -52,19 +55,35 @@ fn folders_are_classes() {
 #[test]
 fn parts_number_classes_as_training_does() {
     let folder = Folder::new();
-    for (name, first) in [("train/a/1.png", 1), ("train/b/1.png", 2), ("train/c/1.png", 3)] {
+    for (name, first) in [
+        ("train/a/1.png", 1),
+        ("train/b/1.png", 2),
+        ("train/c/1.png", 3),
+    ] {
         folder.write(name, grey(first));
     }
     folder.write("test/c/1.png", grey(4));
     folder.write("valid/b/1.png", grey(5));
     std::fs::create_dir(folder.path().join("test/a")).expect("create");
     let parts = open(folder.path());
-    assert_eq!((classes(train(&parts)), classes(test(&parts))), (&[0, 1, 2][..], &[2][..]));
-    assert_eq!(classes(samples(parts.validation.as_ref().expect("a part"))), [1]);
+    assert_eq!(
+        (classes(train(&parts)), classes(test(&parts))),
+        (&[0, 1, 2][..], &[2][..])
+    );
+    assert_eq!(
+        classes(samples(parts.validation.as_ref().expect("a part"))),
+        [1]
+    );
     assert_eq!(test(&parts).class_names, ["a", "b", "c"]);
     let names = vec!["c".to_owned(), "a".to_owned(), "b".to_owned()];
-    let options = ReadOptions { class_names: Some(names), ..ReadOptions::default() };
-    assert_eq!(classes(train(&open_with(folder.path(), options))), [1, 2, 0]);
+    let options = ReadOptions {
+        class_names: Some(names),
+        ..ReadOptions::default()
+    };
+    assert_eq!(
+        classes(train(&open_with(folder.path(), options))),
+        [1, 2, 0]
+    );
     folder.write("test/d/1.png", grey(6));
     assert!(matches!(fault(folder.path()), DataFault::UnknownClass { name, .. } if name == "d"));
 }
@@ -81,14 +100,34 @@ fn colours_are_kept_unless_all_is_grey() {
     let parts = open(folder.path());
     assert_eq!(train(&parts).shape, [3, 3, 2]);
     let planes = bytes(train(&parts));
-    assert_eq!(planes[..12], [10, 11, 12, 13, 14, 15, 10, 11, 12, 13, 14, 15]);
-    assert_eq!(planes[36..], [200, 200, 200, 200, 200, 200, 0, 1, 0, 1, 0, 1, 0, 0, 1, 1, 2, 2]);
+    assert_eq!(
+        planes[..12],
+        [10, 11, 12, 13, 14, 15, 10, 11, 12, 13, 14, 15]
+    );
+    assert_eq!(
+        planes[36..],
+        [
+            200, 200, 200, 200, 200, 200, 0, 1, 0, 1, 0, 1, 0, 0, 1, 1, 2, 2
+        ]
+    );
     for channels in [1, 3] {
-        let options = ReadOptions { channels: Some(channels), ..ReadOptions::default() };
+        let options = ReadOptions {
+            channels: Some(channels),
+            ..ReadOptions::default()
+        };
         assert_eq!(train(&open_with(folder.path(), options)).shape[0], channels);
     }
-    let options = ReadOptions { channels: Some(2), ..ReadOptions::default() };
-    assert!(matches!(read(folder.path(), &options), Err(Error::InvalidValue { field: "channels", .. })));
+    let options = ReadOptions {
+        channels: Some(2),
+        ..ReadOptions::default()
+    };
+    assert!(matches!(
+        read(folder.path(), &options),
+        Err(Error::InvalidValue {
+            field: "channels",
+            ..
+        })
+    ));
     // Transparency is left out, and 16 bits become 8.
     let folder = Folder::new();
     let clear = RgbaImage::from_pixel(2, 3, Rgba([200, 0, 0, 0]));
@@ -96,7 +135,10 @@ fn colours_are_kept_unless_all_is_grey() {
     assert_eq!(bytes(train(&open(folder.path())))[..6], [200; 6]);
     let wide = image::ImageBuffer::from_pixel(2, 3, Luma([0x8000u16]));
     let folder = Folder::new();
-    folder.write("a/1.png", encoded(DynamicImage::ImageLuma16(wide), ImageFormat::Png));
+    folder.write(
+        "a/1.png",
+        encoded(DynamicImage::ImageLuma16(wide), ImageFormat::Png),
+    );
     assert_eq!(bytes(train(&open(folder.path()))), [128; 6]);
 }
 
@@ -109,21 +151,46 @@ fn sizes_are_one_or_are_made_one() {
     let (found, path) = fault_with(folder.path(), &ReadOptions::default());
     assert_eq!(path, second);
     let sizes = [[20, 40], [3, 2]];
-    assert_eq!(found, DataFault::MixedSizes { other: first, sizes });
-    let options = ReadOptions { image_size: Some([4, 5]), ..ReadOptions::default() };
+    assert_eq!(
+        found,
+        DataFault::MixedSizes {
+            other: first,
+            sizes
+        }
+    );
+    let options = ReadOptions {
+        image_size: Some([4, 5]),
+        ..ReadOptions::default()
+    };
     let parts = open_with(folder.path(), options);
     assert_eq!(train(&parts).shape, [1, 4, 5]);
-    assert!(bytes(train(&parts))[20..].iter().all(|&pixel| pixel.abs_diff(99) < 3));
+    assert!(
+        bytes(train(&parts))[20..]
+            .iter()
+            .all(|&pixel| pixel.abs_diff(99) < 3)
+    );
     for side in [0, 5000] {
-        let options = ReadOptions { image_size: Some([4, side]), ..ReadOptions::default() };
+        let options = ReadOptions {
+            image_size: Some([4, side]),
+            ..ReadOptions::default()
+        };
         let found = read(folder.path(), &options);
-        assert!(matches!(found, Err(Error::InvalidValue { field: "image_size", .. })));
+        assert!(matches!(
+            found,
+            Err(Error::InvalidValue {
+                field: "image_size",
+                ..
+            })
+        ));
     }
     let parts = Folder::new();
     parts.write("train/a/1.png", grey(1));
     let large = GrayImage::from_pixel(4, 4, Luma([9]));
     parts.write("test/a/1.png", encoded(large, ImageFormat::Png));
-    assert!(matches!(fault(parts.path()), DataFault::Disagreement { .. }));
+    assert!(matches!(
+        fault(parts.path()),
+        DataFault::Disagreement { .. }
+    ));
 }
 
 #[test]
@@ -138,7 +205,10 @@ fn broken_images_are_named_or_left_out() {
     let (found, path) = fault_with(folder.path(), &ReadOptions::default());
     assert!(matches!(&found, DataFault::BrokenImage { .. }), "{found:?}");
     assert_eq!(path, cut);
-    let options = ReadOptions { skip_broken: true, ..ReadOptions::default() };
+    let options = ReadOptions {
+        skip_broken: true,
+        ..ReadOptions::default()
+    };
     let parts = open_with(folder.path(), options.clone());
     assert_eq!(classes(train(&parts)), [0, 0, 0, 1, 1, 1]);
     let note = &parts.notes[0];
@@ -158,7 +228,10 @@ fn images_without_classes_have_no_targets() {
     folder.write("1.png", grey(1));
     folder.write("2.png", grey(2));
     let parts = open(folder.path());
-    assert_eq!((&train(&parts).targets, bytes(train(&parts)).len()), (&None, 12));
+    assert_eq!(
+        (&train(&parts).targets, bytes(train(&parts)).len()),
+        (&None, 12)
+    );
     assert!(train(&parts).class_names.is_empty());
 }
 
@@ -171,7 +244,10 @@ fn empty_classes_and_other_formats_are_told() {
     assert!(parts.notes[0].contains("1 images"), "{:?}", parts.notes);
     std::fs::create_dir(folder.path().join("b")).expect("create");
     let (found, path) = fault_with(folder.path(), &ReadOptions::default());
-    assert_eq!((found, path), (DataFault::EmptyClass, folder.path().join("b")));
+    assert_eq!(
+        (found, path),
+        (DataFault::EmptyClass, folder.path().join("b"))
+    );
 }
 
 /// A picture that a camera took on its side is turned.

@@ -30,7 +30,11 @@ fn fault_of(bytes: impl AsRef<[u8]>) -> DataFault {
 }
 
 fn names(table: &Table) -> Vec<&str> {
-    table.columns.iter().map(|column| column.name.as_str()).collect()
+    table
+        .columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .collect()
 }
 
 fn numbers(table: &Table, column: usize) -> &[f64] {
@@ -56,18 +60,29 @@ fn columns_are_numbers_or_text() {
     assert_eq!(numbers(&table, 0), [1.5, -2000.0, 0.25]);
     assert_eq!(texts(&table, 1), ["red", "blue", "red"]);
     assert_eq!(texts(&table, 2), ["1", "2", "x"]);
-    let Cells::Text { distinct, .. } = &table.columns[1].cells else { panic!() };
+    let Cells::Text { distinct, .. } = &table.columns[1].cells else {
+        panic!()
+    };
     assert_eq!(distinct, &["red", "blue"]);
 }
 
 #[test]
 fn missing_cells_are_marked() {
-    let table = read("n,t\n1,a\n,\nNA,NA\nN/A,N/A\nNaN,NaN\nnan,nan\nnull,null\nNone,None\n?,?\n2, b \n");
+    let table =
+        read("n,t\n1,a\n,\nNA,NA\nN/A,N/A\nNaN,NaN\nnan,nan\nnull,null\nNone,None\n?,?\n2, b \n");
     let found = numbers(&table, 0);
     assert_eq!((found[0], found[9]), (1.0, 2.0));
-    assert!(found[1..9].iter().all(|number| number.is_nan()), "{found:?}");
-    assert_eq!(texts(&table, 1), ["a", "-", "-", "-", "-", "-", "-", "-", "-", "b"]);
-    let Cells::Text { codes, .. } = &table.columns[1].cells else { panic!() };
+    assert!(
+        found[1..9].iter().all(|number| number.is_nan()),
+        "{found:?}"
+    );
+    assert_eq!(
+        texts(&table, 1),
+        ["a", "-", "-", "-", "-", "-", "-", "-", "-", "b"]
+    );
+    let Cells::Text { codes, .. } = &table.columns[1].cells else {
+        panic!()
+    };
     assert_eq!(codes[1], u32::MAX);
 }
 
@@ -101,13 +116,19 @@ fn quotes_enclose_delimiters_breaks_and_quotes() {
     let found = read("a,\"b, c\"\n1,\"x, \"\"y\"\"\nz\"\n2,5\" wide\n");
     assert_eq!(names(&found), ["a", "b, c"]);
     assert_eq!(texts(&found, 1), ["x, \"y\"\nz", "5\" wide"]);
-    assert_eq!(fault_of("a,b\n1,x\n2,\"y\n3,z\n"), DataFault::OpenQuote { line: 3 });
+    assert_eq!(
+        fault_of("a,b\n1,x\n2,\"y\n3,z\n"),
+        DataFault::OpenQuote { line: 3 }
+    );
 }
 
 #[test]
 fn the_row_numbers_of_pandas_are_left_out() {
     assert_eq!(names(&read(",a,b\n0,1,2\n1,3,4\n")), ["a", "b"]);
-    assert_eq!(fault_of("a,,b\n1,2,3\n"), DataFault::UnnamedColumn { column: 2 });
+    assert_eq!(
+        fault_of("a,,b\n1,2,3\n"),
+        DataFault::UnnamedColumn { column: 2 }
+    );
 }
 
 #[test]
@@ -115,13 +136,19 @@ fn headers_are_checked() {
     let same = fault_of("a,b,c,b\n1,2,3,4\n");
     let (name, columns) = ("b".to_owned(), [2, 4]);
     assert_eq!(same, DataFault::DuplicateColumn { name, columns });
-    assert!(matches!(fault_of("5.1,3.5,1.4\n4.9,3.0,1.4\n"), DataFault::NoHeader { .. }));
+    assert!(matches!(
+        fault_of("5.1,3.5,1.4\n4.9,3.0,1.4\n"),
+        DataFault::NoHeader { .. }
+    ));
     // Columns of an array that was written with numbers as names.
     assert_eq!(names(&read("0,1,2\n5,6,7\n")), ["0", "1", "2"]);
     assert_eq!(fault_of(""), DataFault::Empty);
     assert_eq!(fault_of("\n\n"), DataFault::Empty);
     assert_eq!(fault_of("a,b\n"), DataFault::NoSamples);
-    assert_eq!(fault_of(b"\xFF\xFEa\0,\0b\0\n\0"), DataFault::NotUtf8 { line: 1 });
+    assert_eq!(
+        fault_of(b"\xFF\xFEa\0,\0b\0\n\0"),
+        DataFault::NotUtf8 { line: 1 }
+    );
 }
 
 #[test]
@@ -129,10 +156,19 @@ fn faults_name_their_lines() {
     for newline in ["\n", "\r\n"] {
         let text = |text: &str| text.replace('\n', newline);
         let short = fault_of(text("a,b\n1,2\n\n3\n4,5\n"));
-        let ragged = |line, found| DataFault::Ragged { line, expected: 2, found, delimiter: ',' };
+        let ragged = |line, found| DataFault::Ragged {
+            line,
+            expected: 2,
+            found,
+            delimiter: ',',
+        };
         assert_eq!(short, ragged(4, 1));
         assert_eq!(fault_of(text("a,b\n1,\"x\ny\"\n3,4,5\n")), ragged(4, 3));
-        let DataFault::InfiniteCell { line, column, value } = fault_of(text("a,b\n1,2\n3,-inf\n"))
+        let DataFault::InfiniteCell {
+            line,
+            column,
+            value,
+        } = fault_of(text("a,b\n1,2\n3,-inf\n"))
         else {
             panic!();
         };
@@ -141,7 +177,10 @@ fn faults_name_their_lines() {
         assert_eq!(fault_of(bytes), DataFault::NotUtf8 { line: 3 });
     }
     // What overflows is infinite; words in a column of text are not.
-    assert!(matches!(fault_of("a\n1e999\n"), DataFault::InfiniteCell { .. }));
+    assert!(matches!(
+        fault_of("a\n1e999\n"),
+        DataFault::InfiniteCell { .. }
+    ));
     assert_eq!(texts(&read("a\ninfinity\nb\n"), 0), ["infinity", "b"]);
 }
 
@@ -156,7 +195,9 @@ fn late_text_makes_a_column_text() {
     let found = read(&text);
     assert_eq!(numbers(&found, 0)[4999], 4999.0);
     assert_eq!(texts(&found, 1)[4999..], ["4999", "late"]);
-    let Cells::Text { distinct, .. } = &found.columns[1].cells else { panic!() };
+    let Cells::Text { distinct, .. } = &found.columns[1].cells else {
+        panic!()
+    };
     assert_eq!(distinct.len(), 5001);
 }
 
@@ -175,8 +216,18 @@ fn large_files_are_read_in_pieces() {
         }
         assert!(text.len() > 8 << 20, "{}", text.len());
         let found = read(&text);
-        assert!(numbers(&found, 0).iter().enumerate().all(|(row, &n)| n == row as f64));
-        assert!(numbers(&found, 2).iter().enumerate().all(|(row, &n)| n == row as f64 * 3.0 + 0.5));
+        assert!(
+            numbers(&found, 0)
+                .iter()
+                .enumerate()
+                .all(|(row, &n)| n == row as f64)
+        );
+        assert!(
+            numbers(&found, 2)
+                .iter()
+                .enumerate()
+                .all(|(row, &n)| n == row as f64 * 3.0 + 0.5)
+        );
         for (row, text) in texts(&found, 1).into_iter().enumerate() {
             let expected = match quoted && row % 3 == 0 {
                 true => format!("line\n,{}\"", row % 7),
@@ -186,7 +237,9 @@ fn large_files_are_read_in_pieces() {
         }
         // A fault in the last row has its line.
         let lines = text.matches('\n').count() as u64;
-        let DataFault::Ragged { line, found, .. } = fault_of(text + "1,2\n") else { panic!() };
+        let DataFault::Ragged { line, found, .. } = fault_of(text + "1,2\n") else {
+            panic!()
+        };
         assert_eq!((line, found), (lines + 1, 2));
     }
 }
@@ -196,17 +249,37 @@ fn given_kinds_choose_the_columns() {
     let folder = Folder::new();
     let path = folder.write("test.csv", "extra,b,a\nz,1,10\nz,2,20\n");
     let kinds = vec![("a".to_owned(), Kind::Number), ("b".to_owned(), Kind::Text)];
-    let options = ReadOptions { kinds: Some(kinds), ..ReadOptions::default() };
+    let options = ReadOptions {
+        kinds: Some(kinds),
+        ..ReadOptions::default()
+    };
     let parts = bregman::data::reader::open(&path, &options).expect("a table");
     let found = table(&parts.train);
     assert_eq!(names(found), ["a", "b"]);
-    assert_eq!((numbers(found, 0), texts(found, 1)), (&[10.0, 20.0][..], vec!["1", "2"]));
+    assert_eq!(
+        (numbers(found, 0), texts(found, 1)),
+        (&[10.0, 20.0][..], vec!["1", "2"])
+    );
     let path = folder.write("other.csv", "a,c\n1,x\n");
     let (found, _) = fault_with(&path, &options);
     let known = ["a", "c"].map(str::to_owned).to_vec();
-    assert_eq!(found, DataFault::MissingColumns { names: vec!["b".to_owned()], known });
+    assert_eq!(
+        found,
+        DataFault::MissingColumns {
+            names: vec!["b".to_owned()],
+            known
+        }
+    );
     let path = folder.write("text.csv", "a,b\n1,x\ntwo,y\n");
-    let (DataFault::NotANumber { line, column, value }, named) = fault_with(&path, &options) else {
+    let (
+        DataFault::NotANumber {
+            line,
+            column,
+            value,
+        },
+        named,
+    ) = fault_with(&path, &options)
+    else {
         panic!();
     };
     assert_eq!((line, &*column, &*value, named), (3, "a", "two", path));
@@ -222,10 +295,19 @@ fn a_folder_has_tables_for_its_parts() {
     assert_eq!(texts(table(&parts.train), 1), ["1", "x"]);
     // A column is text as it is in training, and stands in the same place.
     let validation = table(parts.validation.as_ref().expect("a part"));
-    assert_eq!((numbers(validation, 0), texts(validation, 1)), (&[5.0][..], vec!["1"]));
-    assert_eq!(kinds_of(table(parts.test.as_ref().expect("a part")))[1].1, Kind::Text);
+    assert_eq!(
+        (numbers(validation, 0), texts(validation, 1)),
+        (&[5.0][..], vec!["1"])
+    );
+    assert_eq!(
+        kinds_of(table(parts.test.as_ref().expect("a part")))[1].1,
+        Kind::Text
+    );
     std::fs::write(&test, "n,t\nword,2\n").expect("write");
-    assert!(matches!(fault(folder.path()), DataFault::NotANumber { line: 2, .. }));
+    assert!(matches!(
+        fault(folder.path()),
+        DataFault::NotANumber { line: 2, .. }
+    ));
 }
 
 #[test]
@@ -233,8 +315,14 @@ fn damaged_gzip_is_told() {
     let folder = Folder::new();
     let mut bytes = gz("a,b\n1,2\n".repeat(5000).as_bytes());
     bytes.truncate(bytes.len() / 2);
-    assert!(matches!(fault(&folder.write("a.csv.gz", bytes)), DataFault::Gzip { .. }));
-    assert!(matches!(fault(&folder.write("b.csv.gz", "a,b\n1,2\n")), DataFault::Gzip { .. }));
+    assert!(matches!(
+        fault(&folder.write("a.csv.gz", bytes)),
+        DataFault::Gzip { .. }
+    ));
+    assert!(matches!(
+        fault(&folder.write("b.csv.gz", "a,b\n1,2\n")),
+        DataFault::Gzip { .. }
+    ));
 }
 
 /// Gives the bytes a few at a time, as a pipe does.
@@ -289,7 +377,10 @@ fn rows_do_not_wait_for_more_than_one() {
         }
     }
     let mut rows = Rows::new(b"n,t\n1,a\n".chain(Never), Path::new("-"), &kinds()).expect("rows");
-    assert_eq!(texts(&rows.next(10).expect("a row").expect("a row"), 0), ["a"]);
+    assert_eq!(
+        texts(&rows.next(10).expect("a row").expect("a row"), 0),
+        ["a"]
+    );
 }
 
 #[test]
@@ -300,16 +391,28 @@ fn faults_of_rows_name_their_lines() {
     };
     for (step, most) in [(1, 1), (3, 2), (1000, 1), (1000, 100)] {
         let ragged = at("n,t\n1,a\n2,b\n\n3\n", step, most);
-        assert!(matches!(ragged, DataFault::Ragged { line: 5, .. }), "{ragged:?}");
+        assert!(
+            matches!(ragged, DataFault::Ragged { line: 5, .. }),
+            "{ragged:?}"
+        );
         let text = at("n,t\r\n1,a\r\n2,b\r\nx,c\r\n", step, most);
-        assert!(matches!(text, DataFault::NotANumber { line: 4, .. }), "{text:?}");
+        assert!(
+            matches!(text, DataFault::NotANumber { line: 4, .. }),
+            "{text:?}"
+        );
         let infinite = at("n,t\n1,a\ninf,c\n", step, most);
-        assert!(matches!(infinite, DataFault::InfiniteCell { line: 3, .. }), "{infinite:?}");
+        assert!(
+            matches!(infinite, DataFault::InfiniteCell { line: 3, .. }),
+            "{infinite:?}"
+        );
         let open = at("n,t\n1,a\n2,\"c\n3,d\n", step, most);
         assert_eq!(open, DataFault::OpenQuote { line: 3 });
     }
     let missing = at("n,u\n1,a\n", 10, 10);
-    assert!(matches!(missing, DataFault::MissingColumns { .. }), "{missing:?}");
+    assert!(
+        matches!(missing, DataFault::MissingColumns { .. }),
+        "{missing:?}"
+    );
 }
 
 proptest! {

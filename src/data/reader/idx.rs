@@ -122,7 +122,9 @@ pub fn read_folder(folder: &Path, options: &ReadOptions) -> Result<Parts> {
 /// [`Error::Io`](crate::error::Error::Io) and [`Error::Data`](crate::error::Error::Data).
 pub fn read_file(path: &Path, options: &ReadOptions) -> Result<Parts> {
     let own = prefix(path);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let mut test = None;
     if let Some(own) = own.filter(|own| own.contains("train")) {
@@ -200,7 +202,9 @@ fn labels_of(path: &Path) -> Result<Option<PathBuf>> {
         return Ok(None);
     };
     let start = format!("{prefix}labels");
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let files = entries(folder.unwrap_or(Path::new(".")))?;
     let mut files = files.into_iter();
     Ok(files.find(|file| plain_name(file).starts_with(&start) && is_named(file)))
@@ -291,6 +295,9 @@ pub fn is_file(path: &Path) -> Result<bool> {
     }
     let mut start = Vec::new();
     let input = Input::open(path)?;
-    input.take(4).read_to_end(&mut start).map_err(failed(path))?;
+    input
+        .take(4)
+        .read_to_end(&mut start)
+        .map_err(failed(path))?;
     Ok(starts_as(&start))
 }

@@ -123,7 +123,11 @@ impl Header {
             // The byte order mark of UTF-16.
             return Err(fault(DataFault::NotUtf8 { line: 1 }));
         }
-        let bom = if line.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
+        let bom = if line.starts_with(b"\xEF\xBB\xBF") {
+            3
+        } else {
+            0
+        };
         let delimiter = delimiter_of(path, line);
         blocks.skip(bom);
         let block = blocks.peek(delimiter).map_err(&fail)?;
@@ -270,7 +274,9 @@ fn check_names(names: &[String]) -> Result<(), DataFault> {
     }
     let mut sorted: Vec<usize> = (0..names.len()).collect();
     sorted.sort_by_key(|&column| &names[column]);
-    let same = sorted.windows(2).find(|pair| names[pair[0]] == names[pair[1]]);
+    let same = sorted
+        .windows(2)
+        .find(|pair| names[pair[0]] == names[pair[1]]);
     if let Some(&[first, second]) = same {
         return Err(DataFault::DuplicateColumn {
             name: names[first].clone(),
@@ -281,7 +287,11 @@ fn check_names(names: &[String]) -> Result<(), DataFault> {
     let is_numbered = |(column, name): (usize, &&String)| **name == column.to_string();
     let named = || names.iter().filter(|name| !name.is_empty());
     let numbers = named().all(|name| number(name.as_bytes()).is_some());
-    if numbers && !named().enumerate().all(|(at, name)| is_numbered((at, &name))) {
+    if numbers
+        && !named()
+            .enumerate()
+            .all(|(at, name)| is_numbered((at, &name)))
+    {
         let row: Vec<&str> = names.iter().take(4).map(String::as_str).collect();
         return Err(DataFault::NoHeader {
             row: row.join(", ") + if names.len() > 4 { ", …" } else { "" },
@@ -340,7 +350,12 @@ fn read_columns<R: Read>(
         let pieces = pieces_of(bytes, header.delimiter);
         let read = |piece: &std::ops::Range<usize>| {
             let mut columns = header.growing();
-            let rows = read_rows(&bytes[piece.clone()], header.delimiter, usize::MAX, &mut columns);
+            let rows = read_rows(
+                &bytes[piece.clone()],
+                header.delimiter,
+                usize::MAX,
+                &mut columns,
+            );
             rows.map(|_| columns)
         };
         let read: Vec<Result<Vec<Growing>, RowFault>> = match &pieces[..] {
