@@ -172,11 +172,7 @@ pub enum DataFault {
         columns: [usize; 2],
     },
     /// Columns that are needed and not there.
-    #[error(
-        "it has no column {}; its columns are {}",
-        list(names),
-        list(known)
-    )]
+    #[error("it has no column {}; its columns are {}", list(names), list(known))]
     MissingColumns {
         /// The columns that are needed.
         names: Vec<String>,

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use half::{bf16, f16};
 
-use super::file::{check_memory, fault};
 use super::classes::{LARGEST_CLASS, class_indices};
+use super::file::{check_memory, fault};
 use crate::data::dataset::{Inputs, Targets};
 use crate::data::raw::Samples;
 use crate::error::{DataFault, Result};
@@ -152,11 +152,19 @@ pub fn read(
         })?;
         (read, Elements::Floats(floats))
     };
+    let expected = (count * element.size()) as u64;
     if read < count {
         return Ok(Err(DataFault::Truncated {
-            expected: (count * element.size()) as u64,
+            expected,
             found: (read * element.size()) as u64,
-            unpacked: false,
+            unpacked: length.is_none(),
+        }));
+    }
+    // Compressed data show their length only now.
+    if length.is_none() && reader.by_ref().take(1).read_to_end(&mut Vec::new())? > 0 {
+        return Ok(Err(DataFault::TooLong {
+            expected,
+            unpacked: true,
         }));
     }
     let dims = layout.dims;
@@ -233,7 +241,10 @@ fn each(
     while done < count {
         bytes.clear();
         let left = (count - done) as u64 * size as u64;
-        reader.by_ref().take(block.min(left)).read_to_end(&mut bytes)?;
+        reader
+            .by_ref()
+            .take(block.min(left))
+            .read_to_end(&mut bytes)?;
         bytes.chunks_exact(size).for_each(&mut f);
         done += bytes.len() / size;
         if (bytes.len() as u64) < block.min(left) {
@@ -393,7 +404,11 @@ fn shape_of(x: &Array) -> Result<(usize, [usize; 3], bool), DataFault> {
 }
 
 /// Images whose channels are the first dimension of each.
-fn channels_first<T: Copy>(all: Vec<T>, [channels, height, width]: [usize; 3], last: bool) -> Vec<T> {
+fn channels_first<T: Copy>(
+    all: Vec<T>,
+    [channels, height, width]: [usize; 3],
+    last: bool,
+) -> Vec<T> {
     if !last || channels == 1 {
         return all;
     }

@@ -287,7 +287,11 @@ fn parse_binary(
     let records = bytes.chunks_exact(record);
     let label = if coarse { 0 } else { labels - 1 };
     Ok((
-        records.clone().flat_map(|record| &record[labels..]).copied().collect(),
+        records
+            .clone()
+            .flat_map(|record| &record[labels..])
+            .copied()
+            .collect(),
         records.map(|record| record[label]).collect(),
     ))
 }
@@ -356,7 +360,10 @@ fn names_of(version: &Version, coarse: bool, bytes: &[u8]) -> Result<Vec<String>
         false => {
             let text = String::from_utf8_lossy(bytes);
             let lines = text.lines().map(str::trim);
-            lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
+            lines
+                .filter(|line| !line.is_empty())
+                .map(str::to_owned)
+                .collect()
         }
     };
     let is_whole = names.len() == usize::from(version.classes(coarse));

@@ -23,8 +23,10 @@ pub fn class_indices(
             names
         }
     };
-    let places: std::collections::HashMap<&str, u32> =
-        (0..).zip(&names).map(|(place, name)| (name.as_str(), place)).collect();
+    let places: std::collections::HashMap<&str, u32> = (0..)
+        .zip(&names)
+        .map(|(place, name)| (name.as_str(), place))
+        .collect();
     let place = |name: &String| match places.get(name.as_str()) {
         Some(&place) => Ok(place),
         None => Err(DataFault::UnknownClass {

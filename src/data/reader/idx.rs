@@ -122,7 +122,9 @@ pub fn read_folder(folder: &Path, options: &ReadOptions) -> Result<Parts> {
 /// [`Error::Io`](crate::error::Error::Io) and [`Error::Data`](crate::error::Error::Data).
 pub fn read_file(path: &Path, options: &ReadOptions) -> Result<Parts> {
     let own = prefix(path);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let mut test = None;
     if let Some(own) = own.filter(|own| own.contains("train")) {
@@ -200,7 +202,9 @@ fn labels_of(path: &Path) -> Result<Option<PathBuf>> {
         return Ok(None);
     };
     let start = format!("{prefix}labels");
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let files = entries(folder.unwrap_or(Path::new(".")))?;
     let mut files = files.into_iter();
     Ok(files.find(|file| plain_name(file).starts_with(&start) && is_named(file)))
@@ -278,12 +282,7 @@ pub fn parse(
         dims: dims.map(|&dim| u32::from_be_bytes(dim) as usize).collect(),
     };
     let left = length.map(|length| length.saturating_sub(4 + header as u64));
-    let read = array::read(&mut reader, name, layout, left, role)?;
-    // A compressed file shows its length only now.
-    if read.is_ok() && length.is_none() && reader.read(&mut [0])? > 0 {
-        return malformed("it is longer than its header says");
-    }
-    Ok(read)
+    array::read(reader, name, layout, left, role)
 }
 
 /// Whether the file `path` starts as IDX files do.
@@ -296,6 +295,9 @@ pub fn is_file(path: &Path) -> Result<bool> {
     }
     let mut start = Vec::new();
     let input = Input::open(path)?;
-    input.take(4).read_to_end(&mut start).map_err(failed(path))?;
+    input
+        .take(4)
+        .read_to_end(&mut start)
+        .map_err(failed(path))?;
     Ok(starts_as(&start))
 }

@@ -38,14 +38,16 @@ impl Found {
             let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
             match ending.to_str() {
                 Some("png" | "jpg" | "jpeg") => self.images.push(path),
-                Some(
-                    "bmp" | "gif" | "webp" | "tif" | "tiff" | "ppm" | "pgm" | "avif" | "heic",
-                ) => self.other += 1,
+                Some("bmp" | "gif" | "webp" | "tif" | "tiff" | "ppm" | "pgm" | "avif" | "heic") => {
+                    self.other += 1
+                }
                 _ => {}
             }
         }
         match depth < DEPTH {
-            true => folders.iter().try_for_each(|folder| self.add(folder, depth + 1)),
+            true => folders
+                .iter()
+                .try_for_each(|folder| self.add(folder, depth + 1)),
             false => Ok(()),
         }
     }
@@ -81,7 +83,11 @@ pub fn read(folder: &Path, options: &ReadOptions) -> Result<Parts> {
     };
     let Some(train) = below(&["train"]) else {
         let mut notes = Vec::new();
-        let listing = list(folder, options.class_names.as_deref(), options.class_names.is_none())?;
+        let listing = list(
+            folder,
+            options.class_names.as_deref(),
+            options.class_names.is_none(),
+        )?;
         let train = load(folder, listing, options, &mut notes)?;
         return Ok(Parts {
             train: Raw::Samples(train),
@@ -105,7 +111,8 @@ pub fn read(folder: &Path, options: &ReadOptions) -> Result<Parts> {
         let listing = list(&place, Some(&names), false)?;
         let part = load(&place, listing, &own, &mut notes)?;
         if part.shape != samples.shape {
-            let size = |[_, height, width]: [usize; 3]| format!("images of {height}×{width} pixels");
+            let size =
+                |[_, height, width]: [usize; 3]| format!("images of {height}×{width} pixels");
             return Err(fault(folder)(DataFault::Disagreement {
                 names: [&part, &samples].map(|part| part.path.display().to_string()),
                 values: [&part, &samples].map(|part| size(part.shape)),
@@ -139,12 +146,21 @@ pub fn read_file(path: &Path, options: &ReadOptions) -> Result<Samples> {
 /// Finds the images of the classes in `folder`, which are numbered as in `known` or else in alphabetical
 /// order. Unless `is_whole`, a class may have no image.
 fn list(folder: &Path, known: Option<&[String]>, is_whole: bool) -> Result<Listing> {
-    let folders: Vec<PathBuf> = entries(folder)?.into_iter().filter(|path| path.is_dir()).collect();
+    let folders: Vec<PathBuf> = entries(folder)?
+        .into_iter()
+        .filter(|path| path.is_dir())
+        .collect();
     let mut found = Found::default();
     let mut classes = Vec::new();
     let own: Vec<String> = folders
         .iter()
-        .map(|folder| folder.file_name().unwrap_or_default().to_string_lossy().into_owned())
+        .map(|folder| {
+            folder
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
     let class_names = known.map_or_else(|| own.clone(), <[String]>::to_vec);
     for (folder, name) in folders.iter().zip(&own) {
@@ -196,14 +212,20 @@ fn load(
     options: &ReadOptions,
     notes: &mut Vec<String>,
 ) -> Result<Samples> {
-    if let Some(channels) = options.channels.filter(|channels| ![1, 3].contains(channels)) {
+    if let Some(channels) = options
+        .channels
+        .filter(|channels| ![1, 3].contains(channels))
+    {
         return Err(Error::InvalidValue {
             field: "channels",
             value: channels.to_string(),
             reason: "images have 1 for grey, or 3 for red, green and blue".to_owned(),
         });
     }
-    if options.image_size.is_some_and(|size| size.iter().any(|side| !(1..=4096).contains(side))) {
+    if options
+        .image_size
+        .is_some_and(|size| size.iter().any(|side| !(1..=4096).contains(side)))
+    {
         let [height, width] = options.image_size.unwrap_or_default();
         return Err(Error::InvalidValue {
             field: "image_size",
@@ -237,9 +259,10 @@ fn load(
                 }
                 kept.push((index, image));
             }
-            Err(Error::Data { fault: DataFault::BrokenImage { reason }, .. })
-                if options.skip_broken =>
-            {
+            Err(Error::Data {
+                fault: DataFault::BrokenImage { reason },
+                ..
+            }) if options.skip_broken => {
                 broken.push(format!("{} ({reason})", path.display()));
             }
             Err(error) => return Err(error),
@@ -271,7 +294,11 @@ fn load(
     };
     let [height, width] = options.image_size.unwrap_or(first.size);
     let all_grey = kept.iter().all(|(_, image)| image.is_grey);
-    let channels = if all_grey { options.channels.unwrap_or(1) } else { 3 };
+    let channels = if all_grey {
+        options.channels.unwrap_or(1)
+    } else {
+        3
+    };
     let classes = listing.classes;
     let classes = classes.map(|classes| kept.iter().map(|&(index, _)| classes[index]).collect());
     let mut pixels = Vec::with_capacity(kept.len() * channels * height * width);
@@ -333,5 +360,7 @@ fn decode(path: &Path, options: &ReadOptions) -> Result<Decoded> {
 }
 
 fn is_grey(image: &RgbImage) -> bool {
-    image.pixels().all(|pixel| pixel.0[0] == pixel.0[1] && pixel.0[1] == pixel.0[2])
+    image
+        .pixels()
+        .all(|pixel| pixel.0[0] == pixel.0[1] && pixel.0[1] == pixel.0[2])
 }

@@ -95,7 +95,9 @@ fn open_npy(path: &Path, options: &ReadOptions) -> Result<Parts> {
 }
 
 fn folder_of(path: &Path) -> PathBuf {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new(".")).to_owned()
 }
 
@@ -138,7 +140,8 @@ fn table_in(folder: &Path, names: &[&str]) -> Result<Option<PathBuf>> {
         .filter(|path| table::is_named(path) && path.is_file());
     Ok(tables.find(|path| {
         let name = plain_name(path);
-        name.rsplit_once('.').is_some_and(|(stem, _)| names.contains(&stem))
+        name.rsplit_once('.')
+            .is_some_and(|(stem, _)| names.contains(&stem))
     }))
 }
 
@@ -268,7 +271,11 @@ pub mod parse {
     /// # Errors
     /// The outer result is the reader's own error, the inner one what is wrong with the bytes.
     pub fn npy(bytes: &[u8], is_target: bool) -> io::Result<Result<Vec<usize>, DataFault>> {
-        let role = if is_target { Role::Targets } else { Role::Inputs };
+        let role = if is_target {
+            Role::Targets
+        } else {
+            Role::Inputs
+        };
         let read = npy::parse(bytes, "x", Some(bytes.len() as u64), role)?;
         Ok(read.map(|array| array.dims))
     }

@@ -9,7 +9,11 @@ use crate::data::raw::{Parts, Raw, Samples};
 use crate::error::{DataFault, Result};
 
 /// The names of the inputs and targets of each part, in lower case: Keras' and those of MedMNIST.
-const TRAIN: &[[&str; 2]] = &[["x_train", "y_train"], ["train_images", "train_labels"], ["x", "y"]];
+const TRAIN: &[[&str; 2]] = &[
+    ["x_train", "y_train"],
+    ["train_images", "train_labels"],
+    ["x", "y"],
+];
 const VALIDATION: &[[&str; 2]] = &[
     ["x_val", "y_val"],
     ["x_valid", "y_valid"],

@@ -52,7 +52,8 @@ pub fn parse(
     if start.is_empty() {
         return Ok(Err(DataFault::Empty));
     }
-    let Some((&[b'\x93', b'N', b'U', b'M', b'P', b'Y', major, _], size)) = start.split_first_chunk()
+    let Some((&[b'\x93', b'N', b'U', b'M', b'P', b'Y', major, _], size)) =
+        start.split_first_chunk()
     else {
         return Ok(Err(malformed("it does not start with the letters NUMPY")));
     };
@@ -66,7 +67,10 @@ pub fn parse(
             "its version is {major}, or its header is not whole"
         ))));
     }
-    let header = size.iter().rev().fold(0, |n, &byte| n << 8 | usize::from(byte));
+    let header = size
+        .iter()
+        .rev()
+        .fold(0, |n, &byte| n << 8 | usize::from(byte));
     if header > HEADER {
         return Ok(Err(malformed(format!(
             "it claims a header of {header} bytes"

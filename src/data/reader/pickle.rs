@@ -163,9 +163,8 @@ impl<'a> Machine<'a> {
     }
 
     fn set(&mut self, entries: Vec<Value>) -> Result<(), String> {
-        let is_known = |value: &Value| {
-            value.is_plain() || matches!(value, Value::List(_) | Value::Array(_))
-        };
+        let is_known =
+            |value: &Value| value.is_plain() || matches!(value, Value::List(_) | Value::Array(_));
         let pairs = entries.as_chunks::<2>().0;
         let Some(Value::Dictionary(own)) = self.stack.last() else {
             return Err("entries are added to what is no dictionary".to_owned());
@@ -197,7 +196,8 @@ impl<'a> Machine<'a> {
 
     fn recall(&mut self, place: usize) -> Result<(), String> {
         let value = self.memo.get(place).cloned();
-        self.stack.push(value.ok_or("it recalls what it does not have")?);
+        self.stack
+            .push(value.ok_or("it recalls what it does not have")?);
         Ok(())
     }
 
@@ -265,7 +265,8 @@ impl<'a> Machine<'a> {
                 b'N' | 0x88 | 0x89 => self.stack.push(Value::Other),
                 b'J' => {
                     let number = self.number(4)? as u32;
-                    self.stack.push(Value::Integer(i64::from(number.cast_signed())));
+                    self.stack
+                        .push(Value::Integer(i64::from(number.cast_signed())));
                 }
                 b'K' | b'M' => {
                     let number = self.number(usize::from(instruction - b'K' + 2) / 2)?;
@@ -340,7 +341,11 @@ impl<'a> Machine<'a> {
                 }
                 b'R' => self.call()?,
                 b'b' => self.build()?,
-                other => return Err(format!("it has the instruction {other:#04x}, which is not read")),
+                other => {
+                    return Err(format!(
+                        "it has the instruction {other:#04x}, which is not read"
+                    ));
+                }
             }
         }
     }

@@ -21,7 +21,12 @@ use crate::files::safetensors::read_header;
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Parts> {
     let file = File::open(path).map_err(Error::io("read", path))?;
     let length = file.metadata().map_err(Error::io("read", path))?.len();
-    parse(io::BufReader::with_capacity(1 << 16, file), length, path, options)
+    parse(
+        io::BufReader::with_capacity(1 << 16, file),
+        length,
+        path,
+        options,
+    )
 }
 
 /// [`read`] of the `length` bytes of `reader`.
@@ -66,7 +71,13 @@ pub fn parse(
         let seek = reader.seek(SeekFrom::Start(start + begin as u64));
         seek.map_err(failed(path))?;
         let length = end.saturating_sub(begin) as u64;
-        let read = array::read(reader.by_ref().take(length), name, layout, Some(length), role);
+        let read = array::read(
+            reader.by_ref().take(length),
+            name,
+            layout,
+            Some(length),
+            role,
+        );
         read.map_err(failed(path))?.map_err(fault(path))
     })
 }

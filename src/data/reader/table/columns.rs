@@ -103,18 +103,36 @@ impl Growing {
                     own.extend(more);
                 }
             }
-            (Build::Text { places, codes }, Build::Text { places: of, codes: more }) => {
+            (
+                Build::Text { places, codes },
+                Build::Text {
+                    places: of,
+                    codes: more,
+                },
+            ) => {
                 let translated: Vec<u32> = in_order(of)
                     .iter()
                     .map(|text| place(places, text))
                     .collect();
                 let translate = |code: u32| translated.get(code as usize).copied();
-                codes.extend(more.into_iter().map(|code| translate(code).unwrap_or(u32::MAX)));
+                codes.extend(
+                    more.into_iter()
+                        .map(|code| translate(code).unwrap_or(u32::MAX)),
+                );
             }
             _ => {}
         }
         self.text = self.text.take().or(other.text);
         self.infinity = self.infinity.take().or(other.infinity);
+    }
+
+    /// Bytes of memory that the cells take, without the texts themselves.
+    pub fn bytes(&self) -> u64 {
+        match &self.cells {
+            Build::Numbers(numbers) => size_of_val(&numbers[..]) as u64,
+            Build::Text { codes, .. } => size_of_val(&codes[..]) as u64,
+            Build::Nothing => 0,
+        }
     }
 
     /// The column, called `name`; none if it is left out.
@@ -196,7 +214,10 @@ pub fn read_rows(
         // Where the record itself starts, behind line breaks.
         let start = |before: usize| {
             let rest = bytes[before.min(bytes.len())..].iter();
-            before + rest.take_while(|byte| matches!(byte, b'\n' | b'\r')).count()
+            before
+                + rest
+                    .take_while(|byte| matches!(byte, b'\n' | b'\r'))
+                    .count()
         };
         // Slices have no errors of their own, and any number of cells and any bytes are allowed.
         match reader.read_byte_record(&mut record) {
@@ -211,9 +232,7 @@ pub fn read_rows(
             return Err(fault(Some(record.len())));
         }
         for (cell, column) in record.iter().zip(columns.iter_mut()) {
-            column
-                .push(cell, before as u64)
-                .map_err(|()| fault(None))?;
+            column.push(cell, before as u64).map_err(|()| fault(None))?;
         }
         count += 1;
     }

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::file::{Input, failed, fault, plain_name};
+use super::file::{Input, check_memory, failed, fault, is_gz, plain_name};
 use crate::data::raw::{Cells, Column, Table};
 use crate::error::{DataFault, Result};
 use blocks::{Blocks, lines_in, record_ends};
@@ -53,7 +53,9 @@ pub fn is_named(path: &Path) -> bool {
 /// # Errors
 /// [`Error::Io`](crate::error::Error::Io) and [`Error::Data`](crate::error::Error::Data).
 pub fn read(path: &Path, kinds: Option<&[(String, Kind)]>) -> Result<Table> {
-    read_from(path, kinds, || Input::open(path))
+    let length = std::fs::metadata(path).ok().map(|found| found.len());
+    let length = length.filter(|_| !is_gz(path));
+    read_from(path, kinds, length, || Input::open(path))
 }
 
 /// [`read`] of a file's bytes.
@@ -62,13 +64,15 @@ pub fn read(path: &Path, kinds: Option<&[(String, Kind)]>) -> Result<Table> {
 /// [`Error::Data`](crate::error::Error::Data).
 #[doc(hidden)]
 pub fn parse(path: &Path, kinds: Option<&[(String, Kind)]>, bytes: &[u8]) -> Result<Table> {
-    read_from(path, kinds, || Ok(bytes))
+    read_from(path, kinds, Some(bytes.len() as u64), || Ok(bytes))
 }
 
-/// Reads the table in the bytes that `open` gives, once or twice.
+/// Reads the table in the bytes that `open` gives, once or twice; there are `length` of them, if that is
+/// known.
 fn read_from<R: Read>(
     path: &Path,
     kinds: Option<&[(String, Kind)]>,
+    length: Option<u64>,
     open: impl Fn() -> Result<R>,
 ) -> Result<Table> {
     let mut blocks = Blocks::new(open()?, BLOCK, false);
@@ -77,7 +81,7 @@ fn read_from<R: Read>(
         Some(kinds) => header.choose(kinds, path)?,
         None => header.guess(&mut blocks, path)?,
     }
-    let mut columns = read_columns(&mut blocks, &header, path)?;
+    let mut columns = read_columns(&mut blocks, &header, path, length)?;
     if kinds.is_none() && columns.iter().any(|column| column.text.is_some()) {
         for (kind, column) in header.kinds.iter_mut().zip(&columns) {
             if column.text.is_some() {
@@ -87,7 +91,7 @@ fn read_from<R: Read>(
         drop(columns);
         let mut blocks = Blocks::new(open()?, BLOCK, false);
         Header::read(&mut blocks, path)?;
-        columns = read_columns(&mut blocks, &header, path)?;
+        columns = read_columns(&mut blocks, &header, path, length)?;
     }
     let table = header.table(columns, path)?;
     let is_empty = |column: &Column| match &column.cells {
@@ -119,7 +123,11 @@ impl Header {
             // The byte order mark of UTF-16.
             return Err(fault(DataFault::NotUtf8 { line: 1 }));
         }
-        let bom = if line.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
+        let bom = if line.starts_with(b"\xEF\xBB\xBF") {
+            3
+        } else {
+            0
+        };
         let delimiter = delimiter_of(path, line);
         blocks.skip(bom);
         let block = blocks.peek(delimiter).map_err(&fail)?;
@@ -266,7 +274,9 @@ fn check_names(names: &[String]) -> Result<(), DataFault> {
     }
     let mut sorted: Vec<usize> = (0..names.len()).collect();
     sorted.sort_by_key(|&column| &names[column]);
-    let same = sorted.windows(2).find(|pair| names[pair[0]] == names[pair[1]]);
+    let same = sorted
+        .windows(2)
+        .find(|pair| names[pair[0]] == names[pair[1]]);
     if let Some(&[first, second]) = same {
         return Err(DataFault::DuplicateColumn {
             name: names[first].clone(),
@@ -277,7 +287,11 @@ fn check_names(names: &[String]) -> Result<(), DataFault> {
     let is_numbered = |(column, name): (usize, &&String)| **name == column.to_string();
     let named = || names.iter().filter(|name| !name.is_empty());
     let numbers = named().all(|name| number(name.as_bytes()).is_some());
-    if numbers && !named().enumerate().all(|(at, name)| is_numbered((at, &name))) {
+    if numbers
+        && !named()
+            .enumerate()
+            .all(|(at, name)| is_numbered((at, &name)))
+    {
         let row: Vec<&str> = names.iter().take(4).map(String::as_str).collect();
         return Err(DataFault::NoHeader {
             row: row.join(", ") + if names.len() > 4 { ", …" } else { "" },
@@ -322,9 +336,11 @@ fn read_columns<R: Read>(
     blocks: &mut Blocks<R>,
     header: &Header,
     path: &Path,
+    length: Option<u64>,
 ) -> Result<Vec<Growing>> {
     let fault = fault(path);
     let mut columns = header.growing();
+    let mut seen = 0;
     loop {
         let block = blocks.peek(header.delimiter).map_err(failed(path))?;
         let block = block.map_err(|line| fault(DataFault::OpenQuote { line }))?;
@@ -334,7 +350,12 @@ fn read_columns<R: Read>(
         let pieces = pieces_of(bytes, header.delimiter);
         let read = |piece: &std::ops::Range<usize>| {
             let mut columns = header.growing();
-            let rows = read_rows(&bytes[piece.clone()], header.delimiter, usize::MAX, &mut columns);
+            let rows = read_rows(
+                &bytes[piece.clone()],
+                header.delimiter,
+                usize::MAX,
+                &mut columns,
+            );
             rows.map(|_| columns)
         };
         let read: Vec<Result<Vec<Growing>, RowFault>> = match &pieces[..] {
@@ -356,6 +377,12 @@ fn read_columns<R: Read>(
         }
         let end = bytes.len();
         blocks.skip(end);
+        // What is to come takes as much for each byte; if its length is unknown, there is as much again.
+        seen += end as u64;
+        let held: u64 = columns.iter().map(Growing::bytes).sum();
+        let left = length.map_or(seen, |length| length.saturating_sub(seen));
+        let needed = u128::from(held) * u128::from(left) / u128::from(seen.max(1));
+        check_memory(u64::try_from(needed).unwrap_or(u64::MAX)).map_err(&fault)?;
     }
 }
 

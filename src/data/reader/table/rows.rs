@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::blocks::Blocks;
 use super::columns::read_rows;
 use super::{Header, Kind, line_at};
-use crate::data::reader::file::{failed, fault};
 use crate::data::raw::Table;
+use crate::data::reader::file::{failed, fault};
 use crate::error::{DataFault, Result};
 
 /// Bytes that are read at once.
@@ -71,7 +71,10 @@ impl<R: Read> Rows<R> {
             let (count, end) =
                 read.map_err(|row| fault(self.header.row_fault(row, bytes, lines)))?;
             for column in &mut columns {
-                for misfit in [&mut column.text, &mut column.infinity].into_iter().flatten() {
+                for misfit in [&mut column.text, &mut column.infinity]
+                    .into_iter()
+                    .flatten()
+                {
                     misfit.at = line_at(bytes, misfit.at as usize, lines);
                 }
             }
