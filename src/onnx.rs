@@ -353,7 +353,10 @@ impl Graph {
         // A float64 as the sum of two float32, so that large numbers that are close to each other lose
         // nothing by the subtraction.
         let shift = self.vector("prepare.shift", &of(|own| own.shift));
-        let rest = self.vector("prepare.shift_rest", &of(|own| own.shift - f64::from(own.shift as f32)));
+        let rest = self.vector(
+            "prepare.shift_rest",
+            &of(|own| own.shift - f64::from(own.shift as f32)),
+        );
         x = self.op("Sub", &[&x, &shift]);
         x = self.op("Sub", &[&x, &rest]);
         let factor = self.vector("prepare.factor", &of(|own| own.factor));

@@ -34,12 +34,16 @@ pub fn outputs(model: &Model, parameters: &Parameters, inputs: &Inputs) -> Vec<f
         Inputs::Bytes(pixels) => {
             let values = |pixels: &[u8]| pixels.iter().map(|&p| values[usize::from(p)]).collect();
             let blocks = pixels.par_chunks(block);
-            blocks.flat_map_iter(|pixels| of_block(values(pixels))).collect()
+            blocks
+                .flat_map_iter(|pixels| of_block(values(pixels)))
+                .collect()
         }
         Inputs::Numbers(numbers) => {
             let values = |numbers: &[f32]| numbers.iter().map(|&x| f64::from(x)).collect();
             let blocks = numbers.par_chunks(block);
-            blocks.flat_map_iter(|numbers| of_block(values(numbers))).collect()
+            blocks
+                .flat_map_iter(|numbers| of_block(values(numbers)))
+                .collect()
         }
     }
 }

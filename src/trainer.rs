@@ -731,8 +731,7 @@ impl Trained {
             true => Err(Error::InvalidValue {
                 field: "targets",
                 value: "values".to_owned(),
-                reason: "a regression has no classes; `values` are what it predicts"
-                    .to_owned(),
+                reason: "a regression has no classes; `values` are what it predicts".to_owned(),
             }),
         }
     }
@@ -784,7 +783,10 @@ impl Trained {
             }
             Targets::Values(values) => {
                 let found = predict::values(&self.model, &found);
-                (None, Fit::of(&found, &predict::values(&self.model, values), outputs))
+                (
+                    None,
+                    Fit::of(&found, &predict::values(&self.model, values), outputs),
+                )
             }
         };
         Ok(Score {

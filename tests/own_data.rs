@@ -76,7 +76,10 @@ fn fails(program: &str, args: &str, code: i32, says: &[&str]) {
 /// `text` on the standard input of a command.
 fn piped(args: &str, text: &str) -> Output {
     let mut command = program::command("bregman", args);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program starts");
     let mut input = child.stdin.take().expect("a pipe");
     input.write_all(text.as_bytes()).expect("written");
@@ -114,7 +117,10 @@ fn a_table_of_classes_is_trained_evaluated_and_predicted() {
     assert_eq!(evaluated["test_loss"], summary["test_loss"]);
 
     // A settings file gives the same run again.
-    let again = json(&format!("--config {out}/settings.toml --out-dir {} --overwrite", at("again")));
+    let again = json(&format!(
+        "--config {out}/settings.toml --out-dir {} --overwrite",
+        at("again")
+    ));
     assert_eq!(again["test_loss"], summary["test_loss"]);
 
     // Raw rows, with the columns in another order, others between them, and no target.
@@ -129,13 +135,22 @@ fn a_table_of_classes_is_trained_evaluated_and_predicted() {
     let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
     assert_eq!(rows[0], ["class", "p(lily)", "p(rose)", "p(tulip)"]);
     assert_eq!(rows.len(), 121);
-    let right = flowers().lines().skip(1).zip(&rows[1..]).filter(|(row, found)| row.ends_with(found[0])).count();
+    let right = flowers()
+        .lines()
+        .skip(1)
+        .zip(&rows[1..])
+        .filter(|(row, found)| row.ends_with(found[0]))
+        .count();
     assert!(right > 108, "{right} of 120");
     let from_pipe = piped(&format!("predict --load {network} -"), &other);
     assert!(from_pipe.status.success(), "{}", stderr(&from_pipe));
     assert_eq!(stdout(&from_pipe), text);
-    let lines = piped(&format!("predict --load {network} --format jsonl -"), &other);
-    let first: Value = serde_json::from_str(stdout(&lines).lines().next().expect("a line")).expect("JSON");
+    let lines = piped(
+        &format!("predict --load {network} --format jsonl -"),
+        &other,
+    );
+    let first: Value =
+        serde_json::from_str(stdout(&lines).lines().next().expect("a line")).expect("JSON");
     assert_eq!(first["class"], rows[1][0]);
     let p = first["probabilities"]["lily"].as_f64().expect("a number");
     assert!((p - rows[1][1].parse::<f64>().expect("a number")).abs() < 1e-6);
@@ -164,7 +179,12 @@ fn a_table_of_values_is_regressed_in_its_own_units() {
         for line in metrics(Path::new(&out)) {
             assert!(line.get("test_accuracy").is_none(), "{line}");
         }
-        for name in ["predicted.png", "predicted.svg", "predicted.csv", "curves.png"] {
+        for name in [
+            "predicted.png",
+            "predicted.svg",
+            "predicted.csv",
+            "curves.png",
+        ] {
             assert!(Path::new(&out).join(name).exists(), "{name}");
         }
 
@@ -191,11 +211,19 @@ fn a_table_of_values_is_regressed_in_its_own_units() {
         let evaluated: Value = serde_json::from_slice(&evaluated.stdout).expect("JSON");
         assert_eq!(evaluated["test_r2"], summary["test_r2"]);
         assert!(evaluated.get("test_accuracy").is_none());
-        let predicted = stdout(&program::run("bregman predict", &format!("--load {network} {table}")));
+        let predicted = stdout(&program::run(
+            "bregman predict",
+            &format!("--load {network} {table}"),
+        ));
         let mut lines = predicted.lines();
         assert_eq!(lines.next(), Some("price"));
         let worst = prices().lines().skip(1).zip(lines).map(|(row, found)| {
-            let price: f64 = row.rsplit(',').next().expect("a cell").parse().expect("a number");
+            let price: f64 = row
+                .rsplit(',')
+                .next()
+                .expect("a cell")
+                .parse()
+                .expect("a number");
             (found.parse::<f64>().expect("a number") - price).abs()
         });
         assert!(worst.fold(0.0, f64::max) < 60.0);
@@ -215,7 +243,9 @@ fn a_saved_network_predicts_what_the_trained_one_did() {
             true => model.outputs(1),
             false => model.classes(own.train.classes),
         };
-        let model = model.build().and_then(|model| model.with_preparation(own.preparation));
+        let model = model
+            .build()
+            .and_then(|model| model.with_preparation(own.preparation));
         let model = model.expect("a network");
         let trained = Trainer::new(&model).epochs(3).device(Device::cpu());
         let trained = trained.fit(&own.train, &own.test).expect("trained");
@@ -223,7 +253,10 @@ fn a_saved_network_predicts_what_the_trained_one_did() {
         trained.save(&path).expect("saved");
         let loaded = Trained::load(&path).expect("loaded");
         assert_eq!(loaded.model().preparation, model.preparation);
-        assert_eq!(loaded.logits(&own.test).expect("numbers"), trained.logits(&own.test).expect("numbers"));
+        assert_eq!(
+            loaded.logits(&own.test).expect("numbers"),
+            trained.logits(&own.test).expect("numbers")
+        );
         let score = loaded.evaluate(&own.test).expect("a score");
         assert_eq!(score, trained.evaluate(&own.test).expect("a score"));
         assert_eq!(score.accuracy.is_none(), own.train.is_regression());
@@ -245,13 +278,22 @@ fn what_is_held_out_does_not_depend_on_the_seed() {
     let folder = folder();
     let table = write(folder.path(), "flowers.csv", &flowers());
     let own = |test: data::prepare::HeldOut, seed| {
-        let own = data::open(&table).expect("a table").target("kind").test(test);
-        own.split_seed(seed).prepare(&activation::TANH).expect("prepared")
+        let own = data::open(&table)
+            .expect("a table")
+            .target("kind")
+            .test(test);
+        own.split_seed(seed)
+            .prepare(&activation::TANH)
+            .expect("prepared")
     };
     let share = data::prepare::HeldOut::Share;
     let first = own(share(0.25), 0);
     let mut counts = [0; 3];
-    first.test.labels().iter().for_each(|&label| counts[label as usize] += 1);
+    first
+        .test
+        .labels()
+        .iter()
+        .for_each(|&label| counts[label as usize] += 1);
     assert_eq!(counts, [10, 10, 10]);
     assert_eq!(own(share(0.25), 0), first);
     assert_eq!(own(data::prepare::HeldOut::Samples(30), 0).test, first.test);
@@ -281,7 +323,9 @@ fn nothing_is_fitted_on_what_is_held_out() {
         let test = write(folder.path(), "test.csv", test);
         let own = data::open(&train).expect("a table").target("kind");
         let own = own.test(data::prepare::HeldOut::Path(test));
-        own.prepare(&activation::TANH).expect("prepared").preparation
+        own.prepare(&activation::TANH)
+            .expect("prepared")
+            .preparation
     };
     let absurd = "height,width,colour,kind\n1e30,-1e30,green,rose\n-7,0,red,lily\n";
     assert_eq!(fitted(absurd), fitted(&flowers()));
@@ -301,7 +345,10 @@ fn a_run_is_resumed_to_the_same_bits_and_grids_work() {
     let folder = folder();
     let at = |name: &str| folder.path().join(name).display().to_string();
     let table = write(folder.path(), "prices.csv", &prices());
-    let run = format!("{SMALL} --data {} --target price --checkpoint-every 1", table.display());
+    let run = format!(
+        "{SMALL} --data {} --target price --checkpoint-every 1",
+        table.display()
+    );
     let whole = json(&format!("{run} --epochs 5 --out-dir {}", at("whole")));
     let _ = json(&format!("{run} --epochs 2 --out-dir {}", at("parts")));
     let parts = json(&format!("--resume --epochs 5 --out-dir {}", at("parts")));
@@ -309,7 +356,10 @@ fn a_run_is_resumed_to_the_same_bits_and_grids_work() {
     assert_eq!(parts["test_r2"], whole["test_r2"]);
     fails(
         "bregman train",
-        &format!("--resume --epochs 6 --out-dir {} --split-seed 3", at("parts")),
+        &format!(
+            "--resume --epochs 6 --out-dir {} --split-seed 3",
+            at("parts")
+        ),
         1,
         &["--split-seed"],
     );
@@ -319,11 +369,17 @@ fn a_run_is_resumed_to_the_same_bits_and_grids_work() {
     fails("bregman train", &resume, 1, &["different data"]);
 
     write(folder.path(), "prices.csv", &prices());
-    let grid = json(&format!("{run} --lr 0.01,0.1 --validation 0.2 --out-dir {}", at("grid")));
+    let grid = json(&format!(
+        "{run} --lr 0.01,0.1 --validation 0.2 --out-dir {}",
+        at("grid")
+    ));
     let runs = grid["runs"].as_array().expect("runs");
     assert_eq!(runs.len(), 2);
     for run in runs {
-        assert!(run["test_r2"].is_f64() && run["validation_rmse"].is_f64(), "{run}");
+        assert!(
+            run["test_r2"].is_f64() && run["validation_rmse"].is_f64(),
+            "{run}"
+        );
     }
     assert!(grid["best"]["test_r2"].is_f64() && grid["best"].get("test_accuracy").is_none());
     let csv = fs::read_to_string(folder.path().join("grid/runs.csv")).expect("read");
@@ -340,47 +396,102 @@ fn mistakes_are_named() {
         fails("bregman train", &format!("{SMALL} --data {args}"), 1, says);
     };
     train(&flowers_at, &["--target", "height, width, colour, kind"]);
-    train(&format!("{flowers_at} --target size"), &["no column size", "height, width"]);
-    train(&format!("{flowers_at} --target kind --drop 1,2,colour"), &["no column is left"]);
-    train(&format!("{flowers_at} --target kind --test 118"), &["118", "--test", "at most 117"]);
+    train(
+        &format!("{flowers_at} --target size"),
+        &["no column size", "height, width"],
+    );
+    train(
+        &format!("{flowers_at} --target kind --drop 1,2,colour"),
+        &["no column is left"],
+    );
+    train(
+        &format!("{flowers_at} --target kind --test 118"),
+        &["118", "--test", "at most 117"],
+    );
     let hole = file("hole.csv", &flowers().replacen("red", "NA", 1));
-    train(&format!("{hole} --target kind"), &["row 2", "colour", "--impute"]);
-    succeeds("bregman train", &format!("{SMALL} --epochs 1 --data {hole} --target kind --impute mean"));
-    train(&format!("{hole} --target colour"), &["row 2", "colour", "target"]);
+    train(
+        &format!("{hole} --target kind"),
+        &["row 2", "colour", "--impute"],
+    );
+    succeeds(
+        "bregman train",
+        &format!("{SMALL} --epochs 1 --data {hole} --target kind --impute mean"),
+    );
+    train(
+        &format!("{hole} --target colour"),
+        &["row 2", "colour", "target"],
+    );
     let one = file("one.csv", "x,y\n1,a\n2,a\n3,a\n4,a\n5,a\n");
     train(&format!("{one} --target y"), &["class a", "two classes"]);
     let flat = file("flat.csv", "x,y\n1,7\n2,7\n3,7\n4,7\n5,7\n");
-    train(&format!("{flat} --target y"), &["7", "column y", "constant"]);
+    train(
+        &format!("{flat} --target y"),
+        &["7", "column y", "constant"],
+    );
     let stranger = file("stranger.csv", "height,width,colour,kind\n1,2,red,orchid\n");
-    train(&format!("{flowers_at} --target kind --test {stranger}"), &["orchid", "row 1", "lily, rose, tulip"]);
+    train(
+        &format!("{flowers_at} --target kind --test {stranger}"),
+        &["orchid", "row 1", "lily, rose, tulip"],
+    );
     let text = file("text.csv", "height,width,colour,kind\nhigh,2,red,rose\n");
-    train(&format!("{flowers_at} --target kind --test {text}"), &["height", "high"]);
+    train(
+        &format!("{flowers_at} --target kind --test {text}"),
+        &["height", "high"],
+    );
     let ids: String = (0..1600).map(|i| format!("id{i},{}\n", i % 7)).collect();
     let ids = file("ids.csv", &format!("id,y\n{ids}"));
-    train(&format!("{ids} --target y"), &["column id", "--drop", "1000"]);
-    train(&format!("{flowers_at} --target kind --loss huber"), &["huber", "classes"]);
+    train(
+        &format!("{ids} --target y"),
+        &["column id", "--drop", "1000"],
+    );
+    train(
+        &format!("{flowers_at} --target kind --loss huber"),
+        &["huber", "classes"],
+    );
     let two = |args: &str, says: &[&str]| {
         fails("bregman train", &format!("{SMALL} {args}"), 2, says);
     };
-    two(&format!("--data {flowers_at} --target kind --dataset digits"), &["--dataset"]);
-    two(&format!("--data {flowers_at} --target kind --test 1.5"), &["--test", "share"]);
+    two(
+        &format!("--data {flowers_at} --target kind --dataset digits"),
+        &["--dataset"],
+    );
+    two(
+        &format!("--data {flowers_at} --target kind --test 1.5"),
+        &["--test", "share"],
+    );
     two("--target kind", &["--data"]);
-    two("--dataset digits --validation some.csv", &["--validation", "--data"]);
+    two(
+        "--dataset digits --validation some.csv",
+        &["--validation", "--data"],
+    );
     // Regression under cross-entropy names what works.
     let prices_at = file("prices.csv", &prices());
     let args = format!("{SMALL} --data {prices_at} --target price --loss cross-entropy");
     fails("bregman train", &args, 2, &["mse", "huber"]);
 
     let network = folder.path().join("x.safetensors").display().to_string();
-    succeeds("bregman train", &format!("{SMALL} --epochs 1 --data {flowers_at} --target kind --save {network}"));
+    succeeds(
+        "bregman train",
+        &format!("{SMALL} --epochs 1 --data {flowers_at} --target kind --save {network}"),
+    );
     let predict = |file: &str, says: &[&str]| {
-        fails("bregman predict", &format!("--load {network} {file}"), 1, says);
+        fails(
+            "bregman predict",
+            &format!("--load {network} {file}"),
+            1,
+            says,
+        );
     };
     predict(&file("short.csv", "height,width\n1,2\n"), &["colour"]);
     let mut long = "height,width,colour\n".to_owned();
     (0..5000).for_each(|i| long += if i == 4500 { "1,,red\n" } else { "1,2,red\n" });
     predict(&file("long.csv", &long), &["row 4501", "width"]);
-    fails("bregman evaluate", &format!("--load {network}"), 2, &["--data"]);
+    fails(
+        "bregman evaluate",
+        &format!("--load {network}"),
+        2,
+        &["--data"],
+    );
 }
 
 /// Constant columns, texts and numbers that training did not have: trained and predicted all the same, with
@@ -392,14 +503,32 @@ fn strange_columns_are_noted() {
     for i in 0..40 {
         text += &format!("{},5,\"{}\"\r\n", i, ["a", "b \"quoted\""][i % 2]);
     }
-    let table = write(folder.path(), "strange.csv", &text).display().to_string();
+    let table = write(folder.path(), "strange.csv", &text)
+        .display()
+        .to_string();
     let network = folder.path().join("x.safetensors").display().to_string();
-    let said = succeeds("bregman train", &format!("{SMALL} --data {table} --target 3 --save {network}"));
-    assert!(said.contains("constant in training") && said.contains("same"), "{said}");
-    let far = write(folder.path(), "far.csv", "x,same\n1000,6\n1,5\n").display().to_string();
+    let said = succeeds(
+        "bregman train",
+        &format!("{SMALL} --data {table} --target 3 --save {network}"),
+    );
+    assert!(
+        said.contains("constant in training") && said.contains("same"),
+        "{said}"
+    );
+    let far = write(folder.path(), "far.csv", "x,same\n1000,6\n1,5\n")
+        .display()
+        .to_string();
     let output = program::run("bregman predict", &format!("--load {network} {far}"));
-    assert!(stderr(&output).contains("2 numbers beyond the range"), "{}", stderr(&output));
-    assert!(stdout(&output).starts_with("class,p(a),\"p(b \"\"quoted\"\")\"\n"), "{}", stdout(&output));
+    assert!(
+        stderr(&output).contains("2 numbers beyond the range"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(
+        stdout(&output).starts_with("class,p(a),\"p(b \"\"quoted\"\")\"\n"),
+        "{}",
+        stdout(&output)
+    );
 }
 
 /// The commands of the page do what it says.
@@ -408,8 +537,15 @@ fn the_commands_of_the_page_work() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("assets/own_data.md")).expect("read");
     let folder = folder();
-    fs::copy(root.join("assets/data/iris.csv"), folder.path().join("iris.csv")).expect("copied");
-    let commands: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("$ bregman ")).collect();
+    fs::copy(
+        root.join("assets/data/iris.csv"),
+        folder.path().join("iris.csv"),
+    )
+    .expect("copied");
+    let commands: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("$ bregman "))
+        .collect();
     assert_eq!(commands.len(), 4, "{commands:?}");
     let mut found = Vec::new();
     for line in &commands {
@@ -424,7 +560,10 @@ fn the_commands_of_the_page_work() {
             None => (args, None),
         };
         let mut command = program::command(&format!("bregman {name}"), &args);
-        let output = command.current_dir(folder.path()).output().expect("the program starts");
+        let output = command
+            .current_dir(folder.path())
+            .output()
+            .expect("the program starts");
         assert!(output.status.success(), "{line}: {}", stderr(&output));
         match file {
             Some(file) => drop(write(folder.path(), &file, &stdout(&output))),
@@ -432,7 +571,12 @@ fn the_commands_of_the_page_work() {
         }
     }
     // What is shown of the first two, but for the time that training took.
-    let accuracy = |text: &str| text.split(" on iris.csv").next().unwrap_or_default().to_owned();
+    let accuracy = |text: &str| {
+        text.split(" on iris.csv")
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
     for text in &found[..2] {
         assert!(page.contains(&accuracy(text)), "{}", accuracy(text));
     }

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use crate::data::{Dataset, Targets};
 use crate::cli::say::csv_line;
 use crate::data::picture::Style;
+use crate::data::{Dataset, Targets};
 use crate::error::Result;
 use crate::files::atomic;
 use crate::nn::{Model, Parameters};
@@ -156,7 +156,9 @@ fn curves(model: &Model, epochs: &[EpochMetrics], settings: &str) -> Figure {
         &e.test_losses
     })];
     if epochs.iter().all(|e| e.val_loss.is_some()) {
-        let points = epochs.iter().map(|e| [f64::from(e.epoch), e.val_loss.unwrap_or(f64::NAN)]);
+        let points = epochs
+            .iter()
+            .map(|e| [f64::from(e.epoch), e.val_loss.unwrap_or(f64::NAN)]);
         losses.push(Series {
             name: "validation".to_owned(),
             color: PALETTE[4],
@@ -255,11 +257,16 @@ fn value_names(model: &Model) -> Vec<String> {
 
 /// The true and the predicted values of each sample, (samples, values) each, as CSV.
 fn predicted_csv(names: &[String], values: &[f64], found: &[f64]) -> String {
-    let header = names.iter().flat_map(|name| [name.clone(), format!("{name} predicted")]);
+    let header = names
+        .iter()
+        .flat_map(|name| [name.clone(), format!("{name} predicted")]);
     let mut csv = csv_line(header);
     let width = names.len();
     for (values, found) in values.chunks_exact(width).zip(found.chunks_exact(width)) {
-        let cells = values.iter().zip(found).flat_map(|(value, found)| [value, found]);
+        let cells = values
+            .iter()
+            .zip(found)
+            .flat_map(|(value, found)| [value, found]);
         csv += &csv_line(cells.map(f64::to_string));
     }
     csv
@@ -269,7 +276,8 @@ fn predicted_csv(names: &[String], values: &[f64], found: &[f64]) -> String {
 fn predicted(names: &[String], values: &[f64], found: &[f64], settings: &str) -> Figure {
     let width = names.len();
     let panel = |(j, name): (usize, &String)| {
-        let column = |all: &[f64]| -> Vec<f64> { all.iter().skip(j).step_by(width).copied().collect() };
+        let column =
+            |all: &[f64]| -> Vec<f64> { all.iter().skip(j).step_by(width).copied().collect() };
         let (values, found) = (column(values), column(found));
         let all = values.iter().chain(&found).copied();
         let low = all.clone().fold(f64::INFINITY, f64::min);

@@ -54,7 +54,12 @@ enum Format {
     JsonLines,
 }
 
-names!(Format, "form of predictions", Csv = "csv", JsonLines = "jsonl");
+names!(
+    Format,
+    "form of predictions",
+    Csv = "csv",
+    JsonLines = "jsonl"
+);
 
 /// Parses [`Format`] by its name.
 fn format_parser() -> impl TypedValueParser<Value = Format> {
@@ -72,7 +77,10 @@ impl Command for Options {
                 lines: Lines::new(self.format.unwrap_or(Format::Csv), &preparation.target),
                 counts: Counts::default(),
             };
-            let predicted = self.sources.iter().try_for_each(|path| predictor.source(path));
+            let predicted = self
+                .sources
+                .iter()
+                .try_for_each(|path| predictor.source(path));
             for text in predictor.counts.notes("the samples") {
                 note(&text);
             }
@@ -183,12 +191,16 @@ impl Predictor<'_> {
         let text: String = match &self.preparation.target {
             TargetRule::Values { .. } => {
                 let values = predict::values(model, &logits);
-                values.chunks_exact(width).map(|row| self.lines.values(row)).collect()
+                values
+                    .chunks_exact(width)
+                    .map(|row| self.lines.values(row))
+                    .collect()
             }
             TargetRule::Classes { .. } => {
                 let of_row = |row: &[f32]| {
                     let outputs: Vec<f64> = row.iter().map(|&y| f64::from(y)).collect();
-                    self.lines.classes(None, &probabilities(model.loss, &outputs))
+                    self.lines
+                        .classes(None, &probabilities(model.loss, &outputs))
                 };
                 logits.chunks_exact(width).map(of_row).collect()
             }

@@ -143,7 +143,10 @@ fn grid_line(metrics: &EpochMetrics, epochs: u32) -> String {
         });
     let test = match is_regression(metrics) {
         true => format!("test loss {}", ends(&metrics.test_losses, 1.0, 4)),
-        false => format!("test accuracy {} %", ends(&metrics.test_accuracies, 100.0, 2)),
+        false => format!(
+            "test accuracy {} %",
+            ends(&metrics.test_accuracies, 100.0, 2)
+        ),
     };
     format!(
         "epoch {}/{epochs}: {} of {}, train loss {}{validation}, {test}, {:.1} s, {:.0} samples/s",

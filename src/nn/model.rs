@@ -171,7 +171,9 @@ impl Model {
 
     /// What the network predicts, if that is known: raw samples were prepared for it.
     pub fn target(&self) -> Option<&TargetRule> {
-        self.preparation.as_ref().map(|preparation| &preparation.target)
+        self.preparation
+            .as_ref()
+            .map(|preparation| &preparation.target)
     }
 
     /// The same network with a convolutional front-end.

@@ -374,7 +374,10 @@ pub fn csv(rows: &[Row]) -> String {
     };
     let is_regression = rows.iter().any(|row| row.outcome.test_mae.is_some());
     if is_regression {
-        let lines: String = rows.iter().map(|row| line(row) + &fits(row) + "\n").collect();
+        let lines: String = rows
+            .iter()
+            .map(|row| line(row) + &fits(row) + "\n")
+            .collect();
         return format!("{COLUMNS}{FITS}\n{lines}");
     }
     let lines: String = rows.iter().map(|row| line(row) + "\n").collect();

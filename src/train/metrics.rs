@@ -108,7 +108,10 @@ impl EpochMetrics {
     pub(crate) fn of_realization(&self, r: usize) -> Self {
         let own = |numbers: &Vec<f64>| vec![numbers[r]];
         // Values have losses alone.
-        let accuracies = self.val_accuracies.as_ref().unwrap_or(&self.test_accuracies);
+        let accuracies = self
+            .val_accuracies
+            .as_ref()
+            .unwrap_or(&self.test_accuracies);
         let validation = self.val_losses.as_ref().map(|losses| (losses, accuracies));
         let columns = Columns {
             train_losses: own(&self.train_losses),
@@ -361,7 +364,11 @@ impl<O> Summary<O> {
             device,
             adapter,
             test_loss: mean_of_present(&column(|outcome| outcome.test_loss)),
-            task: if is_regression { "regression" } else { "classification" },
+            task: if is_regression {
+                "regression"
+            } else {
+                "classification"
+            },
             test_accuracy: mean_of_present(&test_accuracies),
             test_accuracies,
             fits,

@@ -58,13 +58,22 @@ mod tests {
     fn scores_are_those_of_scikit_learn() {
         let close = |found: f64, expected: f64| (found - expected).abs() < 1e-12;
         let one = Fit::of(&[2.5, 0.0, 2.0, 8.0], &[3.0, -0.5, 2.0, 7.0], 1).expect("samples");
-        assert!(close(one.r2.expect("two samples"), 0.948_608_137_044_967_9), "{one:?}");
-        assert!(close(one.mae, 0.5) && close(one.rmse, 0.375f64.sqrt()), "{one:?}");
+        assert!(
+            close(one.r2.expect("two samples"), 0.948_608_137_044_967_9),
+            "{one:?}"
+        );
+        assert!(
+            close(one.mae, 0.5) && close(one.rmse, 0.375f64.sqrt()),
+            "{one:?}"
+        );
         let found = [0.0, 2.0, -1.0, 2.0, 8.0, -5.0];
         let values = [0.5, 1.0, -1.0, 1.0, 7.0, -6.0];
         let two = Fit::of(&found, &values, 2).expect("samples");
         assert!(close(two.mae, 0.75), "{two:?}");
-        assert!(close(two.rmse, ((1.25f64 / 3.0).sqrt() + 1.0) / 2.0), "{two:?}");
+        assert!(
+            close(two.rmse, ((1.25f64 / 3.0).sqrt() + 1.0) / 2.0),
+            "{two:?}"
+        );
     }
 
     #[test]

@@ -15,18 +15,33 @@ fn table() -> String {
     let mut text = "small,year,colour,constant,big,kind,price\n".to_owned();
     for i in 0..90_u32 {
         let noise = |k: u32| f64::from((i * 7 + k).wrapping_mul(2_654_435_761) >> 8) / 16_777_216.0;
-        let small = if i % 13 == 5 { "NA".to_owned() } else { format!("{:.6}", 0.01 * noise(0)) };
-        let (year, colour) = (1990.0 + 5.0 * noise(1), ["red", "blue", "green"][(i % 3) as usize]);
-        let (big, kind) = (1e5 * (1.0 + noise(2)), ["yes", "no"][usize::from(noise(1) > 0.5)]);
+        let small = if i % 13 == 5 {
+            "NA".to_owned()
+        } else {
+            format!("{:.6}", 0.01 * noise(0))
+        };
+        let (year, colour) = (
+            1990.0 + 5.0 * noise(1),
+            ["red", "blue", "green"][(i % 3) as usize],
+        );
+        let (big, kind) = (
+            1e5 * (1.0 + noise(2)),
+            ["yes", "no"][usize::from(noise(1) > 0.5)],
+        );
         let price = 2e4 + 3e3 * noise(1) - 1e3 * noise(2);
-        let _ = writeln!(text, "{small},{year:.4},{colour},3,{big:.1},{kind},{price:.2}");
+        let _ = writeln!(
+            text,
+            "{small},{year:.4},{colour},3,{big:.1},{kind},{price:.2}"
+        );
     }
     text
 }
 
 /// Runs `bregman`, which must succeed; returns standard output.
 fn bregman(command: &str, args: &[&str]) -> Result<String, Failed> {
-    let output = program::command(&format!("bregman {command}"), "").args(args).output()?;
+    let output = program::command(&format!("bregman {command}"), "")
+        .args(args)
+        .output()?;
     match output.status.success() {
         true => Ok(String::from_utf8(output.stdout)?),
         false => Err(String::from_utf8_lossy(&output.stderr).into_owned().into()),
@@ -45,7 +60,8 @@ fn networks(folder: &Path) -> Result<(PathBuf, Vec<PathBuf>), Failed> {
             for activation in &activation::ALL {
                 let name = format!("{target}-{input}-{}.safetensors", activation.name);
                 let path = folder.join(name);
-                let fixed = "--device cpu --width 7 --hidden-layers 2 --epochs 2 --lr 0.01 --impute mean";
+                let fixed =
+                    "--device cpu --width 7 --hidden-layers 2 --epochs 2 --lr 0.01 --impute mean";
                 let own = [
                     "--data",
                     &text(&rows),
@@ -62,8 +78,7 @@ fn networks(folder: &Path) -> Result<(PathBuf, Vec<PathBuf>), Failed> {
                 ];
                 let args: Vec<&str> = fixed.split(' ').chain(own).collect();
                 bregman("train", &args)?;
-                let predicted =
-                    bregman("predict", &["--load", &text(&path), &text(&rows)])?;
+                let predicted = bregman("predict", &["--load", &text(&path), &text(&rows)])?;
                 fs::write(path.with_extension("predicted.csv"), predicted)?;
                 bregman("export", &["--load", &text(&path)])?;
                 paths.push(path);
@@ -134,14 +149,23 @@ pub fn the_page_is_served() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let at = |name: &str| folder.path().join(name).display().to_string();
     let table = root.join("assets/data/iris.csv").display().to_string();
-    let train = page.lines().find_map(|line| line.strip_prefix("$ bregman train "));
+    let train = page
+        .lines()
+        .find_map(|line| line.strip_prefix("$ bregman train "));
     let train = train.ok_or("no command trains")?;
-    let args = train.replace("iris.csv", &table).replace("iris.safetensors", &at("iris.safetensors"));
+    let args = train
+        .replace("iris.csv", &table)
+        .replace("iris.safetensors", &at("iris.safetensors"));
     let args = format!("{args} --device cpu");
     bregman("train", &args.split_whitespace().collect::<Vec<_>>())?;
     bregman("export", &["--load", &at("iris.safetensors")])?;
-    let script = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next());
-    let script = script.ok_or("no program")?.replace("iris.onnx", &at("iris.onnx"));
+    let script = page
+        .split("```python\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let script = script
+        .ok_or("no program")?
+        .replace("iris.onnx", &at("iris.onnx"));
     let said = runs(&script, &[] as &[&Path])?;
     match page.contains(said.trim()) && !said.trim().is_empty() {
         true => Ok(()),

@@ -90,7 +90,8 @@ pub async fn run(options: &Options) -> Result<Ended> {
     };
     let course = course(&options, &splits, 1);
     let schedule = course.schedule;
-    let executor = AnyEquilibrium::new(device.gpu, &equilibrium, (*splits).clone(), parameters, sgd);
+    let executor =
+        AnyEquilibrium::new(device.gpu, &equilibrium, (*splits).clone(), parameters, sgd);
     let mut executor = executor.await?;
 
     let width = equilibrium.width();

@@ -547,9 +547,8 @@ fn describe(best: &Best) -> String {
             format!(", {name} accuracy {:.2} %", 100.0 * accuracy)
         })
     };
-    let r2 = |name: &str, r2: Option<f64>| {
-        r2.map_or(String::new(), |r2| format!(", {name} R² {r2:.4}"))
-    };
+    let r2 =
+        |name: &str, r2: Option<f64>| r2.map_or(String::new(), |r2| format!(", {name} R² {r2:.4}"));
     let measured = [
         percent("validation", best.validation_accuracy),
         percent("test", best.test_accuracy),

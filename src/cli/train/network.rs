@@ -285,7 +285,10 @@ pub fn table(model: &Model) -> String {
         let name = format!("z = {}(features)", model.layers[0].activation.name);
         row(name, cnn.features().to_string(), 0, 0);
     } else {
-        let pixels = model.preparation.as_ref().is_none_or(|own| own.inputs.is_pixels());
+        let pixels = model
+            .preparation
+            .as_ref()
+            .is_none_or(|own| own.inputs.is_pixels());
         let name = if pixels { "pixels" } else { "features" };
         row(name.to_owned(), model.inputs().to_string(), 0, 0);
     }

@@ -12,14 +12,14 @@ use crate::activation::Activation;
 use crate::checkpoint::Run;
 use crate::cli::answer;
 use crate::cli::args::{
-    FREE, LayerList, REQUEST, RESULT, activation_parser, conv_activation_parser,
-    device_parser, form_parser, init_parser, invalid, keep_parser, loss_parser, network_text,
-    optimizer_parser, parse_held_out, parse_layers, parse_network, parse_numbers, parse_range,
-    parse_schedule, storage_parser,
+    FREE, LayerList, REQUEST, RESULT, activation_parser, conv_activation_parser, device_parser,
+    form_parser, init_parser, invalid, keep_parser, loss_parser, network_text, optimizer_parser,
+    parse_held_out, parse_layers, parse_network, parse_numbers, parse_range, parse_schedule,
+    storage_parser,
 };
 use crate::cli::layered::{self, Layered};
-use crate::data::{Dataset, Source};
 use crate::data::prepare::HeldOut;
+use crate::data::{Dataset, Source};
 use crate::device::DeviceKind;
 use crate::error::{Error, Result, at_least_one};
 use crate::files::path_text;
@@ -575,7 +575,8 @@ impl Options {
         ])?;
         self.own.check()?;
         if let (Some(HeldOut::Path(path)), None) = (&self.validation, &self.own.data) {
-            let reason = "a number of samples is needed, or a share such as 0.1; a path goes with `data`";
+            let reason =
+                "a number of samples is needed, or a share such as 0.1; a path goes with `data`";
             return Err(invalid("validation", path.display(), reason));
         }
         self.check_optimizer()?;

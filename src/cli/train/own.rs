@@ -63,7 +63,9 @@ pub struct Own {
 
 /// Parses a height and a width.
 fn parse_size(text: &str) -> Result<[usize; 2], String> {
-    let mut sides = text.split(',').map(|side| side.trim().parse().ok().filter(|side| *side > 0));
+    let mut sides = text
+        .split(',')
+        .map(|side| side.trim().parse().ok().filter(|side| *side > 0));
     match (sides.next().flatten(), sides.next(), sides.next()) {
         (Some(side), None, None) => Ok([side, side]),
         (Some(height), Some(Some(width)), None) => Ok([height, width]),
@@ -127,9 +129,11 @@ impl Own {
     /// [`InvalidValue`](crate::error::Error::InvalidValue).
     pub fn check(&self) -> Result<()> {
         match self.test {
-            Some(HeldOut::Share(share)) if !(share > 0.0 && share < 1.0) => {
-                Err(invalid("test", share, "a share must be above 0 and below 1"))
-            }
+            Some(HeldOut::Share(share)) if !(share > 0.0 && share < 1.0) => Err(invalid(
+                "test",
+                share,
+                "a share must be above 0 and below 1",
+            )),
             Some(HeldOut::Samples(0)) => Err(invalid("test", 0, "must be at least 1")),
             _ => Ok(()),
         }
@@ -191,11 +195,7 @@ pub struct OwnData {
 ///
 /// # Errors
 /// Those of reading and of preparing.
-pub fn load(
-    path: &Path,
-    options: &Options,
-    checkpoints: Option<&[Checkpoint]>,
-) -> Result<OwnData> {
+pub fn load(path: &Path, options: &Options, checkpoints: Option<&[Checkpoint]>) -> Result<OwnData> {
     let resumed = options.run.as_ref().map(|(_, run)| &run.model);
     let saved = resumed.or(checkpoints.map(|checkpoints| &checkpoints[0].model));
     let preparation = saved.and_then(|model| model.preparation.as_ref());
@@ -224,7 +224,10 @@ pub fn load(
     }
     let prepared = match preparation {
         Some(preparation) => opened.prepare_by(preparation)?,
-        None => opened.prepare(first_activation(options, saved.map(|m| m.layers[0].activation)))?,
+        None => opened.prepare(first_activation(
+            options,
+            saved.map(|m| m.layers[0].activation),
+        ))?,
     };
     Ok(OwnData {
         splits: Splits {
@@ -239,10 +242,7 @@ pub fn load(
 }
 
 /// The activation of the first layer: that of a saved network, or of the options.
-fn first_activation(
-    options: &Options,
-    saved: Option<&'static Activation>,
-) -> &'static Activation {
+fn first_activation(options: &Options, saved: Option<&'static Activation>) -> &'static Activation {
     let of_list = || {
         let layers = options.network.as_ref()?;
         let specs = layers.specs(options.activation, options.form);

@@ -380,7 +380,8 @@ pub fn load_data(options: &Options, checkpoints: Option<&[Checkpoint]>) -> Resul
     let Some(path) = &options.own.data else {
         let own = checkpoints.filter(|c| c[0].model.preparation.is_some());
         if let (Some(own), None) = (own, &options.dataset) {
-            let reason = "the network was trained on data of one's own: name them, or others, with `data`";
+            let reason =
+                "the network was trained on data of one's own: name them, or others, with `data`";
             return Err(invalid("load", &own[0].dataset, reason));
         }
         let splits = load_named(options, checkpoints)?;

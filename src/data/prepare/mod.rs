@@ -396,7 +396,9 @@ impl Preparation {
         };
         if with_target {
             match &self.target {
-                TargetRule::Classes { column, numbers, .. } => {
+                TargetRule::Classes {
+                    column, numbers, ..
+                } => {
                     let kind = if *numbers { Kind::Number } else { Kind::Text };
                     kinds.push((column.clone(), kind));
                 }
