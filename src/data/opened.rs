@@ -12,7 +12,7 @@ use super::prepare::{
     Choice, HeldOut, HeldOutOf, Input, Part, Preparation, Scale, Strata, TargetRule, hold_out,
     number,
 };
-use super::raw::{Cells, Parts, Raw};
+use super::raw::{Cells, Column, Parts, Raw};
 use super::reader::{self, ReadOptions};
 use crate::activation::Activation;
 use crate::error::{DataFault, Error, PrepareFault, Result};
@@ -415,7 +415,11 @@ impl Opened {
         };
         match &self.parts.train {
             Raw::Table(table) => {
-                for column in &table.columns {
+                // Those that are used, in any order.
+                let mut columns: Vec<&Column> = table.columns.iter().collect();
+                columns.retain(|column| !self.choice.drop.contains(&column.name));
+                columns.sort_by(|a, b| a.name.cmp(&b.name));
+                for column in columns {
                     text(&column.name);
                     match &column.cells {
                         Cells::Numbers(all) => text(&hex_of(bytemuck::cast_slice(all))),

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::load::{Data, load_data};
 use super::network::{Cells, MAX_SAMPLES, aligned};
 use super::options::{Options, Resolved};
 use super::prepare::{
-    Data, announce_device, batch_size, check_vacant, claim, course, load_data, note_without_effect,
+    announce_device, batch_size, check_vacant, claim, course, note_without_effect,
 };
 use super::report::{Results, evaluated};
 use crate::bilevel::equilibrium::{AnyEquilibrium, Equilibrium, Solver, checkpoint};

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use clap::CommandFactory;
 use serde::Serialize;
 
+use super::load::{Data, load_data};
 use super::network::{self, Initial, Network};
 use super::options::{Options, Resolved};
-use super::prepare::{self, Data, Prepared};
+use super::prepare::{self, Prepared};
 use super::report::Results;
 use super::{Trained, trained};
 use crate::checkpoint::{self, Run};
@@ -53,7 +54,7 @@ struct Report<'a> {
 /// Those of training; [`Error::Diverged`] if no run ended with a finite loss.
 pub async fn run(options: &Options) -> Result<Ended> {
     let device = Device::choose(options.device, options.adapter.clone()).await?;
-    let data = prepare::load_data(options, None)?;
+    let data = load_data(options, None)?;
     let options = &options.for_data(&data.splits.train);
     let grid = options.grid();
     let runs = grid.runs(options.epochs)?;

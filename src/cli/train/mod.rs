@@ -3,6 +3,7 @@
 
 mod equilibrium;
 mod grid;
+mod load;
 mod network;
 mod options;
 mod own;
@@ -58,7 +59,7 @@ impl Command for Options {
 /// Prints the networks that `options` describe, one for each kind of layer.
 fn describe(options: &Options) -> Result<Ended> {
     let checkpoints = network::load(options)?;
-    let data = prepare::load_data(options, checkpoints.as_deref())?;
+    let data = load::load_data(options, checkpoints.as_deref())?;
     for &layer in options.layer.all() {
         let mut own = options.clone();
         own.layer = layer.into();

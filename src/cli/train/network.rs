@@ -1,7 +1,8 @@
 //! The network that the options and a checkpoint describe.
 
+use super::load::Data;
 use super::options::Options;
-use super::prepare::Data;
+
 use crate::checkpoint::{self, Checkpoint, Run};
 use crate::cli::args::network_text;
 use crate::cli::say::thousands;

@@ -1,18 +1,13 @@
 //! Options of data of one's own: what is read, what is predicted, and what is held out.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 
-use super::options::Options;
-use crate::activation::Activation;
-use crate::checkpoint::Checkpoint;
 use crate::cli::args::{FREE, RESULT, invalid, parse_held_out};
-use crate::data::prepare::{Choice, HeldOut, Input, Preparation};
-use crate::data::reader::ReadOptions;
-use crate::data::{self, Opened, Splits};
+use crate::data::prepare::{HeldOut, Input};
 use crate::error::{Error, Result};
 use crate::files::path_text;
 
@@ -138,115 +133,4 @@ impl Own {
             _ => Ok(()),
         }
     }
-
-    /// The source in `path`, to be divided and prepared as the options say. What is read of a table are the
-    /// columns of `preparation`, if a network has one.
-    fn opened(
-        &self,
-        path: &Path,
-        options: &Options,
-        preparation: Option<&Preparation>,
-    ) -> Result<Opened> {
-        let mut read = match preparation {
-            Some(preparation) => preparation.read_options(true),
-            None => ReadOptions {
-                image_size: self.image_size,
-                channels: self.channels,
-                ..ReadOptions::default()
-            },
-        };
-        read.skip_broken = self.skip_broken;
-        let mut opened = data::open_with(path, &read)?
-            .choice(Choice {
-                target: self.target.clone(),
-                drop: self.drop.clone(),
-                classes: self.classes,
-                impute: self.impute.is_some(),
-            })
-            .input(self.input.unwrap_or_default())
-            .split_seed(self.split_seed.unwrap_or(0))
-            .limits(
-                options.limit_train.unwrap_or(usize::MAX),
-                options.limit_test.unwrap_or(usize::MAX),
-            );
-        if let Some(test) = &self.test {
-            opened = opened.test(test.clone());
-        }
-        if let Some(validation) = &options.validation {
-            opened = opened.validation(validation.clone());
-        }
-        if let Some([low, high]) = options.input_range {
-            opened = opened.input_range(low, high);
-        }
-        Ok(opened)
-    }
-}
-
-/// Data in their splits, what was made of them, and notes for the user.
-pub struct OwnData {
-    pub splits: Splits,
-    pub name: String,
-    pub preparation: Preparation,
-    pub notes: Vec<String>,
-}
-
-/// Reads and prepares the data in `path`: by what a saved or resumed network has of its training, or else by
-/// what is fitted on the samples to train on.
-///
-/// # Errors
-/// Those of reading and of preparing.
-pub fn load(path: &Path, options: &Options, checkpoints: Option<&[Checkpoint]>) -> Result<OwnData> {
-    let resumed = options.run.as_ref().map(|(_, run)| &run.model);
-    let saved = resumed.or(checkpoints.map(|checkpoints| &checkpoints[0].model));
-    let preparation = saved.and_then(|model| model.preparation.as_ref());
-    let opened = options.own.opened(path, options, preparation)?;
-    let name = opened.name();
-    if options.eval_only {
-        let Some(preparation) = preparation else {
-            let reason = "the network was trained on a named data set, and has nothing of how other data are \
-                          prepared for it; name a data set with `dataset`";
-            return Err(invalid("data", path.display(), reason));
-        };
-        let (test, notes) = opened.evaluation(preparation)?;
-        let mut train = test.clone();
-        // An executor takes no empty training set.
-        train.truncate(1);
-        return Ok(OwnData {
-            splits: Splits {
-                train,
-                validation: None,
-                test,
-            },
-            name,
-            preparation: preparation.clone(),
-            notes,
-        });
-    }
-    let prepared = match preparation {
-        Some(preparation) => opened.prepare_by(preparation)?,
-        None => opened.prepare(first_activation(
-            options,
-            saved.map(|m| m.layers[0].activation),
-        ))?,
-    };
-    Ok(OwnData {
-        splits: Splits {
-            train: prepared.train,
-            validation: prepared.validation,
-            test: prepared.test,
-        },
-        name,
-        preparation: prepared.preparation,
-        notes: prepared.notes,
-    })
-}
-
-/// The activation of the first layer: that of a saved network, or of the options.
-fn first_activation(options: &Options, saved: Option<&'static Activation>) -> &'static Activation {
-    let of_list = || {
-        let layers = options.network.as_ref()?;
-        let specs = layers.specs(options.activation, options.form);
-        specs.first().map(|spec| spec.activation)
-    };
-    saved.or_else(of_list).unwrap_or(options.activation)
 }

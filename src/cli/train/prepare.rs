@@ -7,18 +7,16 @@ use std::sync::Arc;
 
 use clap::CommandFactory;
 
+use super::load::{Data, load_data};
 use super::network::{self, Network};
 use super::options::{Options, Resolved};
-use super::own::{self, OwnData};
 use super::report::Results;
 use crate::checkpoint::{self, Checkpoint, Run};
 use crate::cli::args::{groups, invalid};
 use crate::cli::layered::{self, SETTINGS};
 use crate::cli::pictures;
-use crate::cli::progress::Downloads;
-use crate::cli::say::{note, plural, say, say_warning, thousands};
-use crate::data::prepare::{HeldOut, Preparation};
-use crate::data::{self, Request, Splits};
+use crate::cli::say::{note, plural, say, say_warning};
+use crate::data::Splits;
 use crate::device::{AnyExecutor, Device};
 use crate::error::{Error, Result};
 use crate::executor::Executor;
@@ -361,143 +359,6 @@ pub fn course(options: &Options, splits: &Splits, realizations: usize) -> Course
         variance: splits.train.variance(),
         ..Course::from(&schedule)
     }
-}
-
-/// The data in their splits, their name for reports, and what was made of them.
-pub struct Data {
-    pub splits: Arc<Splits>,
-    pub name: String,
-    /// None for a named data set.
-    pub preparation: Option<Preparation>,
-}
-
-/// The data that the options, or else a checkpoint, name.
-///
-/// # Errors
-/// Those of [`data::load`]; for a validation split that leaves nothing to train on; those of reading and
-/// preparing data of one's own.
-pub fn load_data(options: &Options, checkpoints: Option<&[Checkpoint]>) -> Result<Data> {
-    let Some(path) = &options.own.data else {
-        let own = checkpoints.filter(|c| c[0].model.preparation.is_some());
-        if let (Some(own), None) = (own, &options.dataset) {
-            let reason =
-                "the network was trained on data of one's own: name them, or others, with `data`";
-            return Err(invalid("load", &own[0].dataset, reason));
-        }
-        let splits = load_named(options, checkpoints)?;
-        let name = splits.train.name.clone();
-        return Ok(Data {
-            splits: Arc::new(splits),
-            name,
-            preparation: None,
-        });
-    };
-    let OwnData {
-        splits,
-        name,
-        preparation,
-        notes,
-    } = own::load(path, options, checkpoints)?;
-    for text in notes {
-        note(&text);
-    }
-    say(format_args!("prepared: {}", preparation.describe()));
-    say_sizes(options, &splits);
-    Ok(Data {
-        splits: Arc::new(splits),
-        name,
-        preparation: Some(preparation),
-    })
-}
-
-/// Says how many samples there are.
-fn say_sizes(options: &Options, splits: &Splits) {
-    let mut parts = vec![format!("{} test samples", thousands(splits.test.len()))];
-    if let Some(validation) = &splits.validation {
-        parts.insert(0, format!("{} validation", thousands(validation.len())));
-    }
-    if !options.eval_only {
-        parts.insert(0, format!("{} training", thousands(splits.train.len())));
-    }
-    let name = &splits.train.name;
-    say(format_args!("data: {name} ({})", parts.join(", ")));
-}
-
-fn load_named(options: &Options, checkpoints: Option<&[Checkpoint]>) -> Result<Splits> {
-    // Evaluation needs no training files.
-    let train_limit = if options.eval_only {
-        Some(0)
-    } else {
-        options.limit_train
-    };
-    let request = Request {
-        // A checkpoint is evaluated on, or trained further with, what it was trained on.
-        dataset: options
-            .dataset
-            .clone()
-            .or(checkpoints.map(|c| c[0].dataset.clone())),
-        data_dir: options.data_dir.clone(),
-        limit: Some((
-            train_limit.unwrap_or(usize::MAX),
-            options.limit_test.unwrap_or(usize::MAX),
-        )),
-    };
-    let loaded = {
-        let mut downloads = Downloads::default();
-        data::load(&request, &mut |progress| downloads.show(progress))?
-    };
-    let (mut train, test) = (loaded.train, loaded.test);
-    for text in loaded.notes {
-        note(&text);
-    }
-    if options.eval_only {
-        // An executor takes no empty training set.
-        train = test.clone();
-        train.truncate(1);
-    }
-    if train.name == "digits" && options.data_dir.is_some() {
-        note("`data_dir` has no effect: digits are drawn, not read; see `dataset`");
-    }
-    let limits = [
-        ("limit_train", train_limit, "training", train.len()),
-        ("limit_test", options.limit_test, "test", test.len()),
-    ];
-    for (field, limit, which, there) in limits {
-        if limit.is_some_and(|limit| limit > there) {
-            note(&format!(
-                "`{field}`: there are {there} {which} samples; all are used"
-            ));
-        }
-    }
-    let validation = match &options.validation {
-        None => None,
-        Some(held_out) => {
-            let (samples, given) = match held_out {
-                HeldOut::Samples(samples) => (*samples, samples.to_string()),
-                HeldOut::Share(share) => {
-                    let samples = (share * train.len() as f64).round() as usize;
-                    (samples, share.to_string())
-                }
-                // Options with a path are refused without data of one's own.
-                HeldOut::Path(path) => (0, path.display().to_string()),
-            };
-            if !(1..train.len()).contains(&samples) {
-                let reason = format!(
-                    "of {} training samples at least one must be held out, and one be left",
-                    train.len()
-                );
-                return Err(invalid("validation", given, reason));
-            }
-            Some(train.split_off(samples))
-        }
-    };
-    let splits = Splits {
-        train,
-        validation,
-        test,
-    };
-    say_sizes(options, &splits);
-    Ok(splits)
 }
 
 /// Says which of the options given do nothing here.
