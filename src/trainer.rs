@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use crate::checkpoint::{self, Run};
 use crate::data::prepare::TargetRule;
+use crate::data::reader;
 use crate::data::{Dataset, Inputs, Splits, Targets};
 use crate::device::{Device, DeviceKind};
 use crate::error::{CheckpointFault, Error, Result, at_least_one};
@@ -716,6 +717,30 @@ impl Trained {
     /// Those of [`Self::logits`].
     pub fn values(&self, inputs: impl Into<Inputs>) -> Result<Vec<f64>> {
         Ok(predict::values(&self.model, &self.logits(inputs)?))
+    }
+
+    /// Inputs as the network takes them, of the raw data at `path`: a table with the columns of training,
+    /// arrays, or a folder of images, of which the first part is taken if there are several.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] for a network without a preparation; those of [`reader::open`] and of
+    /// [`Preparation::inputs`](crate::data::prepare::Preparation::inputs).
+    pub fn inputs_at(&self, path: impl AsRef<Path>) -> Result<Inputs> {
+        let path = path.as_ref();
+        let Some(preparation) = &self.model.preparation else {
+            return Err(Error::InvalidValue {
+                field: "data",
+                value: path.display().to_string(),
+                reason: "the network was trained on data that were prepared already".to_owned(),
+            });
+        };
+        let parts = reader::open(path, &preparation.read_options(false))?;
+        let inputs = preparation.inputs(&parts.train);
+        let (inputs, _) = inputs.map_err(|fault| Error::Data {
+            path: path.to_owned(),
+            fault: fault.into(),
+        })?;
+        Ok(inputs)
     }
 
     /// The parameters of the first realization that did not diverge.

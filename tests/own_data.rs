@@ -257,6 +257,11 @@ fn a_saved_network_predicts_what_the_trained_one_did() {
             loaded.logits(&own.test).expect("numbers"),
             trained.logits(&own.test).expect("numbers")
         );
+        let inputs = loaded.inputs_at(&table).expect("inputs");
+        assert_eq!(
+            inputs.len(),
+            (text.lines().count() - 1) * own.train.features()
+        );
         let score = loaded.evaluate(&own.test).expect("a score");
         assert_eq!(score, trained.evaluate(&own.test).expect("a score"));
         assert_eq!(score.accuracy.is_none(), own.train.is_regression());

@@ -361,13 +361,10 @@ mod tests {
                 assert_eq!(
                     words.collect::<Vec<_>>(),
                     [
-                        "channels",
                         "checkpoint",
-                        "classes",
                         "dual passage",
                         "features",
                         "gradient tolerance",
-                        "image size",
                         "initial",
                         "labels",
                         "layers",
@@ -380,7 +377,6 @@ mod tests {
                         "report",
                         "runs",
                         "share",
-                        "skip broken",
                         "targets",
                         "values",
                         "widths",

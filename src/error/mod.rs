@@ -268,7 +268,7 @@ pub enum Error {
     /// A run cannot continue on other data than it was trained on.
     #[error(
         "checkpoint {}: the run was trained on different data (sha256 {found}, not {given}): name its \
-         data with `dataset` and `data_dir`, or start anew without `resume`",
+         data with `data`, or with `dataset` and `data_dir`, or start anew without `resume`",
         path.display()
     )]
     OtherData {

@@ -120,7 +120,8 @@ for path in sys.argv[4:]:
         names = network.preparation.target['names']
         margin = np.abs(p[:, 0] - p[:, 1]) > 1e-5
         assert all(names[k] == row[0] for k, row, sure in zip(p.argmax(1), expected, margin) if sure)
-    assert off < 1e-5, (path, off)
+    # The slope of arcsin is 707 at 0.999999, the upper end of the inputs, and multiplies the rounding of float32.
+    assert off < (2e-4 if 'range-sin' in path else 1e-5), (path, off)
 print('ok')
 ";
 

@@ -335,3 +335,70 @@ fn the_same_source_is_evaluated_on_what_was_held_out_of_it() {
         .expect("others");
     assert_eq!(all.len(), 10);
 }
+
+/// Absurd values of the very rows that are held out of a table change nothing of what is fitted.
+#[test]
+fn rows_that_are_held_out_of_a_table_do_not_matter() {
+    let prepared = |sizes: Vec<f64>| {
+        let columns = vec![numbers("size", sizes), rows().remove(1)];
+        let own = opened(columns).target("kind").input(Input::Range);
+        let own = own
+            .test(HeldOut::Samples(2))
+            .validation(HeldOut::Samples(2));
+        own.input_range(0.0, 0.5).prepare(&TANH).expect("a table")
+    };
+    let sizes: Vec<f64> = (0..10).map(f64::from).collect();
+    let first = prepared(sizes.clone());
+    // Where the sizes 0 to 9 are mapped to by the bounds of those that are trained on.
+    let InputRule::Columns { columns, .. } = &first.preparation.inputs else {
+        panic!("pixels");
+    };
+    let ColumnKind::Number(moments) = columns[0].kind.clone() else {
+        panic!("texts");
+    };
+    let trained: Vec<f64> = inputs(&first.train)
+        .iter()
+        .map(|&z| (moments.low + f64::from(z) / 0.5 * (moments.high - moments.low)).round())
+        .collect();
+    assert_eq!(trained.len(), 6);
+    let absurd = |&size: &f64| {
+        if trained.contains(&size) {
+            size
+        } else {
+            -1e9 * (size + 1.0)
+        }
+    };
+    let second = prepared(sizes.iter().map(absurd).collect());
+    assert_eq!(second.preparation.inputs, first.preparation.inputs);
+    assert_eq!(second.train, first.train);
+    assert_ne!(second.test, first.test);
+}
+
+#[test]
+fn a_preparation_that_does_not_fit_together_is_refused() {
+    let mut columns = rows();
+    columns.push(numbers(
+        "weight",
+        (0..10).map(|i| 0.5 * f64::from(i)).collect(),
+    ));
+    let own = opened(columns).target("weight").input(Input::Range);
+    let json = own.prepare(&TANH).expect("a table").preparation.to_json();
+    assert!(Preparation::from_json(&json).is_ok());
+    for (from, to) in [
+        ("\"shape\":[1,1,3]", "\"shape\":[1,1,2]"),
+        (
+            "\"shape\":[1,1,3]",
+            "\"shape\":[4294967296,4294967296,4294967296]",
+        ),
+        ("\"no\",\"yes\"", "\"no\""),
+        ("\"low\":", "\"low\":1e5,\"lower\":"),
+        ("\"range\":[0.0,", "\"range\":[5.0,"),
+        ("\"deviations\":[", "\"deviations\":[1.0,"),
+        ("\"columns\":[\"weight\"]", "\"columns\":[]"),
+        ("\"range\"", "\"strange\""),
+    ] {
+        assert!(json.contains(from), "{from} in {json}");
+        let changed = json.replacen(from, to, 1);
+        assert!(Preparation::from_json(&changed).is_err(), "{from} → {to}");
+    }
+}
