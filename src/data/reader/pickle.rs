@@ -2,7 +2,7 @@
 //!
 //! A pickle is a program for a stack machine, which may call any function of Python's. This reader
 //! runs none: it knows the instructions that CIFAR's files have, in the protocols 2 to 5, and takes the
-//! call that makes an array as the bytes in it.
+//! calls that make an array as the bytes in it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -221,6 +221,9 @@ impl<'a> Machine<'a> {
                 let text = str::from_utf8(&text).map_err(|e| e.to_string())?;
                 Value::Bytes(text.chars().map(|c| c as u32 as u8).collect())
             }
+            b"numpy.core.numeric _frombuffer" | b"numpy._core.numeric _frombuffer" => {
+                Value::Bytes(first.ok_or("it has an array of an unknown form")?)
+            }
             b"numpy dtype" => match first.as_deref() {
                 Some(b"u1") => Value::Other,
                 other => {
@@ -274,7 +277,7 @@ impl<'a> Machine<'a> {
                 }
                 b'U' | b'C' | 0x8C => self.text(1)?,
                 b'T' | b'B' | b'X' => self.text(4)?,
-                0x8D | 0x8E => self.text(8)?,
+                0x8D | 0x8E | 0x96 => self.text(8)?,
                 b']' => self.stack.push(Value::List(Rc::default())),
                 b')' => self.tuple(Vec::new())?,
                 b'}' => self.stack.push(Value::Dictionary(Rc::default())),
