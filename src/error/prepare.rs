@@ -6,6 +6,7 @@ impl PrepareFault {
     pub fn after(mut self, rows: usize) -> Self {
         match &mut self {
             Self::Missing { row, .. }
+            | Self::MissingInput { row, .. }
             | Self::MissingTarget { row, .. }
             | Self::NotANumber { row, .. }
             | Self::UnknownClass { row, .. } => *row += rows,
@@ -53,6 +54,17 @@ pub enum PrepareFault {
          `drop`, or let `impute` mean fill in the mean"
     )]
     Missing {
+        /// The column.
+        column: String,
+        /// The row.
+        row: usize,
+    },
+    /// A cell without a value in samples for a network that was trained without missing ones.
+    #[error(
+        "row {row} has no value in column {column}, and training put nothing in the place of missing ones: \
+         complete or remove the row, or train with `impute` mean"
+    )]
+    MissingInput {
         /// The column.
         column: String,
         /// The row.

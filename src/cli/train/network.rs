@@ -4,7 +4,7 @@ use super::load::Data;
 use super::options::Options;
 
 use crate::checkpoint::{self, Checkpoint, Run};
-use crate::cli::args::network_text;
+use crate::cli::args::{invalid, network_text};
 use crate::cli::say::thousands;
 use crate::data::Dataset;
 use crate::data::prepare::InputRule;
@@ -145,6 +145,11 @@ fn unprepared(
         true => Loss::MeanSquaredError,
         false => options.loss,
     };
+    if data.is_regression() && checkpoints.is_none() && loss == Loss::CrossEntropy {
+        let reason = "the target is numbers, which mse and huber take; `classes` takes each different number as \
+                      a class";
+        return Err(invalid("loss", loss.name(), reason));
+    }
     let Some(checkpoints) = checkpoints else {
         let cnn = front_end(options, data)?;
         let features = cnn.as_ref().map_or(features, Cnn::features);

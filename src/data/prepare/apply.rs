@@ -163,7 +163,7 @@ impl Preparation {
                             }
                             (true, None) => {
                                 let column = column.name.clone();
-                                return Err(PrepareFault::Missing {
+                                return Err(PrepareFault::MissingInput {
                                     column,
                                     row: row + 1,
                                 });
@@ -180,7 +180,7 @@ impl Preparation {
                     let impute = matches!(self.inputs, InputRule::Columns { impute: true, .. });
                     if let (false, Some(row)) = (impute, first_missing(cells)) {
                         let column = column.name.clone();
-                        return Err(PrepareFault::Missing {
+                        return Err(PrepareFault::MissingInput {
                             column,
                             row: row + 1,
                         });
@@ -217,7 +217,7 @@ impl Preparation {
                         fill
                     }
                     (true, None) => {
-                        return Err(PrepareFault::Missing {
+                        return Err(PrepareFault::MissingInput {
                             column: columns[feature].name.clone(),
                             row: sample + 1,
                         });
