@@ -217,7 +217,8 @@ fn a_table_of_values_is_regressed_in_its_own_units() {
         ));
         let mut lines = predicted.lines();
         assert_eq!(lines.next(), Some("price"));
-        let worst = prices().lines().skip(1).zip(lines).map(|(row, found)| {
+        let prices = prices();
+        let worst = prices.lines().skip(1).zip(lines).map(|(row, found)| {
             let price: f64 = row
                 .rsplit(',')
                 .next()
@@ -493,7 +494,7 @@ fn mistakes_are_named() {
     predict(&file("long.csv", &long), &["row 4501", "width"]);
     fails(
         "bregman evaluate",
-        &format!("--load {network}"),
+        &format!("--device cpu --load {network}"),
         2,
         &["--data"],
     );
@@ -506,7 +507,7 @@ fn strange_columns_are_noted() {
     let folder = folder();
     let mut text = String::from("\u{feff}x,same,\"kind, or so\"\r\n");
     for i in 0..40 {
-        text += &format!("{},5,\"{}\"\r\n", i, ["a", "b \"quoted\""][i % 2]);
+        text += &format!("{},5,\"{}\"\r\n", i, ["a", "b \"\"quoted\"\""][i % 2]);
     }
     let table = write(folder.path(), "strange.csv", &text)
         .display()
@@ -549,7 +550,7 @@ fn the_commands_of_the_page_work() {
     .expect("copied");
     let commands: Vec<&str> = page
         .lines()
-        .filter_map(|line| line.strip_prefix("$ bregman "))
+        .filter_map(|line| line.trim_start().strip_prefix("$ bregman "))
         .collect();
     assert_eq!(commands.len(), 4, "{commands:?}");
     let mut found = Vec::new();

@@ -152,7 +152,7 @@ pub fn the_page_is_served() -> Result<(), Failed> {
     let table = root.join("assets/data/iris.csv").display().to_string();
     let train = page
         .lines()
-        .find_map(|line| line.strip_prefix("$ bregman train "));
+        .find_map(|line| line.trim_start().strip_prefix("$ bregman train "));
     let train = train.ok_or("no command trains")?;
     let args = train
         .replace("iris.csv", &table)
