@@ -480,6 +480,13 @@ fn mistakes_are_named() {
         "bregman train",
         &format!("{SMALL} --epochs 1 --data {flowers_at} --target kind --save {network}"),
     );
+    // Four features, as many as a named data set might have: the bytes of its images are not what it takes.
+    fails(
+        "bregman evaluate",
+        &format!("--device cpu --load {network} --dataset digits"),
+        2,
+        &["--dataset", "--data"],
+    );
     let predict = |file: &str, says: &[&str]| {
         fails(
             "bregman predict",
@@ -589,4 +596,28 @@ fn the_commands_of_the_page_work() {
     let predicted = fs::read_to_string(folder.path().join("predicted.csv")).expect("read");
     assert_eq!(predicted.lines().count(), 151);
     assert!(folder.path().join("iris.onnx").exists());
+}
+
+/// A network of very many columns is saved and read again.
+#[test]
+fn a_network_of_ten_thousand_columns_is_read_again() {
+    let folder = folder();
+    let columns = 10_000;
+    let mut text: String = (0..columns).map(|j| format!("column {j},")).collect();
+    text += "y\n";
+    for i in 0..12 {
+        text.extend((0..columns).map(|j| format!("{:.3},", noise(i * columns + j))));
+        text += ["a\n", "b\n"][i % 2];
+    }
+    let table = write(folder.path(), "wide.csv", &text);
+    let own = data::open(&table).expect("a table").target("y");
+    let own = own.prepare(&activation::TANH).expect("prepared");
+    let model = Model::input(columns).standard(2).classes(2).build();
+    let model = model.and_then(|model| model.with_preparation(own.preparation));
+    let model = model.expect("a network");
+    let path = folder.path().join("x.safetensors");
+    let parameters = Init::Random.parameters(&model, 0);
+    bregman::checkpoint::save(&path, &model, "wide.csv", &[parameters]).expect("saved");
+    let loaded = bregman::checkpoint::load(&path).expect("loaded");
+    assert!(loaded.model.preparation == model.preparation);
 }

@@ -48,6 +48,16 @@ pub enum PrepareFault {
     /// No column is left to predict from.
     #[error("beside the target no column is left to predict from")]
     NoFeatures,
+    /// More columns than a saved network can describe.
+    #[error(
+        "it has {columns} columns to predict from, and a saved network describes at most {most}"
+    )]
+    TooManyColumns {
+        /// Their number, with one for each text.
+        columns: usize,
+        /// The largest number.
+        most: usize,
+    },
     /// A cell of a feature without a value.
     #[error(
         "row {row} has no value in column {column}: complete or remove the row, leave the column out with \

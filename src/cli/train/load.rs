@@ -35,6 +35,17 @@ pub fn load_data(options: &Options, checkpoints: Option<&[Checkpoint]>) -> Resul
                 "the network was trained on data of one's own: name them, or others, with `data`";
             return Err(invalid("load", &own[0].dataset, reason));
         }
+        if let (Some(own), Some(dataset)) = (own, &options.dataset)
+            && own[0]
+                .model
+                .preparation
+                .as_ref()
+                .is_some_and(|own| !own.inputs.is_pixels())
+        {
+            let reason = "the network takes numbers that are prepared as in its training, and a named data set has \
+                          images; name data with `data`";
+            return Err(invalid("dataset", dataset, reason));
+        }
         let splits = load_named(options, checkpoints)?;
         let name = splits.train.name.clone();
         return Ok(Data {

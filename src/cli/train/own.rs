@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli::args::{FREE, RESULT, invalid, parse_held_out};
 use crate::data::prepare::{HeldOut, Input};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files::path_text;
 
 /// The options of data of one's own.

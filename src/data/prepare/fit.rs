@@ -12,6 +12,10 @@ use crate::error::PrepareFault;
 /// The largest number of different texts of a column that becomes inputs.
 pub const MOST_TEXTS: usize = 1000;
 
+/// The largest number of inputs of a network whose files can be read: each takes about 170 bytes of a header of
+/// at most 64 MiB.
+const MOST_COLUMNS: usize = 250_000;
+
 /// What is predicted from what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Choice {
@@ -153,6 +157,13 @@ impl Choice {
                 self.samples_target(samples)?,
             ),
         };
+        let columns = inputs.names().len();
+        if columns > MOST_COLUMNS {
+            return Err(PrepareFault::TooManyColumns {
+                columns,
+                most: MOST_COLUMNS,
+            });
+        }
         Ok((inputs, target, notes))
     }
 
