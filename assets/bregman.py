@@ -2,13 +2,15 @@
 
     pip install torch safetensors numpy
     python assets/bregman.py CHECKPOINT.safetensors FOLDER_OF_IDX_FILES
+    python assets/bregman.py CHECKPOINT.safetensors TABLE.csv
 
-Run as a program, it counts the test images of the folder that the network classifies correctly.
+Run as a program, it counts the test images of the folder that the network classifies correctly, or prints
+what a network that was trained on a table predicts for each row of another.
 
 Shapes: z and its dual variable a = ρ⁻¹(z) are (batch, width); W and M are (out, in). The file's metadata
 say which layers, activation and input range the network has.
 """
-import gzip, json, math, struct, sys
+import csv, gzip, json, math, struct, sys
 from pathlib import Path
 
 import torch
@@ -28,6 +30,72 @@ ACTIVATIONS = {
     "identity": (lambda a: a, lambda z: z),
     "relu": (torch.relu, None),
 }
+
+# Inputs that are rho of something stay where the inverse is finite.
+BELOW_ONE = 1 - 2.0**-24
+BOUNDS = dict.fromkeys(("isru", "scaled-arctan", "tanh", "sin"), (-BELOW_ONE, BELOW_ONE)) | {
+    "sigmoid": (2.0**-126, BELOW_ONE),
+    "softplus": (2.0**-126, math.inf),
+    "arctan": (-1.5707962512969971, 1.5707962512969971),
+    "arcsinh": (-88.0, 88.0),
+}
+
+
+class Preparation:
+    """What was made of raw samples in training, from the JSON in the file's metadata.
+
+    A sample of a table or of an array of numbers is one number for each column, and for a column of text 1 for
+    its own text and 0 for the others that training had; `names` are those of all, in their order.
+    """
+
+    def __init__(self, text):
+        rule = json.loads(text)
+        self.kind, self.target = next(iter(rule["target"].items()))
+        self.columns = None
+        if "columns" not in rule["inputs"]:
+            return  # images, whose pixels stay as they are
+        inputs = rule["inputs"]["columns"]
+        how, scale = next(iter(inputs["scale"].items()))
+        self.rho = ACTIVATIONS[scale][0] if how == "dual" else lambda x: x
+        start, end = (0.0, 1.0) if how == "dual" else scale
+        self.bounds = BOUNDS.get(scale, (-math.inf, math.inf)) if how == "dual" else scale
+        self.columns, self.names, numbers = inputs["columns"], [], []
+        for column in self.columns:
+            if "texts" in column:
+                self.names += [f"{column['name']}={text}" for text in column["texts"]]
+                numbers += [(0.0, 1.0, 0.0, end - start, start, math.nan)] * len(column["texts"])
+                continue
+            self.names.append(column["name"])
+            m = column["number"]
+            low, high = m["low"], m["high"]
+            factor = 0.0 if low == high else 1 / m["deviation"] if how == "dual" else (end - start) / (high - low)
+            offset = start if low < high or how == "dual" else (start + end) / 2
+            shift = m["mean"] if how == "dual" else low
+            numbers.append((low, high, shift, factor, offset, m["mean"] if inputs["impute"] else math.nan))
+        self.numbers = torch.tensor(numbers, dtype=torch.float64).T
+
+    def encode(self, rows):
+        """Raw samples, (rows, names), of the rows of a table, each a dict of text or numbers by column."""
+        def cells(row):
+            for column in self.columns:
+                cell = row[column["name"]]
+                if "texts" in column:
+                    yield from (float(text == cell.strip()) for text in column["texts"])
+                else:
+                    missing = isinstance(cell, str) and cell.strip() in ("", "NA", "N/A", "NaN", "nan", "null", "None", "?")
+                    yield math.nan if missing else float(cell)
+        return torch.tensor([list(cells(row)) for row in rows], dtype=torch.float64)
+
+    def inputs(self, raw):
+        """The network's inputs, (samples, in), of raw samples."""
+        low, high, shift, factor, offset, fill = self.numbers.to(raw.device)
+        x = torch.where(raw.isnan(), fill, raw.double()).maximum(low).minimum(high)
+        return self.rho(offset + (x - shift) * factor).float().clamp(*self.bounds)
+
+    def values(self, outputs):
+        """Values in their own units."""
+        means, deviations = (torch.tensor(self.target[name], device=outputs.device) for name in ("means", "deviations"))
+        return means + outputs * deviations
 
 
 class Layer(nn.Linear):
@@ -86,15 +154,20 @@ class Network(nn.Module):
                 nn.Conv2d(i, o, tuple(block["kernel"]), block["stride"], block["padding"])
                 for i, o, block in zip(channels, channels[1:], self.cnn["blocks"])
             )
+        self.preparation = Preparation(meta["preparation"]) if "preparation" in meta else None
         each = layers_of(meta, len(widths) - 1)
         self.layers = nn.ModuleList(Layer(i, o, **layer) for i, o, layer in zip(widths, widths[1:], each))
         self.head = nn.Linear(widths[-1], outputs)
 
-    def forward(self, pixels):
-        """Logits, (batch, outputs), of pixels in [0, 1], (batch, in)."""
-        low, high = self.input_range
-        z, a = low + pixels * (high - low), None
-        first = self.layers[0]
+    def forward(self, samples):
+        """Logits, (batch, outputs), of pixels in [0, 1], (batch, in), or of raw samples where training prepared
+        them; a network that predicts values gives them in their own units."""
+        first, prepared = self.layers[0], self.preparation
+        if prepared and prepared.columns:
+            z, a = prepared.inputs(samples).to(self.head.weight.dtype), None
+        else:
+            low, high = self.input_range
+            z, a = low + samples * (high - low), None
         if self.cnn:
             z = z.unflatten(1, self.cnn["image"])
             for conv, block in zip(self.conv, self.cnn["blocks"]):
@@ -105,7 +178,8 @@ class Network(nn.Module):
             z = first.rho(a)
         for below, layer in zip([None, *self.layers], self.layers):
             z, a = layer(*layer.enter(z, a, below))
-        return self.head(z)
+        outputs = self.head(z)
+        return prepared.values(outputs) if prepared and prepared.kind == "values" else outputs
 
 
 def layers_of(meta, count):
@@ -138,8 +212,27 @@ def read_idx(folder, name):
     return torch.frombuffer(bytearray(data[4 + 4 * data[3] :]), dtype=torch.uint8).reshape(shape)
 
 
+def predict_table(network, path):
+    """Prints what the network predicts for each row of a table, as CSV."""
+    prepared = network.preparation
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        samples = prepared.encode(csv.DictReader(file))
+    with torch.no_grad():
+        outputs = network(samples)
+    if prepared.kind == "values":
+        print(",".join(prepared.target["columns"]))
+        for row in outputs.tolist():
+            print(",".join(f"{value:.9g}" for value in row))
+    else:
+        print("class")
+        for best in (outputs.argmax(1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).long()).tolist():
+            print(prepared.target["names"][best])
+
+
 if __name__ == "__main__":
     network, meta = load(sys.argv[1])
+    if sys.argv[2].endswith(".csv"):
+        sys.exit(predict_table(network, sys.argv[2]))
     images, labels = (read_idx(Path(sys.argv[2]), f"t10k-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
     with torch.no_grad():
         logits = network(images.flatten(1).float() / 255)

@@ -51,7 +51,7 @@ pub enum Form {
     Primal,
 }
 
-/// The loss that training minimises; both are means (PyTorch's conventions).
+/// The loss that training minimises; all are means (PyTorch's conventions).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// Softmax cross-entropy, the mean over the batch. The predicted class is the first largest logit.
@@ -59,6 +59,17 @@ pub enum Loss {
     /// Squared error against one-hot targets, the mean over batch × outputs. With one output, the
     /// target is the label, 0 or 1, and the predicted class is 1 above ½.
     MeanSquaredError,
+    /// Huber's loss of values with δ = 1, the mean over batch × outputs (PyTorch's `HuberLoss` and
+    /// `SmoothL1Loss`): ½d² for a difference |d| < 1, |d| − ½ beyond. It does not take classes.
+    Huber,
+}
+
+impl Loss {
+    /// The losses that take classes.
+    pub const OF_CLASSES: [Self; 2] = [Self::CrossEntropy, Self::MeanSquaredError];
+
+    /// The losses that take values.
+    pub const OF_VALUES: [Self; 2] = [Self::MeanSquaredError, Self::Huber];
 }
 
 /// The method that gives parameters their initial values.
@@ -94,7 +105,8 @@ names!(
     Loss,
     "loss",
     CrossEntropy = "cross-entropy",
-    MeanSquaredError = "mse"
+    MeanSquaredError = "mse",
+    Huber = "huber"
 );
 names!(
     Init,

@@ -22,7 +22,7 @@ pub fn check(bytes: u128) -> Result<()> {
 
 /// Bytes of free memory, as Linux reports them, within the limits of the process (`ulimit -v`) and of
 /// its control group; 1 TiB on other systems, more than any machine of today has.
-fn available() -> u64 {
+pub fn available() -> u64 {
     let limits = [free(), address_space(), control_group()];
     limits.into_iter().flatten().min().unwrap_or(1 << 40)
 }

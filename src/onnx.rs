@@ -2,6 +2,13 @@
 //!
 //! A network becomes a graph of standard operators (opset 17) for batches of any size. Its input is
 //! `pixels`, float32 (batch, features) within [0, 1]; its output is `logits`, float32 (batch, outputs).
+//!
+//! A network for tables or arrays of numbers takes them raw, as `features`, float32 (batch, features): what is
+//! made of them is part of the graph. A column of text is one feature for each text that training had, 1 for
+//! its own and 0 for the others; the metadata entry `features` is a JSON list of all names in their order,
+//! `column` or `column=text`. A missing number is NaN, if the network was trained with an imputed mean. A
+//! network that predicts values has the output `values`, (batch, values), in their own units. The entry
+//! `targets` lists the names of the classes or of the values.
 //! The message types follow `onnx.proto` and have only the fields that are needed.
 
 use std::collections::HashMap;
@@ -9,6 +16,7 @@ use std::collections::HashMap;
 use prost::Message;
 
 use crate::checkpoint::{self, Checkpoint};
+use crate::data::prepare::{Affine, InputRule, Scale, TargetRule};
 use crate::error::{Error, Result};
 use crate::kind::LayerKind;
 use crate::nn::cnn::{Block, Cnn};
@@ -310,6 +318,58 @@ impl Graph {
         self.op_with("Gemm", &[z, &weight, &bias], vec![transposed()])
     }
 
+    /// A constant of numbers, as float32.
+    fn vector(&mut self, name: &str, numbers: &[f64]) -> Name {
+        let numbers: Vec<f32> = numbers.iter().map(|&number| number as f32).collect();
+        self.tensor(name, &[numbers.len()], &numbers)
+    }
+
+    /// The inputs of the network from pixels.
+    fn pixels(&mut self, model: &Model) -> Name {
+        let pixels = "pixels".to_owned();
+        self.proto.input.push(value("pixels", model.inputs()));
+        let [low, high] = model.input_range;
+        let spread = self.scaled(&pixels, high - low);
+        let low_name = self.constant(low);
+        let shifted = self.op("Add", &[&spread, &low_name]);
+        self.clip(&shifted, low, high)
+    }
+
+    /// The inputs of the network from raw numbers.
+    fn prepared(&mut self, rule: &InputRule, scale: &Scale) -> Result<Name> {
+        let affine = rule.affine();
+        let of = |number: fn(&Affine) -> f64| affine.iter().map(number).collect::<Vec<f64>>();
+        let mut x = "features".to_owned();
+        self.proto.input.push(value("features", affine.len()));
+        if affine.iter().any(|own| own.fill.is_some()) {
+            let fill = self.vector("prepare.fill", &of(|own| own.fill.unwrap_or(0.0)));
+            let missing = self.op("IsNaN", &[&x]);
+            x = self.op("Where", &[&missing, &fill, &x]);
+        }
+        let low = self.vector("prepare.low", &of(|own| own.low));
+        let high = self.vector("prepare.high", &of(|own| own.high));
+        x = self.op("Max", &[&x, &low]);
+        x = self.op("Min", &[&x, &high]);
+        // A float64 as the sum of two float32, so that large numbers that are close to each other lose
+        // nothing by the subtraction.
+        let shift = self.vector("prepare.shift", &of(|own| own.shift));
+        let rest = self.vector(
+            "prepare.shift_rest",
+            &of(|own| own.shift - f64::from(own.shift as f32)),
+        );
+        x = self.op("Sub", &[&x, &shift]);
+        x = self.op("Sub", &[&x, &rest]);
+        let factor = self.vector("prepare.factor", &of(|own| own.factor));
+        x = self.op("Mul", &[&x, &factor]);
+        let offset = self.vector("prepare.offset", &of(|own| own.offset));
+        x = self.op("Add", &[&x, &offset]);
+        if let Scale::Dual(rho) = scale {
+            x = self.rho(rho.name, &x)?;
+        }
+        let [low, high] = scale.bounds();
+        Ok(self.clip(&x, low, high))
+    }
+
     /// The features of a convolutional front-end, from inputs x. Dropout is used in training only.
     fn features(&mut self, cnn: &Cnn, p: &[LayerParameters<f32>], x: &Name) -> Result<Name> {
         let first = &cnn.blocks[0].conv;
@@ -455,20 +515,28 @@ fn unknown(activation: &str) -> Error {
 pub fn export(checkpoint: &Checkpoint) -> Result<Vec<u8>> {
     let model = &checkpoint.model;
     let mut graph = Graph::default();
-    let pixels = "pixels".to_owned();
-    graph.proto.input.push(value("pixels", model.inputs()));
-    let [low, high] = model.input_range;
-    let spread = graph.scaled(&pixels, high - low);
-    let low_name = graph.constant(low);
-    let shifted = graph.op("Add", &[&spread, &low_name]);
-    let x = graph.clip(&shifted, low, high);
+    let x = match model.preparation.as_ref().map(|own| &own.inputs) {
+        Some(rule @ InputRule::Columns { scale, .. }) => graph.prepared(rule, scale)?,
+        _ => graph.pixels(model),
+    };
     let z = graph.hidden(checkpoint, x)?;
-    let logits = graph.affine("head", &model.head, &checkpoint.parameters.head, &z);
-    if let Some(node) = graph.proto.node.last_mut() {
-        debug_assert_eq!(node.output, [logits]);
-        node.output = vec!["logits".to_owned()];
+    let mut out = graph.affine("head", &model.head, &checkpoint.parameters.head, &z);
+    let mut name = "logits";
+    if let Some(TargetRule::Values {
+        means, deviations, ..
+    }) = model.target()
+    {
+        let deviations = graph.vector("target.deviations", deviations);
+        let means = graph.vector("target.means", means);
+        out = graph.op("Mul", &[&out, &deviations]);
+        out = graph.op("Add", &[&out, &means]);
+        name = "values";
     }
-    graph.proto.output.push(value("logits", model.head.outputs));
+    if let Some(node) = graph.proto.node.last_mut() {
+        debug_assert_eq!(node.output, [out]);
+        node.output = vec![name.to_owned()];
+    }
+    graph.proto.output.push(value(name, model.head.outputs));
     graph.proto.name = "bregman".to_owned();
     let proto = ModelProto {
         ir_version: IR_VERSION,
@@ -501,6 +569,14 @@ fn description(model: &Model, dataset: &str) -> Vec<StringStringEntryProto> {
         let described = checkpoint::description(model);
         let layers = described.iter().find(|(key, _)| *key == "layers");
         entries.extend(layers.map(|(key, json)| entry((key, json))));
+    }
+    if let Some(preparation) = &model.preparation {
+        let list = |names: &[String]| serde_json::to_string(names).expect("strings serialize");
+        if !preparation.inputs.is_pixels() {
+            entries.push(entry(("features", &list(&preparation.inputs.names()))));
+        }
+        entries.push(entry(("targets", &list(preparation.target.names()))));
+        entries.push(entry(("preparation", &preparation.to_json())));
     }
     entries
 }

@@ -1,29 +1,119 @@
-//! Predictions of a trained network, computed in f64 on the processor.
+//! Predictions of a trained network, computed on the processor.
+
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::data::Dataset;
+use crate::cpu::CpuExecutor;
+use crate::data::{Dataset, Inputs, Split, Splits, Targets};
+use crate::error::{Error, Result};
+use crate::executor::Executor;
 use crate::kind::{LayerKind, Loss};
 use crate::nn::{Layer, LayerParameters, LayerShape, Model, Parameters};
+use crate::optim::Sgd;
 use crate::reference;
+use crate::train::Fit;
 
 /// Number of samples of one task: a row of weights is loaded once for all of them.
 const ROWS: usize = 32;
 
-/// The head's outputs for samples of 8-bit features, (samples, in) row-major: (samples, outputs).
-pub fn outputs(model: &Model, parameters: &Parameters, pixels: &[u8]) -> Vec<f64> {
+/// Samples of a batch of [`logits`].
+const AT_ONCE: usize = 256;
+
+/// The head's outputs, (samples, outputs), of inputs as the network takes them, (samples, in) row-major.
+pub fn outputs(model: &Model, parameters: &Parameters, inputs: &Inputs) -> Vec<f64> {
     let values = model.pixel_values().map(f64::from);
     let parameters: Parameters<f64> = parameters.map(f64::from);
-    let blocks = pixels.par_chunks(ROWS * model.inputs());
-    let of_block = |pixels: &[u8]| {
-        let x: Vec<f64> = pixels.iter().map(|&p| values[usize::from(p)]).collect();
-        match &model.cnn {
-            // The reference is slow, but it has convolutions.
-            Some(_) => reference::forward(model, &parameters, &x).logits,
-            None => forward(model, &parameters, x),
+    let of_block = |x: Vec<f64>| match &model.cnn {
+        // The reference is slow, but it has convolutions.
+        Some(_) => reference::forward(model, &parameters, &x).logits,
+        None => forward(model, &parameters, x),
+    };
+    let block = ROWS * model.inputs();
+    match inputs {
+        Inputs::Bytes(pixels) => {
+            let values = |pixels: &[u8]| pixels.iter().map(|&p| values[usize::from(p)]).collect();
+            let blocks = pixels.par_chunks(block);
+            blocks
+                .flat_map_iter(|pixels| of_block(values(pixels)))
+                .collect()
+        }
+        Inputs::Numbers(numbers) => {
+            let values = |numbers: &[f32]| numbers.iter().map(|&x| f64::from(x)).collect();
+            let blocks = numbers.par_chunks(block);
+            blocks
+                .flat_map_iter(|numbers| of_block(values(numbers)))
+                .collect()
+        }
+    }
+}
+
+/// The head's outputs, (samples, outputs), of inputs as the network takes them, in float32 and as fast as in
+/// training. The network is laid out anew, so ask for many samples at once.
+///
+/// # Errors
+/// [`Error::Shape`] for inputs that are no whole number of samples, at least one; [`Error::InvalidValue`] for
+/// numbers that are not finite or outside the range of a first Bregman layer.
+pub fn logits(model: &Model, parameters: &Parameters, inputs: Inputs) -> Result<Vec<f32>> {
+    let features = model.inputs();
+    let samples = inputs.len() / features;
+    if samples == 0 || inputs.len() != samples * features {
+        return Err(Error::Shape {
+            operation: "inputs to predict from".to_owned(),
+            expected: vec![samples.max(1), features],
+            found: vec![inputs.len()],
+        });
+    }
+    let shape = match &model.cnn {
+        None => [1, 1, features],
+        Some(cnn) => {
+            let conv = &cnn.blocks[0].conv;
+            [conv.channels, conv.height, conv.width]
         }
     };
-    blocks.flat_map_iter(of_block).collect()
+    // The targets play no part.
+    let targets = match model.loss {
+        Loss::Huber => Targets::Values(vec![0.0; samples * model.head.outputs]),
+        _ => Targets::Classes(vec![0; samples]),
+    };
+    let data = Dataset::new("inputs", shape, inputs, targets)?;
+    let sgd = Sgd {
+        batch_size: AT_ONCE.min(samples),
+        learning_rate: 1.0,
+    };
+    // An executor takes no empty training set.
+    let splits = Splits {
+        train: data.select(&[0]),
+        validation: None,
+        test: data,
+    };
+    let parameters = vec![parameters.clone()];
+    let mut executor = CpuExecutor::new(model, Arc::new(splits), parameters, sgd)?;
+    // Futures of the processor are ready at once.
+    let logits = pollster::block_on(executor.logits(Split::Test))?;
+    Ok(logits.into_iter().next().unwrap_or_default())
+}
+
+/// The values that a network predicts, (samples, values), in the units of its targets where these are known.
+pub fn values(model: &Model, logits: &[f32]) -> Vec<f64> {
+    let mut values: Vec<f64> = logits.iter().map(|&value| f64::from(value)).collect();
+    if let Some(target) = model.target() {
+        target.restore(&mut values);
+    }
+    values
+}
+
+/// How close the values are that a network predicts of `data`, in the units of its targets where these are
+/// known; none where the targets are classes.
+///
+/// # Errors
+/// Those of [`logits`].
+pub fn fit(model: &Model, parameters: &Parameters, data: &Dataset) -> Result<Option<Fit>> {
+    let Targets::Values(targets) = &data.targets else {
+        return Ok(None);
+    };
+    let found = values(model, &logits(model, parameters, data.inputs.clone())?);
+    Ok(Fit::of(&found, &values(model, targets), data.classes))
 }
 
 /// The probabilities of the classes, from the outputs of one sample. For cross-entropy they are the
@@ -32,8 +122,12 @@ pub fn outputs(model: &Model, parameters: &Parameters, pixels: &[u8]) -> Vec<f64
 /// class 1.
 pub fn probabilities(loss: Loss, outputs: &[f64]) -> Vec<f64> {
     let shares: Vec<f64> = match (loss, outputs) {
-        (Loss::MeanSquaredError, &[y]) => vec![1.0 - y.clamp(0.0, 1.0), y.clamp(0.0, 1.0)],
-        (Loss::MeanSquaredError, _) => outputs.iter().map(|y| y.clamp(0.0, 1.0)).collect(),
+        (Loss::MeanSquaredError | Loss::Huber, &[y]) => {
+            vec![1.0 - y.clamp(0.0, 1.0), y.clamp(0.0, 1.0)]
+        }
+        (Loss::MeanSquaredError | Loss::Huber, _) => {
+            outputs.iter().map(|y| y.clamp(0.0, 1.0)).collect()
+        }
         (Loss::CrossEntropy, _) => {
             let largest = outputs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             outputs.iter().map(|y| (y - largest).exp()).collect()
@@ -73,7 +167,7 @@ pub fn mistakes(
     data: &Dataset,
     most: usize,
 ) -> Vec<Mistake> {
-    let outputs = outputs(model, parameters, data.pixels());
+    let outputs = outputs(model, parameters, &data.inputs);
     let samples = outputs.chunks_exact(model.head.outputs).zip(data.labels());
     let mut mistakes: Vec<Mistake> = samples
         .enumerate()

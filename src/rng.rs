@@ -21,6 +21,9 @@ pub enum Purpose {
     Proposition = 4,
     /// Features dropped in training; the stream is the step.
     Dropout = 5,
+    /// Samples that are held out; the stream is 2 · class + part, the part being 0 for the test and 1 for
+    /// validation.
+    Split = 6,
 }
 
 /// One stream of random numbers, addressed by index.

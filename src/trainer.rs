@@ -20,27 +20,24 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::checkpoint::{self, Run};
-use crate::cpu::CpuExecutor;
-use crate::data::{Dataset, Inputs, Split, Splits, Targets};
+use crate::data::prepare::TargetRule;
+use crate::data::reader;
+use crate::data::{Dataset, Inputs, Splits, Targets};
 use crate::device::{Device, DeviceKind};
 use crate::error::{CheckpointFault, Error, Result, at_least_one};
 use crate::executor::Executor;
 use crate::files::atomic;
 use crate::gpu::PlanOptions;
-use crate::kind::{Init, Storage};
+use crate::kind::{Init, Loss, Storage};
 use crate::memory;
 use crate::nn::{Model, Parameters};
-use crate::optim::{Optimizer, RateSchedule, Recipe, RunSettings, Sgd};
+use crate::optim::{Optimizer, RateSchedule, Recipe, RunSettings};
 use crate::predict;
 use crate::reference::loss_and_gradient;
 use crate::train::keeper::Keeper;
-use crate::train::{Course, EpochMetrics, Keep, Observer, Outcome, Position, Schedule};
-
-/// Samples of a batch of predictions.
-const PREDICTED_AT_ONCE: usize = 256;
+use crate::train::{Course, EpochMetrics, Fit, Keep, Observer, Outcome, Position, Schedule};
 
 /// Receives the metrics of each epoch, and says whether to go on.
 type OnEpoch<'a> = Box<dyn FnMut(&EpochMetrics) -> ControlFlow<()> + 'a>;
@@ -252,7 +249,7 @@ impl<'a> Trainer<'a> {
         self.model.check_splits(&splits)?;
         self.check()?;
         let mut recipe = self.recipe(train.len().max(test.len()));
-        let course = self.course(train.len(), &recipe);
+        let course = self.course(train, &recipe);
         recipe.check_run(course.seeds.len(), train.len())?;
         course.check()?;
         let device = match self.device.take() {
@@ -338,7 +335,6 @@ impl<'a> Trainer<'a> {
         let mut observer = EachEpoch {
             on_epoch: self.on_epoch.take(),
             stopped: &stopped,
-            is_regression: train.is_regression(),
         };
         let ended = keeper
             .train(
@@ -363,11 +359,16 @@ impl<'a> Trainer<'a> {
             return Err(error);
         }
         let mut outcomes = course.outcomes(&position);
-        let mut history: Vec<EpochMetrics> = position.epochs.iter().collect();
         if train.is_regression() {
-            history.iter_mut().for_each(EpochMetrics::drop_accuracies);
-            outcomes.iter_mut().for_each(Outcome::drop_accuracies);
+            for (outcome, parameters) in outcomes.iter_mut().zip(&parameters) {
+                if let Some(parameters) = parameters {
+                    let fit = |data: &Dataset| predict::fit(self.model, parameters, data);
+                    let validation = self.validation.map(fit).transpose()?;
+                    outcome.add_fits(fit(test)?, validation.flatten());
+                }
+            }
         }
+        let history = position.epochs.iter().collect();
         Ok(Trained {
             model: self.model.clone(),
             dataset: train.name.clone(),
@@ -434,7 +435,8 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    fn course(&self, samples: usize, recipe: &Recipe) -> Course {
+    fn course(&self, train: &Dataset, recipe: &Recipe) -> Course {
+        let samples = train.len();
         let realizations = self.count();
         Course {
             schedule: Schedule {
@@ -454,6 +456,7 @@ impl<'a> Trainer<'a> {
                 Some(_) => Keep::Best,
                 None => Keep::Last,
             }),
+            variance: train.variance(),
         }
     }
 
@@ -538,21 +541,15 @@ fn widths(model: &Model) -> String {
 struct EachEpoch<'a, 'b> {
     on_epoch: Option<OnEpoch<'a>>,
     stopped: &'b Cell<bool>,
-    is_regression: bool,
 }
 
 impl Observer for EachEpoch<'_, '_> {
     fn step(&mut self, _epoch: u32, _steps: usize) {}
 
     fn epoch(&mut self, metrics: &EpochMetrics) {
-        let Some(on_epoch) = &mut self.on_epoch else {
-            return;
-        };
-        let mut metrics = metrics.clone();
-        if self.is_regression {
-            metrics.drop_accuracies();
+        if let Some(on_epoch) = &mut self.on_epoch {
+            self.stopped.set(on_epoch(metrics).is_break());
         }
-        self.stopped.set(on_epoch(&metrics).is_break());
     }
 }
 
@@ -582,27 +579,33 @@ pub struct Score {
     /// Share of the samples that are classified correctly; none for regression.
     pub accuracy: Option<f64>,
     /// The coefficient of determination R², the mean over the outputs, as scikit-learn's `r2_score`; none
-    /// for classification, and where all values of an output are equal.
+    /// for classification, and for one sample.
     pub r2: Option<f64>,
+    /// The mean absolute error, in the units of the targets; none for classification.
+    pub mae: Option<f64>,
+    /// The root of the mean squared error, likewise.
+    pub rmse: Option<f64>,
 }
 
 impl Trained {
-    /// The network that [`Self::save`] or `bregman train --save` wrote to `path`. It has no history. The file
-    /// does not say whether a squared error was that of values or of classes, so [`Self::predict`] takes it
-    /// for that of classes; the values are [`Self::logits`].
+    /// The network that [`Self::save`] or `bregman train --save` wrote to `path`. It has no history. Of a
+    /// network without a preparation the file does not say whether a squared error was that of values or of
+    /// classes, so [`Self::predict`] takes it for that of classes; the values are [`Self::logits`].
     ///
     /// # Errors
     /// Those of [`checkpoint::load`].
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let checkpoint = checkpoint::load(path.as_ref())?;
+        let target = checkpoint.model.target();
+        let is_regression = target.map(TargetRule::is_regression);
         Ok(Self {
+            is_regression: is_regression.unwrap_or(checkpoint.model.loss == Loss::Huber),
             model: checkpoint.model,
             dataset: checkpoint.dataset,
             parameters: vec![Some(checkpoint.parameters)],
             history: Vec::new(),
             outcomes: Vec::new(),
             device: String::new(),
-            is_regression: false,
             stopped: false,
             warnings: Vec::new(),
         })
@@ -698,54 +701,52 @@ impl Trained {
         Ok(saved)
     }
 
-    /// The outputs of the network, (samples, outputs): scores of classes before the softmax, or the numbers
-    /// that a regression predicts.
+    /// The outputs of the network, (samples, outputs), of inputs as it takes them: scores of classes before the
+    /// softmax, or the numbers that a regression was trained on.
     ///
     /// # Errors
-    /// [`Error::Shape`] for inputs that are no whole number of samples, at least one;
-    /// [`Error::InvalidValue`] for numbers that are not finite or outside the range of a first Bregman
-    /// layer.
+    /// Those of [`predict::logits`].
     pub fn logits(&self, inputs: impl Into<Inputs>) -> Result<Vec<f32>> {
-        let inputs = inputs.into();
-        let features = self.model.inputs();
-        let samples = inputs.len() / features;
-        if samples == 0 || inputs.len() != samples * features {
-            return Err(Error::Shape {
-                operation: "inputs to predict from".to_owned(),
-                expected: vec![samples.max(1), features],
-                found: vec![inputs.len()],
-            });
-        }
-        let shape = match &self.model.cnn {
-            None => [1, 1, features],
-            Some(cnn) => {
-                let conv = &cnn.blocks[0].conv;
-                [conv.channels, conv.height, conv.width]
-            }
-        };
-        let targets = Targets::Classes(vec![0; samples]);
-        let data = Dataset::new("inputs", shape, inputs, targets)?;
-        self.logits_of(data)
+        predict::logits(&self.model, self.first(), inputs.into())
     }
 
-    fn logits_of(&self, data: Dataset) -> Result<Vec<f32>> {
-        let parameters = self.parameters.iter().flatten().next();
-        let parameters = parameters.expect("training fails if every realization diverges");
-        let sgd = Sgd {
-            batch_size: PREDICTED_AT_ONCE.min(data.len().max(1)),
-            learning_rate: 1.0,
+    /// The values that the network predicts, (samples, values): the [`Self::logits`], in the units of its
+    /// targets if they were standardised by its preparation.
+    ///
+    /// # Errors
+    /// Those of [`Self::logits`].
+    pub fn values(&self, inputs: impl Into<Inputs>) -> Result<Vec<f64>> {
+        Ok(predict::values(&self.model, &self.logits(inputs)?))
+    }
+
+    /// Inputs as the network takes them, of the raw data at `path`: a table with the columns of training,
+    /// arrays, or a folder of images, of which the first part is taken if there are several.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] for a network without a preparation; those of [`reader::open`] and of
+    /// [`Preparation::inputs`](crate::data::prepare::Preparation::inputs).
+    pub fn inputs_at(&self, path: impl AsRef<Path>) -> Result<Inputs> {
+        let path = path.as_ref();
+        let Some(preparation) = &self.model.preparation else {
+            return Err(Error::InvalidValue {
+                field: "data",
+                value: path.display().to_string(),
+                reason: "the network was trained on data that were prepared already".to_owned(),
+            });
         };
-        // An executor takes no empty training set.
-        let splits = Splits {
-            train: data.select(&[0]),
-            validation: None,
-            test: data,
-        };
-        let parameters = vec![parameters.clone()];
-        let mut executor = CpuExecutor::new(&self.model, Arc::new(splits), parameters, sgd)?;
-        // Futures of the processor are ready at once.
-        let logits = pollster::block_on(executor.logits(Split::Test))?;
-        Ok(logits.into_iter().next().unwrap_or_default())
+        let parts = reader::open(path, &preparation.read_options(false))?;
+        let inputs = preparation.inputs(&parts.train);
+        let (inputs, _) = inputs.map_err(|fault| Error::Data {
+            path: path.to_owned(),
+            fault: fault.into(),
+        })?;
+        Ok(inputs)
+    }
+
+    /// The parameters of the first realization that did not diverge.
+    fn first(&self) -> &Parameters {
+        let first = self.parameters.iter().flatten().next();
+        first.expect("training fails if every realization diverges")
     }
 
     /// Fails if the network was trained on values, which have no classes.
@@ -755,8 +756,7 @@ impl Trained {
             true => Err(Error::InvalidValue {
                 field: "targets",
                 value: "values".to_owned(),
-                reason: "a regression has no classes; `logits` are the values that it predicts"
-                    .to_owned(),
+                reason: "a regression has no classes; `values` are what it predicts".to_owned(),
             }),
         }
     }
@@ -784,15 +784,15 @@ impl Trained {
             .collect())
     }
 
-    /// Loss and accuracy, or R², on `data`.
+    /// Loss and accuracy, or how close values are, on `data`.
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::Label`] and [`Error::InvalidValue`] for data that do not fit the network,
     /// and [`Error::NonFiniteLoss`].
     pub fn evaluate(&self, data: &Dataset) -> Result<Score> {
         self.model.check_dataset(data)?;
-        let logits = self.logits_of(data.clone())?;
-        let logits: Vec<f64> = logits.into_iter().map(f64::from).collect();
+        let found = self.logits(data)?;
+        let logits: Vec<f64> = found.iter().map(|&logit| f64::from(logit)).collect();
         let outputs = self.model.head.outputs;
         let loss = loss_and_gradient(self.model.loss, &logits, outputs, &data.targets);
         if !loss.loss.is_finite() {
@@ -801,17 +801,25 @@ impl Trained {
                 loss: loss.loss,
             });
         }
-        let (accuracy, r2) = match &data.targets {
+        let (accuracy, fit) = match &data.targets {
             Targets::Classes(labels) => {
                 let accuracy = f64::from(loss.correct) / labels.len() as f64;
                 (Some(accuracy), None)
             }
-            Targets::Values(values) => (None, r2(&logits, values, outputs)),
+            Targets::Values(values) => {
+                let found = predict::values(&self.model, &found);
+                (
+                    None,
+                    Fit::of(&found, &predict::values(&self.model, values), outputs),
+                )
+            }
         };
         Ok(Score {
             loss: loss.loss,
             accuracy,
-            r2,
+            r2: fit.and_then(|fit| fit.r2),
+            mae: fit.map(|fit| fit.mae),
+            rmse: fit.map(|fit| fit.rmse),
         })
     }
 }
@@ -823,24 +831,4 @@ fn classes(logits: &[f32], outputs: usize) -> Vec<u32> {
         _ => (1..outputs).fold(0, |best, j| if row[j] > row[best] { j } else { best }) as u32,
     };
     logits.chunks_exact(outputs).map(class).collect()
-}
-
-/// R², the mean over the outputs; none if an output's values are all equal.
-fn r2(found: &[f64], values: &[f32], outputs: usize) -> Option<f64> {
-    let of_output = |j: usize| {
-        let values = || {
-            values
-                .iter()
-                .skip(j)
-                .step_by(outputs)
-                .map(|&v| f64::from(v))
-        };
-        let mean = values().sum::<f64>() / values().count() as f64;
-        let total: f64 = values().map(|v| (v - mean).powi(2)).sum();
-        let found = found.iter().skip(j).step_by(outputs);
-        let residual: f64 = values().zip(found).map(|(v, y)| (v - y).powi(2)).sum();
-        (total > 0.0).then(|| 1.0 - residual / total)
-    };
-    let all: Option<Vec<f64>> = (0..outputs).map(of_output).collect();
-    all.map(|all| all.iter().sum::<f64>() / outputs as f64)
 }

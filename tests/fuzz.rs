@@ -12,7 +12,10 @@ use std::path::{Path, PathBuf};
 
 use bregman::checkpoint::{self, Run};
 use bregman::data::picture::{self, Style};
+use bregman::data::raw::{Cells, Parts, Raw, Table};
+use bregman::data::reader::{Kind, Rows, parse};
 use bregman::data::{Part, cifar10, idx};
+use bregman::error::{DataFault, Error};
 use bregman::files::safetensors::State;
 use bregman::files::settings;
 use proptest::prelude::*;
@@ -106,7 +109,66 @@ const IMAGES: usize = 16 + 28 * 28 * SAMPLES as usize;
 /// Planes of small pictures, and of what short files may claim to hold.
 const PICTURE: usize = 16 << 20;
 
-const TARGETS: [Target; 9] = [
+/// The kinds of the columns that the tables of the corpus have.
+fn kinds() -> Vec<(String, Kind)> {
+    vec![("n".to_owned(), Kind::Number), ("t".to_owned(), Kind::Text)]
+}
+
+fn cells(table: &Table) -> Vec<usize> {
+    let columns = table.columns.iter().map(|column| match &column.cells {
+        Cells::Numbers(numbers) => {
+            assert!(!numbers.iter().any(|number| number.is_infinite()));
+            numbers.len()
+        }
+        Cells::Text { distinct, codes } => {
+            let is_known = |&&code: &&u32| code == u32::MAX || (code as usize) < distinct.len();
+            assert_eq!(codes.iter().filter(is_known).count(), codes.len());
+            codes.len()
+        }
+    });
+    columns.collect()
+}
+
+/// A table, at once and a few rows at a time: both have the same rows, or a fault.
+fn table(bytes: &[u8]) {
+    if let Ok(table) = parse::table(bytes, None) {
+        let cells = cells(&table);
+        assert!(cells.iter().all(|&rows| rows == cells[0] && rows > 0));
+    }
+    let whole = parse::table(bytes, Some(&kinds()));
+    let mut rows = 0;
+    let mut read = || -> Result<(), Error> {
+        let mut reader = Rows::new(bytes, Path::new("-.csv"), &kinds())?;
+        while let Some(table) = reader.next(2)? {
+            rows += cells(&table)[0];
+        }
+        Ok(())
+    };
+    match (whole, read()) {
+        (Ok(table), Ok(())) => assert_eq!(cells(&table)[0], rows),
+        (Err(_), Err(_)) => {}
+        (
+            Err(Error::Data {
+                fault: DataFault::NoSamples,
+                ..
+            }),
+            Ok(()),
+        ) => assert_eq!(rows, 0),
+        (whole, rows) => panic!("{whole:?} and {rows:?}"),
+    }
+}
+
+fn parts(parts: Result<Parts, Error>) {
+    let Ok(parts) = parts else { return };
+    for part in [Some(parts.train), parts.validation, parts.test] {
+        if let Some(Raw::Samples(samples)) = part {
+            let size: usize = samples.shape.iter().product();
+            assert!(size > 0 && samples.inputs.len() % size == 0 && !samples.inputs.is_empty());
+        }
+    }
+}
+
+const TARGETS: [Target; 16] = [
     Target {
         name: "idx-images",
         read: |bytes| idx(bytes, false, Part::Images),
@@ -151,6 +213,53 @@ const TARGETS: [Target; 9] = [
         name: "settings",
         read: |bytes| drop(settings::parse(&String::from_utf8_lossy(bytes))),
         expected: <[u8]>::len,
+    },
+    Target {
+        name: "table",
+        read: table,
+        // A number takes a digit and a delimiter in the file.
+        expected: |bytes| 4 * bytes.len(),
+    },
+    Target {
+        name: "npy",
+        read: |bytes| {
+            for is_target in [false, true] {
+                drop(parse::npy(bytes, is_target).expect("memory has no errors of its own"));
+            }
+        },
+        // Bytes become 64-bit integers.
+        expected: |bytes| 8 * bytes.len(),
+    },
+    Target {
+        name: "npz",
+        read: |bytes| parts(parse::npz(bytes)),
+        // Deflate makes at most a thousand bytes of one.
+        expected: |bytes| 1000 * bytes.len(),
+    },
+    Target {
+        name: "idx",
+        read: |bytes| {
+            for is_plain in [false, true] {
+                drop(parse::idx(bytes, is_plain).expect("memory has no errors of its own"));
+            }
+        },
+        expected: |bytes| 4 * bytes.len(),
+    },
+    Target {
+        name: "tensors",
+        read: |bytes| parts(parse::tensors(bytes)),
+        expected: |bytes| 8 * bytes.len(),
+    },
+    Target {
+        name: "cifar100",
+        read: |bytes| drop(parse::cifar(bytes, false, true)),
+        expected: <[u8]>::len,
+    },
+    Target {
+        name: "pickle",
+        read: |bytes| drop(parse::cifar(bytes, true, false)),
+        // An item takes a byte in the file, and a value of 32 bytes in memory.
+        expected: |bytes| 64 * bytes.len(),
     },
 ];
 
@@ -369,6 +478,109 @@ fn the_largest_header_takes_a_few_times_its_size() {
     ]
     .concat();
     assert!(most_held(|| state(&claim)) < ASIDE);
+}
+
+/// An array that claims four numbers, and a gigabyte of zeros behind them.
+#[test]
+fn an_archive_is_read_as_far_as_its_arrays_go() {
+    use std::io::Write;
+    let options = zip::write::SimpleFileOptions::default();
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    writer.start_file("x.npy", options).expect("memory");
+    writer
+        .write_all(&npy("<f4", "(2, 2)", &[]))
+        .expect("memory");
+    for _ in 0..1024 {
+        writer.write_all(&[0; 1 << 20]).expect("memory");
+    }
+    let bomb = writer.finish().expect("memory").into_inner();
+    assert!(bomb.len() < 2 << 20);
+    let held = most_held(|| assert!(parse::npz(&bomb).is_err()));
+    assert!(held < ASIDE, "{held}");
+}
+
+/// An NPY file.
+fn npy(descr: &str, shape: &str, body: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+    let header = format!("{header:<117}\n");
+    [b"\x93NUMPY\x01\x00\x76\x00", header.as_bytes(), body].concat()
+}
+
+/// Writes the seeds of the readers of a user's own data; run by hand when they change.
+#[test]
+#[ignore = "writes to tests/corpus"]
+fn write_the_corpus_of_sources() {
+    use std::io::Write;
+
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let write = |name: &str, bytes: &[u8]| {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("create");
+        fs::write(path, bytes).expect("write");
+    };
+    write("table/plain.csv", b"n,t,m\n1,a,2.5\n-3e4,b,NA\n.5,a,nan\n");
+    write(
+        "table/quoted.csv",
+        b"\xEF\xBB\xBFt;\"n\"\r\n\"x; \"\"y\"\"\r\nz\";1\r\n\r\nb;-inf\r\nc;2",
+    );
+    write("table/tab.csv", b"n\tt\n\"1\"\t5\" wide\n2\t\xC3\xA9\n");
+    let floats: Vec<u8> = (0..6u8).flat_map(|x| f32::from(x).to_le_bytes()).collect();
+    let x = npy("<f4", "(3, 2)", &floats);
+    let y = npy("<i8", "(3,)", &[1u64, 0, 2].map(u64::to_le_bytes).concat());
+    write("npy/floats.npy", &x);
+    write("npy/integers.npy", &y);
+    let fortran = npy(">u2", "(2, 2, 3)", &[7; 24]);
+    let fortran = String::from_utf8_lossy(&fortran[10..128]).replacen("False,", "True, ", 1);
+    let fortran = [&x[..10], fortran.as_bytes(), &[7; 24]].concat();
+    write("npy/fortran.npy", &fortran);
+    write(
+        "npy/names.npy",
+        &npy("<U2", "(2,)", b"a\0\0\0b\0\0\0c\0\0\0\0\0\0\0"),
+    );
+    let method = [
+        zip::CompressionMethod::Stored,
+        zip::CompressionMethod::Deflated,
+    ];
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, array, method) in [("x.npy", &x, method[0]), ("y.npy", &y, method[1])] {
+        let options = zip::write::SimpleFileOptions::default().compression_method(method);
+        writer.start_file(name, options).expect("memory");
+        writer.write_all(array).expect("memory");
+    }
+    write(
+        "npz/seed.npz",
+        &writer.finish().expect("memory").into_inner(),
+    );
+    let idx = |element: u8, dims: &[u32], body: &[u8]| {
+        let sizes: Vec<u8> = dims.iter().flat_map(|dim| dim.to_be_bytes()).collect();
+        [&[0, 0, element, dims.len() as u8][..], &sizes, body].concat()
+    };
+    write("idx/images", &idx(0x08, &[2, 2, 3], &[9; 12]));
+    write("idx/colour", &idx(0x08, &[1, 2, 2, 3], &[9; 12]));
+    write(
+        "idx/doubles",
+        &idx(0x0E, &[2, 1], &[1.5f64; 2].map(f64::to_be_bytes).concat()),
+    );
+    let header = br#"{"x":{"dtype":"F16","shape":[2,1],"data_offsets":[0,4]},"y":{"dtype":"U8","shape":[2],"data_offsets":[4,6]}}"#;
+    let size = (header.len() as u64).to_le_bytes();
+    write(
+        "tensors/seed.safetensors",
+        &[&size[..], header, &[0, 60, 0, 56, 1, 0]].concat(),
+    );
+    let record = [&[19, 99][..], &[5; 3072]].concat();
+    write("cifar100/seed", &[&record[..], &record].concat());
+    let batch = [
+        b"\x80\x02}q\x01(U\x06labelsq\x02](K\x07M\x03\x00eU\x04data",
+        &b"cnumpy.core.multiarray\n_reconstruct\nq\x03cnumpy\nndarray\nq\x04K\x00\x85U\x01b\x87R"[..],
+        b"(K\x01K\x02M\x00\x0c\x86cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R",
+        b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T",
+        &6144u32.to_le_bytes(),
+        &[5; 6144],
+        b"tbu.",
+    ];
+    write("pickle/seed", &batch.concat());
+    let newer = b"\x80\x05\x95\x10\0\0\0\0\0\0\0}\x94(\x8c\x06labels\x94]\x94(J\xff\xff\xff\xffeC\x04data\x94c_codecs\nencode\nX\x02\0\0\0\xC3\xA9X\x06\0\0\0latin1\x86Ru.";
+    write("pickle/newer", newer);
 }
 
 /// Writes the seeds of the corpus anew; run by hand when a format changes.

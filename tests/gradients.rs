@@ -15,10 +15,11 @@ use bregman::selftest::networks::{self, KINDS, mixed_cases};
 const SQUARE: &[usize] = &[4, 4, 4];
 const MIXED: &[usize] = &[5, 3, 3, 4];
 
-const LOSSES: [(Loss, usize); 3] = [
+const LOSSES: [(Loss, usize); 4] = [
     (Loss::CrossEntropy, 3),
     (Loss::MeanSquaredError, 3),
     (Loss::MeanSquaredError, 1),
+    (Loss::Huber, 3),
 ];
 
 const BATCH: usize = 3;
@@ -115,7 +116,15 @@ impl Case {
             x: (0..inputs)
                 .map(|i| 0.15 + 0.5 * f64::from(stream.uniform(i)))
                 .collect(),
-            targets: Targets::Classes((0..BATCH).map(|i| (i % outputs.max(2)) as u32).collect()),
+            targets: match loss {
+                // Far from the outputs, near them, and on both sides of them.
+                Loss::Huber => Targets::Values(
+                    (0..BATCH * outputs)
+                        .map(|i| [4.0, -0.1, 0.2, -5.0][i % 4])
+                        .collect(),
+                ),
+                _ => Targets::Classes((0..BATCH).map(|i| (i % outputs.max(2)) as u32).collect()),
+            },
             model,
             factors: None,
         }

@@ -84,7 +84,7 @@ fn a_run_is_the_same_in_any_company() {
         (LayerKind::Bregman, Form::Dual),
         (LayerKind::Bregman, Form::Primal),
     ] {
-        for &loss in Loss::ALL {
+        for &loss in &Loss::OF_CLASSES {
             for (layers, batch_size) in [(3, 10), (5, 33)] {
                 let mut all = sweep(kind, form, loss, layers, 21);
                 all.batch_size = batch_size;
@@ -205,7 +205,7 @@ fn learns_a_class_that_depends_on_one_coordinate() {
         for (point, label) in data.points.iter().zip(&mut data.labels) {
             *label = u8::from(point[0] > middle);
         }
-        for &loss in Loss::ALL {
+        for &loss in &Loss::OF_CLASSES {
             let kind = LayerKind::Bregman;
             let sweep = Sweep {
                 model: sweep::network(kind, Form::Dual, activation, loss, 2).expect("a network"),

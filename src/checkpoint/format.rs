@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
+use crate::data::prepare::Preparation;
 use crate::error::{CheckpointFault, Error};
 use crate::files::safetensors::State;
 use crate::kind::{Form, LayerKind, Loss};
@@ -75,7 +76,7 @@ type Settings = (LayerSpec, [f32; 2]);
 
 /// The entries that describe a network. Those that its version does not have are empty, as is the one of the
 /// convolutions if there are none.
-pub(crate) fn description(model: &Model) -> [(&'static str, String); 11] {
+pub(crate) fn description(model: &Model) -> [(&'static str, String); 12] {
     let alike = model.uniform();
     let one = |text: fn(&Layer) -> String| alike.map_or_else(String::new, text);
     let [version, layers] = match alike {
@@ -87,6 +88,7 @@ pub(crate) fn description(model: &Model) -> [(&'static str, String); 11] {
         }
     };
     let cnn = model.cnn.as_ref();
+    let preparation = model.preparation.as_ref();
     [
         (NETWORK_VERSION_KEY, version),
         ("layer", one(|layer| layer.kind.name().to_owned())),
@@ -99,6 +101,10 @@ pub(crate) fn description(model: &Model) -> [(&'static str, String); 11] {
         ("input_low", exact(model.input_range[0])),
         ("input_high", exact(model.input_range[1])),
         ("cnn", cnn.map_or_else(String::new, Cnn::to_json)),
+        (
+            "preparation",
+            preparation.map_or_else(String::new, Preparation::to_json),
+        ),
     ]
 }
 
@@ -186,6 +192,18 @@ pub(super) fn read_model(state: &State<'_>, leading: usize) -> FaultResult<(Mode
     if let Ok(json) = state.text("cnn") {
         let cnn = Cnn::from_json(json).and_then(|cnn| model.with_cnn(cnn));
         model = cnn.map_err(refused("cnn", json.to_owned()))?;
+    }
+    // Only networks for samples that were prepared have this one.
+    if let Ok(json) = state.text("preparation") {
+        let metadata = |reason| CheckpointFault::Metadata {
+            key: "preparation",
+            // It may be long.
+            value: json.chars().take(80).collect(),
+            reason,
+        };
+        let preparation = Preparation::from_json(json).map_err(metadata)?;
+        let prepared = model.with_preparation(preparation);
+        model = prepared.map_err(|error| metadata(error.to_string()))?;
     }
     Ok((model, dataset))
 }

@@ -472,6 +472,7 @@ fn read_epochs(state: &mut State, realizations: usize) -> Result<History, Checkp
     let test_losses = losses(TEST_LOSSES, test_accuracies.len())?;
     let val_losses = losses(VAL_LOSSES, val_accuracies.len())?;
     Ok(History {
+        is_regression: false,
         seconds,
         samples_per_second,
         train_losses,

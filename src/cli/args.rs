@@ -4,11 +4,12 @@ use std::str::FromStr;
 
 use clap::ArgGroup;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use serde::Serialize;
 
 use crate::activation::Activation;
+use crate::data::prepare::HeldOut;
 use crate::device::DeviceKind;
 use crate::error::{Error, FIELDS};
+use crate::files::path_text;
 use crate::kind::{Form, Init, LayerKind, Loss, Storage};
 use crate::nn::{Layer, LayerSpec, Model, cnn};
 use crate::optim::{OptimizerKind, Shape};
@@ -147,26 +148,14 @@ fn reason(error: Error) -> String {
     }
 }
 
-/// Training samples that are held out for validation.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum HeldOut {
-    /// A number of samples.
-    Samples(usize),
-    /// A share of all, in (0, 1).
-    Share(f64),
-}
-
-/// Parses a number of samples, or a share of them.
+/// Parses a number of samples, a share of them, or the path of a file or folder that has them.
 ///
 /// # Errors
-/// A message for clap.
+/// None: whatever is no number is a path.
 pub fn parse_held_out(text: &str) -> Result<HeldOut, String> {
     let samples = text.parse().map(HeldOut::Samples);
-    samples.or_else(|_| {
-        let share = text.parse().map(HeldOut::Share);
-        share.map_err(|_| "a number of samples is needed, or a share such as 0.1".to_owned())
-    })
+    let held_out = samples.or_else(|_| text.parse().map(HeldOut::Share));
+    Ok(held_out.unwrap_or_else(|_| HeldOut::Path(path_text::from_text(text))))
 }
 
 /// Parses [`Keep`] by its name.
@@ -194,9 +183,9 @@ pub fn conv_activation_parser() -> impl TypedValueParser<Value = &'static Activa
         .try_map(|name| cnn::activation_by_name(&name))
 }
 
-/// Parses [`Loss`] by its name.
-pub fn loss_parser() -> impl TypedValueParser<Value = Loss> {
-    let names = Loss::ALL.iter().map(|loss| loss.name());
+/// Parses one of `losses` by its name.
+pub fn loss_parser(losses: &'static [Loss]) -> impl TypedValueParser<Value = Loss> {
+    let names = losses.iter().map(|loss| loss.name());
     PossibleValuesParser::new(names).try_map(|name| Loss::by_name(&name))
 }
 
@@ -373,7 +362,6 @@ mod tests {
                     words.collect::<Vec<_>>(),
                     [
                         "checkpoint",
-                        "classes",
                         "dual passage",
                         "features",
                         "gradient tolerance",

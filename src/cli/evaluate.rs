@@ -9,10 +9,14 @@ use crate::error::Result;
 
 /// The options of training that have a meaning without it. The others are accepted, so that the
 /// settings of a run can be read, but not shown.
-const SHOWN: [&str; 18] = [
+const SHOWN: [&str; 22] = [
     "load",
     "dataset",
     "data_dir",
+    "data",
+    "test",
+    "split_seed",
+    "skip_broken",
     "limit_test",
     "device",
     "adapter",
@@ -38,7 +42,8 @@ impl CommandFactory for Options {
         let about = "Report the test accuracy of a saved network";
         let long = format!(
             "{about}.\n\nThe data set is the one that the network was trained on, unless another is \
-             named."
+             named. A network that was trained on data of your own is evaluated on those of --data: on their \
+             test set if they have one, or on what --test or training itself held out of them, or else on all."
         );
         let load = "The network: a safetensors file that `bregman train --save` wrote; with R > 1, \
                     x-0.safetensors, x-1.safetensors, … for x.safetensors";

@@ -15,6 +15,7 @@ use super::args::{FREE, REQUEST, invalid, members};
 use super::say::{note, say_warning};
 use super::{answer, program};
 use crate::checkpoint::Run;
+use crate::data::prepare::HeldOut;
 use crate::error::{Error, Result};
 use crate::files::atomic::{self, folder_of};
 use crate::files::{path_text, settings};
@@ -106,6 +107,8 @@ struct Setting<'a> {
     switch: bool,
     /// Whether the value is a path.
     path: bool,
+    /// Whether it may be one, or a number.
+    held_out: bool,
 }
 
 /// The options that can be settings.
@@ -118,6 +121,7 @@ fn settable(command: &Command) -> impl Iterator<Item = Setting<'_>> {
             name,
             switch: matches!(arg.get_action(), ArgAction::SetTrue),
             path: arg.get_value_parser().type_id() == TypeId::of::<PathBuf>(),
+            held_out: arg.get_value_parser().type_id() == TypeId::of::<HeldOut>(),
         };
         (!requests.iter().any(|request| request == field)).then_some(setting)
     })
@@ -350,6 +354,11 @@ fn settings_of(command: &Command, matches: &ArgMatches) -> BTreeMap<String, Stri
             Setting { path: true, .. } => {
                 path_text::to_text(&absolute(matches.get_one::<PathBuf>(field)?))
             }
+            Setting { held_out: true, .. } => match matches.get_one::<HeldOut>(field)? {
+                HeldOut::Path(path) => path_text::to_text(&absolute(path)),
+                HeldOut::Samples(samples) => samples.to_string(),
+                HeldOut::Share(share) => share.to_string(),
+            },
             _ => {
                 let values = matches.get_raw(field)?.map(OsStr::to_str);
                 values.collect::<Option<Vec<_>>>()?.join(",")

@@ -1,9 +1,11 @@
-//! The pictures of a run: curves by epoch, the worst mistakes, and the first layer.
+//! The pictures of a run: curves by epoch, and the worst mistakes and the first layer of a network of images,
+//! or predicted beside true values.
 
 use std::path::Path;
 
-use crate::data::Dataset;
+use crate::cli::say::csv_line;
 use crate::data::picture::Style;
+use crate::data::{Dataset, Targets};
 use crate::error::Result;
 use crate::files::atomic;
 use crate::nn::{Model, Parameters};
@@ -11,7 +13,7 @@ use crate::plot::{
     Axis, Corner, Figure, Heat, Image, Marks, PALETTE, Panel, Rgb, Series, Sheet, diverging,
     layer_color, layer_name,
 };
-use crate::predict::{Mistake, mistakes, outputs};
+use crate::predict::{self, Mistake, mistakes, outputs};
 use crate::train::confusion::Confusion;
 use crate::train::{EpochMetrics, mean, present};
 
@@ -19,27 +21,33 @@ use crate::train::{EpochMetrics, mean, present};
 const MISTAKES: usize = 25;
 /// Test samples among which the mistakes of a network with convolutions are looked for.
 const LOOKED_AT: usize = 500;
+/// Values of a sample shown, where there are several.
+const VALUES: usize = 6;
 /// Neurons of the first layer shown.
 const NEURONS: usize = 64;
 
 /// The pictures of a run.
-pub const FILES: [&str; 6] = [
+pub const FILES: [&str; 9] = [
     "confusion.csv",
     "confusion.png",
     "curves.png",
     "curves.svg",
     "mistakes.png",
     "first_layer.png",
+    "predicted.csv",
+    "predicted.png",
+    "predicted.svg",
 ];
 
 /// The pictures of a grid of runs.
 pub const OF_GRID: [&str; 2] = ["grid.png", "grid.svg"];
 
-/// Writes `confusion` as CSV and PNG, `curves` as PNG and SVG, `mistakes` and `first_layer` as PNG to
-/// `folder`, with `prefix` before their names.
+/// Writes `curves` as PNG and SVG to `folder`, with `prefix` before their names; of a network that predicts
+/// classes, `confusion` as CSV and PNG, and for images `mistakes` and `first_layer` as PNG; of one that predicts
+/// values, `predicted` as CSV, PNG and SVG.
 ///
 /// # Errors
-/// [`crate::error::Error::Io`].
+/// [`crate::error::Error::Io`], and those of [`predict::logits`].
 pub fn write(
     (folder, prefix): (&Path, &str),
     model: &Model,
@@ -52,17 +60,30 @@ pub fn write(
     if !epochs.is_empty() {
         curves(model, epochs, settings).save(&path("curves"))?;
     }
+    if let Targets::Values(values) = &test.targets {
+        let logits = predict::logits(model, parameters, test.inputs.clone())?;
+        let found = predict::values(model, &logits);
+        let values = predict::values(model, values);
+        let names = value_names(model);
+        let csv = predicted_csv(&names, &values, &found);
+        atomic::write(&path("predicted.csv"), csv.as_bytes())?;
+        predicted(&names, &values, &found, settings).save(&path("predicted"))?;
+        return Ok(());
+    }
     // Convolutions are computed as the textbook does: a part of the samples must do.
     let mut looked_at = test.clone();
     if model.cnn.is_some() {
         looked_at.truncate(LOOKED_AT);
     }
-    let outputs = outputs(model, parameters, looked_at.pixels());
+    let outputs = outputs(model, parameters, &looked_at.inputs);
     let counts = Confusion::new(&outputs, model.head.outputs, looked_at.labels());
     atomic::write(&path("confusion.csv"), counts.csv().as_bytes())?;
     confusion(&counts, looked_at.len(), settings).save_png(&path("confusion.png"))?;
+    if test.pixels().is_empty() {
+        return Ok(());
+    }
     let worst = mistakes(model, parameters, &looked_at, MISTAKES);
-    mistakes_sheet(&worst, &looked_at, settings).save_png(&path("mistakes"))?;
+    mistakes_sheet(model, &worst, &looked_at, settings).save_png(&path("mistakes"))?;
     if model.cnn.is_none() && test.channels == 1 {
         first_layer(model, parameters, test.image, settings).save_png(&path("first_layer"))?;
     }
@@ -130,6 +151,21 @@ fn curves(model: &Model, epochs: &[EpochMetrics], settings: &str) -> Figure {
             ..Series::default()
         });
     }
+    let is_regression = epochs.iter().all(|e| e.test_accuracy.is_nan());
+    let mut losses = vec![line("test", color, Marks::LineAndDots, epochs, 1.0, |e| {
+        &e.test_losses
+    })];
+    if epochs.iter().all(|e| e.val_loss.is_some()) {
+        let points = epochs
+            .iter()
+            .map(|e| [f64::from(e.epoch), e.val_loss.unwrap_or(f64::NAN)]);
+        losses.push(Series {
+            name: "validation".to_owned(),
+            color: PALETTE[4],
+            points: points.collect(),
+            ..Series::default()
+        });
+    }
     let band = match realizations {
         1 => "1 realization",
         _ => "lines are means, bands go from the lowest realization to the highest",
@@ -154,13 +190,23 @@ fn curves(model: &Model, epochs: &[EpochMetrics], settings: &str) -> Figure {
                 legend: Corner::Nowhere,
                 ..Panel::default()
             },
-            Panel {
-                title: "Accuracy".to_owned(),
-                x: axis("epoch"),
-                y: axis("accuracy (%)"),
-                series: accuracies,
-                legend: Corner::BottomRight,
-                ..Panel::default()
+            match is_regression {
+                true => Panel {
+                    title: "Loss on samples that are not trained on".to_owned(),
+                    x: axis("epoch"),
+                    y: axis("loss"),
+                    series: losses,
+                    legend: Corner::TopRight,
+                    ..Panel::default()
+                },
+                false => Panel {
+                    title: "Accuracy".to_owned(),
+                    x: axis("epoch"),
+                    y: axis("accuracy (%)"),
+                    series: accuracies,
+                    legend: Corner::BottomRight,
+                    ..Panel::default()
+                },
             },
         ],
         columns: 2,
@@ -201,9 +247,82 @@ fn confusion(counts: &Confusion, samples: usize, settings: &str) -> Figure {
     Figure::of("What is taken for what", &caption, panel)
 }
 
-fn mistakes_sheet(worst: &[Mistake], test: &Dataset, settings: &str) -> Sheet {
+/// The names of the values that a network predicts.
+fn value_names(model: &Model) -> Vec<String> {
+    match model.target() {
+        Some(target) => target.names().to_vec(),
+        None => (1..=model.head.outputs).map(|j| format!("y{j}")).collect(),
+    }
+}
+
+/// The true and the predicted values of each sample, (samples, values) each, as CSV.
+fn predicted_csv(names: &[String], values: &[f64], found: &[f64]) -> String {
+    let header = names
+        .iter()
+        .flat_map(|name| [name.clone(), format!("{name} predicted")]);
+    let mut csv = csv_line(header);
+    let width = names.len();
+    for (values, found) in values.chunks_exact(width).zip(found.chunks_exact(width)) {
+        let cells = values
+            .iter()
+            .zip(found)
+            .flat_map(|(value, found)| [value, found]);
+        csv += &csv_line(cells.map(f64::to_string));
+    }
+    csv
+}
+
+/// Predicted values against true ones, a panel for each value of a sample.
+fn predicted(names: &[String], values: &[f64], found: &[f64], settings: &str) -> Figure {
+    let width = names.len();
+    let panel = |(j, name): (usize, &String)| {
+        let column =
+            |all: &[f64]| -> Vec<f64> { all.iter().skip(j).step_by(width).copied().collect() };
+        let (values, found) = (column(values), column(found));
+        let all = values.iter().chain(&found).copied();
+        let low = all.clone().fold(f64::INFINITY, f64::min);
+        let high = all.fold(f64::NEG_INFINITY, f64::max);
+        let axis = |label: String| Axis {
+            label,
+            ..Axis::default()
+        };
+        Panel {
+            x: axis(format!("{name}, true")),
+            y: axis(format!("{name}, predicted")),
+            series: vec![
+                Series {
+                    name: "true = predicted".to_owned(),
+                    color: PALETTE[6],
+                    marks: Marks::Dashes,
+                    points: vec![[low, low], [high, high]],
+                    ..Series::default()
+                },
+                Series {
+                    name: "test samples".to_owned(),
+                    color: PALETTE[0],
+                    marks: Marks::Dots,
+                    points: values.into_iter().zip(found).map(|(v, f)| [v, f]).collect(),
+                    ..Series::default()
+                },
+            ],
+            legend: Corner::BottomRight,
+            ..Panel::default()
+        }
+    };
+    Figure {
+        title: "Predicted and true values of the test samples".to_owned(),
+        caption: settings.to_owned(),
+        panels: names.iter().enumerate().take(VALUES).map(panel).collect(),
+        columns: 2,
+    }
+}
+
+fn mistakes_sheet(model: &Model, worst: &[Mistake], test: &Dataset, settings: &str) -> Sheet {
     let name = |class: usize| {
-        Style::of_dataset(&test.name).map_or(class.to_string(), |style| style.class_name(class))
+        let own = model.target().and_then(|target| target.names().get(class));
+        let of_style = || Style::of_dataset(&test.name).map(|style| style.class_name(class));
+        let own = own.cloned().or_else(|| of_style().ok());
+        own.unwrap_or_else(|| class.to_string())
     };
     let image = |mistake: &Mistake| Image {
         caption: format!(

@@ -141,20 +141,45 @@ fn grid_line(metrics: &EpochMetrics, epochs: u32) -> String {
         .map_or(String::new(), |losses| {
             format!(", validation loss {}", ends(losses, 1.0, 4))
         });
+    let test = match is_regression(metrics) {
+        true => format!("test loss {}", ends(&metrics.test_losses, 1.0, 4)),
+        false => format!(
+            "test accuracy {} %",
+            ends(&metrics.test_accuracies, 100.0, 2)
+        ),
+    };
     format!(
-        "epoch {}/{epochs}: {} of {}, train loss {}{validation}, test accuracy {} %, {:.1} s, {:.0} \
-         samples/s",
+        "epoch {}/{epochs}: {} of {}, train loss {}{validation}, {test}, {:.1} s, {:.0} samples/s",
         metrics.epoch,
         present(&metrics.train_losses).len(),
         plural(metrics.train_losses.len(), "run"),
         ends(&metrics.train_losses, 1.0, 4),
-        ends(&metrics.test_accuracies, 100.0, 2),
         metrics.seconds,
         metrics.samples_per_second,
     )
 }
 
+/// Whether values are predicted, which have no accuracy.
+fn is_regression(metrics: &EpochMetrics) -> bool {
+    metrics.test_accuracy.is_nan()
+}
+
 fn epoch_line(metrics: &EpochMetrics, epochs: u32) -> String {
+    if is_regression(metrics) {
+        let loss = |losses: &[f64]| with_deviation(losses, |loss| format!("{loss:.6}"));
+        let validation = metrics.val_losses.as_deref();
+        let validation = validation.map_or(String::new(), |losses| {
+            format!(", validation loss {}", loss(losses))
+        });
+        return format!(
+            "epoch {}/{epochs}: train loss {}{validation}, test loss {}, {:.1} s, {:.0} samples/s",
+            metrics.epoch,
+            loss(&metrics.train_losses),
+            loss(&metrics.test_losses),
+            metrics.seconds,
+            metrics.samples_per_second,
+        );
+    }
     let validation = metrics
         .val_accuracies
         .as_deref()

@@ -116,3 +116,12 @@ pub fn plural(number: usize, thing: &str) -> String {
         _ => format!("{number} {thing}s"),
     }
 }
+
+/// Cells as a line of CSV (RFC 4180).
+pub fn csv_line(cells: impl Iterator<Item = String>) -> String {
+    let quoted = |cell: String| match cell.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell,
+    };
+    cells.map(quoted).collect::<Vec<_>>().join(",") + "\n"
+}

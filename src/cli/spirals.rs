@@ -70,7 +70,7 @@ pub struct Options {
     #[arg(long, default_value = "dual", value_parser = form_parser(), group = RESULT)]
     form: Form,
     /// Loss: mean squared error of one output, or cross-entropy of two
-    #[arg(long, default_value = "mse", value_parser = loss_parser(), group = RESULT)]
+    #[arg(long, default_value = "mse", value_parser = loss_parser(&Loss::OF_CLASSES), group = RESULT)]
     loss: Loss,
     /// Seed of the points and of the first run
     #[arg(long, default_value_t = 0, group = RESULT)]

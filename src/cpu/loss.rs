@@ -1,4 +1,4 @@
-//! The two losses, by the conventions of [`Loss`], for a block of samples at once.
+//! The losses, by the conventions of [`Loss`], for a block of samples at once.
 
 use std::array::from_fn;
 
@@ -109,6 +109,20 @@ pub(super) unsafe fn block_loss(
                     losses[i] += difference[i] * difference[i];
                 }
                 set_delta(j, difference.map(|d| 2.0 * d / terms));
+            }
+        }
+        Loss::Huber => {
+            for j in 0..outputs {
+                let (logits, target) = (logits(j), target(j));
+                let difference: [f32; LANES] = from_fn(|i| logits[i] - target[i]);
+                // With s = min(|d|, 1), both branches are s · (|d| − s/2).
+                for i in 0..LANES {
+                    let size = difference[i].abs();
+                    let small = if size < 1.0 { size } else { 1.0 };
+                    losses[i] += small * (size - 0.5 * small);
+                }
+                let slope = |d: f32| if d.abs() < 1.0 { d } else { 1.0f32.copysign(d) };
+                set_delta(j, difference.map(|d| slope(d) / terms));
             }
         }
     }

@@ -306,7 +306,7 @@ impl<'a> Network<'a> {
     fn terms(&self, samples: usize) -> f32 {
         match self.model.loss {
             Loss::CrossEntropy => samples as f32,
-            Loss::MeanSquaredError => (samples * self.model.head.outputs) as f32,
+            Loss::MeanSquaredError | Loss::Huber => (samples * self.model.head.outputs) as f32,
         }
     }
 

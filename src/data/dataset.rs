@@ -372,6 +372,20 @@ impl Dataset {
         self.channels * self.image[0] * self.image[1]
     }
 
+    /// The variance of the targets, the mean over the values of a sample; none of classes.
+    pub(crate) fn variance(&self) -> Option<f64> {
+        let Targets::Values(values) = &self.targets else {
+            return None;
+        };
+        let (width, samples) = (self.classes.max(1), self.len().max(1) as f64);
+        let of_column = |j: usize| {
+            let column = || values.iter().skip(j).step_by(width).map(|&v| f64::from(v));
+            let mean = column().sum::<f64>() / samples;
+            column().map(|v| (v - mean).powi(2)).sum::<f64>() / samples
+        };
+        Some((0..width).map(of_column).sum::<f64>() / width as f64)
+    }
+
     /// Whether the targets are numbers.
     pub fn is_regression(&self) -> bool {
         matches!(self.targets, Targets::Values(_))

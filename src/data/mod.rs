@@ -10,10 +10,13 @@ pub mod download;
 pub mod idx;
 #[doc(hidden)]
 pub mod locate;
+mod opened;
 #[cfg(feature = "plot")]
 pub mod picture;
+pub mod prepare;
 #[doc(hidden)]
 pub mod raw;
+pub mod reader;
 mod source;
 #[doc(hidden)]
 pub mod spirals;
@@ -27,6 +30,7 @@ use std::time::Duration;
 pub use dataset::{Dataset, Inputs, Targets};
 #[doc(hidden)]
 pub use download::DownloadProgress;
+pub use opened::{Opened, Prepared, open, open_with};
 pub use source::Source;
 #[doc(hidden)]
 pub use source::{DataFile, Part, RemoteFile, owner};

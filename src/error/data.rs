@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::prepare::PrepareFault;
+
 /// What is wrong with a data file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -112,6 +114,244 @@ pub enum DataFault {
         /// The data set that is there.
         found: &'static str,
     },
+    /// Samples that cannot be prepared for a network.
+    #[error(transparent)]
+    Prepare(#[from] PrepareFault),
+
+    /// The table or the arrays have no samples.
+    #[error("it has no samples")]
+    NoSamples,
+    /// A row of a table with too few or too many cells.
+    #[error(
+        "line {line} has {found} cells, where the header has {expected}: correct the line, or put \
+         quotes around cells that contain the delimiter {delimiter:?}"
+    )]
+    Ragged {
+        /// The line of the file on which the row starts, from 1.
+        line: u64,
+        /// Cells of the header.
+        expected: usize,
+        /// Cells of the row.
+        found: usize,
+        /// What separates cells.
+        delimiter: char,
+    },
+    /// A quote that opens a cell and is never closed.
+    #[error("line {line} has a quote that is not closed up to the end of the file: close it")]
+    OpenQuote {
+        /// The line of the quote, from 1.
+        line: u64,
+    },
+    /// Text that is not UTF-8.
+    #[error("line {line} is not UTF-8 text: save the file as UTF-8")]
+    NotUtf8 {
+        /// The line, from 1.
+        line: u64,
+    },
+    /// The first row has numbers alone.
+    #[error(
+        "its first row has numbers alone ({row}), where a table starts with the names of its \
+         columns: put a row with names first"
+    )]
+    NoHeader {
+        /// The start of the row.
+        row: String,
+    },
+    /// A column without a name.
+    #[error("column {column} has no name in the header: give it one, or delete the column")]
+    UnnamedColumn {
+        /// The position of the column, from 1.
+        column: usize,
+    },
+    /// Two columns with one name.
+    #[error("columns {} and {} are both called {name:?}: rename one of them", columns[0], columns[1])]
+    DuplicateColumn {
+        /// The name.
+        name: String,
+        /// The positions of the columns, from 1.
+        columns: [usize; 2],
+    },
+    /// Columns that are needed and not there.
+    #[error("it has no column {}; its columns are {}", list(names), list(known))]
+    MissingColumns {
+        /// The columns that are needed.
+        names: Vec<String>,
+        /// The columns that are there.
+        known: Vec<String>,
+    },
+    /// An infinite number in a table.
+    #[error(
+        "line {line}, column {column:?}: {value} is not a finite number: correct it, or leave the \
+         cell empty, which marks it as missing"
+    )]
+    InfiniteCell {
+        /// The line on which the row starts, from 1.
+        line: u64,
+        /// The column.
+        column: String,
+        /// The text of the cell.
+        value: String,
+    },
+    /// Text in a column that holds numbers in the training data.
+    #[error(
+        "line {line}, column {column:?}: {value:?} is not a number, and the training data have \
+         numbers in this column: correct it, or leave the cell empty, which marks it as missing"
+    )]
+    NotANumber {
+        /// The line on which the row starts, from 1.
+        line: u64,
+        /// The column.
+        column: String,
+        /// The text of the cell.
+        value: String,
+    },
+    /// The bytes are not those of the format.
+    #[error("it is not a valid {format} file: {reason}")]
+    Malformed {
+        /// The format: "NPY", "IDX".
+        format: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An array that is needed and not there.
+    #[error("it has no array {needed}; {}", found_arrays(found))]
+    MissingArray {
+        /// The names that would do.
+        needed: String,
+        /// The names that are there.
+        found: Vec<String>,
+    },
+    /// An array of Python objects.
+    #[error(
+        "array {array:?} holds pickled Python objects, which are not read since they can run code: \
+         save it with a number type, such as array.astype(\"float32\")"
+    )]
+    Pickled {
+        /// The array.
+        array: String,
+    },
+    /// An array of a type that is not read.
+    #[error("array {array:?} has the type {dtype}; {needed}")]
+    ArrayType {
+        /// The array.
+        array: String,
+        /// Its type.
+        dtype: String,
+        /// What is read.
+        needed: &'static str,
+    },
+    /// An array of a shape that is not read.
+    #[error("array {array:?} has the shape {shape:?}; {needed}")]
+    ArrayShape {
+        /// The array.
+        array: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// What is read.
+        needed: &'static str,
+    },
+    /// Inputs and targets of different numbers of samples, or parts of different shapes.
+    #[error("{} has {}, where {} has {}", names[0], values[0], names[1], values[1])]
+    Disagreement {
+        /// The two arrays or files.
+        names: [String; 2],
+        /// What they have: "3 samples".
+        values: [String; 2],
+    },
+    /// A number of an array that is not finite.
+    #[error(
+        "array {array:?}, sample {sample}, number {position} (both from 0): {value} is not finite as \
+         a 32-bit float: remove or replace it"
+    )]
+    NotFinite {
+        /// The array.
+        array: String,
+        /// The sample, from 0.
+        sample: usize,
+        /// The number within the sample, from 0.
+        position: usize,
+        /// The number.
+        value: String,
+    },
+    /// A whole number that cannot be a class.
+    #[error(
+        "array {array:?} has the class {class} at sample {sample} (from 0); classes are numbered from \
+         0 to {largest}: number them anew, or store numbers to predict as floats"
+    )]
+    ClassTooLarge {
+        /// The array.
+        array: String,
+        /// The sample, from 0.
+        sample: usize,
+        /// The class.
+        class: u64,
+        /// The largest allowed.
+        largest: u32,
+    },
+    /// The data do not fit into memory.
+    #[error(
+        "it needs {needed_mib} MiB of memory, and {available_mib} MiB are free: use a part of it, or \
+         a smaller type of numbers"
+    )]
+    BeyondMemory {
+        /// The size of the data in memory.
+        needed_mib: u64,
+        /// The memory that is free.
+        available_mib: u64,
+    },
+    /// A file or folder of no known form.
+    #[error("{reason}; what is read: {}", known)]
+    UnknownForm {
+        /// What was found.
+        reason: String,
+        /// The forms that are read.
+        known: &'static str,
+    },
+    /// A broken image.
+    #[error("{reason}; `skip_broken` leaves such images out")]
+    BrokenImage {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Images of different sizes.
+    #[error(
+        "it is {}×{} pixels (height × width), where {} is {}×{}: give the size to which images are \
+         scaled with `image_size`",
+        sizes[0][0], sizes[0][1], other.display(), sizes[1][0], sizes[1][1]
+    )]
+    MixedSizes {
+        /// The other image.
+        other: PathBuf,
+        /// Height and width of this image and of the other.
+        sizes: [[usize; 2]; 2],
+    },
+    /// A folder of a class without images.
+    #[error("it is the folder of a class and has no PNG or JPEG file: delete it, or add images")]
+    EmptyClass,
+    /// A class that the training data do not have.
+    #[error("{name:?} is no class of the training data, which are {}", list(known))]
+    UnknownClass {
+        /// The class.
+        name: String,
+        /// The classes of the training data.
+        known: Vec<String>,
+    },
+}
+
+/// Names in quotes, at most ten.
+fn list(names: &[String]) -> String {
+    let mut shown: Vec<String> = names.iter().take(10).map(|n| format!("{n:?}")).collect();
+    if names.len() > shown.len() {
+        shown.push(format!("{} more", names.len() - shown.len()));
+    }
+    shown.join(", ")
+}
+
+fn found_arrays(found: &[String]) -> String {
+    match found {
+        [] => "it has none at all".to_owned(),
+        _ => format!("it has {}", list(found)),
+    }
 }
 
 fn unpacked_note(unpacked: bool) -> &'static str {

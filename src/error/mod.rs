@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod data;
+mod prepare;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ pub use checkpoint::CheckpointFault;
 #[doc(hidden)]
 pub use data::MirrorFailure;
 pub use data::{DataFault, DownloadFault};
+pub use prepare::PrepareFault;
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -22,13 +24,16 @@ pub const FIELDS: &[&str] = &[
     "adapter",
     "batch_size",
     "betas",
+    "channels",
     "checkpoint",
     "classes",
     "clip_norm",
     "cnn",
+    "data",
     "data_dir",
     "dataset",
     "device",
+    "drop",
     "dropout",
     "dual_passage",
     "epochs",
@@ -38,7 +43,10 @@ pub const FIELDS: &[&str] = &[
     "form",
     "gradient_tolerance",
     "hidden_layers",
+    "image_size",
+    "impute",
     "initial",
+    "input",
     "input_range",
     "keep",
     "labels",
@@ -66,8 +74,12 @@ pub const FIELDS: &[&str] = &[
     "save",
     "schedule",
     "share",
+    "skip_broken",
+    "split_seed",
     "storage",
+    "target",
     "targets",
+    "test",
     "threads",
     "tolerance",
     "validation",
@@ -256,7 +268,7 @@ pub enum Error {
     /// A run cannot continue on other data than it was trained on.
     #[error(
         "checkpoint {}: the run was trained on different data (sha256 {found}, not {given}): name its \
-         data with `dataset` and `data_dir`, or start anew without `resume`",
+         data with `data`, or with `dataset` and `data_dir`, or start anew without `resume`",
         path.display()
     )]
     OtherData {
@@ -471,6 +483,7 @@ mod tests {
             include_str!("mod.rs"),
             include_str!("data.rs"),
             include_str!("checkpoint.rs"),
+            include_str!("prepare.rs"),
         ] {
             let (code, _) = text.split_once("#[cfg(test)]").unwrap_or((text, ""));
             let lines = code.lines().map(str::trim_start);

@@ -17,9 +17,9 @@ use serde_json::{Map, Value, json};
 use super::atomic::{AtomicFile, Disk, System};
 use crate::error::{CheckpointFault, Error, Result};
 
-/// The largest header that is read, in bytes: names and shapes of ten thousand tensors. It bounds the
-/// memory that a malformed file can make the reader allocate.
-pub const MAX_HEADER: u64 = 1 << 20;
+/// The largest header that is read, in bytes: what was fitted on a quarter of a million columns. Together with
+/// the length of the file it bounds the memory that a malformed file can make the reader allocate.
+pub const MAX_HEADER: u64 = 64 << 20;
 
 /// Number of bytes that are written at once.
 const BLOCK: usize = 1 << 16;
@@ -344,31 +344,10 @@ impl State<'static> {
     /// # Errors
     /// The outer result is the reader's own error, the inner one what is wrong with the bytes.
     pub fn read(mut reader: impl Read, len: u64) -> std::io::Result<Result<Self, CheckpointFault>> {
-        let malformed = |reason: String| Ok(Err(CheckpointFault::Malformed { reason }));
-        let mut header_len = [0; 8];
-        if len < 8 {
-            return malformed(format!(
-                "{len} bytes are fewer than the 8 of a header's length"
-            ));
-        }
-        reader.read_exact(&mut header_len)?;
-        let header_len = u64::from_le_bytes(header_len);
-        if header_len > MAX_HEADER.min(len - 8) {
-            return malformed(format!("it claims a header of {header_len} bytes"));
-        }
-        let mut header = vec![0; header_len as usize];
-        reader.read_exact(&mut header)?;
-        let header: Metadata = match serde_json::from_slice(&header) {
-            Ok(header) => header,
-            Err(e) => return malformed(e.to_string()),
+        let header = match read_header(&mut reader, len)? {
+            Ok((header, _)) => header,
+            Err(fault) => return Ok(Err(fault)),
         };
-        let data = header.data_len() as u64;
-        if data != len - 8 - header_len {
-            let found = len - 8 - header_len;
-            return malformed(format!(
-                "its header describes {data} bytes of numbers, not {found}"
-            ));
-        }
         let mut state = Self {
             metadata: header
                 .metadata()
@@ -395,4 +374,41 @@ impl State<'static> {
         }
         Ok(Ok(state))
     }
+}
+
+/// Reads the header of the `len` bytes of `reader`, and the position of the first number. The arrays
+/// fill the rest of the file without gaps.
+///
+/// # Errors
+/// The outer result is the reader's own error, the inner one what is wrong with the header.
+pub fn read_header(
+    reader: &mut impl Read,
+    len: u64,
+) -> std::io::Result<Result<(Metadata, u64), CheckpointFault>> {
+    let malformed = |reason: String| Ok(Err(CheckpointFault::Malformed { reason }));
+    let mut header_len = [0; 8];
+    if len < 8 {
+        return malformed(format!(
+            "{len} bytes are fewer than the 8 of a header's length"
+        ));
+    }
+    reader.read_exact(&mut header_len)?;
+    let header_len = u64::from_le_bytes(header_len);
+    if header_len > MAX_HEADER.min(len - 8) {
+        return malformed(format!("it claims a header of {header_len} bytes"));
+    }
+    let mut header = vec![0; header_len as usize];
+    reader.read_exact(&mut header)?;
+    let header: Metadata = match serde_json::from_slice(&header) {
+        Ok(header) => header,
+        Err(e) => return malformed(e.to_string()),
+    };
+    let data = header.data_len() as u64;
+    if data != len - 8 - header_len {
+        let found = len - 8 - header_len;
+        return malformed(format!(
+            "its header describes {data} bytes of numbers, not {found}"
+        ));
+    }
+    Ok(Ok((header, 8 + header_len)))
 }

@@ -479,7 +479,10 @@ impl State {
         let first = &mut first[..rows];
         for row in 0..rows {
             let (loss, correct) = match self.loss {
-                Loss::MeanSquaredError => squared_error(&mut first[row], &labels[row], terms),
+                // Sweeps are of classes, which Huber's loss does not take.
+                Loss::MeanSquaredError | Loss::Huber => {
+                    squared_error(&mut first[row], &labels[row], terms)
+                }
                 Loss::CrossEntropy => {
                     cross_entropy(&mut first[row], &mut second[row], &labels[row], terms)
                 }
@@ -608,7 +611,7 @@ impl State {
     /// Number of outputs that the loss is the mean over, beside the samples.
     fn loss_outputs(&self) -> usize {
         match self.loss {
-            Loss::MeanSquaredError => self.outputs,
+            Loss::MeanSquaredError | Loss::Huber => self.outputs,
             Loss::CrossEntropy => 1,
         }
     }

@@ -4,6 +4,7 @@ use super::cnn::Cnn;
 use super::layer::{Layer, LayerShape, LayerSpec, Shape};
 use super::parameters::{LayerParameters, Parameters};
 use crate::activation::Activation;
+use crate::data::prepare::{Preparation, TargetRule};
 use crate::data::{Dataset, Inputs, Splits, Targets};
 use crate::error::{Error, Result};
 use crate::kind::{Form, LayerKind, Loss};
@@ -15,6 +16,9 @@ pub struct Model {
     pub loss: Loss,
     /// [low, high]: a pixel p of 0…255 becomes the input low + p/255 · (high − low).
     pub input_range: [f32; 2],
+    /// What was made of raw samples before training, if anything was. Data sets have it done already; programs
+    /// that take raw samples do it.
+    pub preparation: Option<Preparation>,
     /// The convolutional front-end, if there is one.
     pub cnn: Option<Cnn>,
     /// The hidden layers, first to last; at least one.
@@ -104,6 +108,7 @@ impl Model {
         Ok(Self {
             loss,
             input_range: first.activation.input_range,
+            preparation: None,
             cnn: None,
             layers: layers
                 .map(|((spec, inputs), below)| Layer::new(spec, inputs, below))
@@ -137,6 +142,38 @@ impl Model {
         }
         self.input_range = [low, high];
         Ok(self)
+    }
+
+    /// The same network for samples that are prepared like this.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for samples of another size, or another number of outputs.
+    pub fn with_preparation(mut self, preparation: Preparation) -> Result<Self> {
+        let [channels, height, width] = preparation.inputs.shape();
+        let shape = |operation: &str, expected: usize, found: usize| Error::Shape {
+            operation: operation.to_owned(),
+            expected: vec![expected],
+            found: vec![found],
+        };
+        let features = channels * height * width;
+        if features != self.inputs() {
+            return Err(shape("prepared inputs", self.inputs(), features));
+        }
+        let (outputs, width) = (self.head.outputs, preparation.target.width());
+        // One output distinguishes two classes.
+        let single = outputs == 1 && width == 2 && !preparation.target.is_regression();
+        if outputs != width && !single {
+            return Err(shape("prepared targets", outputs, width));
+        }
+        self.preparation = Some(preparation);
+        Ok(self)
+    }
+
+    /// What the network predicts, if that is known: raw samples were prepared for it.
+    pub fn target(&self) -> Option<&TargetRule> {
+        self.preparation
+            .as_ref()
+            .map(|preparation| &preparation.target)
     }
 
     /// The same network with a convolutional front-end.
@@ -336,7 +373,8 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Shape`] for a different number of features or of values, or no samples, [`Error::Label`]
-    /// for a label that is not a class, [`Error::InvalidValue`] for values under cross-entropy and for
+    /// for a label that is not a class, [`Error::InvalidValue`] for values under cross-entropy, for classes
+    /// under Huber's loss, and for
     /// numbers outside the range of ρ, where a first Bregman layer takes their inverse.
     pub fn check_dataset(&self, data: &Dataset) -> Result<()> {
         data.check()?;
@@ -362,12 +400,25 @@ impl Model {
         }
         self.check_inputs(data)?;
         let labels = match &data.targets {
+            Targets::Classes(_) if self.loss == Loss::Huber => {
+                return Err(Error::InvalidValue {
+                    field: "loss",
+                    value: self.loss.name().to_owned(),
+                    reason: format!(
+                        "the targets of {} are classes; cross-entropy and mse take them",
+                        data.name
+                    ),
+                });
+            }
             Targets::Classes(labels) => labels,
             Targets::Values(_) if self.loss == Loss::CrossEntropy => {
                 return Err(Error::InvalidValue {
                     field: "loss",
                     value: self.loss.name().to_owned(),
-                    reason: format!("the targets of {} are numbers; mse takes them", data.name),
+                    reason: format!(
+                        "the targets of {} are numbers; mse and huber take them",
+                        data.name
+                    ),
                 });
             }
             Targets::Values(_) if data.classes == self.head.outputs => return Ok(()),

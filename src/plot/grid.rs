@@ -79,39 +79,56 @@ impl Varied {
     }
 }
 
-/// The accuracy of each setting on the validation split, or on the test set if there is none: a curve
-/// for each kind of layer, or heat maps if more than one option has several numbers. Several seeds are
+/// The accuracy, or R² where values are predicted, of each setting on the validation split, or on the test
+/// set if there is none: a curve for each kind of layer, or heat maps if more than one option has several numbers. Several seeds are
 /// shown by their mean, and by a band from the lowest to the highest.
 pub fn grid(grid: &Grid, rows: &[Row], settings: &str) -> Figure {
     let is_validated = rows.iter().any(|row| row.outcome.best_epoch.is_some());
     let split = if is_validated { "validation" } else { "test" };
-    let accuracy = |row: &Row| match is_validated {
-        true => row.outcome.validation_accuracy,
-        false => row.outcome.test_accuracy,
+    let is_regression = rows.iter().any(|row| row.outcome.test_mae.is_some());
+    let measured = |row: &Row| {
+        let outcome = &row.outcome;
+        match (is_regression, is_validated) {
+            (false, true) => outcome.validation_accuracy,
+            (false, false) => outcome.test_accuracy,
+            (true, true) => outcome.validation_r2,
+            (true, false) => outcome.test_r2,
+        }
     };
-    let percent = |row: &Row| accuracy(row).map_or(f64::NAN, |accuracy| 100.0 * accuracy);
+    let (name, unit, factor) = match is_regression {
+        true => ("R²", "", 1.0),
+        false => ("accuracy", " %", 100.0),
+    };
+    let percent = |row: &Row| measured(row).map_or(f64::NAN, |number| factor * number);
+    let label = match is_regression {
+        true => format!("{split} {name}"),
+        false => format!("{split} {name} (%)"),
+    };
     let varied = Varied::all(grid);
     let [title, note] = match &varied[..] {
         [] | [_] => ["by setting", "runs that diverged are left out"],
         _ => ["over the grid", "rings: every run diverged"],
     };
     let panels = match &varied[..] {
-        [] => vec![by_seed(rows, split, &percent)],
-        [one] => vec![by_number(one, rows, split, &percent)],
+        [] => vec![by_seed(rows, &label, &percent)],
+        [one] => vec![by_number(one, rows, &label, &percent)],
         [x, y, ..] => heat_maps(x, y, rows, &percent),
     };
     let found = present(&rows.iter().map(percent).collect::<Vec<_>>());
     let ends = match range(&found) {
         Some([low, high]) if varied.len() > 1 => {
             format!(
-                "; blue {low:.2} %, white {:.2} %, orange {high:.2} %",
+                "; blue {low:.2}{unit}, white {:.2}{unit}, orange {high:.2}{unit}",
                 (low + high) / 2.0
             )
         }
         _ => String::new(),
     };
     Figure {
-        title: format!("Accuracy {title} ({split})"),
+        title: match is_regression {
+            true => format!("R² {title} ({split})"),
+            false => format!("Accuracy {title} ({split})"),
+        },
         caption: format!("{settings}; {note}{ends}"),
         columns: panels.len().min(3),
         panels,
@@ -124,11 +141,11 @@ fn range(numbers: &[f64]) -> Option<[f64; 2]> {
     Some([fold(f64::min)?, fold(f64::max)?])
 }
 
-fn panel(x: Axis, split: &str, series: Vec<Series>) -> Panel {
+fn panel(x: Axis, label: &str, series: Vec<Series>) -> Panel {
     Panel {
         x,
         y: Axis {
-            label: format!("{split} accuracy (%)"),
+            label: label.to_owned(),
             ..Axis::default()
         },
         series,
@@ -163,7 +180,7 @@ fn by_layer(rows: &[Row]) -> impl Iterator<Item = OfLayer<'_>> {
 }
 
 /// The runs of each kind of layer, by the place of their seeds.
-fn by_seed(rows: &[Row], split: &str, percent: &dyn Fn(&Row) -> f64) -> Panel {
+fn by_seed(rows: &[Row], label: &str, percent: &dyn Fn(&Row) -> f64) -> Panel {
     let series = by_layer(rows).map(|layer| Series {
         name: layer.name.to_owned(),
         color: layer.color,
@@ -180,11 +197,11 @@ fn by_seed(rows: &[Row], split: &str, percent: &dyn Fn(&Row) -> f64) -> Panel {
         label: "run of a kind of layer".to_owned(),
         ..Axis::default()
     };
-    panel(x, split, series.collect())
+    panel(x, label, series.collect())
 }
 
 /// A curve for each kind of layer.
-fn by_number(varied: &Varied, rows: &[Row], split: &str, percent: &dyn Fn(&Row) -> f64) -> Panel {
+fn by_number(varied: &Varied, rows: &[Row], label: &str, percent: &dyn Fn(&Row) -> f64) -> Panel {
     let mut series = Vec::new();
     for layer in by_layer(rows) {
         let (mut points, mut envelope) = (Vec::new(), Vec::new());
@@ -212,7 +229,7 @@ fn by_number(varied: &Varied, rows: &[Row], split: &str, percent: &dyn Fn(&Row) 
         log: varied.is_logarithmic(),
         ..Axis::default()
     };
-    panel(x, split, series)
+    panel(x, label, series)
 }
 
 /// A heat map for each kind of layer. If a third option varies, a cell shows the highest accuracy over

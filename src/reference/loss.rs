@@ -1,4 +1,4 @@
-//! The two losses.
+//! The losses.
 
 use crate::data::Targets;
 use crate::kind::Loss;
@@ -55,6 +55,17 @@ pub fn loss_and_gradient(
                 for (j, y) in row.iter().enumerate() {
                     result.loss += (y - target(j)).powi(2) / terms;
                     result.delta.push(2.0 * (y - target(j)) / terms);
+                }
+            }
+            Loss::Huber => {
+                let terms = batch * outputs as f64;
+                for (j, y) in row.iter().enumerate() {
+                    let difference = y - target(j);
+                    result.loss += match difference.abs() {
+                        small if small < 1.0 => 0.5 * difference.powi(2) / terms,
+                        large => (large - 0.5) / terms,
+                    };
+                    result.delta.push(difference.clamp(-1.0, 1.0) / terms);
                 }
             }
         }

@@ -67,8 +67,11 @@ pub fn cases() -> Vec<Case> {
             }
         }
     }
-    for outputs in [1, 5] {
-        let loss = Loss::MeanSquaredError;
+    for (loss, outputs) in [1, 5]
+        .map(|n| Loss::OF_VALUES.map(|loss| (loss, n)))
+        .into_iter()
+        .flatten()
+    {
         let tanh = &Activation::TANH;
         let model = Model::new(
             LayerKind::Bregman,
@@ -79,7 +82,7 @@ pub fn cases() -> Vec<Case> {
             outputs,
         );
         cases.push(Case {
-            name: format!("squared error, {outputs} outputs"),
+            name: format!("{}, {outputs} outputs", loss.name()),
             model: model.expect("a valid network"),
         });
     }
@@ -543,7 +546,18 @@ pub fn splits(model: &Model) -> Splits {
         let conv = &cnn.blocks[0].conv;
         [conv.channels, conv.height, conv.width]
     });
-    let split = |samples, stream| images(samples, classes, stream, shape);
+    let split = |samples, stream| {
+        let mut data = images(samples, classes, stream, shape);
+        if model.loss == Loss::Huber {
+            // Differences from the outputs, which are near 0, are on both sides of δ = 1.
+            let outputs = model.head.outputs;
+            let value =
+                |&label: &u32| (0..outputs).map(move |j| (label * 3 + j as u32) as f32 % 5.0 - 2.0);
+            let values = data.labels().iter().flat_map(value).collect();
+            (data.targets, data.classes) = (Targets::Values(values), outputs);
+        }
+        data
+    };
     Splits {
         train: split(TRAIN_SAMPLES, 0),
         validation: Some(split(11, 1)),

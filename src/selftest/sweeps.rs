@@ -88,7 +88,7 @@ pub fn models(full: bool) -> Vec<Model> {
     };
     for (k, kind) in KINDS.into_iter().enumerate() {
         for (a, activation) in Activation::ALL.iter().enumerate() {
-            for (l, &loss) in Loss::ALL.iter().enumerate() {
+            for (l, &loss) in Loss::OF_CLASSES.iter().enumerate() {
                 if full || (a + 2 * k + 3 * l) % 5 == 0 {
                     push(kind, activation, loss, 3);
                 }

@@ -34,7 +34,7 @@ use crate::optim::Sgd;
 /// cross-entropy.
 ///
 /// # Errors
-/// [`Error::InvalidValue`] for no layer.
+/// [`Error::InvalidValue`] for no layer, and for a loss that does not take classes.
 pub fn network(
     kind: LayerKind,
     form: Form,
@@ -45,9 +45,19 @@ pub fn network(
     let outputs = match loss {
         Loss::MeanSquaredError => 1,
         Loss::CrossEntropy => 2,
+        Loss::Huber => return Err(no_classes()),
     };
     let widths = vec![WIDTH; layers + 1];
     Model::new(kind, form, activation, loss, &widths, outputs)
+}
+
+/// The error for a loss that does not take the classes of a sweep.
+fn no_classes() -> Error {
+    Error::InvalidValue {
+        field: "loss",
+        value: Loss::Huber.name().to_owned(),
+        reason: "the points of a sweep have classes; mse and cross-entropy take them".to_owned(),
+    }
 }
 
 /// What differs between the runs of a sweep.

@@ -19,7 +19,7 @@ pub enum Keep {
 names!(Keep, "network to keep", Last = "last", Best = "best");
 
 /// A [`Schedule`], and what may end a realization earlier or choose among its epochs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Course {
     /// The number of epochs and steps. Its seed is not used.
     pub schedule: Schedule,
@@ -29,6 +29,10 @@ pub struct Course {
     pub patience: Option<u32>,
     /// Which network is the result.
     pub keep: Keep,
+    /// If the targets are values: their variance. There are no accuracies then, and the first loss counts as
+    /// at least this much in what is taken for divergence, since one value far from all others may have a
+    /// loss that is many times a small first one.
+    pub variance: Option<f64>,
 }
 
 impl From<&Schedule> for Course {
@@ -40,6 +44,7 @@ impl From<&Schedule> for Course {
                 .collect(),
             patience: None,
             keep: Keep::Last,
+            variance: None,
         }
     }
 }
@@ -154,7 +159,7 @@ impl Course {
             (!number.is_nan()).then_some(number)
         };
         let (kept, best) = (self.kept(&standing), standing.best);
-        Outcome {
+        let mut outcome = Outcome {
             kept_epoch: kept,
             best_epoch: best,
             train_loss: at(&epochs.train_losses, kept),
@@ -165,7 +170,12 @@ impl Course {
             test_loss: at(&epochs.test_losses, kept),
             test_accuracy: at(&epochs.test_accuracies, kept),
             diverged_at_step: standing.diverged.map(|divergence| divergence.step),
+            ..Outcome::default()
+        };
+        if self.variance.is_some() {
+            outcome.drop_accuracies();
         }
+        outcome
     }
 
     /// The results of all realizations.

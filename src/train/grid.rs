@@ -332,6 +332,9 @@ const COLUMNS: &str = "run,layer,lr,momentum,weight_decay,seed,best_epoch,train_
                        best_validation_loss,validation_loss,best_validation_accuracy,\
                        validation_accuracy,test_accuracy,diverged_at_step";
 
+/// The columns that follow where values are predicted.
+const FITS: &str = ",validation_r2,validation_mae,validation_rmse,test_r2,test_mae,test_rmse";
+
 /// The rows as CSV: a header, then one line for each run. What does not exist is empty.
 pub fn csv(rows: &[Row]) -> String {
     fn cell<T: ToString>(value: Option<T>) -> String {
@@ -356,9 +359,28 @@ pub fn csv(rows: &[Row]) -> String {
             cell(outcome.diverged_at_step),
         ]
         .join(",")
-            + "\n"
     };
-    let lines: String = rows.iter().map(line).collect();
+    let fits = |row: &Row| {
+        let outcome = &row.outcome;
+        let numbers = [
+            outcome.validation_r2,
+            outcome.validation_mae,
+            outcome.validation_rmse,
+            outcome.test_r2,
+            outcome.test_mae,
+            outcome.test_rmse,
+        ];
+        numbers.map(|number| format!(",{}", cell(number))).concat()
+    };
+    let is_regression = rows.iter().any(|row| row.outcome.test_mae.is_some());
+    if is_regression {
+        let lines: String = rows
+            .iter()
+            .map(|row| line(row) + &fits(row) + "\n")
+            .collect();
+        return format!("{COLUMNS}{FITS}\n{lines}");
+    }
+    let lines: String = rows.iter().map(|row| line(row) + "\n").collect();
     format!("{COLUMNS}\n{lines}")
 }
 
@@ -403,10 +425,18 @@ pub struct Best {
     pub runs: Vec<usize>,
     /// Mean validation loss of their networks.
     pub validation_loss: f64,
-    /// Mean validation accuracy of their networks.
-    pub validation_accuracy: f64,
-    /// Mean test accuracy of their networks, which the choice does not depend on.
-    pub test_accuracy: f64,
+    /// Mean validation accuracy of their networks; none where values are predicted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
+    /// Mean test accuracy of their networks, which the choice does not depend on, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_accuracy: Option<f64>,
+    /// Mean R² of their networks on the validation set; none where classes are predicted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_r2: Option<f64>,
+    /// Mean R² on the test set, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_r2: Option<f64>,
 }
 
 /// The setting whose networks have the lowest mean validation loss over the seeds, the first of equal
@@ -436,8 +466,10 @@ pub fn best(rows: &[Row]) -> Option<Best> {
             weight_decay: first.weight_decay,
             runs: own.iter().map(|row| row.run).collect(),
             validation_loss,
-            validation_accuracy: mean_of(|o| o.validation_accuracy).unwrap_or(f64::NAN),
-            test_accuracy: mean_of(|o| o.test_accuracy).unwrap_or(f64::NAN),
+            validation_accuracy: mean_of(|o| o.validation_accuracy),
+            test_accuracy: mean_of(|o| o.test_accuracy),
+            validation_r2: mean_of(|o| o.validation_r2),
+            test_r2: mean_of(|o| o.test_r2),
         });
     }
     best
@@ -632,7 +664,7 @@ mod tests {
         ];
         let found = best(&rows).expect("a setting");
         assert_eq!((found.lr, &found.runs[..]), (0.2, &[2, 3][..]));
-        assert_eq!(found.test_accuracy, 0.2);
+        assert_eq!(found.test_accuracy, Some(0.2));
         assert!((found.validation_loss - 0.21).abs() < 1e-15);
         assert_eq!(best(&rows[7..]), None);
         let text = csv(&rows[6..]);

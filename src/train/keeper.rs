@@ -81,6 +81,7 @@ impl Keeper {
         stop: &dyn Fn() -> bool,
         warn: &mut dyn FnMut(&Error),
     ) -> Result<Ended> {
+        position.epochs.is_regression = course.variance.is_some();
         if let Some(events) = &mut self.events {
             events.begin(executor, position, warn).await?;
         }

@@ -13,19 +13,24 @@ pub struct EpochMetrics {
     pub epoch: u32,
     /// Mean of the training loss over the epoch's samples, each taken before its step's update.
     pub train_loss: f64,
-    /// The same mean of the training accuracy.
+    /// The same mean of the training accuracy. Accuracies are NaN where the targets are values, and JSON has
+    /// none.
+    #[serde(skip_serializing_if = "f64_is_nan")]
     pub train_accuracy: f64,
     /// Loss on the test set after the epoch.
     pub test_loss: f64,
     /// Accuracy on the test set after the epoch.
+    #[serde(skip_serializing_if = "f64_is_nan")]
     pub test_accuracy: f64,
     /// [`Self::train_loss`] of each realization.
     pub train_losses: Vec<f64>,
     /// [`Self::train_accuracy`] of each realization.
+    #[serde(skip_serializing_if = "all_nan")]
     pub train_accuracies: Vec<f64>,
     /// [`Self::test_loss`] of each realization.
     pub test_losses: Vec<f64>,
     /// [`Self::test_accuracy`] of each realization.
+    #[serde(skip_serializing_if = "all_nan")]
     pub test_accuracies: Vec<f64>,
     /// Loss on the validation split after the epoch, if one is held out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,17 +99,20 @@ impl EpochMetrics {
     pub(crate) fn drop_accuracies(&mut self) {
         self.train_accuracy = f64::NAN;
         self.test_accuracy = f64::NAN;
-        self.val_accuracy = self.val_accuracy.map(|_| f64::NAN);
         self.train_accuracies.fill(f64::NAN);
         self.test_accuracies.fill(f64::NAN);
-        let validation = self.val_accuracies.iter_mut();
-        validation.for_each(|all| all.fill(f64::NAN));
+        (self.val_accuracy, self.val_accuracies) = (None, None);
     }
 
     /// The metrics of realization `r` alone. The samples a second are those of all.
     pub(crate) fn of_realization(&self, r: usize) -> Self {
         let own = |numbers: &Vec<f64>| vec![numbers[r]];
-        let validation = self.val_losses.as_ref().zip(self.val_accuracies.as_ref());
+        // Values have losses alone.
+        let accuracies = self
+            .val_accuracies
+            .as_ref()
+            .unwrap_or(&self.test_accuracies);
+        let validation = self.val_losses.as_ref().map(|losses| (losses, accuracies));
         let columns = Columns {
             train_losses: own(&self.train_losses),
             train_accuracies: own(&self.train_accuracies),
@@ -112,14 +120,29 @@ impl EpochMetrics {
             test_accuracies: own(&self.test_accuracies),
             validation: validation.map(|(losses, accuracies)| [own(losses), own(accuracies)]),
         };
-        Self::new(self.epoch, columns, self.seconds, self.samples_per_second)
+        let mut own = Self::new(self.epoch, columns, self.seconds, self.samples_per_second);
+        if all_nan(&self.test_accuracies) {
+            own.drop_accuracies();
+        }
+        own
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn f64_is_nan(number: &f64) -> bool {
+    number.is_nan()
+}
+
+fn all_nan(numbers: &[f64]) -> bool {
+    numbers.iter().all(|number| number.is_nan())
 }
 
 /// The metrics of all epochs of a run, stored compactly: a run may have many thousand epochs.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[doc(hidden)]
 pub struct History {
+    /// Whether the targets are values, so that there are no accuracies.
+    pub(crate) is_regression: bool,
     /// By epoch.
     pub(crate) seconds: Vec<f64>,
     pub(crate) samples_per_second: Vec<f64>,
@@ -189,7 +212,7 @@ impl History {
             let of_epoch =
                 |numbers: &[f64]| numbers[index * realizations..][..realizations].to_vec();
             let validated = !self.val_accuracies.is_empty();
-            EpochMetrics::new(
+            let mut metrics = EpochMetrics::new(
                 index as u32 + 1,
                 Columns {
                     train_losses: of_epoch(&self.train_losses),
@@ -201,7 +224,11 @@ impl History {
                 },
                 self.seconds[index],
                 self.samples_per_second[index],
-            )
+            );
+            if self.is_regression {
+                metrics.drop_accuracies();
+            }
+            metrics
         })
     }
 
@@ -216,6 +243,51 @@ impl FromIterator<EpochMetrics> for History {
         let mut history = Self::default();
         epochs.into_iter().for_each(|epoch| history.push(&epoch));
         history
+    }
+}
+
+/// How well values are predicted: means over the realizations that have each number. R² is null for fewer
+/// than two samples; the numbers of the validation set are there if there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Fits {
+    /// R² on the test set.
+    pub test_r2: Option<f64>,
+    /// Mean absolute error on the test set.
+    pub test_mae: Option<f64>,
+    /// Root mean squared error on the test set.
+    pub test_rmse: Option<f64>,
+    /// The same three on the validation set.
+    #[serde(flatten)]
+    pub validation: Option<ValidationFits>,
+}
+
+/// The part of [`Fits`] on the validation set.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ValidationFits {
+    /// R².
+    pub validation_r2: Option<f64>,
+    /// Mean absolute error.
+    pub validation_mae: f64,
+    /// Root mean squared error.
+    pub validation_rmse: Option<f64>,
+}
+
+impl Fits {
+    fn of(outcomes: &[Outcome]) -> Self {
+        let mean = |of: fn(&Outcome) -> Option<f64>| {
+            let numbers: Vec<f64> = outcomes.iter().filter_map(of).collect();
+            (!numbers.is_empty()).then(|| mean(&numbers))
+        };
+        Self {
+            test_r2: mean(|outcome| outcome.test_r2),
+            test_mae: mean(|outcome| outcome.test_mae),
+            test_rmse: mean(|outcome| outcome.test_rmse),
+            validation: mean(|outcome| outcome.validation_mae).map(|mae| ValidationFits {
+                validation_r2: mean(|outcome| outcome.validation_r2),
+                validation_mae: mae,
+                validation_rmse: mean(|outcome| outcome.validation_rmse),
+            }),
+        }
     }
 }
 
@@ -237,10 +309,18 @@ pub struct Summary<O> {
     pub outcomes: Vec<Outcome>,
     /// Mean test loss over the realizations that have one.
     pub test_loss: f64,
-    /// Mean test accuracy over the realizations that have one.
+    /// What is predicted: `classification` or `regression`.
+    pub task: &'static str,
+    /// Mean test accuracy over the realizations that have one; NaN where values are predicted, and JSON has
+    /// none.
+    #[serde(skip_serializing_if = "f64_is_nan")]
     pub test_accuracy: f64,
     /// Test accuracy of each realization; NaN for one that diverged, which JSON writes as null.
+    #[serde(skip_serializing_if = "all_nan")]
     pub test_accuracies: Vec<f64>,
+    /// How well values are predicted, means over the realizations that have them.
+    #[serde(flatten)]
+    pub fits: Option<Fits>,
     /// The fraction of test samples whose class is among the most probable ones of their network, mean
     /// over the realizations that have one; none if it was not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -275,6 +355,8 @@ impl<O> Summary<O> {
             numbers.map(|number| number.unwrap_or(f64::NAN)).collect()
         };
         let train_loss = mean_of_present(&column(|outcome| outcome.train_loss));
+        let is_regression = outcomes.iter().any(|outcome| outcome.test_mae.is_some());
+        let fits = is_regression.then(|| Fits::of(&outcomes));
         let test_accuracies = column(|outcome| outcome.test_accuracy);
         Self {
             options,
@@ -282,8 +364,14 @@ impl<O> Summary<O> {
             device,
             adapter,
             test_loss: mean_of_present(&column(|outcome| outcome.test_loss)),
+            task: if is_regression {
+                "regression"
+            } else {
+                "classification"
+            },
             test_accuracy: mean_of_present(&test_accuracies),
             test_accuracies,
+            fits,
             top_k_accuracy: None,
             train_loss: (!train_loss.is_nan()).then_some(train_loss),
             outcomes,

@@ -12,6 +12,7 @@ pub mod keeper;
 mod metrics;
 mod outcome;
 mod position;
+mod regression;
 #[doc(hidden)]
 #[cfg(feature = "tensorboard")]
 pub mod tensorboard;
@@ -23,10 +24,11 @@ pub use course::Keep;
 pub use course::{Course, Standing};
 pub use metrics::EpochMetrics;
 #[doc(hidden)]
-pub use metrics::{History, Summary, mean, present, standard_deviation};
+pub use metrics::{Fits, History, Summary, mean, present, standard_deviation};
 pub use outcome::Outcome;
 #[doc(hidden)]
 pub use position::{Divergence, Position, Sums};
+pub use regression::Fit;
 
 use crate::data::Split;
 use crate::error::{Error, Result};
@@ -156,6 +158,7 @@ pub async fn train_course(
 ) -> Result<()> {
     course.check()?;
     let schedule = &course.schedule;
+    position.epochs.is_regression = course.variance.is_some();
     position.diverged.resize(schedule.realizations, None);
     let mut stretch = 1;
     while position.epochs.len() < epochs as usize && !course.is_over(position) && !stop() {
@@ -171,7 +174,7 @@ pub async fn train_course(
                 .map(|&seed| rng::sample_order(seed, index, schedule.samples))
                 .collect();
             let stretches = Stretches {
-                schedule,
+                course,
                 orders: &orders,
                 active: &active,
                 stop,
@@ -192,7 +195,7 @@ pub async fn train_course(
 
 /// The steps of an epoch, which are trained a stretch at a time.
 struct Stretches<'a> {
-    schedule: &'a Schedule,
+    course: &'a Course,
     orders: &'a [Vec<u32>],
     /// Whether each realization still counted at the start of the epoch.
     active: &'a [bool],
@@ -209,7 +212,7 @@ impl Stretches<'_> {
         observer: &mut impl Observer,
         stretch: usize,
     ) -> Result<usize> {
-        let schedule = self.schedule;
+        let schedule = &self.course.schedule;
         let epoch = position.epochs.len() as u32 + 1;
         let first = position.steps;
         let start = Instant::now();
@@ -228,7 +231,10 @@ impl Stretches<'_> {
         };
         let seconds = start.elapsed().as_secs_f64();
         if position.limits.is_empty() {
-            position.limits = batches.iter().map(|steps| limit(steps)).collect();
+            position.limits = {
+                let least = self.course.variance.unwrap_or(0.0);
+                batches.iter().map(|steps| limit(steps, least)).collect()
+            };
         }
         let number = position.number(schedule.steps() as u64);
         position.sums.resize(schedule.realizations, Sums::default());
@@ -300,7 +306,7 @@ async fn finish_epoch(
     let seconds = std::mem::take(&mut position.seconds);
     position.steps = 0;
     let epoch = position.epochs.len() as u32 + 1;
-    let metrics = EpochMetrics::new(
+    let mut metrics = EpochMetrics::new(
         epoch,
         Columns {
             train_losses: column(&|r| sums[r].loss / sums[r].samples as f64),
@@ -313,6 +319,9 @@ async fn finish_epoch(
         rate((schedule.samples * schedule.realizations) as f64, seconds),
     );
     position.epochs.push(&metrics);
+    if course.variance.is_some() {
+        metrics.drop_accuracies();
+    }
     keep(executor, course, position, &counts).await?;
     observer.epoch(&metrics);
     observer.position(position);
@@ -396,8 +405,8 @@ fn evaluation(batches: &[BatchMetrics]) -> Evaluated {
     })
 }
 
-/// The largest loss allowed for a realization, from its first loss.
-fn limit(steps: &[BatchMetrics]) -> f64 {
+/// The largest loss allowed for a realization, from its first loss, which counts as `least` at least.
+fn limit(steps: &[BatchMetrics], least: f64) -> f64 {
     let first = steps.first().map_or(0.0, |b| b.loss);
-    DIVERGENCE * first.max(SMALLEST_FIRST_LOSS)
+    DIVERGENCE * first.max(least).max(SMALLEST_FIRST_LOSS)
 }

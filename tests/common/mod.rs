@@ -223,7 +223,7 @@ fn networks() -> impl Strategy<Value = Model> {
             // One output is for squared errors alone.
             let outputs = match loss {
                 Loss::CrossEntropy => outputs.max(2),
-                Loss::MeanSquaredError => outputs,
+                Loss::MeanSquaredError | Loss::Huber => outputs,
             };
             let widths: Vec<usize> = [13].into_iter().chain(hidden).collect();
             let activation = &Activation::ALL[activation];

@@ -6,6 +6,7 @@
 
 #[path = "../common/program.rs"]
 mod program;
+mod tables;
 
 use std::collections::HashMap;
 use std::fs;
@@ -132,7 +133,7 @@ fn compare(network: &Checkpoint, data: &Dataset, path: &Path) -> Result<(), Fail
         .iter()
         .map(|&b| f64::from(f32::from_le_bytes(b)))
         .collect();
-    let expected = predict::outputs(&network.model, &network.parameters, data.pixels());
+    let expected = predict::outputs(&network.model, &network.parameters, &data.inputs);
     if found.len() != expected.len() {
         return Err(format!("{} outputs of {}", found.len(), expected.len()).into());
     }
@@ -538,6 +539,21 @@ fn main() {
             "pytorch_agrees",
             pytorch_agrees,
             "torch, safetensors, numpy",
+        ),
+        trial(
+            "onnx_takes_raw_rows",
+            tables::onnx_takes_raw_rows,
+            "onnx, onnxruntime, numpy, torch, safetensors",
+        ),
+        trial(
+            "pytorch_takes_raw_rows",
+            tables::pytorch_takes_raw_rows,
+            "torch, safetensors, numpy",
+        ),
+        trial(
+            "the_page_is_served",
+            tables::the_page_is_served,
+            "onnxruntime, numpy",
         ),
         trial("optimizers_agree", optimizers_agree, "torch, safetensors"),
         trial("schedules_agree", schedules_agree, "torch"),

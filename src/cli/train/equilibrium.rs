@@ -1,9 +1,12 @@
 //! Training of one Bregman layer at its limit of infinite depth.
 
+use std::sync::Arc;
+
+use super::load::{Data, load_data};
 use super::network::{Cells, MAX_SAMPLES, aligned};
 use super::options::{Options, Resolved};
 use super::prepare::{
-    announce_device, batch_size, check_vacant, claim, course, load_data, note_without_effect,
+    announce_device, batch_size, check_vacant, claim, course, note_without_effect,
 };
 use super::report::{Results, evaluated};
 use crate::bilevel::equilibrium::{AnyEquilibrium, Equilibrium, Solver, checkpoint};
@@ -39,7 +42,11 @@ pub async fn run(options: &Options) -> Result<Ended> {
         true => None,
         false => Some(Device::choose(options.device, options.adapter.clone()).await?),
     };
-    let (splits, dataset) = load_data(&options, None)?;
+    let Data {
+        splits,
+        name: dataset,
+        ..
+    } = load_data(&options, None)?;
     let (equilibrium, parameters) = match saved {
         Some((equilibrium, parameters, _)) => (equilibrium, Some(parameters)),
         None => {
@@ -72,7 +79,7 @@ pub async fn run(options: &Options) -> Result<Ended> {
         dataset,
         kind,
         adapter,
-        test: None,
+        splits: Arc::clone(&splits),
     };
     if !options.eval_only {
         let folder = options.out_dir.as_deref();
@@ -84,7 +91,8 @@ pub async fn run(options: &Options) -> Result<Ended> {
     };
     let course = course(&options, &splits, 1);
     let schedule = course.schedule;
-    let executor = AnyEquilibrium::new(device.gpu, &equilibrium, splits, parameters, sgd);
+    let executor =
+        AnyEquilibrium::new(device.gpu, &equilibrium, (*splits).clone(), parameters, sgd);
     let mut executor = executor.await?;
 
     let width = equilibrium.width();

@@ -9,15 +9,16 @@ use std::sync::Arc;
 use clap::CommandFactory;
 use serde::Serialize;
 
+use super::load::{Data, load_data};
 use super::network::{self, Initial, Network};
 use super::options::{Options, Resolved};
 use super::prepare::{self, Prepared};
+use super::report::Results;
 use super::{Trained, trained};
 use crate::checkpoint::{self, Run};
 use crate::cli::args::groups;
 use crate::cli::say::{note, plural, print, say, warn};
 use crate::cli::{Ended, layered};
-use crate::data::Splits;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::files::atomic;
@@ -34,8 +35,7 @@ struct Lists<'a> {
     options: &'a Options,
     grid: Grid,
     runs: Vec<GridRun>,
-    splits: Arc<Splits>,
-    dataset: String,
+    data: Data,
     /// [`Splits::sha256`].
     data_sha256: String,
 }
@@ -53,24 +53,24 @@ struct Report<'a> {
 /// # Errors
 /// Those of training; [`Error::Diverged`] if no run ended with a finite loss.
 pub async fn run(options: &Options) -> Result<Ended> {
+    let device = Device::choose(options.device, options.adapter.clone()).await?;
+    let data = load_data(options, None)?;
+    let options = &options.for_data(&data.splits.train);
     let grid = options.grid();
     let runs = grid.runs(options.epochs)?;
-    let device = Device::choose(options.device, options.adapter.clone()).await?;
-    let (splits, dataset) = prepare::load_data(options, None)?;
     let lists = Lists {
         options,
         grid,
         runs,
-        data_sha256: splits.sha256(),
-        splits: Arc::new(splits),
-        dataset,
+        data_sha256: data.splits.sha256(),
+        data,
     };
     let launches = lists.launches(&device)?;
     let model = lists.model(&launches[0])?;
     // The settings are those of all runs, so that they give all runs again.
-    let settings = options.resolved_settings(&model, &lists.dataset);
+    let settings = options.resolved_settings(&model, &lists.data.name);
     let (kind, adapter) = (device.kind(), device.adapter());
-    let resolved = Resolved::new(options, &model, &lists.dataset, kind, adapter);
+    let resolved = Resolved::new(options, &model, &lists.data.name, kind, adapter);
     let _lock = prepare::claim(options)?;
     lists.check(&launches, &settings)?;
     if let Some(folder) = &options.out_dir {
@@ -112,17 +112,25 @@ pub async fn run(options: &Options) -> Result<Ended> {
         }
         let layer = results.model.kind_name();
         let (mut told, mut kept) = (Vec::new(), Ok(()));
+        let is_regression = results.is_regression();
         let mut done = |r: usize, outcome| {
             let run = launch.runs.start + r;
             let row = Row::new(run, layer, lists.runs[run].settings, outcome);
-            if options.json_lines && kept.is_ok() {
+            // How well values are predicted is known at the end.
+            if options.json_lines && !is_regression && kept.is_ok() {
                 kept = print(&json_line(&row));
             }
             told.push(row);
         };
         let ended = trained(prepared, &results, folder.as_deref(), &mut done).await;
         told.sort_by_key(|row| row.run);
+        let first = rows.len();
         rows.append(&mut told);
+        if let Ok(trained) = &ended
+            && is_regression
+        {
+            kept = kept.and(lists.add_fits(&results, &mut rows[first..], trained));
+        }
         let so_far = lists.write(RUNS_SO_FAR, &rows);
         match ended {
             Ok(trained) if trained.ended == keeper::Ended::Stopped => {
@@ -197,7 +205,7 @@ impl Lists<'_> {
             loop {
                 let own = self.narrowed(layer, &runs);
                 let fits = self.plan(&own, &runs).and_then(|(network, plan)| {
-                    device.check_limits(&network.model, &self.splits, plan)
+                    device.check_limits(&network.model, &self.data.splits, plan)
                 });
                 match fits {
                     Err(Error::OutOfMemory { .. } | Error::TooLarge { .. }) if runs.len() > 1 => {
@@ -212,9 +220,9 @@ impl Lists<'_> {
 
     /// The network of runs, and how an adapter would train it.
     fn plan(&self, own: &Options, runs: &Range<usize>) -> Result<(Network, PlanOptions)> {
-        let network = network::build(own, None, &self.splits.train)?;
+        let network = network::build(own, None, &self.data)?;
         let mut recipe = own.recipe();
-        recipe.batch_size = prepare::batch_size(own, &self.splits);
+        recipe.batch_size = prepare::batch_size(own, &self.data.splits);
         recipe.runs = self.runs[runs.clone()]
             .iter()
             .map(|run| run.settings)
@@ -231,7 +239,7 @@ impl Lists<'_> {
     /// The network of a launch.
     fn model(&self, launch: &Launch) -> Result<Model> {
         let own = self.narrowed(launch.layer, &launch.runs);
-        Ok(network::build(&own, None, &self.splits.train)?.model)
+        Ok(network::build(&own, None, &self.data)?.model)
     }
 
     /// The folder of the results of the grid that is resumed, if one is.
@@ -383,7 +391,7 @@ impl Lists<'_> {
         let network = match &own.run {
             Some((_, run)) => Network::resumed(run),
             None => {
-                let mut network = network::build(own, None, &self.splits.train)?;
+                let mut network = network::build(own, None, &self.data)?;
                 network.initial = Initial::Random {
                     init: own.init,
                     seeds: settings.iter().map(|run| run.seed).collect(),
@@ -394,17 +402,31 @@ impl Lists<'_> {
         Ok(Prepared {
             options: own,
             device: Device::choose(own.device, own.adapter.clone()).await?,
-            splits: Arc::clone(&self.splits),
-            dataset: self.dataset.clone(),
+            splits: Arc::clone(&self.data.splits),
+            dataset: self.data.name.clone(),
             network,
             runs: Some(settings),
         })
     }
 
+    /// Adds to the rows of a launch how well its networks predict values, and prints them if lines of JSON are
+    /// asked for.
+    fn add_fits(&self, results: &Results, rows: &mut [Row], trained: &Trained) -> Result<()> {
+        let mut outcomes: Vec<_> = rows.iter().map(|row| row.outcome).collect();
+        results.add_fits(&mut outcomes, &trained.parameters)?;
+        for (row, outcome) in rows.iter_mut().zip(outcomes) {
+            row.outcome = outcome;
+            if self.options.json_lines {
+                print(&json_line(row))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Saves the networks of a launch, and writes its metrics.
     fn keep(
         &self,
-        results: &super::report::Results,
+        results: &Results,
         folder: Option<&Path>,
         runs: &Range<usize>,
         trained: &Trained,
@@ -434,7 +456,7 @@ impl Lists<'_> {
         let best = best(rows);
         let named = match &best {
             Some(best) => format!("best setting by validation loss: {}\n", describe(best)),
-            None if self.splits.validation.is_none() => {
+            None if self.data.splits.validation.is_none() => {
                 "no best setting: --validation holds out samples to choose by\n".to_owned()
             }
             None => "no best setting: in each a run diverged\n".to_owned(),
@@ -451,7 +473,7 @@ impl Lists<'_> {
             events::write_summary(folder, &report)?;
             let settings = format!(
                 "{}, {}, batches of {}",
-                self.dataset,
+                self.data.name,
                 plural(options.epochs as usize, "epoch"),
                 options.batch_size
             );
@@ -471,12 +493,14 @@ impl Lists<'_> {
     }
 }
 
-/// The accuracies of the runs, a line for each, with a bar for the accuracy on the validation split or
-/// else on the test set. Options with one value are left out.
+/// The accuracies of the runs, or R² where values are predicted, a line for each, with a bar for that on the
+/// validation split or else on the test set. Options with one value are left out.
 fn table(grid: &Grid, rows: &[Row]) -> String {
     const BAR: f64 = 40.0;
     let seeds: Vec<u64> = rows.iter().map(|row| row.seed).collect();
-    let percent = |accuracy: Option<f64>| match accuracy {
+    let is_regression = rows.iter().any(|row| row.outcome.test_mae.is_some());
+    let text = |measured: Option<f64>| match measured {
+        Some(r2) if is_regression => format!("R² {r2:6.3}"),
         Some(accuracy) => format!("{:6.2} %", 100.0 * accuracy),
         None => format!("{:>8}", "-"),
     };
@@ -501,15 +525,17 @@ fn table(grid: &Grid, rows: &[Row]) -> String {
         if let Some(step) = outcome.diverged_at_step {
             return line + &format!("  diverged in step {step}\n");
         }
-        let shown = match outcome.validation_accuracy {
-            Some(_) => {
-                line += &format!("  validation {}", percent(outcome.validation_accuracy));
-                outcome.validation_accuracy
-            }
-            None => outcome.test_accuracy,
+        let [validation, test] = match is_regression {
+            true => [outcome.validation_r2, outcome.test_r2],
+            false => [outcome.validation_accuracy, outcome.test_accuracy],
         };
-        let bar = "#".repeat((BAR * shown.unwrap_or(0.0)).round() as usize);
-        line + &format!("  test {}  {bar}\n", percent(outcome.test_accuracy))
+        if validation.is_some() {
+            line += &format!("  validation {}", text(validation));
+        }
+        // R² may be below 0.
+        let shown = validation.or(test).unwrap_or(0.0).clamp(0.0, 1.0);
+        let bar = "#".repeat((BAR * shown).round() as usize);
+        line + &format!("  test {}  {bar}\n", text(test))
     };
     rows.iter().map(line).collect()
 }
@@ -517,9 +543,22 @@ fn table(grid: &Grid, rows: &[Row]) -> String {
 /// One line on the best setting.
 fn describe(best: &Best) -> String {
     let runs: Vec<String> = best.runs.iter().map(usize::to_string).collect();
+    let percent = |name: &str, accuracy: Option<f64>| {
+        accuracy.map_or(String::new(), |accuracy| {
+            format!(", {name} accuracy {:.2} %", 100.0 * accuracy)
+        })
+    };
+    let r2 =
+        |name: &str, r2: Option<f64>| r2.map_or(String::new(), |r2| format!(", {name} R² {r2:.4}"));
+    let measured = [
+        percent("validation", best.validation_accuracy),
+        percent("test", best.test_accuracy),
+        r2("validation", best.validation_r2),
+        r2("test", best.test_r2),
+    ];
+    let measured = measured.concat();
     format!(
-        "{}, learning rate {}, momentum {}, weight decay {} (run{} {}): validation loss {:.4}, \
-         validation accuracy {:.2} %, test accuracy {:.2} %",
+        "{}, learning rate {}, momentum {}, weight decay {} (run{} {}): validation loss {:.4}{measured}",
         best.layer,
         best.lr,
         best.momentum,
@@ -527,7 +566,5 @@ fn describe(best: &Best) -> String {
         if runs.len() == 1 { "" } else { "s" },
         runs.join(", "),
         best.validation_loss,
-        100.0 * best.validation_accuracy,
-        100.0 * best.test_accuracy,
     )
 }

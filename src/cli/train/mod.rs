@@ -3,8 +3,10 @@
 
 mod equilibrium;
 mod grid;
+mod load;
 mod network;
 mod options;
+mod own;
 mod prepare;
 mod report;
 
@@ -54,11 +56,11 @@ impl Command for Options {
 /// Prints the networks that `options` describe, one for each kind of layer.
 fn describe(options: &Options) -> Result<Ended> {
     let checkpoints = network::load(options)?;
-    let (splits, _) = prepare::load_data(options, checkpoints.as_deref())?;
+    let data = load::load_data(options, checkpoints.as_deref())?;
     for &layer in options.layer.all() {
         let mut own = options.clone();
         own.layer = layer.into();
-        let network = network::build(&own, checkpoints.clone(), &splits.train)?;
+        let network = network::build(&own, checkpoints.clone(), &data)?;
         print(&network::table(&network.model))?;
     }
     Ok(Ended::Whole)
@@ -66,22 +68,29 @@ fn describe(options: &Options) -> Result<Ended> {
 
 /// Reports the accuracy of a saved network on the test set.
 async fn evaluate(options: &Options) -> Result<Ended> {
-    let prepared = Prepared::new(options).await?;
+    let loaded = prepare::load(options).await?;
+    let options = &options.for_data(&loaded.data.splits.train);
+    let prepared = Prepared::new(options, loaded)?;
     let _lock = prepare::claim(options)?;
     prepared.announce();
     let results = prepared.results();
     let mut executor = prepared.executor().await?;
-    let outcomes = report::evaluated(&train::evaluate(&mut executor, Split::Test).await?);
-    let parameters = match options.out_dir.is_some() || options.top_k.is_some() {
+    let mut outcomes = report::evaluated(&train::evaluate(&mut executor, Split::Test).await?);
+    let is_regression = results.is_regression();
+    let is_used = options.out_dir.is_some() || options.top_k.is_some() || is_regression;
+    let parameters: Vec<_> = match is_used {
         true => executor.parameters().await?.into_iter().map(Some).collect(),
         false => Vec::new(),
     };
+    results.add_fits(&mut outcomes, &parameters)?;
     results.report(options, &Position::default(), outcomes, &parameters)
 }
 
 /// Trains a network.
 async fn train(options: &Options) -> Result<Ended> {
-    let prepared = Prepared::new(options).await?;
+    let loaded = prepare::load(options).await?;
+    let options = &options.for_data(&loaded.data.splits.train);
+    let prepared = Prepared::new(options, loaded)?;
     let _lock = prepare::claim(options)?;
     prepared.announce();
     let results = prepared.results();
@@ -90,12 +99,16 @@ async fn train(options: &Options) -> Result<Ended> {
         prepare::check_no_launches(options, folder)?;
     }
     let (layer, recipe) = (results.model.kind_name(), prepared.recipe());
+    let print_row = |realization, outcome| {
+        let row = Row::new(realization, layer, recipe.run(realization), outcome);
+        print(&json_line(&row))
+    };
+    // How well values are predicted is known at the end.
+    let is_regression = results.is_regression();
     let mut printed = Ok(());
     let mut done = |realization, outcome| {
-        if options.json_lines && printed.is_ok() {
-            let settings = recipe.run(realization);
-            let row = Row::new(realization, layer, settings, outcome);
-            printed = print(&json_line(&row));
+        if options.json_lines && !is_regression && printed.is_ok() {
+            printed = print_row(realization, outcome);
         }
     };
     let Trained {
@@ -107,7 +120,13 @@ async fn train(options: &Options) -> Result<Ended> {
     match ended {
         keeper::Ended::Stopped => printed.map(|()| Ended::Stopped),
         keeper::Ended::Whole => {
-            let outcomes = course.outcomes(&position);
+            let mut outcomes = course.outcomes(&position);
+            results.add_fits(&mut outcomes, &parameters)?;
+            for (realization, outcome) in outcomes.iter().enumerate() {
+                if options.json_lines && is_regression && printed.is_ok() {
+                    printed = print_row(realization, *outcome);
+                }
+            }
             let reported = results.report(options, &position, outcomes, &parameters);
             printed.and(reported)
         }
@@ -175,7 +194,10 @@ async fn trained(
     drop(told);
     report::ended(&ended, &keeper, &course, &position);
     let ended = ended?;
-    let is_used = options.save.is_some() || folder.is_some() || options.top_k.is_some();
+    let is_used = options.save.is_some()
+        || folder.is_some()
+        || options.top_k.is_some()
+        || results.is_regression();
     let parameters = match is_used && ended == keeper::Ended::Whole {
         true => course.networks(&mut executor, &position).await?,
         false => Vec::new(),

@@ -1,10 +1,13 @@
 //! The network that the options and a checkpoint describe.
 
+use super::load::Data;
 use super::options::Options;
+
 use crate::checkpoint::{self, Checkpoint, Run};
-use crate::cli::args::network_text;
+use crate::cli::args::{invalid, network_text};
 use crate::cli::say::thousands;
 use crate::data::Dataset;
+use crate::data::prepare::InputRule;
 use crate::error::{CheckpointFault, Result};
 use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::memory;
@@ -113,7 +116,7 @@ pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
     Ok(Some(checkpoints))
 }
 
-/// The network for samples like those of `data`.
+/// The network for samples like those that `data` train on.
 ///
 /// # Errors
 /// [`InvalidValue`](crate::error::Error::InvalidValue) for an input range outside the range of ρ, [`OutOfMemory`](crate::error::Error::OutOfMemory) for a
@@ -122,9 +125,31 @@ pub fn load(options: &Options) -> Result<Option<Vec<Checkpoint>>> {
 pub fn build(
     options: &Options,
     checkpoints: Option<Vec<Checkpoint>>,
+    data: &Data,
+) -> Result<Network> {
+    let mut network = unprepared(options, checkpoints, &data.splits.train)?;
+    if let Some(preparation) = &data.preparation {
+        network.model = network.model.with_preparation(preparation.clone())?;
+    }
+    Ok(network)
+}
+
+/// [`build`], without what was made of the samples.
+fn unprepared(
+    options: &Options,
+    checkpoints: Option<Vec<Checkpoint>>,
     data: &Dataset,
 ) -> Result<Network> {
     let (features, classes) = (data.features(), data.classes);
+    let loss = match data.is_regression() && !options.given("loss") {
+        true => Loss::MeanSquaredError,
+        false => options.loss,
+    };
+    if data.is_regression() && checkpoints.is_none() && loss == Loss::CrossEntropy {
+        let reason = "the target is numbers, which mse and huber take; `classes` takes each different number as \
+                      a class";
+        return Err(invalid("loss", loss.name(), reason));
+    }
     let Some(checkpoints) = checkpoints else {
         let cnn = front_end(options, data)?;
         let features = cnn.as_ref().map_or(features, Cnn::features);
@@ -152,7 +177,7 @@ pub fn build(
                 vec![uniform; options.hidden_layers]
             }
         };
-        let mut model = Model::from_layers(features, &specs, options.loss, classes)?;
+        let mut model = Model::from_layers(features, &specs, loss, classes)?;
         if let Some([low, high]) = options.input_range {
             model = model.with_input_range(low, high)?;
         }
@@ -190,7 +215,7 @@ pub fn build(
         }
     }
     let outputs = match (model.loss, model.head.outputs, classes) {
-        (Loss::MeanSquaredError, 1, 2) => 1,
+        (Loss::MeanSquaredError | Loss::Huber, 1, 2) => 1,
         _ => classes,
     };
     let needed = Model::from_layers(features, &specs, model.loss, outputs)?;
@@ -266,7 +291,12 @@ pub fn table(model: &Model) -> String {
         let name = format!("z = {}(features)", model.layers[0].activation.name);
         row(name, cnn.features().to_string(), 0, 0);
     } else {
-        row("pixels".to_owned(), model.inputs().to_string(), 0, 0);
+        let pixels = model
+            .preparation
+            .as_ref()
+            .is_none_or(|own| own.inputs.is_pixels());
+        let name = if pixels { "pixels" } else { "features" };
+        row(name.to_owned(), model.inputs().to_string(), 0, 0);
     }
     for layer in &model.layers {
         let LayerShape {
@@ -364,7 +394,10 @@ pub fn describe(model: &Model) -> String {
     let front = model.cnn.as_ref().map_or(String::new(), |cnn| {
         format!("{} convolutions → ", cnn.blocks.len())
     });
-    let [low, high] = model.input_range;
+    let [low, high] = match model.preparation.as_ref().map(|own| &own.inputs) {
+        Some(InputRule::Columns { scale, .. }) => scale.bounds(),
+        _ => model.input_range,
+    };
     format!(
         "{front}{hidden} → {}, {settings}, inputs in [{low}, {high}], {} parameters",
         model.head.outputs,

@@ -12,13 +12,14 @@ use crate::activation::Activation;
 use crate::checkpoint::Run;
 use crate::cli::answer;
 use crate::cli::args::{
-    FREE, HeldOut, LayerList, REQUEST, RESULT, activation_parser, conv_activation_parser,
-    device_parser, form_parser, init_parser, invalid, keep_parser, loss_parser, network_text,
-    optimizer_parser, parse_held_out, parse_layers, parse_network, parse_numbers, parse_range,
-    parse_schedule, storage_parser,
+    FREE, LayerList, REQUEST, RESULT, activation_parser, conv_activation_parser, device_parser,
+    form_parser, init_parser, invalid, keep_parser, loss_parser, network_text, optimizer_parser,
+    parse_held_out, parse_layers, parse_network, parse_numbers, parse_range, parse_schedule,
+    storage_parser,
 };
 use crate::cli::layered::{self, Layered};
-use crate::data::Source;
+use crate::data::prepare::HeldOut;
+use crate::data::{Dataset, Source};
 use crate::device::DeviceKind;
 use crate::error::{Error, Result, at_least_one};
 use crate::files::path_text;
@@ -28,8 +29,13 @@ use crate::optim::{OptimizerKind, RateSchedule, Recipe, Rule, RunSettings, Shape
 use crate::train::grid::{Grid, Seeds, Values};
 use crate::train::{Course, Keep, Schedule};
 
-/// Train a standard, Euclidean or Bregman network on MNIST, Fashion-MNIST, CIFAR-10 or generated
-/// digits.
+use super::own::{Own, ResolvedOwn};
+
+/// The default learning rate of SGD for values.
+const VALUES_RATE: f32 = 0.002;
+
+/// Train a standard, Euclidean or Bregman network on data of your own, MNIST, Fashion-MNIST, CIFAR-10 or
+/// generated digits.
 ///
 /// Hidden layers map z to ρ(Wz + b) (standard), ρ(z + Wz + b) (Euclidean) or
 /// ρ(ρ⁻¹(z) + Wz + b) (Bregman); a linear layer follows. Training is by mini-batches. If an
@@ -46,6 +52,8 @@ pub struct Options {
     /// [default: BREGMAN_DATA_DIR, else a folder in the user's cache]
     #[arg(long, value_name = "DIR", group = FREE)]
     pub data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub own: Own,
     /// Where to train; auto takes a hardware adapter if there is one, else the processor
     #[arg(long, default_value = "auto", value_parser = device_parser(), group = FREE)]
     pub device: DeviceKind,
@@ -72,7 +80,7 @@ pub struct Options {
     pub form: Form,
     /// Train one Bregman layer at its limit of infinite depth: a ← a + Wρ(a) + Ux + b, with W
     /// symmetric and negative definite, is repeated until it converges and differentiated implicitly
-    #[arg(long, conflicts_with_all = ["form", "hidden_layers", "realizations", "init", "unfused", "storage", "cnn", "checkpoint_every", "resume"], group = RESULT)]
+    #[arg(long, conflicts_with_all = ["form", "hidden_layers", "realizations", "init", "unfused", "storage", "cnn", "checkpoint_every", "resume", "data"], group = RESULT)]
     pub equilibrium: bool,
     /// With --equilibrium: a sample has converged when the root mean square of its residual in z is
     /// below T
@@ -120,16 +128,17 @@ pub struct Options {
     /// Print the network (layers, shapes, parameters, FLOPs) and exit
     #[arg(long, group = REQUEST)]
     pub describe: bool,
-    /// Loss: softmax cross-entropy, or mean squared error against one-hot targets
-    #[arg(long, default_value = "cross-entropy", value_parser = loss_parser(), group = RESULT)]
+    /// Loss: softmax cross-entropy of classes; mean squared error against one-hot targets, or against values;
+    /// or Huber's loss of values. The default for values is mse
+    #[arg(long, default_value = "cross-entropy", value_parser = loss_parser(Loss::ALL), group = RESULT)]
     pub loss: Loss,
-    /// Interval that pixels are mapped to, within the range of ρ [default: 0,0.999999 for odd
+    /// Interval that pixels, or with --input range numbers, are mapped to, within the range of ρ [default: 0,0.999999 for odd
     /// activations and identity, 0.05,0.95 for sigmoid, 0.05,1 for softplus]
     #[arg(long, value_name = "LOW,HIGH", allow_hyphen_values = true, value_parser = parse_range::<f32>, group = RESULT)]
     pub input_range: Option<[f32; 2]>,
     /// Hold out the last N training samples, or a share of them such as 0.1, and report loss and accuracy
-    /// on them
-    #[arg(long, value_name = "N|SHARE", value_parser = parse_held_out, group = RESULT)]
+    /// on them; with --data the same share of each class, or a file like that of --data
+    #[arg(long, value_name = "N|SHARE|PATH", value_parser = parse_held_out, group = RESULT)]
     pub validation: Option<HeldOut>,
     /// End a run when the loss on the held-out samples has had no new minimum for this number of epochs
     #[arg(long, value_name = "EPOCHS", group = RESULT)]
@@ -147,7 +156,8 @@ pub struct Options {
     /// How gradients change the parameters, by PyTorch's definitions
     #[arg(long, value_name = "NAME", default_value = "sgd", value_parser = optimizer_parser(), group = RESULT)]
     pub optimizer: OptimizerKind,
-    /// Learning rate, a list or a range [default: 0.2; 0.001 with adam and adamw]
+    /// Learning rate, a list or a range [default: 0.2, or 0.002 where values are
+    /// predicted; 0.001 with adam and adamw]
     #[arg(long, value_name = "RATE,…", value_parser = parse_numbers::<f32>, group = RESULT)]
     pub lr: Option<Values<f32>>,
     /// Momentum of sgd, at least 0 and below 1, a list or a range
@@ -300,8 +310,10 @@ impl Options {
     pub fn resolved_settings(&self, model: &Model, dataset: &str) -> BTreeMap<String, String> {
         let mut settings = self.settings.clone();
         let [low, high] = model.input_range;
+        if self.own.data.is_none() {
+            settings.insert("dataset".to_owned(), dataset.to_owned());
+        }
         let found = [
-            ("dataset", dataset.to_owned()),
             ("loss", model.loss.name().to_owned()),
             ("input-range", format!("{low},{high}")),
             ("lr", self.learning_rates_text()),
@@ -331,6 +343,16 @@ impl Options {
     /// Whether the option `field` was given, in any layer but a resumed run.
     pub fn given(&self, field: &str) -> bool {
         self.given.iter().any(|given| given == field)
+    }
+
+    /// The options with the defaults that depend on what is predicted: plain SGD at 0.2 would diverge on the
+    /// squared error of values with the default width.
+    pub fn for_data(&self, data: &Dataset) -> Self {
+        let mut own = self.clone();
+        if data.is_regression() && self.optimizer == OptimizerKind::Sgd {
+            own.lr.get_or_insert_with(|| VALUES_RATE.into());
+        }
+        own
     }
 
     /// The learning rates, or the optimizer's default.
@@ -551,6 +573,12 @@ impl Options {
                 self.checkpoint_every.unwrap_or(1) as usize,
             ),
         ])?;
+        self.own.check()?;
+        if let (Some(HeldOut::Path(path)), None) = (&self.validation, &self.own.data) {
+            let reason =
+                "a number of samples is needed, or a share such as 0.1; a path goes with `data`";
+            return Err(invalid("validation", path.display(), reason));
+        }
         self.check_optimizer()?;
         if !self.eval_only {
             self.check_course()?;
@@ -592,6 +620,8 @@ impl Options {
 pub struct Resolved {
     dataset: String,
     data_dir: Option<String>,
+    #[serde(flatten)]
+    own: Option<ResolvedOwn>,
     device: &'static str,
     adapter: Option<String>,
     layer: Values<&'static str>,
@@ -654,6 +684,7 @@ impl Resolved {
         Self {
             dataset: dataset.to_owned(),
             data_dir: text(&options.data_dir),
+            own: options.own.resolved(),
             device,
             adapter,
             layer: match options.layer.is_list() {
@@ -672,7 +703,7 @@ impl Resolved {
             width: model.layers[0].shape.outputs,
             loss: model.loss.name(),
             input_range: model.input_range,
-            validation: options.validation,
+            validation: options.validation.clone(),
             patience: options.patience,
             keep: options.kept().name(),
             epochs: options.epochs,

@@ -7,16 +7,16 @@ use std::sync::Arc;
 
 use clap::CommandFactory;
 
+use super::load::{Data, load_data};
 use super::network::{self, Network};
 use super::options::{Options, Resolved};
 use super::report::Results;
 use crate::checkpoint::{self, Checkpoint, Run};
-use crate::cli::args::{HeldOut, groups, invalid};
+use crate::cli::args::{groups, invalid};
 use crate::cli::layered::{self, SETTINGS};
 use crate::cli::pictures;
-use crate::cli::progress::Downloads;
-use crate::cli::say::{note, plural, say, say_warning, thousands};
-use crate::data::{self, Request, Splits};
+use crate::cli::say::{note, plural, say, say_warning};
+use crate::data::Splits;
 use crate::device::{AnyExecutor, Device};
 use crate::error::{Error, Result};
 use crate::executor::Executor;
@@ -41,19 +41,48 @@ pub struct Prepared<'a> {
     pub runs: Option<Vec<RunSettings>>,
 }
 
+/// What a network is built from.
+pub struct Loaded {
+    checkpoints: Option<Vec<Checkpoint>>,
+    device: Device,
+    pub data: Data,
+}
+
+/// Reads the checkpoints, chooses the device and loads the data.
+///
+/// # Errors
+/// Those of each.
+pub async fn load(options: &Options) -> Result<Loaded> {
+    let checkpoints = network::load(options)?;
+    let device = Device::choose(options.device, options.adapter.clone()).await?;
+    let data = load_data(options, checkpoints.as_deref())?;
+    Ok(Loaded {
+        checkpoints,
+        device,
+        data,
+    })
+}
+
 impl<'a> Prepared<'a> {
-    /// Chooses the device, loads the data and builds the network.
+    /// Builds the network for what was loaded. `options` have the defaults for these data.
     ///
     /// # Errors
-    /// Those of each.
-    pub async fn new(options: &'a Options) -> Result<Self> {
-        let checkpoints = network::load(options)?;
-        let device = Device::choose(options.device, options.adapter.clone()).await?;
-        let (splits, dataset) = load_data(options, checkpoints.as_deref())?;
+    /// Those of [`network::build`].
+    pub fn new(options: &'a Options, loaded: Loaded) -> Result<Self> {
+        let Loaded {
+            checkpoints,
+            device,
+            data,
+        } = loaded;
         let network = match &options.run {
             Some((_, run)) => Network::resumed(run),
-            None => network::build(options, checkpoints, &splits.train)?,
+            None => network::build(options, checkpoints, &data)?,
         };
+        let Data {
+            splits,
+            name: dataset,
+            ..
+        } = data;
         if let Some(k) = options.top_k.filter(|_| network.model.cnn.is_some()) {
             let reason = "it is not computed for networks with convolutions";
             return Err(invalid("top_k", k, reason));
@@ -61,7 +90,7 @@ impl<'a> Prepared<'a> {
         Ok(Self {
             options,
             device,
-            splits: Arc::new(splits),
+            splits,
             dataset,
             network,
             runs: None,
@@ -121,9 +150,7 @@ impl<'a> Prepared<'a> {
             settings: self.options.resolved_settings(model, &self.dataset),
             kind,
             adapter,
-            // The executor takes the data, and pictures show them.
-            test: (self.options.out_dir.is_some() || self.options.top_k.is_some())
-                .then(|| self.splits.test.clone()),
+            splits: Arc::clone(&self.splits),
         }
     }
 
@@ -329,100 +356,9 @@ pub fn course(options: &Options, splits: &Splits, realizations: usize) -> Course
     Course {
         patience: options.patience,
         keep: options.kept(),
+        variance: splits.train.variance(),
         ..Course::from(&schedule)
     }
-}
-
-/// The data in their splits, and their name for reports.
-///
-/// # Errors
-/// Those of [`data::load`]; for a validation split that leaves nothing to train on.
-pub fn load_data(
-    options: &Options,
-    checkpoints: Option<&[Checkpoint]>,
-) -> Result<(Splits, String)> {
-    // Evaluation needs no training files.
-    let train_limit = if options.eval_only {
-        Some(0)
-    } else {
-        options.limit_train
-    };
-    let request = Request {
-        // A checkpoint is evaluated on, or trained further with, what it was trained on.
-        dataset: options
-            .dataset
-            .clone()
-            .or(checkpoints.map(|c| c[0].dataset.clone())),
-        data_dir: options.data_dir.clone(),
-        limit: Some((
-            train_limit.unwrap_or(usize::MAX),
-            options.limit_test.unwrap_or(usize::MAX),
-        )),
-    };
-    let loaded = {
-        let mut downloads = Downloads::default();
-        data::load(&request, &mut |progress| downloads.show(progress))?
-    };
-    let (mut train, test) = (loaded.train, loaded.test);
-    for text in loaded.notes {
-        note(&text);
-    }
-    if options.eval_only {
-        // An executor takes no empty training set.
-        train = test.clone();
-        train.truncate(1);
-    }
-    if train.name == "digits" && options.data_dir.is_some() {
-        note("`data_dir` has no effect: digits are drawn, not read; see `dataset`");
-    }
-    let limits = [
-        ("limit_train", train_limit, "training", train.len()),
-        ("limit_test", options.limit_test, "test", test.len()),
-    ];
-    for (field, limit, which, there) in limits {
-        if limit.is_some_and(|limit| limit > there) {
-            note(&format!(
-                "`{field}`: there are {there} {which} samples; all are used"
-            ));
-        }
-    }
-    let validation = match options.validation {
-        None => None,
-        Some(held_out) => {
-            let (samples, given) = match held_out {
-                HeldOut::Samples(samples) => (samples, samples.to_string()),
-                HeldOut::Share(share) => {
-                    let samples = (share * train.len() as f64).round() as usize;
-                    (samples, share.to_string())
-                }
-            };
-            if !(1..train.len()).contains(&samples) {
-                let reason = format!(
-                    "of {} training samples at least one must be held out, and one be left",
-                    train.len()
-                );
-                return Err(invalid("validation", given, reason));
-            }
-            Some(train.split_off(samples))
-        }
-    };
-    let mut parts = vec![format!("{} test samples", thousands(test.len()))];
-    if let Some(validation) = &validation {
-        parts.insert(0, format!("{} validation", thousands(validation.len())));
-    }
-    if !options.eval_only {
-        parts.insert(0, format!("{} training", thousands(train.len())));
-    }
-    say(format_args!("data: {} ({})", train.name, parts.join(", ")));
-    let name = train.name.clone();
-    Ok((
-        Splits {
-            train,
-            validation,
-            test,
-        },
-        name,
-    ))
 }
 
 /// Says which of the options given do nothing here.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::options::{Options, Resolved};
 use crate::checkpoint::{self, Run};
-use crate::cli::say::{duration, note, percent, plural, print, say};
+use crate::cli::say::{duration, note, percent, plural, print, say, with_deviation};
 use crate::cli::{Ended, command_line, layered, pictures};
-use crate::data::Dataset;
+use crate::data::{Dataset, Splits};
 use crate::error::{Error, Result};
 use crate::nn::{Model, Parameters};
 use crate::predict;
@@ -26,11 +27,40 @@ pub struct Results {
     /// `gpu` or `cpu`.
     pub kind: &'static str,
     pub adapter: Option<String>,
-    /// The test set, if pictures of it are wanted.
-    pub test: Option<Dataset>,
+    /// The data.
+    pub splits: Arc<Splits>,
 }
 
 impl Results {
+    /// Whether values are predicted.
+    pub fn is_regression(&self) -> bool {
+        self.splits.train.is_regression()
+    }
+
+    /// Adds to the results of realizations how well their networks, `parameters`, predict values, if that is
+    /// what they do.
+    ///
+    /// # Errors
+    /// Those of [`predict::fit`].
+    pub fn add_fits(
+        &self,
+        outcomes: &mut [Outcome],
+        parameters: &[Option<Parameters>],
+    ) -> Result<()> {
+        if !self.is_regression() {
+            return Ok(());
+        }
+        for (outcome, parameters) in outcomes.iter_mut().zip(parameters) {
+            outcome.drop_accuracies();
+            if let Some(parameters) = parameters {
+                let fit = |data: &Dataset| predict::fit(&self.model, parameters, data);
+                let validation = self.splits.validation.as_ref().map(fit).transpose()?;
+                outcome.add_fits(fit(&self.splits.test)?, validation.flatten());
+            }
+        }
+        Ok(())
+    }
+
     /// Saves the networks, and writes and prints the results. A disk that is too full for one of
     /// them may have room for the others, so each is tried.
     ///
@@ -95,15 +125,16 @@ impl Results {
             settings,
             kind,
             adapter,
-            test,
+            splits,
         } = self;
+        let test = &splits.test;
         let epochs = position.epochs.iter().collect();
         let mut summary = Summary::new(resolved, dataset, kind, adapter, epochs, outcomes);
-        if let (Some(k), Some(test)) = (options.top_k, &test) {
+        if let Some(k) = options.top_k.filter(|_| !test.is_regression()) {
             let width = model.head.outputs;
             let networks = parameters.iter().flatten();
             let accuracies = networks.map(|parameters| {
-                let outputs = predict::outputs(&model, parameters, test.pixels());
+                let outputs = predict::outputs(&model, parameters, &test.inputs);
                 top_k(&outputs, width, test.labels(), k)
             });
             summary.top_k_accuracy = Some(mean(&accuracies.collect::<Vec<_>>()));
@@ -120,7 +151,7 @@ impl Results {
                     ""
                 }
             };
-            if let (Some(parameters), Some(test)) = (parameters.iter().flatten().next(), &test) {
+            if let Some(parameters) = parameters.iter().flatten().next() {
                 let caption = caption(&summary, options);
                 let place = (folder.as_path(), prefix);
                 pictures::write(place, &model, parameters, &summary.epochs, test, &caption)?;
@@ -227,14 +258,36 @@ pub fn ended(
 /// The settings that a reader of a picture needs.
 fn caption(summary: &Summary<Resolved>, options: &Options) -> String {
     format!(
-        "{}, batches of {}, learning rate {}, seed {}, {} on {}; test accuracy {}",
+        "{}, batches of {}, learning rate {}, seed {}, {} on {}; test {}",
         summary.dataset,
         options.batch_size,
         options.learning_rates().first(),
         options.seed.first(),
         plural(summary.epochs.len(), "epoch"),
         summary.device,
-        percent(&summary.test_accuracies),
+        measured(summary),
+    )
+}
+
+/// What the networks reach on the test set: their accuracy, or how close their values are.
+fn measured(summary: &Summary<Resolved>) -> String {
+    if summary.fits.is_none() {
+        return format!("accuracy {}", percent(&summary.test_accuracies));
+    }
+    let each = |of: fn(&Outcome) -> Option<f64>| -> Vec<f64> {
+        let numbers = summary.outcomes.iter().map(of);
+        numbers.map(|number| number.unwrap_or(f64::NAN)).collect()
+    };
+    let r2 = each(|outcome| outcome.test_r2);
+    let r2 = match r2.iter().all(|r2| r2.is_nan()) {
+        true => "R² none (one sample)".to_owned(),
+        false => format!("R² {}", with_deviation(&r2, |r2| format!("{r2:.4}"))),
+    };
+    let error = |errors: Vec<f64>| with_deviation(&errors, |error| format!("{error:.4}"));
+    format!(
+        "{r2}, MAE {}, RMSE {}",
+        error(each(|outcome| outcome.test_mae)),
+        error(each(|outcome| outcome.test_rmse)),
     )
 }
 
@@ -258,8 +311,8 @@ fn result_line(
         _ => String::new(),
     };
     format!(
-        "test accuracy {}{} on {} ({} on {kind}{trained}{})\n",
-        percent(&summary.test_accuracies),
+        "test {}{} on {} ({} on {kind}{trained}{})\n",
+        measured(summary),
         top_k,
         summary.dataset,
         model.kind_name(),

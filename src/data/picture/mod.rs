@@ -5,7 +5,7 @@
 //! Burges). The images of Fashion-MNIST fill the frame and are centred by their box (Xiao, Rasul,
 //! Vollgraf, 2017).
 
-mod file;
+pub(in crate::data) mod file;
 mod ink;
 mod jpeg;
 mod parts;

@@ -392,7 +392,7 @@ fn head(model: &Model, parameters: &Parameters<f64>, z: DVec2) -> f64 {
     let p = &parameters.head;
     let output = |j: usize| DVec2::from_slice(&p.weight[2 * j..]).dot(z) + p.bias[j];
     match model.loss {
-        Loss::MeanSquaredError => output(0) - 0.5,
+        Loss::MeanSquaredError | Loss::Huber => output(0) - 0.5,
         Loss::CrossEntropy => output(1) - output(0),
     }
 }

@@ -194,6 +194,7 @@ impl Settings {
             options.form.name(),
             match options.loss {
                 Loss::MeanSquaredError => "squared error",
+                Loss::Huber => "Huber's loss",
                 Loss::CrossEntropy => "cross-entropy",
             },
             self.batch_size,
@@ -207,6 +208,7 @@ impl Settings {
     pub(super) fn loss_label(&self) -> &'static str {
         match self.options.loss {
             Loss::MeanSquaredError => "training loss (mean squared error)",
+            Loss::Huber => "training loss (Huber)",
             Loss::CrossEntropy => "training loss (cross-entropy, nats)",
         }
     }

@@ -15,21 +15,25 @@ pub enum Objective {
     Classes(Loss),
     /// The mean squared error of values.
     Values,
+    /// Huber's loss of values.
+    Huber,
 }
 
 impl Objective {
     /// All of them.
-    pub const ALL: [Self; 3] = [
+    pub const ALL: [Self; 4] = [
         Self::Classes(Loss::CrossEntropy),
         Self::Classes(Loss::MeanSquaredError),
         Self::Values,
+        Self::Huber,
     ];
 
     /// That of `loss` on `data`, which it fits.
     pub fn of(loss: Loss, data: &Dataset) -> Self {
-        match data.is_regression() {
-            true => Self::Values,
-            false => Self::Classes(loss),
+        match (data.is_regression(), loss) {
+            (false, _) => Self::Classes(loss),
+            (true, Loss::Huber) => Self::Huber,
+            (true, _) => Self::Values,
         }
     }
 
@@ -37,8 +41,10 @@ impl Objective {
     pub(in crate::gpu::ops) fn file(self) -> File {
         match self {
             Self::Classes(Loss::CrossEntropy) => wgsl!("loss/cross_entropy"),
-            Self::Classes(Loss::MeanSquaredError) => wgsl!("loss/mse"),
+            // Models refuse classes under Huber's loss.
+            Self::Classes(Loss::MeanSquaredError | Loss::Huber) => wgsl!("loss/mse"),
             Self::Values => wgsl!("loss/mse_values"),
+            Self::Huber => wgsl!("loss/huber"),
         }
     }
 }

@@ -47,7 +47,8 @@ pub fn shader(
         (LayerKind::Bregman, Form::Primal) => wgsl!("sweep/bregman_primal"),
     };
     let loss = match loss {
-        Loss::MeanSquaredError => wgsl!("sweep/mse"),
+        // Sweeps are of classes, which Huber's loss does not take.
+        Loss::MeanSquaredError | Loss::Huber => wgsl!("sweep/mse"),
         Loss::CrossEntropy => wgsl!("sweep/cross_entropy"),
     };
     let files = [LAYERS[layers - 1], kind, loss, RNG, STEP, NUMBERS];
@@ -58,7 +59,7 @@ pub fn shader(
 pub fn permutations() -> Vec<Permutation> {
     let each = |(kind, form)| {
         Activation::ALL.iter().flat_map(move |activation| {
-            Loss::ALL.iter().flat_map(move |&loss| {
+            Loss::OF_CLASSES.iter().flat_map(move |&loss| {
                 (1..=MAX_LAYERS).map(move |layers| shader(kind, form, activation, loss, layers))
             })
         })

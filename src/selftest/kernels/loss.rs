@@ -92,13 +92,15 @@ pub(super) fn loss(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     Ok(())
 }
 
-const LOSSES: [(Objective, usize); 6] = [
+const LOSSES: [(Objective, usize); 8] = [
     (Objective::Classes(Loss::CrossEntropy), 2),
     (Objective::Classes(Loss::CrossEntropy), 10),
     (Objective::Classes(Loss::MeanSquaredError), 1),
     (Objective::Classes(Loss::MeanSquaredError), 10),
     (Objective::Values, 1),
     (Objective::Values, 3),
+    (Objective::Huber, 1),
+    (Objective::Huber, 3),
 ];
 
 /// Targets for the samples that [`loss_order`] names.
@@ -109,7 +111,9 @@ fn targets(objective: Objective, batch: usize, outputs: usize) -> Targets {
             let label = |i| (i * 5 % outputs.max(2)) as u32;
             Targets::Classes((0..samples).map(label).collect())
         }
-        Objective::Values => Targets::Values(random(9, samples * outputs, -2.0, 3.0)),
+        Objective::Values | Objective::Huber => {
+            Targets::Values(random(9, samples * outputs, -2.0, 3.0))
+        }
     }
 }
 
@@ -118,6 +122,7 @@ fn loss_of(objective: Objective) -> Loss {
     match objective {
         Objective::Classes(loss) => loss,
         Objective::Values => Loss::MeanSquaredError,
+        Objective::Huber => Loss::Huber,
     }
 }
 
@@ -165,7 +170,7 @@ fn compare_loss(
             };
             checks.compare(&what, &[found], &[bounded]);
             // Where rounding decides between two classes, either is right.
-            let close = objective != Objective::Values && margin(row) <= 2.0 * worst;
+            let close = matches!(objective, Objective::Classes(_)) && margin(row) <= 2.0 * worst;
             let right = counted == correct || close;
             checks.require(right && counted <= 1, || {
                 format!("{what}, sample {i}: correct {counted}, expected {correct}")
