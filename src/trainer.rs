@@ -20,11 +20,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use crate::checkpoint::{self, Run};
-use crate::cpu::CpuExecutor;
-use crate::data::{Dataset, Inputs, Split, Splits, Targets};
+use crate::checkpoint::{self, Checkpoint, Run};
+use crate::cpu::Predictor;
+use crate::data::{Dataset, Inputs, Splits, Targets};
 use crate::device::{Device, DeviceKind};
 use crate::error::{CheckpointFault, Error, Result, at_least_one};
 use crate::executor::Executor;
@@ -33,10 +32,10 @@ use crate::gpu::PlanOptions;
 use crate::kind::{Init, Storage};
 use crate::memory;
 use crate::nn::{Model, Parameters};
-use crate::optim::{Optimizer, RateSchedule, Recipe, RunSettings, Sgd};
+use crate::optim::{Optimizer, RateSchedule, Recipe, RunSettings};
 use crate::predict;
 use crate::reference::loss_and_gradient;
-use crate::train::keeper::Keeper;
+use crate::train::keeper::{Ended, Keeper};
 use crate::train::{Course, EpochMetrics, Keep, Observer, Outcome, Position, Schedule};
 
 /// Samples of a batch of predictions.
@@ -68,6 +67,7 @@ pub struct Trainer<'a> {
     checkpoint: Option<(PathBuf, u32)>,
     resume: Option<PathBuf>,
     on_epoch: Option<OnEpoch<'a>>,
+    stop: Option<Box<dyn Fn() -> bool + 'a>>,
 }
 
 impl fmt::Debug for Trainer<'_> {
@@ -106,6 +106,7 @@ impl<'a> Trainer<'a> {
             checkpoint: None,
             resume: None,
             on_epoch: None,
+            stop: None,
         }
     }
 
@@ -226,6 +227,14 @@ impl<'a> Trainer<'a> {
         self
     }
 
+    /// Stops training once `stop` returns true, which is asked about every tenth of a second and after each
+    /// epoch; what is trained until then is the result.
+    #[doc(hidden)]
+    pub fn stop_when(mut self, stop: impl Fn() -> bool + 'a) -> Self {
+        self.stop = Some(Box::new(stop));
+        self
+    }
+
     /// Trains on `train`, and evaluates on `test` after each epoch. Blocks until training ends.
     ///
     /// # Errors
@@ -340,21 +349,27 @@ impl<'a> Trainer<'a> {
             stopped: &stopped,
             is_regression: train.is_regression(),
         };
+        let stop = self.stop.take();
+        let should_stop = || stopped.get() || stop.as_ref().is_some_and(|stop| stop());
         let ended = keeper
             .train(
                 &mut executor,
                 &course,
                 &mut position,
                 &mut observer,
-                &|| stopped.get(),
+                &should_stop,
                 &mut |error| warnings.push(error.to_string()),
             )
             .await;
         match ended {
             // What is trained is not lost because it cannot be saved.
-            Err(error @ Error::Io { .. }) if stopped.get() => warnings.push(error.to_string()),
+            Err(error @ Error::Io { .. }) if should_stop() => {
+                stopped.set(true);
+                warnings.push(error.to_string());
+            }
             Err(error) => return Err(error),
-            Ok(_) => {}
+            Ok(Ended::Stopped) => stopped.set(true),
+            Ok(Ended::Whole) => {}
         }
         let parameters = course.networks(&mut executor, &position).await?;
         if parameters.iter().all(Option::is_none)
@@ -563,15 +578,15 @@ impl Observer for EachEpoch<'_, '_> {
 /// trained; each call lays the network out anew, so predict for many samples at once.
 #[derive(Clone, Debug)]
 pub struct Trained {
-    model: Model,
-    dataset: String,
-    parameters: Vec<Option<Parameters>>,
-    history: Vec<EpochMetrics>,
-    outcomes: Vec<Outcome>,
-    device: String,
-    is_regression: bool,
-    stopped: bool,
-    warnings: Vec<String>,
+    pub(crate) model: Model,
+    pub(crate) dataset: String,
+    pub(crate) parameters: Vec<Option<Parameters>>,
+    pub(crate) history: Vec<EpochMetrics>,
+    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) device: String,
+    pub(crate) is_regression: bool,
+    pub(crate) stopped: bool,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// How well a network does on a data set.
@@ -594,18 +609,22 @@ impl Trained {
     /// # Errors
     /// Those of [`checkpoint::load`].
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
-        let checkpoint = checkpoint::load(path.as_ref())?;
-        Ok(Self {
+        Ok(Self::of(checkpoint::load(path.as_ref())?, false))
+    }
+
+    /// The network of a checkpoint, which has no history.
+    pub(crate) fn of(checkpoint: Checkpoint, is_regression: bool) -> Self {
+        Self {
             model: checkpoint.model,
             dataset: checkpoint.dataset,
             parameters: vec![Some(checkpoint.parameters)],
             history: Vec::new(),
             outcomes: Vec::new(),
             device: String::new(),
-            is_regression: false,
+            is_regression,
             stopped: false,
             warnings: Vec::new(),
-        })
+        }
     }
 
     /// The description of the network.
@@ -706,7 +725,28 @@ impl Trained {
     /// [`Error::InvalidValue`] for numbers that are not finite or outside the range of a first Bregman
     /// layer.
     pub fn logits(&self, inputs: impl Into<Inputs>) -> Result<Vec<f32>> {
-        let inputs = inputs.into();
+        self.outputs_of(&self.samples(inputs.into())?, None)
+    }
+
+    /// The output z of hidden layer `layer`, counted from 0, for each sample: (samples, width of the layer),
+    /// row-major.
+    ///
+    /// # Errors
+    /// Those of [`Self::logits`], and [`Error::InvalidValue`] for a layer that the network does not have.
+    pub fn representation(&self, layer: usize, inputs: impl Into<Inputs>) -> Result<Vec<f32>> {
+        let layers = self.model.layers.len();
+        if layer >= layers {
+            return Err(Error::InvalidValue {
+                field: "layer",
+                value: layer.to_string(),
+                reason: format!("the network has {layers} hidden layers, counted from 0"),
+            });
+        }
+        self.outputs_of(&self.samples(inputs.into())?, Some(layer))
+    }
+
+    /// Samples of this network's shape, without classes.
+    pub(crate) fn samples(&self, inputs: Inputs) -> Result<Dataset> {
         let features = self.model.inputs();
         let samples = inputs.len() / features;
         if samples == 0 || inputs.len() != samples * features {
@@ -724,32 +764,24 @@ impl Trained {
             }
         };
         let targets = Targets::Classes(vec![0; samples]);
-        let data = Dataset::new("inputs", shape, inputs, targets)?;
-        self.logits_of(data)
+        Dataset::new("inputs", shape, inputs, targets)
     }
 
-    fn logits_of(&self, data: Dataset) -> Result<Vec<f32>> {
+    /// The outputs of hidden layer `layer`, or of the head, for the samples of `data`.
+    pub(crate) fn outputs_of(&self, data: &Dataset, layer: Option<usize>) -> Result<Vec<f32>> {
+        let at_once = PREDICTED_AT_ONCE.min(data.len().max(1));
+        self.predictor(at_once)?.outputs(data, layer)
+    }
+
+    /// The network, laid out for predictions of `samples` samples at once.
+    pub(crate) fn predictor(&self, samples: usize) -> Result<Predictor> {
         let parameters = self.parameters.iter().flatten().next();
         let parameters = parameters.expect("training fails if every realization diverges");
-        let sgd = Sgd {
-            batch_size: PREDICTED_AT_ONCE.min(data.len().max(1)),
-            learning_rate: 1.0,
-        };
-        // An executor takes no empty training set.
-        let splits = Splits {
-            train: data.select(&[0]),
-            validation: None,
-            test: data,
-        };
-        let parameters = vec![parameters.clone()];
-        let mut executor = CpuExecutor::new(&self.model, Arc::new(splits), parameters, sgd)?;
-        // Futures of the processor are ready at once.
-        let logits = pollster::block_on(executor.logits(Split::Test))?;
-        Ok(logits.into_iter().next().unwrap_or_default())
+        Predictor::new(&self.model, parameters.clone(), samples)
     }
 
     /// Fails if the network was trained on values, which have no classes.
-    fn check_classes(&self) -> Result<()> {
+    pub(crate) fn check_classes(&self) -> Result<()> {
         match self.is_regression {
             false => Ok(()),
             true => Err(Error::InvalidValue {
@@ -791,7 +823,7 @@ impl Trained {
     /// and [`Error::NonFiniteLoss`].
     pub fn evaluate(&self, data: &Dataset) -> Result<Score> {
         self.model.check_dataset(data)?;
-        let logits = self.logits_of(data.clone())?;
+        let logits = self.outputs_of(data, None)?;
         let logits: Vec<f64> = logits.into_iter().map(f64::from).collect();
         let outputs = self.model.head.outputs;
         let loss = loss_and_gradient(self.model.loss, &logits, outputs, &data.targets);
@@ -817,7 +849,7 @@ impl Trained {
 }
 
 /// The class of each sample: the first largest output, or whether the only one is above ½.
-fn classes(logits: &[f32], outputs: usize) -> Vec<u32> {
+pub(crate) fn classes(logits: &[f32], outputs: usize) -> Vec<u32> {
     let class = |row: &[f32]| match row {
         [output] => u32::from(*output > 0.5),
         _ => (1..outputs).fold(0, |best, j| if row[j] > row[best] { j } else { best }) as u32,
