@@ -68,6 +68,18 @@ pub struct Trainer<'a> {
     resume: Option<PathBuf>,
     on_epoch: Option<OnEpoch<'a>>,
     stop: Option<Box<dyn Fn() -> bool + 'a>>,
+    keeps_moments: bool,
+    moments: Option<Moments>,
+}
+
+/// The moments of each realization's optimizer, and the number of steps that made them.
+#[doc(hidden)]
+#[derive(Clone, Debug, Default)]
+pub struct Moments {
+    /// The number of steps.
+    pub steps: u64,
+    /// The moments of each realization.
+    pub of_realizations: Vec<Vec<Parameters>>,
 }
 
 impl fmt::Debug for Trainer<'_> {
@@ -107,6 +119,8 @@ impl<'a> Trainer<'a> {
             resume: None,
             on_epoch: None,
             stop: None,
+            keeps_moments: false,
+            moments: None,
         }
     }
 
@@ -235,6 +249,15 @@ impl<'a> Trainer<'a> {
         self
     }
 
+    /// Keeps the moments of the optimizer in the result, and starts from those of `moments`, if they are of
+    /// an optimizer of the same kind.
+    #[doc(hidden)]
+    pub fn keep_moments(mut self, moments: Option<Moments>) -> Self {
+        self.keeps_moments = true;
+        self.moments = moments;
+        self
+    }
+
     /// Trains on `train`, and evaluates on `test` after each epoch. Blocks until training ends.
     ///
     /// # Errors
@@ -319,6 +342,14 @@ impl<'a> Trainer<'a> {
             moments = run.moments;
             recipe.first_step = position.number(course.schedule.steps() as u64);
         }
+        if let Some(given) = self.moments.take()
+            && given.of_realizations.len() == course.seeds.len()
+            && given.of_realizations.iter().all(|all| all.len() == recipe.moments())
+        {
+            recipe.first_step = given.steps;
+            moments = given.of_realizations;
+        }
+        let first_step = recipe.first_step;
         if let Some(initial) = &initial
             && initial.len() != course.seeds.len()
         {
@@ -377,6 +408,13 @@ impl<'a> Trainer<'a> {
         {
             return Err(error);
         }
+        let moments = match self.keeps_moments {
+            true => Some(Moments {
+                steps: first_step + position.number(course.schedule.steps() as u64),
+                of_realizations: executor.moments().await?,
+            }),
+            false => None,
+        };
         let mut outcomes = course.outcomes(&position);
         let mut history: Vec<EpochMetrics> = position.epochs.iter().collect();
         if train.is_regression() {
@@ -393,6 +431,7 @@ impl<'a> Trainer<'a> {
             is_regression: train.is_regression(),
             stopped: stopped.get(),
             warnings,
+            moments,
         })
     }
 
@@ -587,6 +626,8 @@ pub struct Trained {
     pub(crate) is_regression: bool,
     pub(crate) stopped: bool,
     pub(crate) warnings: Vec<String>,
+    /// The optimizer's moments, if they were asked for.
+    pub(crate) moments: Option<Moments>,
 }
 
 /// How well a network does on a data set.
@@ -624,6 +665,7 @@ impl Trained {
             is_regression,
             stopped: false,
             warnings: Vec::new(),
+            moments: None,
         }
     }
 
@@ -658,6 +700,12 @@ impl Trained {
         self.stopped
     }
 
+    /// The optimizer's moments, if [`Trainer::keep_moments`] asked for them.
+    #[doc(hidden)]
+    pub fn moments(&self) -> Option<&Moments> {
+        self.moments.as_ref()
+    }
+
     /// What is to be known of the device, of a resumed run, and of checkpoints that could not be written.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -690,6 +738,7 @@ impl Trained {
             is_regression: self.is_regression,
             stopped: self.stopped,
             warnings: self.warnings.clone(),
+            moments: None,
         })
     }
 

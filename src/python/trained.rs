@@ -15,12 +15,12 @@ use super::network::PyModel;
 use crate::checkpoint::{self, Checkpoint};
 use crate::cpu::Predictor;
 use crate::data::{Dataset, Inputs};
-use crate::nn::Parameters;
+use crate::nn::{Model, Parameters};
 use crate::onnx;
 use crate::optim::RunSettings;
 use crate::predict;
 use crate::train::{EpochMetrics, Outcome};
-use crate::trainer::Trained;
+use crate::trainer::{Moments, Trained};
 
 /// Samples that are predicted on the calling thread, by a network that stays laid out.
 const FEW: usize = 16;
@@ -93,6 +93,43 @@ struct Kept<'py> {
     is_regression: bool,
     stopped: bool,
     tested: bool,
+    moments: Option<(u64, Vec<Vec<Bound<'py, PyBytes>>>)>,
+}
+
+/// Moments as bytes.
+fn moments_bytes<'py>(
+    py: Python<'py>,
+    moments: &Moments,
+) -> (u64, Vec<Vec<Bound<'py, PyBytes>>>) {
+    let bytes = |parameters: &Parameters| {
+        let tensors = parameters.tensors().flatten();
+        PyBytes::new(py, &tensors.flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())
+    };
+    let all = moments.of_realizations.iter();
+    let all = all.map(|moments| moments.iter().map(bytes).collect());
+    (moments.steps, all.collect())
+}
+
+/// The moments of `model` in such bytes.
+fn moments_of(model: &Model, steps: u64, all: &[Vec<Bound<'_, PyBytes>>]) -> PyResult<Moments> {
+    let parameters = |bytes: &Bound<'_, PyBytes>| {
+        let (numbers, rest) = bytes.as_bytes().as_chunks();
+        if numbers.len() != model.parameter_count() || !rest.is_empty() {
+            return Err(PyValueError::new_err("the moments are incomplete"));
+        }
+        let mut made = Parameters::zeros(model);
+        for (place, &bytes) in made.tensors_mut().flatten().zip(numbers) {
+            *place = f32::from_le_bytes(bytes);
+        }
+        Ok(made)
+    };
+    let of_realizations = all.iter();
+    let of_realizations =
+        of_realizations.map(|moments| moments.iter().map(parameters).collect::<PyResult<_>>());
+    Ok(Moments {
+        steps,
+        of_realizations: of_realizations.collect::<PyResult<_>>()?,
+    })
 }
 
 impl PyTrained {
@@ -493,6 +530,7 @@ impl PyTrained {
             is_regression: trained.is_regression,
             stopped: trained.is_stopped(),
             tested: *tested,
+            moments: trained.moments().map(|moments| moments_bytes(py, moments)),
         };
         Ok((class.getattr("_of_kept")?, (kept,)))
     }
@@ -514,8 +552,11 @@ impl PyTrained {
             momentum,
             weight_decay,
         };
+        let model = parse(&kept.model)?.0;
+        let moments = kept.moments.as_ref();
+        let moments = moments.map(|(steps, all)| moments_of(&model, *steps, all));
         let trained = Trained {
-            model: parse(&kept.model)?.0,
+            model,
             dataset: kept.dataset,
             parameters: kept.networks.iter().map(network).collect::<PyResult<_>>()?,
             history: kept.history.iter().map(metrics_of).collect::<PyResult<_>>()?,
@@ -525,6 +566,7 @@ impl PyTrained {
             is_regression: kept.is_regression,
             stopped: kept.stopped,
             warnings: kept.warnings,
+            moments: moments.transpose()?,
         };
         let runs = kept.runs.into_iter().map(run).collect();
         Ok(Self::new(trained, runs, kept.tested))

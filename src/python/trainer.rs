@@ -22,7 +22,7 @@ use crate::kind::{Init, Storage};
 use crate::nn::Parameters;
 use crate::optim::{Optimizer, RateSchedule, RunSettings};
 use crate::train::{EpochMetrics, Keep};
-use crate::trainer::Trainer;
+use crate::trainer::{Moments, Trainer};
 
 /// How a network is trained. The defaults are those of `bregman train`: plain SGD at 0.2, batches of 32, 20
 /// epochs, seed 0, one realization, on a hardware adapter if there is one.
@@ -31,6 +31,8 @@ use crate::trainer::Trainer;
 /// runs: one network for each dict of `seed`, `learning_rate`, `momentum` and `weight_decay`; what a dict
 ///     leaves out is the optimizer's, or `seed`
 /// initial: a `Trained` whose networks are trained further
+/// keep_moments: whether the result keeps the optimizer's moments, so that training with it as `initial`
+///     goes on from them too
 /// validation: a `Dataset` for `patience` and `keep` ("last" or "best")
 /// checkpoint: (path, epochs between two checkpoints); `resume` continues from one
 /// device: "auto", "cpu" or "gpu", with a part of an adapter's name in `adapter`
@@ -49,6 +51,8 @@ pub(super) struct PyTrainer {
     runs: Option<Vec<RunSettings>>,
     init: Init,
     initial: Option<Vec<Parameters>>,
+    keep_moments: bool,
+    moments: Option<Moments>,
     validation: Option<Py<PyDataset>>,
     patience: Option<u32>,
     keep: Option<Keep>,
@@ -119,8 +123,8 @@ impl PyTrainer {
     #[new]
     #[pyo3(signature = (
         model, *, optimizer=None, schedule=None, clip_norm=None, batch_size=32, epochs=20, seed=0,
-        realizations=None, runs=None, init="random", initial=None, validation=None, patience=None,
-        keep=None, storage="f32", device="auto", adapter=None, threads=None, checkpoint=None,
+        realizations=None, runs=None, init="random", initial=None, keep_moments=false, validation=None,
+        patience=None, keep=None, storage="f32", device="auto", adapter=None, threads=None, checkpoint=None,
         resume=None, on_epoch=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
@@ -136,6 +140,7 @@ impl PyTrainer {
         runs: Option<Vec<Bound<'_, PyDict>>>,
         init: &str,
         initial: Option<&Bound<'_, PyTrained>>,
+        keep_moments: bool,
         validation: Option<Py<PyDataset>>,
         patience: Option<u32>,
         keep: Option<&str>,
@@ -167,6 +172,8 @@ impl PyTrainer {
             runs: runs.map(settings).transpose()?,
             init: Init::by_name(init)?,
             initial: initial.map(|initial| networks(initial.get())).transpose()?,
+            keep_moments,
+            moments: initial.and_then(|initial| initial.get().trained.moments().cloned()),
             validation,
             patience,
             keep: keep.map(Keep::by_name).transpose()?,
@@ -286,6 +293,9 @@ impl PyTrainer {
         }
         if let Some(initial) = &self.initial {
             trainer = trainer.initial(initial.clone());
+        }
+        if self.keep_moments {
+            trainer = trainer.keep_moments(self.moments.clone());
         }
         if let Some(validation) = &self.validation {
             trainer = trainer.validation(&validation.get().0);

@@ -220,6 +220,8 @@ class _Network(BaseEstimator):
             epochs=int(epochs),
             seed=seed,
             initial=self.trained_ if go_on else None,
+            # The steps of later calls are those of one long run.
+            keep_moments=epochs == 1 or self.warm_start,
             validation=held_out,
             patience=int(self.n_iter_no_change) if held_out is not None else None,
             device=self.device,

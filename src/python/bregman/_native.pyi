@@ -135,6 +135,7 @@ class Trainer:
         runs: Sequence[_Run] | None = None,
         init: Literal["random", "deterministic"] = "random",
         initial: Trained | None = None,
+        keep_moments: bool = False,
         validation: Dataset | None = None,
         patience: int | None = None,
         keep: Literal["last", "best"] | None = None,
