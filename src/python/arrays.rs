@@ -23,6 +23,10 @@ pub(super) struct Array<T> {
 fn as_it_is<T: Element + Copy>(array: &Bound<'_, PyAny>) -> Option<Array<T>> {
     let array = array.cast::<PyArrayDyn<T>>().ok()?;
     let array = array.try_readonly().ok()?;
+    // A slice of it would be in the order of memory.
+    if !array.is_c_contiguous() {
+        return None;
+    }
     Some(Array {
         shape: array.shape().to_vec(),
         numbers: array.as_slice().ok()?.to_vec(),

@@ -242,7 +242,7 @@ class Training(unittest.TestCase):
         with self.assertRaisesRegex(MemoryError, "MiB"):
             Trainer(network(), realizations=10**12, device="cpu").fit(data)
         with self.assertRaises(OSError):
-            Trainer(network(), device="cpu", checkpoint=("/no/such/folder/run", 1)).fit(data)
+            Trainer(network(), device="cpu", checkpoint=(Path(__file__) / "run", 1)).fit(data)
 
     def test_callbacks_stop_and_their_exceptions_pass(self):
         seen = []
@@ -343,7 +343,7 @@ class Training(unittest.TestCase):
         trainer = Trainer(network(), epochs=2, device="cpu", on_epoch=lambda metrics: None)
 
         def memory():
-            return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGESIZE")
+            return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
         def fits(count):
             for _ in range(count):

@@ -112,7 +112,7 @@ class _Network(BaseEstimator):
         layer="bregman",
         activation="tanh",
         optimizer="adam",
-        learning_rate=0.003,
+        learning_rate=0.001,
         momentum=0.9,
         weight_decay=0.0,
         batch_size=32,
@@ -302,11 +302,13 @@ class BregmanClassifier(ClassifierMixin, _Network):
 
     def predict(self, X):
         """The class of each sample."""
-        return self.classes_[self.trained_.predict(self.prepare(X))]
+        z = self.prepare(X)
+        return self.classes_[self.trained_.predict(z)]
 
     def predict_proba(self, X):
         """The probability of each class of `classes_`, (samples, classes)."""
-        return self.trained_.probabilities(self.prepare(X))
+        z = self.prepare(X)
+        return self.trained_.probabilities(z)
 
     def predict_log_proba(self, X):
         """The logarithms of `predict_proba`."""
@@ -348,7 +350,8 @@ class BregmanRegressor(RegressorMixin, _Network):
 
     def predict(self, X):
         """The numbers predicted, of the shape of y."""
-        values = self.trained_.logits(self.prepare(X)) * self._y_scale + self._y_mean
+        z = self.prepare(X)
+        values = self.trained_.logits(z) * self._y_scale + self._y_mean
         return values[:, 0] if self._one_output else values
 
     def __sklearn_tags__(self):
@@ -375,7 +378,7 @@ class BregmanTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Net
         layer="bregman",
         activation="tanh",
         optimizer="adam",
-        learning_rate=0.003,
+        learning_rate=0.001,
         momentum=0.9,
         weight_decay=0.0,
         batch_size=32,
@@ -413,14 +416,11 @@ class BregmanTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Net
     def fit(self, X, y=None):
         """Trains on X, (samples, features), and y: classes, numbers or None."""
         go_on = self._goes_on()
+        is_regression = y is None or type_of_target(y) in ("continuous", "continuous-multioutput", "multilabel-indicator")
         if y is None:
             X = validate_data(self, X, dtype=(np.float64, np.float32), reset=not go_on)
-            kind = "continuous"
         else:
-            kind = type_of_target(y)
-            is_regression = kind.startswith("continuous")
             X, y = self._first(X, y, reset=not go_on, multi_output=is_regression, y_numeric=is_regression)
-        is_regression = kind.startswith("continuous")
         if is_regression:
             values = X if y is None else np.asarray(y, dtype=np.float64).reshape(len(X), -1)
             mean, scale = _standardisation(values)
