@@ -344,7 +344,10 @@ impl<'a> Trainer<'a> {
         }
         if let Some(given) = self.moments.take()
             && given.of_realizations.len() == course.seeds.len()
-            && given.of_realizations.iter().all(|all| all.len() == recipe.moments())
+            && given
+                .of_realizations
+                .iter()
+                .all(|all| all.len() == recipe.moments())
         {
             recipe.first_step = given.steps;
             moments = given.of_realizations;

@@ -47,7 +47,15 @@ fn runs(command: &mut Command) -> Result<String, String> {
 fn has_python() -> Result<(), String> {
     let script = "import sys, venv, ensurepip; assert sys.version_info >= (3, 10), sys.version";
     runs(command("python3").args(["-c", script]))?;
-    let pip = ["-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed", "maturin"];
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--dry-run",
+        "--quiet",
+        "--ignore-installed",
+        "maturin",
+    ];
     runs(command("python3").args(pip)).map(drop)
 }
 
@@ -61,7 +69,9 @@ fn interpreter() -> Result<&'static Path, String> {
         let (wheels, environment) = (folder.join("wheels"), folder.join("environment"));
         let wheel = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"];
         runs(command("python3").args(wheel).arg(&wheels).arg("."))?;
-        let wheel = fs::read_dir(&wheels).map_err(|error| error.to_string())?.next();
+        let wheel = fs::read_dir(&wheels)
+            .map_err(|error| error.to_string())?
+            .next();
         let Some(Ok(wheel)) = wheel else {
             return Err(format!("no wheel in {}", wheels.display()));
         };
@@ -102,9 +112,8 @@ fn main() {
             true
         }
     };
-    let trial = |file: &'static str| {
-        Trial::test(file, move || passes(file)).with_ignored_flag(is_missing)
-    };
+    let trial =
+        |file: &'static str| Trial::test(file, move || passes(file)).with_ignored_flag(is_missing);
     // One after another: some of them measure times and memory.
     let arguments = Arguments {
         test_threads: Some(1),

@@ -135,6 +135,16 @@ pub(super) fn labels(object: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
     }
 }
 
+/// A whole number that a user gave for `field`, as a `T`. Python's own conversion has an `OverflowError` for a
+/// negative one, which nobody expects of a setting.
+pub(super) fn whole<T: TryFrom<i128>>(field: &str, value: i128) -> PyResult<T> {
+    T::try_from(value).map_err(|_| {
+        PyValueError::new_err(format!(
+            "`{field}` {value}: a whole number of at least 0 is needed"
+        ))
+    })
+}
+
 /// An array of `shape` that takes over `numbers`.
 pub(super) fn array<'py, T: Element>(
     py: Python<'py>,

@@ -20,10 +20,13 @@ use crate::error::{Error, Result};
 /// How long the calling thread waits before it looks for signals again.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Pools by the process and the number of their threads. A process that was forked has none of its
+/// Pools by the process and the number of their threads.
+type Pools = HashMap<(u32, usize), Arc<ThreadPool>>;
+
+/// The pools of this process and of those that it was forked from. A process that was forked has none of its
 /// parent's threads, so it needs pools of its own; those of the parent are kept, since they cannot be
 /// ended from there.
-static POOLS: Mutex<Option<HashMap<(u32, usize), Arc<ThreadPool>>>> = Mutex::new(None);
+static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
 
 /// The pool of `threads` threads; of all cores where no number is given.
 fn pool(threads: Option<usize>) -> Result<Arc<ThreadPool>> {
@@ -151,7 +154,10 @@ fn wait<M, T>(
             }
             Err(RecvTimeoutError::Timeout) => Python::attach(|py| py.check_signals()),
             Err(RecvTimeoutError::Disconnected) => {
-                return (Err(Box::new("the computation ended without a result")), exception);
+                return (
+                    Err(Box::new("the computation ended without a result")),
+                    exception,
+                );
             }
         };
         if let Err(error) = dealt_with {

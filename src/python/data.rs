@@ -91,7 +91,12 @@ impl PyDataset {
         }
         check_count(shape[0], values.shape[0], "values")?;
         let targets = Targets::Values(values.numbers);
-        Ok(Self(Dataset::new(name, image_of(&shape)?, inputs, targets)?))
+        Ok(Self(Dataset::new(
+            name,
+            image_of(&shape)?,
+            inputs,
+            targets,
+        )?))
     }
 
     /// Two parts: `share` of the samples, for training, and the rest; drawn by `seed`.
@@ -115,10 +120,10 @@ impl PyDataset {
     #[getter]
     fn targets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Ok(match &self.0.targets {
-            Targets::Classes(labels) => arrays::array(py, &[labels.len()], labels.clone())?.into_any(),
-            Targets::Values(values) => {
-                arrays::rows(py, self.0.classes, values.clone())?.into_any()
+            Targets::Classes(labels) => {
+                arrays::array(py, &[labels.len()], labels.clone())?.into_any()
             }
+            Targets::Values(values) => arrays::rows(py, self.0.classes, values.clone())?.into_any(),
         })
     }
 

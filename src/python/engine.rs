@@ -52,8 +52,8 @@ pub(super) fn selftest(
         })?;
         crate::selftest::run(&mut gpu, full, &mut |_| {})
     })?;
-    let json = serde_json::to_string(&report)
-        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let json =
+        serde_json::to_string(&report).map_err(|error| PyValueError::new_err(error.to_string()))?;
     py.import(intern!(py, "json"))?
         .call_method1(intern!(py, "loads"), (json,))
 }
@@ -70,7 +70,10 @@ pub(super) fn spirals<'py>(
     let [train, _] = Spirals::draw(per_class, seed);
     let points = train.points.as_flattened().to_vec();
     let labels = arrays::array(py, &[train.labels.len()], train.labels)?;
-    Ok((arrays::rows(py, WIDTH, points)?.into_any(), labels.into_any()))
+    Ok((
+        arrays::rows(py, WIDTH, points)?.into_any(),
+        labels.into_any(),
+    ))
 }
 
 /// Trains small networks by the thousand: `layers` layers of two neurons on points of the plane in two
@@ -137,7 +140,8 @@ pub(super) fn sweep<'py>(
         )));
     }
     let label = |&label: &i64| {
-        u8::try_from(label).map_err(|_| PyValueError::new_err(format!("labels: {label} is not 0 or 1")))
+        u8::try_from(label)
+            .map_err(|_| PyValueError::new_err(format!("labels: {label} is not 0 or 1")))
     };
     let data = Spirals {
         labels: labels.iter().map(label).collect::<PyResult<_>>()?,
@@ -179,7 +183,10 @@ pub(super) fn sweep<'py>(
     let count = sweeps[0].model.parameter_count();
     let parameters = record.parameters.iter().flat_map(|p| p.tensors().flatten());
     let parameters: Vec<f32> = parameters.copied().collect();
-    result.set_item("epochs", arrays::array(py, &[columns], record.epochs.clone())?)?;
+    result.set_item(
+        "epochs",
+        arrays::array(py, &[columns], record.epochs.clone())?,
+    )?;
     result.set_item("loss", arrays::rows::<f32>(py, columns, losses)?)?;
     result.set_item("accuracy", arrays::rows::<f32>(py, columns, accuracies)?)?;
     result.set_item("parameters", arrays::rows(py, count, parameters)?)?;

@@ -4,6 +4,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
 
+use super::arrays::whole;
 use crate::activation;
 use crate::checkpoint;
 use crate::kind::{Form, Init, LayerKind, Loss};
@@ -139,23 +140,27 @@ impl PyModelBuilder {
     }
 
     /// A standard layer of `width` neurons: ρ(Wz + b).
-    fn standard(&self, width: usize) -> Self {
-        self.then(|builder| builder.standard(width))
+    fn standard(&self, width: i128) -> PyResult<Self> {
+        let width = whole("width", width)?;
+        Ok(self.then(|builder| builder.standard(width)))
     }
 
     /// A Euclidean layer of `width` neurons: ρ(z + Wz + b).
-    fn euclidean(&self, width: usize) -> Self {
-        self.then(|builder| builder.euclidean(width))
+    fn euclidean(&self, width: i128) -> PyResult<Self> {
+        let width = whole("width", width)?;
+        Ok(self.then(|builder| builder.euclidean(width)))
     }
 
     /// A Bregman layer of `width` neurons: ρ(ρ⁻¹(z) + Wz + b).
-    fn bregman(&self, width: usize) -> Self {
-        self.then(|builder| builder.bregman(width))
+    fn bregman(&self, width: i128) -> PyResult<Self> {
+        let width = whole("width", width)?;
+        Ok(self.then(|builder| builder.bregman(width)))
     }
 
     /// A layer of `width` neurons of the kind "standard", "euclidean" or "bregman".
-    fn layer(&self, kind: &str, width: usize) -> PyResult<Self> {
+    fn layer(&self, kind: &str, width: i128) -> PyResult<Self> {
         let kind = LayerKind::by_name(kind)?;
+        let width = whole("width", width)?;
         Ok(self.then(|builder| builder.layer(kind, width)))
     }
 
@@ -166,13 +171,15 @@ impl PyModelBuilder {
     }
 
     /// One output for each of `classes` classes, trained by cross-entropy unless `loss` says otherwise.
-    fn classes(&self, classes: usize) -> Self {
-        self.then(|builder| builder.classes(classes))
+    fn classes(&self, classes: i128) -> PyResult<Self> {
+        let classes = whole("classes", classes)?;
+        Ok(self.then(|builder| builder.classes(classes)))
     }
 
     /// `outputs` numbers, trained by mean squared error unless `loss` says otherwise.
-    fn outputs(&self, outputs: usize) -> Self {
-        self.then(|builder| builder.outputs(outputs))
+    fn outputs(&self, outputs: i128) -> PyResult<Self> {
+        let outputs = whole("outputs", outputs)?;
+        Ok(self.then(|builder| builder.outputs(outputs)))
     }
 
     /// The loss that training minimises: "cross-entropy" or "mse".
@@ -235,8 +242,8 @@ impl PyModel {
 impl PyModel {
     /// Begins the description of a network for samples of `inputs` features.
     #[staticmethod]
-    fn input(inputs: usize) -> PyModelBuilder {
-        PyModelBuilder(Model::input(inputs))
+    fn input(inputs: i128) -> PyResult<PyModelBuilder> {
+        Ok(PyModelBuilder(Model::input(whole("width", inputs)?)))
     }
 
     /// The number of features of a sample.
@@ -294,7 +301,10 @@ impl PyModel {
         let parameters = Init::Deterministic.parameters(model, 0);
         let bytes = checkpoint::to_bytes(model, "", &parameters)?;
         let class: Bound<'_, PyType> = slf.get_type();
-        Ok((class.getattr("_of_bytes")?, (PyBytes::new(slf.py(), &bytes),)))
+        Ok((
+            class.getattr("_of_bytes")?,
+            (PyBytes::new(slf.py(), &bytes),),
+        ))
     }
 
     /// The network that pickle kept.

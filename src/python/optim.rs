@@ -65,8 +65,12 @@ impl PyOptimizer {
         let name = match self.0.rule {
             Rule::Sgd { nesterov: false } => "sgd",
             Rule::Sgd { nesterov: true } => "sgd, nesterov",
-            Rule::Adam { decoupled: false, .. } => "adam",
-            Rule::Adam { decoupled: true, .. } => "adam_w",
+            Rule::Adam {
+                decoupled: false, ..
+            } => "adam",
+            Rule::Adam {
+                decoupled: true, ..
+            } => "adam_w",
         };
         format!(
             "Optimizer({name}, learning_rate={learning_rate}, momentum={momentum}, \

@@ -14,12 +14,15 @@ use crate::kernels::Isa;
 #[pyfunction]
 pub(super) fn prepared<'py>(
     x: &Bound<'py, PyAny>,
-    mean: Vec<f64>,
-    scale: Vec<f64>,
+    mean: &Bound<'py, PyAny>,
+    scale: &Bound<'py, PyAny>,
     activation: &str,
 ) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
     let activation = activation::by_name(activation)?;
     let py = x.py();
+    let [mean, scale] =
+        [(mean, "mean"), (scale, "scale")].map(|(of, what)| arrays::doubles(of, what));
+    let (mean, scale) = (mean?.numbers, scale?.numbers);
     let is_single = x
         .cast::<PyUntypedArray>()
         .is_ok_and(|array| array.dtype().is_equiv_to(&numpy::dtype::<f32>(py)));

@@ -73,8 +73,20 @@ macro_rules! metrics {
     };
 }
 metrics!(
-    epoch, train_loss, train_accuracy, test_loss, test_accuracy, train_losses, train_accuracies,
-    test_losses, test_accuracies, val_loss, val_accuracy, val_losses, val_accuracies, seconds,
+    epoch,
+    train_loss,
+    train_accuracy,
+    test_loss,
+    test_accuracy,
+    train_losses,
+    train_accuracies,
+    test_losses,
+    test_accuracies,
+    val_loss,
+    val_accuracy,
+    val_losses,
+    val_accuracies,
+    seconds,
     samples_per_second
 );
 
@@ -97,13 +109,13 @@ struct Kept<'py> {
 }
 
 /// Moments as bytes.
-fn moments_bytes<'py>(
-    py: Python<'py>,
-    moments: &Moments,
-) -> (u64, Vec<Vec<Bound<'py, PyBytes>>>) {
+fn moments_bytes<'py>(py: Python<'py>, moments: &Moments) -> (u64, Vec<Vec<Bound<'py, PyBytes>>>) {
     let bytes = |parameters: &Parameters| {
         let tensors = parameters.tensors().flatten();
-        PyBytes::new(py, &tensors.flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())
+        PyBytes::new(
+            py,
+            &tensors.flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>(),
+        )
     };
     let all = moments.of_realizations.iter();
     let all = all.map(|moments| moments.iter().map(bytes).collect());
@@ -201,7 +213,10 @@ impl PyTrained {
         let Some(last) = self.trained.history().last() else {
             return "no history".to_owned();
         };
-        let mut text = format!("{} epochs, training loss {:.4}", last.epoch, last.train_loss);
+        let mut text = format!(
+            "{} epochs, training loss {:.4}",
+            last.epoch, last.train_loss
+        );
         if self.tested {
             text += &match self.trained.is_regression {
                 true => format!(", test loss {:.4}", last.test_loss),
@@ -281,10 +296,7 @@ impl PyTrained {
 
     /// The probability of each class, (samples, classes), float64: the softmax of the logits under
     /// cross-entropy, and the outputs themselves, limited to [0, 1], under squared error.
-    fn probabilities<'py>(
-        &self,
-        x: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyArrayDyn<f64>>> {
+    fn probabilities<'py>(&self, x: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArrayDyn<f64>>> {
         self.trained.check_classes()?;
         let model = &self.trained.model;
         let logits: Vec<f64> = self.logits_of(x)?.into_iter().map(f64::from).collect();
@@ -379,7 +391,12 @@ impl PyTrained {
             entries.set_item("diverged_at_step", outcome.diverged_at_step)?;
             Ok(entries)
         };
-        self.trained.outcomes().iter().enumerate().map(row).collect()
+        self.trained
+            .outcomes()
+            .iter()
+            .enumerate()
+            .map(row)
+            .collect()
     }
 
     /// The parameters of a realization as arrays, by PyTorch's names: `layers.0.weight`, ….
@@ -391,7 +408,13 @@ impl PyTrained {
     ) -> PyResult<Bound<'py, PyDict>> {
         let parameters = self.parameters_of(realization.unwrap_or_else(|| self.first()))?;
         let entries = PyDict::new(py);
-        for (shape, numbers) in self.trained.model.tensors().iter().zip(parameters.tensors()) {
+        for (shape, numbers) in self
+            .trained
+            .model
+            .tensors()
+            .iter()
+            .zip(parameters.tensors())
+        {
             let array = arrays::array(py, &shape.dims, numbers.clone())?;
             entries.set_item(&shape.name, array)?;
         }
@@ -448,7 +471,10 @@ impl PyTrained {
             dataset,
             ..
         } = self.checkpoint(self.first())?;
-        Ok(PyBytes::new(py, &checkpoint::to_bytes(&model, &dataset, &parameters)?))
+        Ok(PyBytes::new(
+            py,
+            &checkpoint::to_bytes(&model, &dataset, &parameters)?,
+        ))
     }
 
     /// The network as ONNX: its bytes, which are also written to `path` if there is one. Its input
@@ -495,9 +521,7 @@ impl PyTrained {
         format!("Trained({plural}{}: {})", model.describe(), self.summary())
     }
 
-    fn __reduce__<'py>(
-        slf: &Bound<'py, Self>,
-    ) -> PyResult<(Bound<'py, PyAny>, (Kept<'py>,))> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Kept<'py>,))> {
         let (py, class): (_, Bound<'_, PyType>) = (slf.py(), slf.get_type());
         let Self {
             trained,
@@ -512,11 +536,14 @@ impl PyTrained {
         };
         let network = |parameters: &Option<Parameters>| parameters.as_ref().map(bytes).transpose();
         let history = trained.history().iter();
-        let numbers = |run: &RunSettings| {
-            (run.seed, run.learning_rate, run.momentum, run.weight_decay)
-        };
+        let numbers =
+            |run: &RunSettings| (run.seed, run.learning_rate, run.momentum, run.weight_decay);
         let kept = Kept {
-            networks: trained.parameters.iter().map(network).collect::<PyResult<_>>()?,
+            networks: trained
+                .parameters
+                .iter()
+                .map(network)
+                .collect::<PyResult<_>>()?,
             model: bytes(&crate::kind::Init::Deterministic.parameters(model, 0))?,
             history: history
                 .map(|metrics| metrics_dict(py, metrics, true))
@@ -559,7 +586,11 @@ impl PyTrained {
             model,
             dataset: kept.dataset,
             parameters: kept.networks.iter().map(network).collect::<PyResult<_>>()?,
-            history: kept.history.iter().map(metrics_of).collect::<PyResult<_>>()?,
+            history: kept
+                .history
+                .iter()
+                .map(metrics_of)
+                .collect::<PyResult<_>>()?,
             outcomes: serde_json::from_str(&kept.outcomes)
                 .map_err(|error| PyValueError::new_err(error.to_string()))?,
             device: kept.device,

@@ -10,6 +10,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::arrays::whole;
 use super::compute::{Ended, run};
 use super::data::PyDataset;
 use super::fault::Interrupted;
@@ -75,13 +76,18 @@ fn run_settings(entries: &Bound<'_, PyDict>, default: RunSettings) -> PyResult<R
     };
     Ok(RunSettings {
         seed: match entries.get_item("seed")? {
-            Some(value) => value.extract()?,
+            Some(value) => whole("seed", value.extract()?)?,
             None => default.seed,
         },
         learning_rate: number("learning_rate", default.learning_rate)?,
         momentum: number("momentum", default.momentum)?,
         weight_decay: number("weight_decay", default.weight_decay)?,
     })
+}
+
+/// [`whole`] of a number that may be left out.
+fn given<T: TryFrom<i128>>(field: &str, value: Option<i128>) -> PyResult<Option<T>> {
+    value.map(|value| whole(field, value)).transpose()
 }
 
 /// The networks of `trained`, all of which must be there.
@@ -92,8 +98,11 @@ fn networks(trained: &PyTrained) -> PyResult<Vec<Parameters>> {
     })
 }
 
-/// Adapters that were opened, by process, kind and name: opening one takes long.
-static OPEN: Mutex<Option<HashMap<(u32, &'static str, Option<String>), Device>>> = Mutex::new(None);
+/// Devices by process, kind and adapter.
+type Devices = HashMap<(u32, &'static str, Option<String>), Device>;
+
+/// Devices that were opened, which takes long.
+static OPEN: Mutex<Option<Devices>> = Mutex::new(None);
 
 /// The device for `kind` and `adapter`, which stays open.
 pub(super) fn device(kind: DeviceKind, adapter: Option<&str>) -> Result<Device> {
@@ -133,26 +142,27 @@ impl PyTrainer {
         optimizer: Option<&Bound<'_, PyOptimizer>>,
         schedule: Option<&Bound<'_, PyRateSchedule>>,
         clip_norm: Option<f32>,
-        batch_size: usize,
-        epochs: u32,
-        seed: u64,
-        realizations: Option<usize>,
+        batch_size: i128,
+        epochs: i128,
+        seed: i128,
+        realizations: Option<i128>,
         runs: Option<Vec<Bound<'_, PyDict>>>,
         init: &str,
         initial: Option<&Bound<'_, PyTrained>>,
         keep_moments: bool,
         validation: Option<Py<PyDataset>>,
-        patience: Option<u32>,
+        patience: Option<i128>,
         keep: Option<&str>,
         storage: &str,
         device: &str,
         adapter: Option<String>,
-        threads: Option<usize>,
+        threads: Option<i128>,
         checkpoint: Option<(PathBuf, u32)>,
         resume: Option<PathBuf>,
         on_epoch: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let optimizer = optimizer.map_or(Optimizer::sgd(0.2), |optimizer| optimizer.get().0);
+        let seed = whole("seed", seed)?;
         let default = RunSettings {
             seed,
             ..optimizer.run
@@ -165,22 +175,22 @@ impl PyTrainer {
             optimizer,
             schedule: schedule.map_or(RateSchedule::CONSTANT, |schedule| schedule.get().0.clone()),
             clip_norm,
-            batch_size,
-            epochs,
+            batch_size: whole("batch_size", batch_size)?,
+            epochs: whole("epochs", epochs)?,
             seed,
-            realizations,
+            realizations: given("realizations", realizations)?,
             runs: runs.map(settings).transpose()?,
             init: Init::by_name(init)?,
             initial: initial.map(|initial| networks(initial.get())).transpose()?,
             keep_moments,
             moments: initial.and_then(|initial| initial.get().trained.moments().cloned()),
             validation,
-            patience,
+            patience: given("patience", patience)?,
             keep: keep.map(Keep::by_name).transpose()?,
             storage: Storage::by_name(storage)?,
             device: DeviceKind::by_name(device)?,
             adapter,
-            threads,
+            threads: given("threads", threads)?,
             checkpoint,
             resume,
             on_epoch,
@@ -226,7 +236,9 @@ impl PyTrainer {
             close_devices();
         }
         let interrupted = match exception {
-            Some(exception) if exception.is_instance_of::<pyo3::exceptions::PyKeyboardInterrupt>(py) => {
+            Some(exception)
+                if exception.is_instance_of::<pyo3::exceptions::PyKeyboardInterrupt>(py) =>
+            {
                 true
             }
             Some(exception) => return Err(exception),

@@ -61,6 +61,7 @@ class Models(unittest.TestCase):
         cases = [
             (lambda: Model.input(2).bregman(3).build(), "classes"),
             (lambda: Model.input(2).bregman(0).classes(2).build(), "width"),
+            (lambda: Model.input(2).bregman(-3), "width"),
             (lambda: Model.input(2).layer("dense", 3), "standard, euclidean, bregman"),
             (lambda: Model.input(2).activation("mish"), "tanh"),
             (lambda: Model.input(2).bregman(3).activation("softplus").bregman(3).outputs(1).build(), "dual_passage"),
@@ -219,6 +220,11 @@ class Training(unittest.TestCase):
         data = Dataset.classification(x, y)
         cases = [
             ({"epochs": 0}, "epochs"),
+            ({"epochs": -1}, "epochs"),
+            ({"epochs": 2**40}, "epochs"),
+            ({"seed": -1}, "seed"),
+            ({"runs": [{"seed": -1}]}, "seed"),
+            ({"realizations": 0}, "realizations"),
             ({"batch_size": 0}, "batch_size"),
             ({"threads": 0}, "threads"),
             ({"optimizer": Optimizer.sgd(-1.0)}, "learning_rate"),
@@ -510,6 +516,11 @@ class Many(unittest.TestCase):
             ({"learning_rates": [0.1]}, "1 of them for 20"),
             ({"layers": 0}, "layer"),
             ({"epochs": 0}, "epochs"),
+            ({"epochs": -1}, "epochs"),
+            ({"epochs": 2**40}, "epochs"),
+            ({"seed": -1}, "seed"),
+            ({"runs": [{"seed": -1}]}, "seed"),
+            ({"realizations": 0}, "realizations"),
         ]:
             given = {"points": points, "labels": labels, "seeds": seeds, "learning_rates": rates, **change}
             with self.subTest(word), self.assertRaisesRegex(ValueError, word):

@@ -149,8 +149,11 @@ class _Network(BaseEstimator):
         check_is_fitted(self)
         return self._prepared(self._valid(X))
 
-    def _valid(self, x, **options):
-        return validate_data(self, x, dtype=(np.float64, np.float32), reset=False, **options)
+    def _valid(self, x):
+        return validate_data(self, x, dtype=(np.float64, np.float32), reset=False)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "trained_")
 
     def _prepared(self, x):
         return prepared(x, self.mean_, self.scale_, self.activation)

@@ -1,9 +1,7 @@
 """Many networks in one call: one network with many settings, and kinds of networks over many seeds."""
 
 import math
-from statistics import NormalDist
 
-from . import _display
 from ._native import Trainer
 
 
@@ -53,6 +51,8 @@ class Runs:
         return f"Runs({len(self)} runs, the best is {self.best}: {self.results[self.best]})"
 
     def _repr_html_(self):
+        from . import _display
+
         return _display.trained(self.trained)
 
 
@@ -86,6 +86,8 @@ class Comparison:
         return f"{self.metric}, {self.confidence:.0%} intervals of the mean\n" + "\n".join(lines)
 
     def _repr_html_(self):
+        from . import _display
+
         caption = f"{self.metric}, {self.confidence:.0%} intervals of the mean"
         return _display.table(self.results, list(self.results[0]), caption)
 
@@ -129,6 +131,9 @@ def _student(p, freedom):
         return math.tan(math.pi * (p - 0.5))
     if freedom == 2:
         return (2 * p - 1) * math.sqrt(2 / (4 * p * (1 - p)))
+    # It takes a while to load.
+    from statistics import NormalDist
+
     z, v = NormalDist().inv_cdf(p), freedom
     terms = [
         z,
