@@ -543,6 +543,26 @@ class Machine(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout.split()[0]), (0, "bregman"), done.stderr)
         done = subprocess.run([sys.executable, "-m", "bregman", "train", "--epochs", "0"], capture_output=True)
         self.assertEqual(done.returncode, 2, done.stderr)
+        script = Path(sys.executable).with_name("bregman")
+        if script.exists():
+            done = subprocess.run([script, "adapters", "--help"], capture_output=True, text=True)
+            self.assertEqual((done.returncode, "bregman adapters" in done.stdout), (0, True), done.stderr)
+
+    @unittest.skipIf(os.name == "nt", "Windows sends no SIGINT to one process")
+    def test_ctrl_c_stops_the_command(self):
+        with tempfile.TemporaryDirectory() as folder:
+            words = ["train", "--dataset", "digits", "--epochs", "1000", "--device", "cpu", "--out-dir", folder]
+            command = [sys.executable, "-m", "bregman", *words]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            first = ""
+            while "network:" not in first:
+                first = process.stdout.readline()
+                self.assertNotEqual(first, "", "the command ended before it trained")
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=30)
+            self.assertEqual(process.returncode, 130, said)
+            self.assertIn("resume", said)
 
     def test_importing_is_quick_and_loads_no_scikit_learn(self):
         script = (

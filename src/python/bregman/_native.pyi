@@ -1,6 +1,6 @@
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,7 @@ class _Run(TypedDict, total=False):
     momentum: float
     weight_decay: float
 
+@final
 class Cnn:
     def __new__(
         cls,
@@ -35,6 +36,7 @@ class Cnn:
     @property
     def features(self) -> int: ...
 
+@final
 class ModelBuilder:
     def range(self, low: float, high: float) -> ModelBuilder: ...
     def convolutions(self, cnn: Cnn) -> ModelBuilder: ...
@@ -50,6 +52,7 @@ class ModelBuilder:
     def loss(self, name: _Loss) -> ModelBuilder: ...
     def build(self) -> Model: ...
 
+@final
 class Model:
     @staticmethod
     def input(inputs: int) -> ModelBuilder: ...
@@ -64,6 +67,7 @@ class Model:
     @property
     def layers(self) -> list[dict[str, Any]]: ...
 
+@final
 class Dataset:
     @staticmethod
     def classification(
@@ -84,6 +88,7 @@ class Dataset:
     def name(self) -> str: ...
     def __len__(self) -> int: ...
 
+@final
 class Optimizer:
     @staticmethod
     def sgd(
@@ -106,6 +111,7 @@ class Optimizer:
         weight_decay: float = 0.01,
     ) -> Optimizer: ...
 
+@final
 class RateSchedule:
     @staticmethod
     def constant(*, warm_up: float = 0.0) -> RateSchedule: ...
@@ -120,6 +126,7 @@ class RateSchedule:
     @staticmethod
     def cosine(last: float = 0.0, *, warm_up: float = 0.0) -> RateSchedule: ...
 
+@final
 class Trainer:
     def __new__(
         cls,
@@ -149,6 +156,7 @@ class Trainer:
     ) -> Trainer: ...
     def fit(self, train: Dataset, test: Dataset | None = None) -> Trained: ...
 
+@final
 class Trained:
     @staticmethod
     def load(path: _Path, *, regression: bool = False) -> Trained: ...
