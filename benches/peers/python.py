@@ -17,7 +17,7 @@ import numpy as np
 from bregman import BregmanClassifier, Dataset, Model, Trainer
 from sklearn.neural_network import MLPClassifier
 
-SAMPLES, FEATURES, WIDTH, EPOCHS, TURNS = 20_000, 50, 128, 5, 5
+SAMPLES, FEATURES, WIDTH, EPOCHS, TURNS = 20_000, 50, 128, 10, 3
 
 
 def line(name, values, unit):

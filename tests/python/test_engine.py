@@ -516,11 +516,6 @@ class Many(unittest.TestCase):
             ({"learning_rates": [0.1]}, "1 of them for 20"),
             ({"layers": 0}, "layer"),
             ({"epochs": 0}, "epochs"),
-            ({"epochs": -1}, "epochs"),
-            ({"epochs": 2**40}, "epochs"),
-            ({"seed": -1}, "seed"),
-            ({"runs": [{"seed": -1}]}, "seed"),
-            ({"realizations": 0}, "realizations"),
         ]:
             given = {"points": points, "labels": labels, "seeds": seeds, "learning_rates": rates, **change}
             with self.subTest(word), self.assertRaisesRegex(ValueError, word):
