@@ -11,7 +11,7 @@
 //! 3. `shaders/activation/NAME.wgsl`: `rho`, `rho_inv`, `rho_slope` and `DUAL_MAX`.
 //! 4. `src/onnx.rs`: an arm with its ONNX operators.
 //!
-//! `tests/activations.rs` walks `ALL` and names each place that is missing, `assets/bregman.py` and
+//! `tests/activations.rs` walks `ALL` and names each place that is missing, `src/python/bregman/pytorch.py` and
 //! `tests/forward.py` among them.
 //!
 //! # A kernel

@@ -64,7 +64,7 @@
 //!
 //! ```text
 //! 7  bin                       bregman, train_mnist
-//! 6  cli, experiments          commands and their options; the paper's figures and tables
+//! 6  cli, experiments, python  commands and their options; the paper's figures and tables; Python
 //! 5  selftest, bench, bilevel, plot, onnx
 //! 4  trainer, train, checkpoint, predict, device
 //! 3  reference, cpu, gpu, sweep      the engines
@@ -75,13 +75,14 @@
 //!
 //! # Features
 //!
-//! All are on by default. Without them the crate depends on little more than wgpu, naga, gemm, rayon,
+//! All but `python` are on by default. Without them the crate depends on little more than wgpu, naga, gemm, rayon,
 //! safetensors and serde, and compiles for `wasm32-unknown-unknown`.
 //!
 //! | feature | what it adds |
 //! |---|---|
 //! | `cli` | the programs `bregman` and `train_mnist`, and their code |
 //! | `download` | data sets are downloaded where they are missing |
+//! | `python` | the compiled half of the Python package, which `pip install .` builds |
 //! | `plot` | figures, and pictures read from PNG and JPEG files |
 //! | `onnx` | networks are written as ONNX |
 //! | `tensorboard` | metrics are also written as TensorBoard's event files |
@@ -127,6 +128,9 @@ pub mod plot;
 #[doc(hidden)]
 pub mod predict;
 pub mod prelude;
+#[cfg(feature = "python")]
+#[doc(hidden)]
+pub mod python;
 #[doc(hidden)]
 pub mod reference;
 #[doc(hidden)]

@@ -166,7 +166,7 @@ fn every_activation_is_in_every_place() {
         // One arm for ρ, one for ρ⁻¹.
         let arms = onnx.matches(&format!("\"{name}\" =>")).count();
         check(arms == 2, format!("{name} in src/onnx.rs"));
-        for list in ["assets/bregman.py", "tests/forward.py"] {
+        for list in ["src/python/bregman/pytorch.py", "tests/forward.py"] {
             let entry = format!("\"{name}\": (");
             check(read(list).contains(&entry), format!("{name} in {list}"));
         }

@@ -24,7 +24,7 @@ const FLOORS: [&[&str]; 8] = [
     // Checks, measurements, theory and files for other programs.
     &["selftest", "bench", "bilevel", "plot", "onnx"],
     // The faces. `extending` and the crate's root name all floors below.
-    &["cli", "experiments", "extending", "prelude", ""],
+    &["cli", "experiments", "extending", "prelude", "python", ""],
     // The programs.
     &["bin"],
 ];

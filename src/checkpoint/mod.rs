@@ -38,6 +38,6 @@ mod run;
 pub(crate) use format::description;
 pub use network::{Checkpoint, load, save};
 #[doc(hidden)]
-pub use network::{check_writable, load_all, parse, paths};
+pub use network::{check_writable, load_all, parse, paths, to_bytes};
 #[doc(hidden)]
 pub use run::Run;

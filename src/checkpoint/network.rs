@@ -114,20 +114,39 @@ pub fn save(
 ) -> Result<Vec<PathBuf>> {
     let mut files = Vec::with_capacity(parameters.len());
     for (path, parameters) in paths(path, parameters.len()).into_iter().zip(parameters) {
-        model.check_parameters(parameters)?;
-        format::check_numbers(model, parameters).map_err(format::at(&path))?;
-        let mut state = State {
-            metadata: format::metadata(model, dataset),
-            ..State::default()
-        };
-        for (shape, numbers) in model.tensors().into_iter().zip(parameters.tensors()) {
-            state.insert(shape.name, &shape.dims, &numbers[..]);
-        }
+        let state = state(&path, model, dataset, parameters)?;
         let mut file = AtomicFile::create(&path)?;
         state.write_to(&mut file)?;
         files.push(file);
     }
     files.into_iter().map(AtomicFile::commit).collect()
+}
+
+/// The bytes of the file that [`save`] writes of one realization.
+///
+/// # Errors
+/// [`Error::Checkpoint`] for a parameter that is not finite.
+pub fn to_bytes(model: &Model, dataset: &str, parameters: &Parameters) -> Result<Vec<u8>> {
+    Ok(state(Path::new("in memory"), model, dataset, parameters)?.to_bytes())
+}
+
+/// What a file, which may be `path`, keeps of a network.
+fn state<'a>(
+    path: &Path,
+    model: &Model,
+    dataset: &str,
+    parameters: &'a Parameters,
+) -> Result<State<'a>> {
+    model.check_parameters(parameters)?;
+    format::check_numbers(model, parameters).map_err(format::at(path))?;
+    let mut state = State {
+        metadata: format::metadata(model, dataset),
+        ..State::default()
+    };
+    for (shape, numbers) in model.tensors().into_iter().zip(parameters.tensors()) {
+        state.insert(shape.name, &shape.dims, &numbers[..]);
+    }
+    Ok(state)
 }
 
 /// The network, its parameters, and the name of its data set in the bytes of a file.

@@ -178,7 +178,11 @@ pub fn description() -> clap::Command {
 
 /// The program `bregman`: runs the command that its first argument names.
 pub fn bregman() -> ExitCode {
-    let words: Vec<OsString> = std::env::args_os().collect();
+    run(std::env::args_os().collect())
+}
+
+/// The program `bregman` with these words, the first of which is the program's name.
+pub fn run(words: Vec<OsString>) -> ExitCode {
     let named = |word: &OsString| COMMANDS.iter().find(|entry| word == entry.name);
     match words.get(1).and_then(named) {
         Some(entry) => entry.run(words[..2].to_vec(), &words[2..]),

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::cnn::{Batch, Front};
+use super::predictor::{Forward, useful_threads};
 use super::step::{Network, State, scratch_of};
 use super::team::{Member, Team};
 use super::update::{Updater, square_sum};
@@ -15,9 +16,6 @@ use crate::kernels::Isa;
 use crate::nn::{LayerParameters, Model, Parameters};
 use crate::optim::Recipe;
 use crate::threads;
-
-/// FLOPs of a step for each thread; with less work, a further thread costs more than it gains.
-const FLOPS_PER_THREAD: u64 = 2_000_000;
 
 /// R realizations of a network on the processor.
 ///
@@ -64,8 +62,7 @@ impl CpuExecutor {
             model.check_parameters(p)?;
         }
         let batch_size = recipe.batch_size;
-        let useful = model.step_flops(batch_size) / FLOPS_PER_THREAD;
-        let threads = rayon::current_num_threads().min(useful as usize).max(1);
+        let threads = useful_threads(model, batch_size);
         let all_plain = (0..parameters.len()).all(|r| recipe.is_plain(r));
         let zeros = || Parameters::zeros(model);
         // Convolutions sum the gradients of their groups of images before an optimizer uses them.
@@ -121,47 +118,17 @@ impl CpuExecutor {
         split: Split,
         visit: &mut (dyn FnMut(usize, &Network<'_>, usize) + Send),
     ) {
-        let data = self.splits.get(split);
-        let order: Vec<u32> = (0..data.len() as u32).collect();
-        let isa = self.isa;
-        let pixel_values = self.workspace.pixel_values;
-        let batch = |indices| Batch {
-            data,
-            pixel_values: &pixel_values,
-            indices,
+        let mut forward = Forward {
+            model: &self.model,
+            workspace: &mut self.workspace,
+            front: self.front.as_mut(),
+            team: &self.team,
+            isa: self.isa,
         };
         for (r, p) in self.parameters.iter_mut().enumerate() {
-            let batches = order.chunks(self.recipe.batch_size);
-            let model = &self.model;
-            let (layers, head) = (&mut p.layers, &mut p.head);
-            let network = Network::new(model, isa, layers, head, None, &mut self.workspace);
-            let mut lead = |member: Member<'_>, indices: &[u32], features: Option<&[f32]>| {
-                network.forward(member, data, indices, features);
-                visit(r, &network, indices.len());
-            };
-            if let (Some(cnn), Some(front)) = (&model.cnn, &mut self.front) {
-                for indices in batches {
-                    front.forward(cnn, &p.conv, batch(indices), None);
-                    let features = Some(&front.features[..]);
-                    self.team.run(
-                        |member| network.forward(member, data, indices, features),
-                        |member| lead(member, indices, features),
-                    );
-                }
-            } else {
-                self.team.run(
-                    |member| {
-                        for indices in batches.clone() {
-                            network.forward(member, data, indices, None);
-                        }
-                    },
-                    |member| {
-                        for indices in batches.clone() {
-                            lead(member, indices, None);
-                        }
-                    },
-                );
-            }
+            forward.run(p, self.splits.get(split), &mut |network, samples| {
+                visit(r, network, samples);
+            });
         }
     }
 }
@@ -315,7 +282,7 @@ impl Executor for CpuExecutor {
     async fn logits(&mut self, split: Split) -> Result<Vec<Vec<f32>>> {
         let mut all = vec![Vec::new(); self.parameters.len()];
         self.forward_all(split, &mut |r, network, samples| {
-            network.append_logits(samples, &mut all[r]);
+            network.append_outputs(None, samples, &mut all[r]);
         });
         Ok(all)
     }

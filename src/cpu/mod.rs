@@ -7,6 +7,7 @@ mod executor;
 mod linalg;
 mod loss;
 mod max_pool2d;
+mod predictor;
 pub(crate) mod product;
 mod step;
 mod team;
@@ -14,3 +15,4 @@ mod update;
 mod workspace;
 
 pub use executor::CpuExecutor;
+pub use predictor::Predictor;

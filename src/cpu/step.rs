@@ -293,13 +293,20 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// Appends the logits, (samples, outputs), of the batch of `samples` that went forward last.
-    pub(super) fn append_logits(&self, samples: usize, logits: &mut Vec<f32>) {
-        // SAFETY: no member writes logits before the first member waits again.
-        let rows: Vec<&[f32]> = (0..self.head.shape.outputs)
-            .map(|j| unsafe { self.head.out.read(j..j + 1) })
+    /// Appends the outputs of hidden layer `layer`, or of the head, (samples, width), of the batch of
+    /// `samples` that went forward last.
+    pub(super) fn append_outputs(
+        &self,
+        layer: Option<usize>,
+        samples: usize,
+        outputs: &mut Vec<f32>,
+    ) {
+        let layer = layer.map_or(&self.head, |l| &self.layers[l]);
+        // SAFETY: no member writes outputs before the first member waits again.
+        let rows: Vec<&[f32]> = (0..layer.shape.outputs)
+            .map(|j| unsafe { layer.out.read(j..j + 1) })
             .collect();
-        logits.extend((0..samples).flat_map(|sample| rows.iter().map(move |row| row[sample])));
+        outputs.extend((0..samples).flat_map(|sample| rows.iter().map(move |row| row[sample])));
     }
 
     /// The divisor of the mean of the loss.

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -103,13 +104,16 @@ macro_rules! numbers {
             }
         })+
 
-        /// Writes the numbers as little-endian bytes, block by block.
-        fn write<D: Disk>(file: &mut AtomicFile<D>, numbers: &Numbers<'_>) -> Result<()> {
+        /// Hands the numbers to `write` as little-endian bytes, block by block.
+        fn write_numbers<E>(
+            numbers: &Numbers<'_>,
+            write: &mut impl FnMut(&[u8]) -> Result<(), E>,
+        ) -> Result<(), E> {
             match numbers {
                 $(Numbers::$variant(numbers) => {
                     for block in numbers.chunks(BLOCK / size_of::<$type>()) {
                         let bytes: Vec<u8> = block.iter().flat_map(|x| x.to_le_bytes()).collect();
-                        file.write_all(&bytes)?;
+                        write(&bytes)?;
                     }
                     Ok(())
                 })+
@@ -267,11 +271,26 @@ impl<'a> State<'a> {
     /// # Errors
     /// [`Error::Io`].
     pub fn write_to<D: Disk>(&self, file: &mut AtomicFile<D>) -> Result<()> {
+        self.write(&mut |bytes| file.write_all(bytes))
+    }
+
+    /// The bytes of the file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut all = Vec::new();
+        let Ok(()) = self.write(&mut |bytes| {
+            all.extend_from_slice(bytes);
+            Ok::<(), Infallible>(())
+        });
+        all
+    }
+
+    /// Hands the bytes of the file to `write`, part by part.
+    fn write<E>(&self, write: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         let header = self.header();
-        file.write_all(&(header.len() as u64).to_le_bytes())?;
-        file.write_all(header.as_bytes())?;
+        write(&(header.len() as u64).to_le_bytes())?;
+        write(header.as_bytes())?;
         self.in_order()
-            .try_for_each(|(_, array)| write(file, &array.numbers))
+            .try_for_each(|(_, array)| write_numbers(&array.numbers, write))
     }
 
     /// The arrays in the order of the file: eight-byte numbers first, so that all are aligned.

@@ -1,12 +1,12 @@
 //! What comes of a realization.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::regression::Fit;
 
 /// The result of one realization. Losses are means over samples, accuracies are fractions; what does not
 /// exist is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The epoch of the network that is the result; none if the realization diverged.
     pub kept_epoch: Option<u32>,

@@ -206,10 +206,10 @@ fn onnx_agrees() -> Result<(), Failed> {
 const RUN_TORCH: &str = "
 import sys, numpy as np, torch
 sys.path.insert(0, sys.argv[1])
-import bregman
+import pytorch
 x = np.fromfile(sys.argv[2], np.uint8).reshape(-1, 784)
 for path in sys.argv[3:]:
-    network, _ = bregman.load(path)
+    network, _ = pytorch.load(path)
     with torch.no_grad():
         y = network(torch.from_numpy(x).float() / 255)
     y.numpy().astype('<f4').tofile(path + '.out')
@@ -221,9 +221,9 @@ fn pytorch_agrees() -> Result<(), Failed> {
     let pixels = folder.path().join("pixels");
     fs::write(&pixels, data.pixels())?;
     let networks = networks(folder.path())?;
-    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/python/bregman");
     let paths = networks.iter().map(|network| &network.path);
-    let args: Vec<&Path> = [&assets, &pixels]
+    let args: Vec<&Path> = [&module, &pixels]
         .into_iter()
         .chain(paths)
         .map(AsRef::as_ref)
@@ -242,7 +242,7 @@ fn pytorch_agrees() -> Result<(), Failed> {
 const TRAIN_TORCH: &str = "
 import sys, json, torch
 sys.path.insert(0, sys.argv[1])
-import bregman
+import pytorch
 
 def project(rows):
     # Onto the probability simplex, by sorting (Held, Wolfe and Crowder, 1974).
@@ -253,7 +253,7 @@ def project(rows):
     return (rows - theta.gather(1, last)).clamp(min=0)
 
 for case in json.load(open(sys.argv[2])):
-    network, _ = bregman.load(case['path'])
+    network, _ = pytorch.load(case['path'])
     network.double().train()
     parameters = list(network.parameters())
     mixes = [p for name, p in network.named_parameters() if name.endswith('.mix')]
@@ -342,10 +342,10 @@ fn optimizers_agree() -> Result<(), Failed> {
         })?;
         cases.push((case.name, model, path, found));
     }
-    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/python/bregman");
     let listed = folder.path().join("cases.json");
     fs::write(&listed, serde_json::to_vec(&spec)?)?;
-    runs(TRAIN_TORCH, &[&assets, &listed])?;
+    runs(TRAIN_TORCH, &[&module, &listed])?;
     for (name, model, path, found) in cases {
         let read = fs::read_to_string(path.with_extension("safetensors.json"))?;
         let theirs: HashMap<String, Vec<f64>> = serde_json::from_str(&read)?;

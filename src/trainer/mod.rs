@@ -15,29 +15,34 @@
 //! # Ok::<(), bregman::error::Error>(())
 //! ```
 
+mod trained;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+#[doc(hidden)]
+pub use trained::Moments;
+#[cfg(feature = "python")]
+pub(crate) use trained::classes;
+pub use trained::{Score, Trained};
+
 use crate::checkpoint::{self, Run};
-use crate::data::prepare::TargetRule;
-use crate::data::reader;
-use crate::data::{Dataset, Inputs, Splits, Targets};
+use crate::data::{Dataset, Splits};
 use crate::device::{Device, DeviceKind};
 use crate::error::{CheckpointFault, Error, Result, at_least_one};
 use crate::executor::Executor;
 use crate::files::atomic;
 use crate::gpu::PlanOptions;
-use crate::kind::{Init, Loss, Storage};
+use crate::kind::{Init, Storage};
 use crate::memory;
 use crate::nn::{Model, Parameters};
 use crate::optim::{Optimizer, RateSchedule, Recipe, RunSettings};
 use crate::predict;
-use crate::reference::loss_and_gradient;
-use crate::train::keeper::Keeper;
-use crate::train::{Course, EpochMetrics, Fit, Keep, Observer, Outcome, Position, Schedule};
+use crate::train::keeper::{Ended, Keeper};
+use crate::train::{Course, EpochMetrics, Keep, Observer, Position, Schedule};
 
 /// Receives the metrics of each epoch, and says whether to go on.
 type OnEpoch<'a> = Box<dyn FnMut(&EpochMetrics) -> ControlFlow<()> + 'a>;
@@ -65,6 +70,9 @@ pub struct Trainer<'a> {
     checkpoint: Option<(PathBuf, u32)>,
     resume: Option<PathBuf>,
     on_epoch: Option<OnEpoch<'a>>,
+    stop: Option<Box<dyn Fn() -> bool + 'a>>,
+    keeps_moments: bool,
+    moments: Option<Moments>,
 }
 
 impl fmt::Debug for Trainer<'_> {
@@ -103,6 +111,9 @@ impl<'a> Trainer<'a> {
             checkpoint: None,
             resume: None,
             on_epoch: None,
+            stop: None,
+            keeps_moments: false,
+            moments: None,
         }
     }
 
@@ -223,6 +234,23 @@ impl<'a> Trainer<'a> {
         self
     }
 
+    /// Stops training once `stop` returns true, which is asked about every tenth of a second and after each
+    /// epoch; what is trained until then is the result.
+    #[doc(hidden)]
+    pub fn stop_when(mut self, stop: impl Fn() -> bool + 'a) -> Self {
+        self.stop = Some(Box::new(stop));
+        self
+    }
+
+    /// Keeps the moments of the optimizer in the result, and starts from those of `moments`, if they are of
+    /// an optimizer of the same kind.
+    #[doc(hidden)]
+    pub fn keep_moments(mut self, moments: Option<Moments>) -> Self {
+        self.keeps_moments = true;
+        self.moments = moments;
+        self
+    }
+
     /// Trains on `train`, and evaluates on `test` after each epoch. Blocks until training ends.
     ///
     /// # Errors
@@ -307,6 +335,17 @@ impl<'a> Trainer<'a> {
             moments = run.moments;
             recipe.first_step = position.number(course.schedule.steps() as u64);
         }
+        if let Some(given) = self.moments.take()
+            && given.of_realizations.len() == course.seeds.len()
+            && given
+                .of_realizations
+                .iter()
+                .all(|all| all.len() == recipe.moments())
+        {
+            recipe.first_step = given.steps;
+            moments = given.of_realizations;
+        }
+        let first_step = recipe.first_step;
         if let Some(initial) = &initial
             && initial.len() != course.seeds.len()
         {
@@ -336,21 +375,27 @@ impl<'a> Trainer<'a> {
             on_epoch: self.on_epoch.take(),
             stopped: &stopped,
         };
+        let stop = self.stop.take();
+        let should_stop = || stopped.get() || stop.as_ref().is_some_and(|stop| stop());
         let ended = keeper
             .train(
                 &mut executor,
                 &course,
                 &mut position,
                 &mut observer,
-                &|| stopped.get(),
+                &should_stop,
                 &mut |error| warnings.push(error.to_string()),
             )
             .await;
         match ended {
             // What is trained is not lost because it cannot be saved.
-            Err(error @ Error::Io { .. }) if stopped.get() => warnings.push(error.to_string()),
+            Err(error @ Error::Io { .. }) if should_stop() => {
+                stopped.set(true);
+                warnings.push(error.to_string());
+            }
             Err(error) => return Err(error),
-            Ok(_) => {}
+            Ok(Ended::Stopped) => stopped.set(true),
+            Ok(Ended::Whole) => {}
         }
         let parameters = course.networks(&mut executor, &position).await?;
         if parameters.iter().all(Option::is_none)
@@ -358,6 +403,13 @@ impl<'a> Trainer<'a> {
         {
             return Err(error);
         }
+        let moments = match self.keeps_moments {
+            true => Some(Moments {
+                steps: first_step + position.number(course.schedule.steps() as u64),
+                of_realizations: executor.moments().await?,
+            }),
+            false => None,
+        };
         let mut outcomes = course.outcomes(&position);
         if train.is_regression() {
             for (outcome, parameters) in outcomes.iter_mut().zip(&parameters) {
@@ -379,6 +431,7 @@ impl<'a> Trainer<'a> {
             is_regression: train.is_regression(),
             stopped: stopped.get(),
             warnings,
+            moments,
         })
     }
 
@@ -551,284 +604,4 @@ impl Observer for EachEpoch<'_, '_> {
             self.stopped.set(on_epoch(metrics).is_break());
         }
     }
-}
-
-/// Trained networks, one for each realization, and the course of their training.
-///
-/// Predictions are those of the first realization that did not diverge; [`Self::realization`] chooses
-/// another. They are computed on the processor, so that they are the same bits wherever the network was
-/// trained; each call lays the network out anew, so predict for many samples at once.
-#[derive(Clone, Debug)]
-pub struct Trained {
-    model: Model,
-    dataset: String,
-    parameters: Vec<Option<Parameters>>,
-    history: Vec<EpochMetrics>,
-    outcomes: Vec<Outcome>,
-    device: String,
-    is_regression: bool,
-    stopped: bool,
-    warnings: Vec<String>,
-}
-
-/// How well a network does on a data set.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Score {
-    /// Mean loss.
-    pub loss: f64,
-    /// Share of the samples that are classified correctly; none for regression.
-    pub accuracy: Option<f64>,
-    /// The coefficient of determination R², the mean over the outputs, as scikit-learn's `r2_score`; none
-    /// for classification, and for one sample.
-    pub r2: Option<f64>,
-    /// The mean absolute error, in the units of the targets; none for classification.
-    pub mae: Option<f64>,
-    /// The root of the mean squared error, likewise.
-    pub rmse: Option<f64>,
-}
-
-impl Trained {
-    /// The network that [`Self::save`] or `bregman train --save` wrote to `path`. It has no history. Of a
-    /// network without a preparation the file does not say whether a squared error was that of values or of
-    /// classes, so [`Self::predict`] takes it for that of classes; the values are [`Self::logits`].
-    ///
-    /// # Errors
-    /// Those of [`checkpoint::load`].
-    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
-        let checkpoint = checkpoint::load(path.as_ref())?;
-        let target = checkpoint.model.target();
-        let is_regression = target.map(TargetRule::is_regression);
-        Ok(Self {
-            is_regression: is_regression.unwrap_or(checkpoint.model.loss == Loss::Huber),
-            model: checkpoint.model,
-            dataset: checkpoint.dataset,
-            parameters: vec![Some(checkpoint.parameters)],
-            history: Vec::new(),
-            outcomes: Vec::new(),
-            device: String::new(),
-            stopped: false,
-            warnings: Vec::new(),
-        })
-    }
-
-    /// The description of the network.
-    pub fn model(&self) -> &Model {
-        &self.model
-    }
-
-    /// The parameters of each realization; none for one that diverged.
-    pub fn parameters(&self) -> &[Option<Parameters>] {
-        &self.parameters
-    }
-
-    /// The metrics of each epoch. Accuracies of a regression are NaN.
-    pub fn history(&self) -> &[EpochMetrics] {
-        &self.history
-    }
-
-    /// The result of each realization: which epoch was kept, its losses and accuracies, and where it
-    /// diverged.
-    pub fn outcomes(&self) -> &[Outcome] {
-        &self.outcomes
-    }
-
-    /// Where it was trained, and why there.
-    pub fn device(&self) -> &str {
-        &self.device
-    }
-
-    /// Whether [`Trainer::on_epoch`] stopped training.
-    pub fn is_stopped(&self) -> bool {
-        self.stopped
-    }
-
-    /// What is to be known of the device, of a resumed run, and of checkpoints that could not be written.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
-    /// Realization `r` alone.
-    ///
-    /// # Errors
-    /// [`Error::InvalidValue`] if there is none of this number, or if it diverged.
-    pub fn realization(&self, r: usize) -> Result<Self> {
-        let fault = |reason: String| Error::InvalidValue {
-            field: "realization",
-            value: r.to_string(),
-            reason,
-        };
-        let Some(parameters) = self.parameters.get(r) else {
-            return Err(fault(format!("there are {}", self.parameters.len())));
-        };
-        if parameters.is_none() {
-            return Err(fault("it diverged".to_owned()));
-        }
-        let history = self.history.iter().map(|epoch| epoch.of_realization(r));
-        Ok(Self {
-            model: self.model.clone(),
-            dataset: self.dataset.clone(),
-            parameters: vec![parameters.clone()],
-            history: history.collect(),
-            outcomes: self.outcomes.get(r).copied().into_iter().collect(),
-            device: self.device.clone(),
-            is_regression: self.is_regression,
-            stopped: self.stopped,
-            warnings: self.warnings.clone(),
-        })
-    }
-
-    /// The number of the realization with the lowest validation loss; none without a validation set.
-    pub fn best(&self) -> Option<usize> {
-        let losses = self.outcomes.iter().map(|outcome| outcome.validation_loss);
-        let losses = losses.enumerate().filter_map(|(r, loss)| Some((r, loss?)));
-        losses.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(r, _)| r)
-    }
-
-    /// Saves each realization that did not diverge as a network of its own: with several, realization r goes
-    /// to `x-r.safetensors` for `x.safetensors`. Returns the paths.
-    ///
-    /// # Errors
-    /// Those of [`checkpoint::save`].
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
-        let paths = checkpoint::paths(path.as_ref(), self.parameters.len());
-        let mut saved = Vec::new();
-        for (path, parameters) in paths.iter().zip(&self.parameters) {
-            if let Some(parameters) = parameters {
-                let one = std::slice::from_ref(parameters);
-                saved.extend(checkpoint::save(path, &self.model, &self.dataset, one)?);
-            }
-        }
-        Ok(saved)
-    }
-
-    /// The outputs of the network, (samples, outputs), of inputs as it takes them: scores of classes before the
-    /// softmax, or the numbers that a regression was trained on.
-    ///
-    /// # Errors
-    /// Those of [`predict::logits`].
-    pub fn logits(&self, inputs: impl Into<Inputs>) -> Result<Vec<f32>> {
-        predict::logits(&self.model, self.first(), inputs.into())
-    }
-
-    /// The values that the network predicts, (samples, values): the [`Self::logits`], in the units of its
-    /// targets if they were standardised by its preparation.
-    ///
-    /// # Errors
-    /// Those of [`Self::logits`].
-    pub fn values(&self, inputs: impl Into<Inputs>) -> Result<Vec<f64>> {
-        Ok(predict::values(&self.model, &self.logits(inputs)?))
-    }
-
-    /// Inputs as the network takes them, of the raw data at `path`: a table with the columns of training,
-    /// arrays, or a folder of images, of which the first part is taken if there are several.
-    ///
-    /// # Errors
-    /// [`Error::InvalidValue`] for a network without a preparation; those of [`reader::open`] and of
-    /// [`Preparation::inputs`](crate::data::prepare::Preparation::inputs).
-    pub fn inputs_at(&self, path: impl AsRef<Path>) -> Result<Inputs> {
-        let path = path.as_ref();
-        let Some(preparation) = &self.model.preparation else {
-            return Err(Error::InvalidValue {
-                field: "data",
-                value: path.display().to_string(),
-                reason: "the network was trained on data that were prepared already".to_owned(),
-            });
-        };
-        let parts = reader::open(path, &preparation.read_options(false))?;
-        let inputs = preparation.inputs(&parts.train);
-        let (inputs, _) = inputs.map_err(|fault| Error::Data {
-            path: path.to_owned(),
-            fault: fault.into(),
-        })?;
-        Ok(inputs)
-    }
-
-    /// The parameters of the first realization that did not diverge.
-    fn first(&self) -> &Parameters {
-        let first = self.parameters.iter().flatten().next();
-        first.expect("training fails if every realization diverges")
-    }
-
-    /// Fails if the network was trained on values, which have no classes.
-    fn check_classes(&self) -> Result<()> {
-        match self.is_regression {
-            false => Ok(()),
-            true => Err(Error::InvalidValue {
-                field: "targets",
-                value: "values".to_owned(),
-                reason: "a regression has no classes; `values` are what it predicts".to_owned(),
-            }),
-        }
-    }
-
-    /// The class of each sample.
-    ///
-    /// # Errors
-    /// Those of [`Self::logits`], and [`Error::InvalidValue`] for a network that was trained on values.
-    pub fn predict(&self, inputs: impl Into<Inputs>) -> Result<Vec<u32>> {
-        self.check_classes()?;
-        let logits = self.logits(inputs)?;
-        Ok(classes(&logits, self.model.head.outputs))
-    }
-
-    /// The probability of each class, for each sample; see [`predict::probabilities`].
-    ///
-    /// # Errors
-    /// Those of [`Self::predict`].
-    pub fn probabilities(&self, inputs: impl Into<Inputs>) -> Result<Vec<Vec<f64>>> {
-        self.check_classes()?;
-        let logits: Vec<f64> = self.logits(inputs)?.into_iter().map(f64::from).collect();
-        let rows = logits.chunks_exact(self.model.head.outputs);
-        Ok(rows
-            .map(|row| predict::probabilities(self.model.loss, row))
-            .collect())
-    }
-
-    /// Loss and accuracy, or how close values are, on `data`.
-    ///
-    /// # Errors
-    /// [`Error::Shape`], [`Error::Label`] and [`Error::InvalidValue`] for data that do not fit the network,
-    /// and [`Error::NonFiniteLoss`].
-    pub fn evaluate(&self, data: &Dataset) -> Result<Score> {
-        self.model.check_dataset(data)?;
-        let found = self.logits(data)?;
-        let logits: Vec<f64> = found.iter().map(|&logit| f64::from(logit)).collect();
-        let outputs = self.model.head.outputs;
-        let loss = loss_and_gradient(self.model.loss, &logits, outputs, &data.targets);
-        if !loss.loss.is_finite() {
-            return Err(Error::NonFiniteLoss {
-                realization: 0,
-                loss: loss.loss,
-            });
-        }
-        let (accuracy, fit) = match &data.targets {
-            Targets::Classes(labels) => {
-                let accuracy = f64::from(loss.correct) / labels.len() as f64;
-                (Some(accuracy), None)
-            }
-            Targets::Values(values) => {
-                let found = predict::values(&self.model, &found);
-                (
-                    None,
-                    Fit::of(&found, &predict::values(&self.model, values), outputs),
-                )
-            }
-        };
-        Ok(Score {
-            loss: loss.loss,
-            accuracy,
-            r2: fit.and_then(|fit| fit.r2),
-            mae: fit.map(|fit| fit.mae),
-            rmse: fit.map(|fit| fit.rmse),
-        })
-    }
-}
-
-/// The class of each sample: the first largest output, or whether the only one is above ½.
-fn classes(logits: &[f32], outputs: usize) -> Vec<u32> {
-    let class = |row: &[f32]| match row {
-        [output] => u32::from(*output > 0.5),
-        _ => (1..outputs).fold(0, |best, j| if row[j] > row[best] { j } else { best }) as u32,
-    };
-    logits.chunks_exact(outputs).map(class).collect()
 }

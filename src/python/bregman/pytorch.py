@@ -1,8 +1,8 @@
-"""A network that train_mnist saved (--save) as a PyTorch module, which loads the file as it is.
+"""A trained network as a PyTorch module, which loads the files that `save` and `bregman train --save` write.
 
     pip install torch safetensors numpy
-    python assets/bregman.py CHECKPOINT.safetensors FOLDER_OF_IDX_FILES
-    python assets/bregman.py CHECKPOINT.safetensors TABLE.csv
+    python -m bregman.pytorch CHECKPOINT.safetensors FOLDER_OF_IDX_FILES
+    python -m bregman.pytorch CHECKPOINT.safetensors TABLE.csv
 
 Run as a program, it counts the test images of the folder that the network classifies correctly, or prints
 what a network that was trained on a table predicts for each row of another.
@@ -15,7 +15,6 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from safetensors import safe_open
 
 # name: (rho, its inverse); rho maps the dual variable a to the primal z.
 ACTIVATIONS = {
@@ -146,6 +145,7 @@ class Network(nn.Module):
     def __init__(self, widths, meta):
         super().__init__()
         *widths, outputs = widths
+        self.meta = dict(meta)
         self.input_range = float(meta["input_low"]), float(meta["input_high"])
         self.cnn = json.loads(meta["cnn"]) if "cnn" in meta else None
         if self.cnn:
@@ -162,12 +162,17 @@ class Network(nn.Module):
     def forward(self, samples):
         """Logits, (batch, outputs), of pixels in [0, 1], (batch, in), or of raw samples where training prepared
         them; a network that predicts values gives them in their own units."""
-        first, prepared = self.layers[0], self.preparation
+        prepared = self.preparation
         if prepared and prepared.columns:
-            z, a = prepared.inputs(samples).to(self.head.weight.dtype), None
+            outputs = self.logits(prepared.inputs(samples).to(self.head.weight.dtype))
         else:
             low, high = self.input_range
-            z, a = low + samples * (high - low), None
+            outputs = self.logits(low + samples * (high - low))
+        return prepared.values(outputs) if prepared and prepared.kind == "values" else outputs
+
+    def logits(self, z):
+        """Logits, (batch, outputs), of inputs that are taken as they are, (batch, in)."""
+        a, first = None, self.layers[0]
         if self.cnn:
             z = z.unflatten(1, self.cnn["image"])
             for conv, block in zip(self.conv, self.cnn["blocks"]):
@@ -178,8 +183,7 @@ class Network(nn.Module):
             z = first.rho(a)
         for below, layer in zip([None, *self.layers], self.layers):
             z, a = layer(*layer.enter(z, a, below))
-        outputs = self.head(z)
-        return prepared.values(outputs) if prepared and prepared.kind == "values" else outputs
+        return self.head(z)
 
 
 def layers_of(meta, count):
@@ -194,14 +198,47 @@ def layers_of(meta, count):
     raise ValueError(f"a network of version {version}; this program reads versions 1 and 2")
 
 
-def load(path):
-    """The network in a safetensors file, ready to evaluate, and the file's metadata."""
-    with safe_open(path, framework="pt") as file:
-        meta, state = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+def build(meta, state):
+    """The network that a file's metadata and its tensors, by name, describe, ready to evaluate."""
     hidden = [state[f"layers.{l}.weight"] for l in range(sum(n.startswith("layers.") and n.endswith(".weight") for n in state))]
     network = Network([hidden[0].shape[1], *(w.shape[0] for w in hidden), state["head.weight"].shape[0]], meta)
     network.load_state_dict(state, strict=True)
-    return network.eval(), meta
+    return network.eval()
+
+
+def load(path):
+    """The network in a safetensors file, ready to evaluate, and the file's metadata."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        meta, state = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+    return build(meta, state), meta
+
+
+def parse(data):
+    """The metadata, and the tensors by name, in the bytes of a safetensors file of float32."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    header, numbers = json.loads(data[8:start]), bytearray(data[start:])
+    meta = header.pop("__metadata__")
+    state = {}
+    for name, entry in header.items():
+        first, last = entry["data_offsets"]
+        tensor = torch.frombuffer(numbers, dtype=torch.float32, count=(last - first) // 4, offset=first)
+        state[name] = tensor.reshape(entry["shape"])
+    return meta, state
+
+
+def pack(meta, arrays):
+    """The bytes of a safetensors file with this metadata and these float32 arrays of NumPy, by name."""
+    header, numbers = {"__metadata__": meta}, b""
+    for name in sorted(arrays):
+        bytes_of = arrays[name].astype("<f4").tobytes()
+        offsets = [len(numbers), len(numbers) + len(bytes_of)]
+        header[name] = {"dtype": "F32", "shape": list(arrays[name].shape), "data_offsets": offsets}
+        numbers += bytes_of
+    header = json.dumps(header).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + numbers
 
 
 def read_idx(folder, name):

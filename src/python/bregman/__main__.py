@@ -1,0 +1,5 @@
+"""`python -m bregman` is the command `bregman`."""
+
+from ._command import main
+
+main()
