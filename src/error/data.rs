@@ -143,10 +143,10 @@ pub enum DataFault {
         /// The line, from 1.
         line: u64,
     },
-    /// The first row has numbers alone.
+    /// The first row has numbers instead of names.
     #[error(
-        "its first row has numbers alone ({row}), where a table starts with the names of its \
-         columns: put a row with names first"
+        "its first row has numbers ({row}), where a table starts with the names of its columns: put a \
+         row with names first"
     )]
     NoHeader {
         /// The start of the row.

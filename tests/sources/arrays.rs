@@ -100,7 +100,10 @@ fn keras_names_are_parts() {
     );
     assert!(parts.notes[0].contains("\"about\""), "{:?}", parts.notes);
     let parts = open_npz(&[("X", x(3)), ("y", y(3))]);
-    assert_eq!((classes(train(&parts)), &parts.test), (&[0, 1, 2][..], &None));
+    assert_eq!(
+        (classes(train(&parts)), &parts.test),
+        (&[0, 1, 2][..], &None)
+    );
     // Without targets, for predictions.
     assert_eq!(train(&open_npz(&[("x", x(3))])).targets, None);
 }
