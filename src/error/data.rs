@@ -249,9 +249,9 @@ pub enum DataFault {
     #[error("{} has {}, where {} has {}", names[0], values[0], names[1], values[1])]
     Disagreement {
         /// The two arrays or files.
-        names: [String; 2],
+        names: Box<[String; 2]>,
         /// What they have: "3 samples".
-        values: [String; 2],
+        values: Box<[String; 2]>,
     },
     /// A number of an array that is not finite.
     #[error(
