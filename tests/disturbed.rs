@@ -64,7 +64,7 @@ impl Network {
     }
 
     fn class(&self, pixels: &[u8]) -> usize {
-        let outputs = outputs(&self.model, &self.parameters, pixels);
+        let outputs = outputs(&self.model, &self.parameters, &pixels.into());
         ranked(&probabilities(self.model.loss, &outputs))[0].0
     }
 

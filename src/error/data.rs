@@ -148,10 +148,10 @@ pub enum DataFault {
         /// The line, from 1.
         line: u64,
     },
-    /// The first row has numbers alone.
+    /// The first row has numbers instead of names.
     #[error(
-        "its first row has numbers alone ({row}), where a table starts with the names of its \
-         columns: put a row with names first"
+        "its first row has numbers ({row}), where a table starts with the names of its columns: put a \
+         row with names first"
     )]
     NoHeader {
         /// The start of the row.
@@ -254,9 +254,9 @@ pub enum DataFault {
     #[error("{} has {}, where {} has {}", names[0], values[0], names[1], values[1])]
     Disagreement {
         /// The two arrays or files.
-        names: [String; 2],
+        names: Box<[String; 2]>,
         /// What they have: "3 samples".
-        values: [String; 2],
+        values: Box<[String; 2]>,
     },
     /// A number of an array that is not finite.
     #[error(

@@ -323,7 +323,8 @@ fn faults_of_arrays_are_told() {
             &i64s(&(0..n).collect::<Vec<_>>()),
         )
     };
-    let cases: [(&str, Vec<(&str, Vec<u8>)>); 12] = [
+    type Arrays = Vec<(&'static str, Vec<u8>)>;
+    let cases: [(&str, Arrays); 12] = [
         (
             "holds pickled",
             vec![("x", npy("|O", false, "(2,)", b"\x80\x04."))],

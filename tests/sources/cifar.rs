@@ -117,7 +117,8 @@ fn both_versions_of_cifar10_are_read() {
         ("num_vis", vec![b'M', 0, 12]),
         ("label_names", texts(&names(10))),
     ]);
-    let versions: [(&str, &str, [(&str, Vec<u8>); 4]); 2] = [
+    type Files = [(&'static str, Vec<u8>); 4];
+    let versions: [(&str, &str, Files); 2] = [
         (
             "cifar-10-batches-bin",
             "cifar-10-binary.tar.gz",

@@ -91,7 +91,7 @@ fn forms_of_a_file_are_the_same_table() {
     let folder = Folder::new();
     let plain = "a,b\n1,x\n2,y\n";
     let expected = open(&folder.write("plain.csv", plain)).train;
-    let forms: [(&str, Vec<u8>); 8] = [
+    let forms: [(&str, Vec<u8>); 9] = [
         ("bom.csv", [b"\xEF\xBB\xBF", plain.as_bytes()].concat()),
         ("crlf.csv", plain.replace('\n', "\r\n").into()),
         ("semicolon.csv", plain.replace(',', ";").into()),
@@ -99,6 +99,7 @@ fn forms_of_a_file_are_the_same_table() {
         ("quoted.csv", "\"a\",\"b\"\n\"1\",\"x\"\n2,\"y\"\n".into()),
         ("unended.csv", plain.trim_end().into()),
         ("compressed.csv.gz", gz(plain.as_bytes())),
+        ("carriage.csv", plain.replace('\n', "\r").into()),
         ("blank.csv", "\n\na,b\n\n1,x\n\n2,y\n\n".into()),
     ];
     for (name, bytes) in forms {
@@ -122,6 +123,17 @@ fn quotes_enclose_delimiters_breaks_and_quotes() {
     );
 }
 
+/// As spreadsheets write them where a comma separates a number's fraction.
+#[test]
+fn fractions_may_have_a_comma_between_semicolons() {
+    let found = read("a;b\n1,5;2\n-2,25e1;x,5\n1,234,5;y\n");
+    assert_eq!(texts(&found, 0), ["1,5", "-2,25e1", "1,234,5"]);
+    let found = read("a;b\n1,5;2\n-2,25e1;x,5\n");
+    assert_eq!(numbers(&found, 0), [1.5, -22.5]);
+    assert_eq!(texts(&found, 1), ["2", "x,5"]);
+    assert_eq!(texts(&read("a\tb\n1,5\t2\n"), 0), ["1,5"]);
+}
+
 #[test]
 fn the_row_numbers_of_pandas_are_left_out() {
     assert_eq!(names(&read(",a,b\n0,1,2\n1,3,4\n")), ["a", "b"]);
@@ -138,6 +150,10 @@ fn headers_are_checked() {
     assert_eq!(same, DataFault::DuplicateColumn { name, columns });
     assert!(matches!(
         fault_of("5.1,3.5,1.4\n4.9,3.0,1.4\n"),
+        DataFault::NoHeader { .. }
+    ));
+    assert!(matches!(
+        fault_of("5.1,3.5,setosa\n4.9,3.0,setosa\n"),
         DataFault::NoHeader { .. }
     ));
     // Columns of an array that was written with numbers as names.

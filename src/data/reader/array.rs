@@ -365,8 +365,8 @@ pub fn samples(
             if y.dims.first() != Some(&samples) {
                 let found = y.dims.first().copied().unwrap_or_default();
                 return Err(fault(DataFault::Disagreement {
-                    names: [x.name, y.name].map(|name| format!("array {name:?}")),
-                    values: [samples, found].map(|count| format!("{count} samples")),
+                    names: Box::new([x.name, y.name].map(|name| format!("array {name:?}"))),
+                    values: Box::new([samples, found].map(|count| format!("{count} samples"))),
                 }));
             }
             Some(targets_of(y, class_names, &mut names, notes).map_err(&fault)?)

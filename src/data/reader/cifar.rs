@@ -101,8 +101,7 @@ impl Version {
     /// Whether a file of `folder` shows that it has this version.
     fn is_in(&self, folder: &Path) -> bool {
         let is_file = |name: &&str| folder.join(name).is_file();
-        self.train.iter().any(|name| is_file(name)) && is_file(&self.names[0])
-            || is_file(&self.test) && self.train.iter().any(|name| is_file(name))
+        self.train.iter().any(is_file) && [self.names[0], self.test].iter().any(is_file)
     }
 }
 
@@ -278,7 +277,7 @@ fn parse_binary(
     if bytes.is_empty() {
         return Err(DataFault::Empty);
     }
-    if bytes.len() % record != 0 {
+    if !bytes.len().is_multiple_of(record) {
         return Err(DataFault::Records {
             bytes: bytes.len() as u64,
             record: record as u64,

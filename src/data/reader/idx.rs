@@ -153,8 +153,10 @@ fn parts(
         if samples.shape != train.shape {
             let shape = |[c, h, w]: [usize; 3]| format!("images of {c} × {h} × {w}");
             return Err(fault(path)(DataFault::Disagreement {
-                names: [&samples, &train].map(|samples| samples.path.display().to_string()),
-                values: [&samples, &train].map(|samples| shape(samples.shape)),
+                names: Box::new(
+                    [&samples, &train].map(|samples| samples.path.display().to_string()),
+                ),
+                values: Box::new([&samples, &train].map(|samples| shape(samples.shape))),
             }));
         }
         Ok(Some(Raw::Samples(samples)))

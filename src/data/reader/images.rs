@@ -114,8 +114,8 @@ pub fn read(folder: &Path, options: &ReadOptions) -> Result<Parts> {
             let size =
                 |[_, height, width]: [usize; 3]| format!("images of {height}×{width} pixels");
             return Err(fault(folder)(DataFault::Disagreement {
-                names: [&part, &samples].map(|part| part.path.display().to_string()),
-                values: [&part, &samples].map(|part| size(part.shape)),
+                names: Box::new([&part, &samples].map(|part| part.path.display().to_string())),
+                values: Box::new([&part, &samples].map(|part| size(part.shape))),
             }));
         }
         Ok(Some(Raw::Samples(part)))

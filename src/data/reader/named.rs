@@ -76,8 +76,8 @@ pub fn parts(
         if let Some(other) = other.as_ref().filter(|other| other.shape != train.shape) {
             let shape = |[c, h, w]: [usize; 3]| format!("inputs of {c} × {h} × {w}");
             return Err(fault(path)(DataFault::Disagreement {
-                names: ["the training part".to_owned(), format!("the {name} part")],
-                values: [shape(train.shape), shape(other.shape)],
+                names: Box::new(["the training part".to_owned(), format!("the {name} part")]),
+                values: Box::new([shape(train.shape), shape(other.shape)]),
             }));
         }
     }

@@ -23,7 +23,7 @@ pub enum Value {
     Tuple(Rc<[Value]>, usize),
     List(Rc<RefCell<Vec<Value>>>),
     /// Keys that are text, and values.
-    Dictionary(Rc<RefCell<Vec<(Rc<[u8]>, Value)>>>),
+    Dictionary(Rc<RefCell<Vec<Entry>>>),
     /// The bytes of an array.
     Array(Rc<RefCell<Rc<[u8]>>>),
     /// The name of something of Python's.
@@ -31,6 +31,9 @@ pub enum Value {
     /// The start of the items of a tuple, list or dictionary.
     Mark,
 }
+
+/// A key and its value.
+type Entry = (Rc<[u8]>, Value);
 
 impl Value {
     /// The value of `key` of a dictionary.

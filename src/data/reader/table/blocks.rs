@@ -37,17 +37,19 @@ impl State {
 /// The ends of the records in `bytes`, which start with a record.
 pub fn record_ends(bytes: &[u8], delimiter: u8) -> impl Iterator<Item = usize> {
     let mut state = State::Start;
-    let ends = bytes.iter().enumerate().filter_map(move |(at, &byte)| {
+    bytes.iter().enumerate().filter_map(move |(at, &byte)| {
         state = state.after(byte, delimiter);
         (byte == b'\n' && state == State::Start).then_some(at + 1)
-    });
-    ends
+    })
 }
 
 /// The number of line breaks in `bytes`.
 pub fn lines_in(bytes: &[u8]) -> u64 {
     memchr_iter(b'\n', bytes).count() as u64
 }
+
+/// The bytes of whole records, and the number of line breaks before them.
+pub type Block<'a> = (&'a [u8], u64);
 
 /// A reader of blocks of whole records.
 pub struct Blocks<R> {
@@ -128,7 +130,7 @@ impl<R: Read> Blocks<R> {
     /// # Errors
     /// The outer result is the reader's own error; the inner one is the line of a quote that is not
     /// closed.
-    pub fn peek(&mut self, delimiter: u8) -> io::Result<Result<Option<(&[u8], u64)>, u64>> {
+    pub fn peek(&mut self, delimiter: u8) -> io::Result<Result<Option<Block<'_>>, u64>> {
         if self.end == 0
             && let Err(quote) = self.find_end(delimiter)?
         {

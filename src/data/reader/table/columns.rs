@@ -59,12 +59,12 @@ impl Growing {
     ///
     /// # Errors
     /// For text that is not UTF-8.
-    fn push(&mut self, cell: &[u8], at: u64) -> Result<(), ()> {
+    fn push(&mut self, cell: &[u8], delimiter: u8, at: u64) -> Result<(), ()> {
         let cell = cell.trim_ascii();
         match &mut self.cells {
             Build::Nothing => {}
             Build::Numbers(numbers) => {
-                let (number, misfit) = match number(cell) {
+                let (number, misfit) = match number(cell, delimiter == b';') {
                     Some(number) if number.is_infinite() => (number, &mut self.infinity),
                     Some(number) => {
                         numbers.push(number);
@@ -176,9 +176,16 @@ pub fn is_missing(cell: &[u8]) -> bool {
     MISSING.contains(&cell) || cell.eq_ignore_ascii_case(b"nan")
 }
 
-/// The number in the cell, NaN if it is missing; nothing for text.
-pub fn number(cell: &[u8]) -> Option<f64> {
-    let number = str::from_utf8(cell).ok().and_then(|text| text.parse().ok());
+/// The number in the cell, NaN if it is missing; nothing for text. Where cells are separated by
+/// semicolons, the comma may be that of a fraction (`has_comma`).
+pub fn number(cell: &[u8], has_comma: bool) -> Option<f64> {
+    let text = str::from_utf8(cell).ok();
+    let number = text.and_then(|text| text.parse().ok());
+    let with_comma = || {
+        let text = text.filter(|text| has_comma && text.matches(',').count() == 1)?;
+        text.replace(',', ".").parse().ok()
+    };
+    let number = number.or_else(with_comma);
     number.or(is_missing(cell).then_some(f64::NAN))
 }
 
@@ -232,7 +239,9 @@ pub fn read_rows(
             return Err(fault(Some(record.len())));
         }
         for (cell, column) in record.iter().zip(columns.iter_mut()) {
-            column.push(cell, before as u64).map_err(|()| fault(None))?;
+            column
+                .push(cell, delimiter, before as u64)
+                .map_err(|()| fault(None))?;
         }
         count += 1;
     }

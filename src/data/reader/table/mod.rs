@@ -135,16 +135,15 @@ impl Header {
         let Some((block, lines)) = block else {
             return Err(fault(DataFault::Empty));
         };
-        let end = record_ends(block, delimiter).find(|&end| !block[..end].trim_ascii().is_empty());
-        let end = end.unwrap_or(block.len());
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .delimiter(delimiter)
-            .from_reader(&block[..end]);
+            .from_reader(block);
         let mut record = csv::ByteRecord::new();
         if !reader.read_byte_record(&mut record).unwrap_or(false) {
             return Err(fault(DataFault::Empty));
         }
+        let end = reader.position().byte() as usize;
         let mut names = Vec::new();
         for cell in &record {
             let name = str::from_utf8(cell.trim_ascii());
@@ -283,15 +282,14 @@ fn check_names(names: &[String]) -> Result<(), DataFault> {
             columns: [first + 1, second + 1],
         });
     }
-    // Columns that are numbered instead of named: 0, 1, 2, …
-    let is_numbered = |(column, name): (usize, &&String)| **name == column.to_string();
+    // Columns that are numbered instead of named, 0, 1, 2, …, are no data; a fraction is no name.
     let named = || names.iter().filter(|name| !name.is_empty());
-    let numbers = named().all(|name| number(name.as_bytes()).is_some());
-    if numbers
-        && !named()
-            .enumerate()
-            .all(|(at, name)| is_numbered((at, &name)))
-    {
+    let is_number = |name: &&String| number(name.as_bytes(), false).is_some();
+    let is_numbered = named()
+        .enumerate()
+        .all(|(column, name)| *name == column.to_string());
+    let is_fraction = |name: &String| name.contains('.') && is_number(&name);
+    if !is_numbered && named().all(|name| is_number(&name)) || names.iter().any(is_fraction) {
         let row: Vec<&str> = names.iter().take(4).map(String::as_str).collect();
         return Err(DataFault::NoHeader {
             row: row.join(", ") + if names.len() > 4 { ", …" } else { "" },
