@@ -4,6 +4,11 @@
 //! Without Python 3.10 and the packages of PyPI the tests are ignored, and counted so;
 //! BREGMAN_REQUIRE_PYTHON makes that a failure.
 
+#![expect(
+    clippy::print_stderr,
+    reason = "what the Python tests said, and why they are ignored, belongs to the result"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
