@@ -5,7 +5,7 @@ use std::thread;
 use crate::error::{Error, Result};
 
 /// Threads for each processor, beyond which more would only wait for one another.
-const MOST_PER_PROCESSOR: usize = 4;
+pub const MOST_PER_PROCESSOR: usize = 4;
 
 /// Number of processors that this process may use: its affinity and the quota of its control group count.
 fn processors() -> usize {

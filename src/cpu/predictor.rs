@@ -91,20 +91,29 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// The network, laid out for `batch_size` samples at once, on the number of threads of rayon's current
-    /// pool, or fewer if it is small.
+    /// The network, laid out for `batch_size` samples at once, on as many threads of rayon's current pool as
+    /// that keeps busy; with `alone` on the calling thread.
     ///
     /// # Errors
     /// [`Error::Shape`](crate::error::Error::Shape) for parameters that do not fit;
     /// [`Error::Threads`](crate::error::Error::Threads) if the system does not provide the threads.
-    pub fn new(model: &Model, parameters: Parameters, batch_size: usize) -> Result<Self> {
+    pub fn new(
+        model: &Model,
+        parameters: Parameters,
+        batch_size: usize,
+        alone: bool,
+    ) -> Result<Self> {
         model.check_parameters(&parameters)?;
+        let threads = match alone {
+            true => 1,
+            false => useful_threads(model, batch_size),
+        };
         Ok(Self {
             model: model.clone(),
             parameters,
             workspace: Workspace::new(model, batch_size),
             front: (model.cnn.as_ref()).map(|cnn| Front::new(cnn, batch_size)),
-            team: Team::new(useful_threads(model, batch_size))?,
+            team: Team::new(threads)?,
             isa: Isa::widest(),
         })
     }

@@ -62,7 +62,7 @@ fn converted<T: Element + Copy>(
     let py = object.py();
     let array = numeric(object, what)?;
     let numpy = py.import(intern!(py, "numpy"))?;
-    let array = numpy.call_method1(intern!(py, "require"), (array, dtype, "C"))?;
+    let array = numpy.call_method1(intern!(py, "require"), (array, dtype, "CA"))?;
     as_it_is(&array).ok_or_else(|| {
         PyValueError::new_err(format!("{what}: the array is being written to elsewhere"))
     })

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
@@ -16,45 +16,73 @@ use pyo3::prelude::*;
 use rayon::ThreadPool;
 
 use crate::error::{Error, Result};
+use crate::threads::MOST_PER_PROCESSOR;
 
 /// How long the calling thread waits before it looks for signals again.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Pools by the process and the number of their threads.
-type Pools = HashMap<(u32, usize), Arc<ThreadPool>>;
+/// Pools that nobody uses, by the process and the number of their threads.
+type Pools = HashMap<(u32, usize), Vec<ThreadPool>>;
 
-/// The pools of this process and of those that it was forked from. A process that was forked has none of its
-/// parent's threads, so it needs pools of its own; those of the parent are kept, since they cannot be
+/// The idle pools of this process and of those that it was forked from. A process that was forked has none of
+/// its parent's threads, so it needs pools of its own; those of the parent are kept, since they cannot be
 /// ended from there.
 static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
 
-/// The pool of `threads` threads; of all cores where no number is given.
-fn pool(threads: Option<usize>) -> Result<Arc<ThreadPool>> {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = threads.unwrap_or_else(cores);
-    if threads == 0 {
-        return Err(Error::InvalidValue {
-            field: "threads",
-            value: "0".to_owned(),
-            reason: "must be at least 1".to_owned(),
-        });
-    }
+fn with_pools<T>(change: impl FnOnce(&mut Pools) -> T) -> T {
     let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
-    let pools = pools.get_or_insert_default();
-    let key = (std::process::id(), threads);
-    if let Some(pool) = pools.get(&key) {
-        return Ok(pool.clone());
+    change(pools.get_or_insert_default())
+}
+
+/// A pool that one computation has for itself: one that waits for a callback, which computes as well, would
+/// keep its threads from that.
+struct Lent {
+    key: (u32, usize),
+    pool: Option<ThreadPool>,
+}
+
+impl Lent {
+    /// A pool of `threads` threads; of all cores where no number is given.
+    fn new(threads: Option<usize>) -> Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = threads.unwrap_or(cores);
+        if threads == 0 {
+            return Err(Error::InvalidValue {
+                field: "threads",
+                value: "0".to_owned(),
+                reason: "must be at least 1".to_owned(),
+            });
+        }
+        let threads = threads.min(cores.saturating_mul(MOST_PER_PROCESSOR));
+        let key = (std::process::id(), threads);
+        let idle = with_pools(|pools| pools.get_mut(&key).and_then(Vec::pop));
+        let pool = match idle {
+            Some(pool) => pool,
+            None => rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .thread_name(|index| format!("bregman-pool-{index}"))
+                .build()
+                .map_err(|error| Error::Threads {
+                    threads,
+                    message: error.to_string(),
+                })?,
+        };
+        Ok(Self {
+            key,
+            pool: Some(pool),
+        })
     }
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|index| format!("bregman-pool-{index}"))
-        .build();
-    let pool = pool.map(Arc::new).map_err(|error| Error::Threads {
-        threads,
-        message: error.to_string(),
-    })?;
-    pools.insert(key, pool.clone());
-    Ok(pool)
+
+    fn pool(&self) -> &ThreadPool {
+        self.pool.as_ref().expect("it is given back at the end")
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let pool = self.pool.take();
+        with_pools(|pools| pools.entry(self.key).or_default().extend(pool));
+    }
 }
 
 /// What a computation sends to the thread that waits for it.
@@ -93,13 +121,13 @@ pub(super) fn run<T: Send, M: Send>(
     on_message: &(dyn Fn(Python<'_>, M) -> PyResult<bool> + Sync),
     work: impl FnOnce(&Link<'_, M>) -> Result<T> + Send,
 ) -> PyResult<Ended<T>> {
-    let pool = pool(threads)?;
+    let lent = Lent::new(threads)?;
     let stop = AtomicBool::new(false);
     let (result, exception) = py.detach(|| {
         let (sender, events) = mpsc::channel();
         let (answer, answers) = mpsc::channel();
         let stop = &stop;
-        pool.in_place_scope(|scope| {
+        lent.pool().in_place_scope(|scope| {
             scope.spawn(move |_| {
                 let tell = |message| {
                     let sent = sender.send(Event::Message(message)).is_ok();
@@ -146,7 +174,11 @@ fn wait<M, T>(
         let dealt_with = match events.recv_timeout(PATIENCE) {
             Ok(Event::Done(result)) => return (result, exception),
             Ok(Event::Message(message)) => {
-                let dealt_with = Python::attach(|py| on_message(py, message));
+                // A callback that is no Python code leaves signals to this.
+                let dealt_with = Python::attach(|py| {
+                    let goes_on = on_message(py, message)?;
+                    py.check_signals().map(|()| goes_on)
+                });
                 let goes_on = matches!(dealt_with, Ok(true));
                 // The computation waits for the answer.
                 let _ = answer.send(goes_on);

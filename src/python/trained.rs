@@ -173,7 +173,7 @@ impl PyTrained {
             let mut few = self.few.lock().unwrap_or_else(PoisonError::into_inner);
             let predictor = match &mut *few {
                 Some(predictor) => predictor,
-                none => none.insert(self.trained.predictor(FEW)?),
+                none => none.insert(self.trained.predictor(FEW, true)?),
             };
             predictor.outputs(&data, layer)
         };
@@ -181,8 +181,20 @@ impl PyTrained {
     }
 
     fn logits_of(&self, x: &Bound<'_, PyAny>) -> PyResult<Vec<f32>> {
-        let (_, inputs) = arrays::features(x)?;
-        self.compute(x.py(), inputs, &Output::Logits)
+        self.compute(x.py(), self.inputs_of(x)?, &Output::Logits)
+    }
+
+    /// The samples in `x`, each of which has as many features as the network has inputs.
+    fn inputs_of(&self, x: &Bound<'_, PyAny>) -> PyResult<Inputs> {
+        let (shape, inputs) = arrays::features(x)?;
+        let features: usize = shape[1..].iter().product();
+        let expected = self.trained.model.inputs();
+        if features != expected {
+            return Err(PyValueError::new_err(format!(
+                "features: a sample of {shape:?} has {features}, the network has {expected} inputs"
+            )));
+        }
+        Ok(inputs)
     }
 
     /// The parameters of realization `r`, or the error for one that there is not.
@@ -330,8 +342,7 @@ impl PyTrained {
                 layers.len()
             )));
         };
-        let (_, inputs) = arrays::features(x)?;
-        let z = self.compute(x.py(), inputs, &Output::Layer(place))?;
+        let z = self.compute(x.py(), self.inputs_of(x)?, &Output::Layer(place))?;
         arrays::rows(x.py(), layers[place].shape.outputs, z)
     }
 

@@ -335,6 +335,8 @@ impl<'a> Trainer<'a> {
             moments = run.moments;
             recipe.first_step = position.number(course.schedule.steps() as u64);
         }
+        // The steps that were made before this training and the run that it resumes.
+        let mut steps_before = 0;
         if let Some(given) = self.moments.take()
             && given.of_realizations.len() == course.seeds.len()
             && given
@@ -342,10 +344,17 @@ impl<'a> Trainer<'a> {
                 .iter()
                 .all(|all| all.len() == recipe.moments())
         {
+            if resumable {
+                return Err(Error::InvalidValue {
+                    field: "moments",
+                    value: "given".to_owned(),
+                    reason: "a run that is saved or resumed has moments of its own".to_owned(),
+                });
+            }
+            steps_before = given.steps;
             recipe.first_step = given.steps;
             moments = given.of_realizations;
         }
-        let first_step = recipe.first_step;
         if let Some(initial) = &initial
             && initial.len() != course.seeds.len()
         {
@@ -403,9 +412,10 @@ impl<'a> Trainer<'a> {
         {
             return Err(error);
         }
-        let moments = match self.keeps_moments {
+        // Those of the last epoch do not belong to the network of an earlier one.
+        let moments = match self.keeps_moments && course.keep == Keep::Last {
             true => Some(Moments {
-                steps: first_step + position.number(course.schedule.steps() as u64),
+                steps: steps_before + position.number(course.schedule.steps() as u64),
                 of_realizations: executor.moments().await?,
             }),
             false => None,

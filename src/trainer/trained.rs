@@ -277,14 +277,14 @@ impl Trained {
     /// The outputs of hidden layer `layer`, or of the head, for the samples of `data`.
     pub(crate) fn outputs_of(&self, data: &Dataset, layer: Option<usize>) -> Result<Vec<f32>> {
         let at_once = PREDICTED_AT_ONCE.min(data.len().max(1));
-        self.predictor(at_once)?.outputs(data, layer)
+        self.predictor(at_once, false)?.outputs(data, layer)
     }
 
-    /// The network, laid out for predictions of `samples` samples at once.
-    pub(crate) fn predictor(&self, samples: usize) -> Result<Predictor> {
+    /// The network, laid out for predictions of `samples` samples at once; with `alone` on the calling thread.
+    pub(crate) fn predictor(&self, samples: usize, alone: bool) -> Result<Predictor> {
         let parameters = self.parameters.iter().flatten().next();
         let parameters = parameters.expect("training fails if every realization diverges");
-        Predictor::new(&self.model, parameters.clone(), samples)
+        Predictor::new(&self.model, parameters.clone(), samples, alone)
     }
 
     /// Fails if the network was trained on values, which have no classes.

@@ -264,6 +264,30 @@ class Training(unittest.TestCase):
         with self.assertRaisesRegex(LookupError, "epoch 1"):
             trained(50, on_epoch=fails)
 
+    def test_samples_of_another_width_are_refused(self):
+        network = trained(1)
+        for shape in [(4, 4), (3, 1), (2, 2, 2)]:
+            for ask in [network.predict, network.logits, network.representation]:
+                with self.subTest(shape=shape), self.assertRaisesRegex(ValueError, "the network has 2 inputs"):
+                    ask(np.zeros(shape, np.float32))
+
+    def test_a_callback_computes(self):
+        # On as many threads as the training that waits for it.
+        network, (x, y), seen = trained(1), rings(), []
+
+        def compute(metrics):
+            seen.append(network.predict(x))
+            seen.append(network.evaluate(Dataset.classification(x, y)))
+
+        trained(2, threads=1, on_epoch=compute)
+        self.assertEqual(len(seen), 4)
+
+    def test_arrays_that_are_not_aligned(self):
+        network, (x, _) = trained(1), rings(3)
+        buffer = b"." + x.tobytes()
+        unaligned = np.frombuffer(buffer, np.float32, offset=1).reshape(3, 2)
+        np.testing.assert_array_equal(network.logits(unaligned), network.logits(x))
+
     def test_progress_is_shown(self):
         err, sys.stderr = sys.stderr, io.StringIO()
         try:

@@ -226,6 +226,22 @@ class Faults(unittest.TestCase):
         for dtype in (np.float16, np.longdouble):
             self.assertEqual(small().fit(x.astype(dtype), y).predict(x.astype(dtype)).shape, (150,))
 
+    def test_settings_after_a_fit_change_no_prediction(self):
+        x, y = load_iris(return_X_y=True)
+        classifier = BregmanClassifier(max_iter=3, random_state=0).fit(x, y)
+        before = classifier.predict_proba(x)
+        np.testing.assert_array_equal(classifier.set_params(activation="sigmoid").predict_proba(x), before)
+        transformer = BregmanTransformer((5, 7), output_layer=0, max_iter=3, random_state=0).fit(x, y)
+        self.assertEqual(transformer.set_params(output_layer=1).transform(x).shape, (150, 5))
+
+    def test_a_failed_fit_leaves_no_network(self):
+        x, y = load_iris(return_X_y=True)
+        classifier = BregmanClassifier(max_iter=3, random_state=0).fit(x, y)
+        with self.assertRaises(ValueError):
+            classifier.set_params(learning_rate=-1.0).fit(1000 * x, y)
+        with self.assertRaises(NotFittedError):
+            classifier.predict(x)
+
     def test_clones_are_not_fitted(self):
         self.assertFalse(hasattr(clone(fitted()), "trained_"))
 

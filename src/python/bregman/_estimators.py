@@ -156,7 +156,7 @@ class _Network(BaseEstimator):
         return hasattr(self, "trained_")
 
     def _prepared(self, x):
-        return prepared(x, self.mean_, self.scale_, self.activation)
+        return prepared(x, self.mean_, self.scale_, self._rho)
 
     def _optimizer(self):
         rate, decay = self.learning_rate, self.weight_decay
@@ -197,10 +197,15 @@ class _Network(BaseEstimator):
         """Trains on x and its targets, from the network that there is if `go_on` says so."""
         self._check_settings()
         random = check_random_state(self.random_state)
-        seed = int(random.randint(np.iinfo(np.int32).max))
+        # Each call has an order of its own.
+        calls = self._calls + 1 if go_on else 0
+        seed = (int(random.randint(np.iinfo(np.int32).max)) + calls) % 2**32
+        model = self._model(x.shape[1], outputs, is_regression)
         if not go_on:
             self.mean_, self.scale_ = _standardisation(x)
-        model = self._model(x.shape[1], outputs, is_regression)
+            self._rho = self.activation
+        elif self._rho != self.activation:
+            raise ValueError(f"activation: the network was begun with {self._rho!r}, not {self.activation!r}")
         make = Dataset.regression if is_regression else Dataset.classification
         options = {} if is_regression else {"classes": outputs}
         held_out = None
@@ -223,7 +228,7 @@ class _Network(BaseEstimator):
             epochs=int(epochs),
             seed=seed,
             initial=self.trained_ if go_on else None,
-            # The steps of later calls are those of one long run.
+            # The steps of later calls go on from the moments of the last one.
             keep_moments=epochs == 1 or self.warm_start,
             validation=held_out,
             patience=int(self.n_iter_no_change) if held_out is not None else None,
@@ -236,13 +241,19 @@ class _Network(BaseEstimator):
             trained = trainer.fit(data)
         except Interrupted as stop:
             # What is trained until then is kept, and the loop around this fit ends all the same.
-            self._keep(stop.trained)
+            self._keep(stop.trained, calls)
             raise
-        self._keep(trained)
+        except Exception:
+            # A network of earlier data does not belong to the standardisation of these.
+            if not go_on:
+                self.__dict__.pop("trained_", None)
+            raise
+        self._keep(trained, calls)
         return self
 
-    def _keep(self, trained):
+    def _keep(self, trained, calls):
         self.trained_ = trained
+        self._calls = calls
         history = trained.history
         self.loss_curve_ = [epoch["train_loss"] for epoch in history]
         self.n_iter_ = len(history)
@@ -418,6 +429,9 @@ class BregmanTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Net
 
     def fit(self, X, y=None):
         """Trains on X, (samples, features), and y: classes, numbers or None."""
+        layers = np.size(np.asarray(self.hidden_layer_sizes, dtype=object))
+        if not isinstance(self.output_layer, Integral) or not -layers <= self.output_layer < layers:
+            raise ValueError(f"output_layer: {self.output_layer!r} is none of the {layers} hidden layers")
         go_on = self._goes_on()
         is_regression = y is None or type_of_target(y) in ("continuous", "continuous-multioutput", "multilabel-indicator")
         if y is None:
@@ -434,17 +448,15 @@ class BregmanTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Net
             classes, targets = np.unique(y, return_inverse=True)
             outputs = max(len(classes), 2)
         self._train(X, targets, outputs, is_regression=is_regression, epochs=self.max_iter, go_on=go_on)
-        layers = self.trained_.model.layers
-        if not isinstance(self.output_layer, Integral) or not -len(layers) <= self.output_layer < len(layers):
-            raise ValueError(f"output_layer: {self.output_layer!r} is none of the {len(layers)} hidden layers")
-        self._n_features_out = layers[self.output_layer]["width"]
+        self._layer = int(self.output_layer)
+        self._n_features_out = self.trained_.model.layers[self._layer]["width"]
         return self
 
     def transform(self, X):
         """The representation of each sample, (samples, width), float32 for X of float32, else float64."""
         check_is_fitted(self)
         X = self._valid(X)
-        return self.trained_.representation(self._prepared(X), int(self.output_layer)).astype(X.dtype, copy=False)
+        return self.trained_.representation(self._prepared(X), self._layer).astype(X.dtype, copy=False)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
