@@ -346,8 +346,8 @@ impl<'a> Trainer<'a> {
         {
             if resumable {
                 return Err(Error::InvalidValue {
-                    field: "moments",
-                    value: "given".to_owned(),
+                    field: "resume",
+                    value: "beside moments".to_owned(),
                     reason: "a run that is saved or resumed has moments of its own".to_owned(),
                 });
             }
