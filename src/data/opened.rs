@@ -24,13 +24,13 @@ const TEST_SHARE: f64 = 0.2;
 ///
 /// ```
 /// use bregman::prelude::*;
-/// use bregman::{Activation::TANH, data};
+/// use bregman::data;
 ///
 /// # let folder = tempfile::tempdir().expect("a folder");
 /// # let path = folder.path().join("flowers.csv");
 /// # let rows = (0..20).map(|i| format!("{i},{}\n", ["rose", "tulip"][i % 2]));
 /// # std::fs::write(&path, format!("height,kind\n{}", rows.collect::<String>())).expect("written");
-/// let own = data::open(&path)?.target("kind").prepare(&TANH)?;
+/// let own = data::open(&path)?.target("kind").prepare(&Activation::TANH)?;
 /// let model = Model::input(own.train.features())
 ///     .bregman(16)
 ///     .classes(own.train.classes)
