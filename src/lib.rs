@@ -70,7 +70,7 @@
 //! 3  reference, cpu, gpu, sweep      the engines
 //! 2  nn, data, executor, optim what is trained, on what data, and how; no device
 //! 1  activation, kernels       Table 1; float32 loops that are generic over an activation
-//! 0  error, kind, math, rng, files
+//! 0  error, kind, math, memory, rng, files, threads
 //! ```
 //!
 //! # Features

@@ -1,4 +1,4 @@
-//! Data of one's own, as a user meets them: tables of classes and of values, what is held out of them, networks
+//! The user's own data, as they meet them: tables of classes and of values, what is held out of them, networks
 //! that take raw rows, and every mistake.
 
 #[path = "common/program.rs"]

@@ -1,4 +1,4 @@
-//! A source of data of one's own, divided into samples to train on, to choose by and to test on, and
+//! A source of the user's own data, divided into samples to train on, to choose by and to test on, and
 //! prepared for a network.
 
 use std::fmt;

@@ -143,7 +143,7 @@ pub fn pytorch_takes_raw_rows() -> Result<(), Failed> {
     agrees("torch")
 }
 
-/// The last command of the page on data of one's own, which asks the exported network.
+/// The last command of the page on the user's own data, which asks the exported network.
 pub fn the_page_is_served() -> Result<(), Failed> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("assets/own_data.md"))?;

@@ -1,4 +1,4 @@
-//! The data of a run: a named data set, or data of one's own.
+//! The data of a run: a named data set, or the user's own data.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,13 +26,13 @@ pub struct Data {
 ///
 /// # Errors
 /// Those of [`data::load`]; for a validation split that leaves nothing to train on; those of reading and
-/// preparing data of one's own.
+/// preparing the user's own data.
 pub fn load_data(options: &Options, checkpoints: Option<&[Checkpoint]>) -> Result<Data> {
     let Some(path) = &options.own.data else {
         let own = checkpoints.filter(|c| c[0].model.preparation.is_some());
         if let (Some(own), None) = (own, &options.dataset) {
             let reason =
-                "the network was trained on data of one's own: name them, or others, with `data`";
+                "the network was trained on the user's own data: name them, or others, with `data`";
             return Err(invalid("load", &own[0].dataset, reason));
         }
         if let (Some(own), Some(dataset)) = (own, &options.dataset)
@@ -141,7 +141,7 @@ fn load_named(options: &Options, checkpoints: Option<&[Checkpoint]>) -> Result<S
                     let samples = (share * train.len() as f64).round() as usize;
                     (samples, share.to_string())
                 }
-                // Options with a path are refused without data of one's own.
+                // Options with a path are refused without the user's own data.
                 HeldOut::Path(path) => (0, path.display().to_string()),
             };
             if !(1..train.len()).contains(&samples) {

@@ -1,4 +1,4 @@
-//! Options of data of one's own: what is read, what is predicted, and what is held out.
+//! Options of the user's own data: what is read, what is predicted, and what is held out.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::data::prepare::{HeldOut, Input};
 use crate::error::Result;
 use crate::files::path_text;
 
-/// The options of data of one's own.
+/// The options of the user's own data.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Own {
     /// Data of your own in place of a named data set: a CSV or TSV table with a header, plain or .gz; a folder
@@ -100,7 +100,7 @@ pub struct ResolvedOwn {
 }
 
 impl Own {
-    /// The options as resolved; none without data of one's own.
+    /// The options as resolved; none without the user's own data.
     pub fn resolved(&self) -> Option<ResolvedOwn> {
         let data = self.data.as_deref()?;
         Some(ResolvedOwn {
