@@ -4,7 +4,9 @@
 //! an order of magnitude more than a barrier does, so the pool is used once for many steps. On
 //! platforms without threads, such as wasm32, rayon reports one thread and a team is the caller.
 
+use std::any::Any;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -52,6 +54,9 @@ impl Team {
 
     /// Runs `lead` on the calling thread, which is the first member, and `work` on all others. Both
     /// must wait at the same barriers.
+    ///
+    /// # Panics
+    /// With what the first member to panic said; the others leave their next barrier.
     pub(super) fn run(&self, work: impl Fn(Member<'_>) + Sync, lead: impl FnOnce(Member<'_>)) {
         let count = self.members();
         let barrier = Barrier::new(count);
@@ -60,16 +65,27 @@ impl Team {
             count,
             barrier: &barrier,
         };
-        match &self.workers {
-            None => lead(member(0)),
-            Some(workers) => workers.in_place_scope(|scope| {
-                scope.spawn_broadcast(|_, context| {
-                    let _guard = PoisonOnPanic(&barrier);
-                    work(member(context.index() + 1));
-                });
-                let _guard = PoisonOnPanic(&barrier);
-                lead(member(0));
-            }),
+        let Some(workers) = &self.workers else {
+            return lead(member(0));
+        };
+        let panic: Mutex<Option<Box<dyn Any + Send>>> = Mutex::new(None);
+        let report = |payload| {
+            let mut first = panic.lock().unwrap_or_else(PoisonError::into_inner);
+            first.get_or_insert(payload);
+            drop(first);
+            // The others leave only now, so that theirs is not the first.
+            barrier.poison();
+        };
+        workers.in_place_scope(|scope| {
+            scope.spawn_broadcast(|_, context| {
+                let run = || work(member(context.index() + 1));
+                catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(report);
+            });
+            catch_unwind(AssertUnwindSafe(|| lead(member(0)))).unwrap_or_else(report);
+        });
+        let panic = panic.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(payload) = panic {
+            resume_unwind(payload);
         }
     }
 }
@@ -164,13 +180,21 @@ impl Barrier {
         self.sleepers.fetch_add(1, Ordering::SeqCst);
         let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         while self.generation.0.load(Ordering::SeqCst) == generation {
-            // A member that panicked never arrives.
-            let poisoned = self.poisoned.load(Ordering::SeqCst);
-            assert!(!poisoned, "another thread of the team panicked");
+            // A member that panicked never arrives, and has said why.
+            if self.poisoned.load(Ordering::SeqCst) {
+                resume_unwind(Box::new("another member of the team panicked"));
+            }
             let woken = self.wake.wait(held);
             held = woken.unwrap_or_else(PoisonError::into_inner);
         }
         self.sleepers.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Releases the members that wait, now or later, for one that panicked.
+    #[cold]
+    fn poison(&self) {
+        self.poisoned.store(true, Ordering::SeqCst);
+        self.wake_all();
     }
 
     #[cold]
@@ -181,21 +205,8 @@ impl Barrier {
     }
 }
 
-/// Releases the members that wait when this one panics.
-struct PoisonOnPanic<'a>(&'a Barrier);
-
-impl Drop for PoisonOnPanic<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.poisoned.store(true, Ordering::SeqCst);
-            self.0.wake_all();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::thread::sleep;
     use std::time::Duration;
 
@@ -225,20 +236,22 @@ mod tests {
         team.run(work, work);
     }
 
-    /// Whether the others spin or sleep by then, they do not wait for a member that panicked.
+    /// Whether the others spin or sleep by then, they do not wait for a member that panicked, and the caller
+    /// hears what that one said.
     #[test]
     fn a_member_that_panics_releases_the_others() {
         let team = Team::new(MEMBERS).expect("four threads");
-        for after in [Duration::ZERO, Duration::from_millis(20)] {
+        for (round, culprit) in (0..ROUNDS).zip((0..MEMBERS).cycle()) {
             let work = |member: Member<'_>| {
-                if member.index() == 2 {
-                    sleep(after);
+                if member.index() == culprit {
+                    sleep(Duration::from_micros(if round % 8 < 4 { 0 } else { 2000 }));
                     panic!("this one");
                 }
                 member.wait();
             };
             let ended = catch_unwind(AssertUnwindSafe(|| team.run(work, work)));
-            assert!(ended.is_err());
+            let said = ended.expect_err("a panic");
+            assert_eq!(said.downcast_ref(), Some(&"this one"), "round {round}");
         }
     }
 }
