@@ -17,6 +17,7 @@
 
 use std::fmt;
 
+use crate::data::{Augmentation, Dataset};
 use crate::error::{Error, Result, at_least_one};
 use crate::kind::names;
 
@@ -473,6 +474,8 @@ pub struct Recipe {
     pub rule: Rule,
     /// The largest norm of a realization's gradient.
     pub clip_norm: Option<f32>,
+    /// Random changes of the training images.
+    pub augmentation: Option<Augmentation>,
     /// The schedule of the learning rates.
     pub schedule: RateSchedule,
     /// Number of epochs of the whole run, which some schedules depend on.
@@ -503,6 +506,7 @@ impl From<Sgd> for Recipe {
             batch_size: sgd.batch_size,
             rule: Rule::Sgd { nesterov: false },
             clip_norm: None,
+            augmentation: None,
             schedule: RateSchedule::CONSTANT,
             epochs: 1,
             first_step: 0,
@@ -657,13 +661,20 @@ impl Recipe {
         Ok(())
     }
 
-    /// [`Self::check`], and whether the schedule fits epochs of `samples` samples.
+    /// [`Self::check`], and whether the schedule fits epochs of `train`, and the augmentation its samples.
     ///
     /// # Errors
-    /// Those of [`Self::check`] and [`RateSchedule::check`].
-    pub fn check_run(&self, realizations: usize, samples: usize) -> Result<()> {
+    /// Those of [`Self::check`], [`RateSchedule::check`] and [`Augmentation::check`].
+    pub fn check_run(&self, realizations: usize, train: &Dataset) -> Result<()> {
         self.check(realizations)?;
-        self.schedule.check(self.steps(samples), self.epochs)
+        self.schedule.check(self.steps(train.len()), self.epochs)?;
+        let augmentation = self.augmentation;
+        augmentation.map_or(Ok(()), |augmentation| augmentation.check(train))
+    }
+
+    /// The epoch, from 0, of step `number`, counted from the run's first, where an epoch has `steps`.
+    pub fn epoch(&self, number: u64, steps: u64) -> u32 {
+        (number / steps.max(1)) as u32
     }
 }
 

@@ -24,6 +24,11 @@ pub enum Purpose {
     /// Samples that are held out; the stream is 2 · class + part, the part being 0 for the test and 1 for
     /// validation.
     Split = 6,
+    /// Random changes of training images ([`crate::data::Augmentation`]); the stream is the epoch, and each
+    /// sample has 8 numbers.
+    Augment = 7,
+    /// Noise on training images, two values a number; the stream is the epoch.
+    Noise = 8,
 }
 
 /// One stream of random numbers, addressed by index.

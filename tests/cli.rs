@@ -366,6 +366,9 @@ fn values_that_cannot_work_are_refused() {
             "--clip-norm 0",
             "--clip-norm 0: must be finite and positive",
         ),
+        ("--augment mirror", "there are crop:PIXELS, flip"),
+        ("--augment shift:28", "at most shift:27 does"),
+        ("--augment flip --equilibrium", "cannot be used with"),
         ("--schedule triangular", "multi-step:E1,E2"),
         (
             "--schedule step:0:0.5",

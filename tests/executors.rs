@@ -6,18 +6,19 @@ use std::sync::Arc;
 
 use bregman::activation::Activation;
 use bregman::cpu::CpuExecutor;
-use bregman::data::{Dataset, Split, Splits, Targets};
+use bregman::data::augment::Augmenter;
+use bregman::data::{Augmentation, Dataset, Split, Splits, Targets};
 use bregman::error::Error;
 use bregman::executor::{BatchMetrics, Executor};
 use bregman::kernels::Isa;
 use bregman::kind::{Form, LayerKind, Loss};
 use bregman::nn::{LayerSpec, Model, Parameters};
 use bregman::optim::{Recipe, Sgd};
-use bregman::reference::Reference;
+use bregman::reference::{Reference, augment};
 use bregman::rng;
 use bregman::selftest::networks::{
-    Expected, KINDS, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, dataset, initial,
-    largest_difference, mixed_cases, neighbours, optimizer_cases, run, splits,
+    Expected, KINDS, REALIZATIONS, Record, SEED, SGD, augmented_cases, cases, cnn_cases, dataset,
+    initial, largest_difference, mixed_cases, neighbours, optimizer_cases, run, splits,
 };
 use bregman::selftest::training::{saturated, saturated_losses};
 
@@ -88,6 +89,139 @@ fn numbers_and_values_train_as_bytes_and_classes_do() {
     });
 }
 
+/// The bytes of augmented images are the reference's, for images of any shape; what is drawn differs between
+/// seeds, epochs and samples.
+#[test]
+fn augmented_images_are_the_reference_s() {
+    let changes = [
+        "crop:1",
+        "flip",
+        "rotate:180",
+        "rotate:7.5",
+        "scale:0.5",
+        "shift:1",
+        "noise:0.7",
+        "noise:0.01",
+        "cutout:2",
+        "crop:1,flip,rotate:30,scale:0.3,shift:1,noise:0.1,cutout:1",
+    ];
+    for shape @ [channels, height, width] in [[1, 2, 2], [3, 7, 4], [1, 5, 11], [2, 9, 9]] {
+        let features = channels * height * width;
+        let bytes: Vec<u8> = (0..3 * features)
+            .map(|i| (i * i * 31 % 256) as u8)
+            .collect();
+        let data = Dataset::images(bytes.clone(), shape, &[0u8; 3]).expect("images");
+        for changes in changes {
+            let augmentation: Augmentation = changes.parse().expect("changes");
+            assert_eq!(
+                augmentation
+                    .to_string()
+                    .parse::<Augmentation>()
+                    .expect("the same"),
+                augmentation
+            );
+            let augmenter = Augmenter::new(augmentation, &data).expect("tables");
+            let mut seen = Vec::new();
+            for (seed, epoch, sample) in
+                [(0, 0, 0), (0, 0, 1), (0, 5, 1), (u64::MAX, 5, 1), (7, 3, 2)]
+            {
+                let image = &bytes[sample as usize * features..][..features];
+                let mut found = vec![0; features];
+                augmenter.apply(seed, epoch, sample, image, &mut found);
+                let place = [seed, epoch.into(), sample.into()];
+                let expected = augment(augmentation, place, shape, image);
+                assert_eq!(
+                    found, expected,
+                    "{changes} {shape:?} {seed} {epoch} {sample}"
+                );
+                seen.push(found);
+            }
+            let differ = seen.iter().any(|image| image != &bytes[..features]);
+            assert!(differ, "{changes} {shape:?} changes nothing");
+        }
+    }
+    // The first image of many epochs: each is drawn anew, and its mean shifts are near 0.
+    let data = Dataset::images(vec![1; 9 * 9], [1, 9, 9], &[0u8]).expect("an image");
+    let augmenter = Augmenter::new("shift:4".parse().expect("changes"), &data).expect("tables");
+    let mut rows = Vec::new();
+    for epoch in 0..500 {
+        let mut found = vec![0; 81];
+        augmenter.apply(1, epoch, 0, data.pixels(), &mut found);
+        let above = found.iter().take_while(|&&byte| byte == 0).count() / 9;
+        let below = found.iter().rev().take_while(|&&byte| byte == 0).count() / 9;
+        rows.push(above as f64 - below as f64);
+    }
+    assert!(rows.contains(&4.0) && rows.contains(&-4.0) && rows.contains(&0.0));
+    // Nine shifts of variance 20 / 3: four standard errors of the mean of 500.
+    let mean = rows.iter().sum::<f64>() / 500.0;
+    assert!(mean.abs() < 4.0 * (20.0f64 / 3.0 / 500.0).sqrt(), "{mean}");
+}
+
+/// Noise has the mean and the deviation that it says.
+#[test]
+fn noise_is_normal() {
+    let data = Dataset::images(vec![128; 64 * 64], [1, 64, 64], &[0u8]).expect("an image");
+    let augmenter = Augmenter::new("noise:0.1".parse().expect("changes"), &data).expect("tables");
+    let mut found = vec![0; 64 * 64];
+    augmenter.apply(1, 0, 0, data.pixels(), &mut found);
+    let differences: Vec<f64> = found.iter().map(|&byte| f64::from(byte) - 128.0).collect();
+    let count = differences.len() as f64;
+    let mean = differences.iter().sum::<f64>() / count;
+    let deviation = (differences.iter().map(|d| d * d).sum::<f64>() / count).sqrt();
+    // Four standard errors.
+    assert!(mean.abs() < 4.0 * 25.5 / count.sqrt(), "{mean}");
+    assert!(
+        (deviation - 25.5).abs() < 4.0 * 25.5 / (2.0 * count).sqrt(),
+        "{deviation}"
+    );
+    let beyond = differences.iter().filter(|d| d.abs() > 2.0 * 25.5).count() as f64 / count;
+    assert!((beyond - 0.0455).abs() < 0.013, "{beyond}");
+}
+
+#[test]
+fn augmentation_that_does_not_fit_is_refused() {
+    let reason = |text: &str, shape: [usize; 3]| {
+        let data =
+            Dataset::images(vec![0; shape.iter().product()], shape, &[0u8]).expect("an image");
+        let parsed = text.parse::<Augmentation>();
+        match parsed.and_then(|augmentation| augmentation.check(&data)) {
+            Ok(()) => String::new(),
+            Err(error) => error.to_string(),
+        }
+    };
+    assert_eq!(
+        reason(
+            "crop:3,shift:3,cutout:4,scale:0.5,noise:1,rotate:180",
+            [1, 4, 6]
+        ),
+        ""
+    );
+    for (text, shape, part) in [
+        ("shift:4", [1, 4, 6], "at most shift:3"),
+        ("crop:4", [1, 4, 6], "at most crop:3"),
+        ("cutout:5", [1, 4, 6], "at most cutout:4"),
+        ("flip", [1, 1, 6], "rows of numbers"),
+        ("flip", [1, 2, 4097], "larger than"),
+        ("flip:1", [1, 4, 6], "there are crop"),
+        ("", [1, 4, 6], "there are crop"),
+        ("mirror", [1, 4, 6], "separated by commas"),
+        ("shift", [1, 4, 6], "number of pixels"),
+        ("shift:0", [1, 4, 6], "number of pixels"),
+        ("shift:1.5", [1, 4, 6], "number of pixels"),
+        ("rotate:181", [1, 4, 6], "at most 180"),
+        ("rotate:NaN", [1, 4, 6], "at most 180"),
+        ("scale:0.6", [1, 4, 6], "at most 0.5"),
+        ("noise:-1", [1, 4, 6], "at most 1"),
+        ("flip,flip", [1, 4, 6], "twice"),
+    ] {
+        let found = reason(text, shape);
+        assert!(found.contains(part), "{text}: {found}");
+    }
+    let numbers = Dataset::classification(&[[0.5; 4]], &[0u8]).expect("a row");
+    let flip: Augmentation = "flip".parse().expect("changes");
+    assert!(flip.check(&numbers).is_err());
+}
+
 #[test]
 fn logits_agree_with_the_reference() {
     let all = cases().into_iter().chain(cnn_cases()).chain(mixed_cases());
@@ -136,8 +270,8 @@ fn numbers_and_values_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn cpu_optimizers_agree_with_the_reference() {
-    for (case, recipe) in optimizer_cases() {
+fn cpu_optimizers_and_augmentation_agree_with_the_reference() {
+    for (case, recipe) in optimizer_cases().into_iter().chain(augmented_cases()) {
         let expected = Expected::by(&case.model, &recipe).expect("a reference");
         for isa in Isa::all() {
             let parameters = initial(&case.model, REALIZATIONS);
@@ -152,7 +286,7 @@ fn cpu_optimizers_agree_with_the_reference() {
 /// A realization with settings of its own has the bits of the run that has them alone.
 #[test]
 fn realizations_with_their_own_settings_are_independent_runs() {
-    for (case, recipe) in optimizer_cases() {
+    for (case, recipe) in optimizer_cases().into_iter().chain(augmented_cases()) {
         let parameters = initial(&case.model, REALIZATIONS);
         let together = run(
             &mut cpu_by(&case.model, parameters.clone(), recipe.clone()),
@@ -214,7 +348,7 @@ fn a_resumed_run_is_the_whole_run_to_the_bit() {
             cpu_by(&case.model, p.to_vec(), recipe)
         });
     }
-    for (case, recipe) in optimizer_cases() {
+    for (case, recipe) in optimizer_cases().into_iter().chain(augmented_cases()) {
         common::resumes(&case.model, &recipe, |p, recipe| {
             cpu_by(&case.model, p.to_vec(), recipe)
         });

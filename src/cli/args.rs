@@ -6,6 +6,7 @@ use clap::ArgGroup;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::activation::Activation;
+use crate::data::Augmentation;
 use crate::data::prepare::HeldOut;
 use crate::device::DeviceKind;
 use crate::error::{Error, FIELDS};
@@ -205,6 +206,17 @@ pub fn storage_parser() -> impl TypedValueParser<Value = Storage> {
 pub fn optimizer_parser() -> impl TypedValueParser<Value = OptimizerKind> {
     let names = OptimizerKind::ALL.iter().map(|kind| kind.name());
     PossibleValuesParser::new(names).try_map(|name| OptimizerKind::by_name(&name))
+}
+
+/// Parses changes of training images, such as `flip,shift:4`.
+///
+/// # Errors
+/// A message for clap that says what is wrong.
+pub fn parse_augmentation(text: &str) -> Result<Augmentation, String> {
+    text.parse().map_err(|error: Error| match error {
+        Error::InvalidValue { value, reason, .. } => format!("{value}: {reason}"),
+        other => other.to_string(),
+    })
 }
 
 /// Parses a schedule of the learning rate, such as `step:10:0.5`.

@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use crate::cli::say::csv_line;
+use crate::data::augment::Augmenter;
 use crate::data::picture::Style;
-use crate::data::{Dataset, Targets};
+use crate::data::{Augmentation, Dataset, Inputs, Targets};
 use crate::error::Result;
 use crate::files::atomic;
 use crate::nn::{Model, Parameters};
@@ -27,7 +28,8 @@ const VALUES: usize = 6;
 const NEURONS: usize = 64;
 
 /// The pictures of a run.
-pub const FILES: [&str; 9] = [
+pub const FILES: [&str; 10] = [
+    "augmented.png",
     "confusion.csv",
     "confusion.png",
     "curves.png",
@@ -88,6 +90,41 @@ pub fn write(
         first_layer(model, parameters, test.image, settings).save_png(&path("first_layer"))?;
     }
     Ok(())
+}
+
+/// Sixteen images: four training samples, and three versions of each as the first epochs of the run with
+/// `seed` show them.
+///
+/// # Errors
+/// Those of [`Augmenter::new`].
+pub fn augmented(augmentation: Augmentation, train: &Dataset, seed: u64) -> Result<Sheet> {
+    let augmenter = Augmenter::new(augmentation, train)?;
+    let image = |caption: String, data: &Dataset, sample| Image {
+        caption,
+        width: data.image[1],
+        pixels: pixels_of(data, sample),
+    };
+    let mut images = Vec::new();
+    for sample in 0..train.len().min(4) {
+        images.push(image(format!("sample {sample}"), train, sample));
+        for epoch in 0..3 {
+            let mut one = train.select(&[sample as u32]);
+            let bytes = one.pixels().to_vec();
+            let mut changed = vec![0; bytes.len()];
+            augmenter.apply(seed, epoch, sample as u32, &bytes, &mut changed);
+            one.inputs = Inputs::Bytes(changed);
+            images.push(image(format!("in epoch {}", epoch + 1), &one, 0));
+        }
+    }
+    Ok(Sheet {
+        title: format!(
+            "Training images of {} and what epochs make of them",
+            train.name
+        ),
+        caption: format!("{augmentation}, seed {seed}"),
+        columns: 4,
+        images,
+    })
 }
 
 /// A line of means with a band from the lowest to the highest realization.

@@ -9,6 +9,7 @@ use super::conv2d::{
     ConvGradient, columns_len, conv2d_backward_input, conv2d_backward_weight, conv2d_forward,
 };
 use super::max_pool2d::{max_pool2d_backward, max_pool2d_forward};
+use crate::data::augment::Augmenting;
 use crate::data::{Dataset, Inputs};
 use crate::kernels::Isa;
 use crate::kernels::dense::Loops;
@@ -24,6 +25,8 @@ const IMAGES: usize = 4;
 pub(super) struct Batch<'a> {
     pub data: &'a Dataset,
     pub pixel_values: &'a [f32; 256],
+    /// In training with random changes of the images.
+    pub augmenting: Option<Augmenting<'a>>,
     /// The samples.
     pub indices: &'a [u32],
 }
@@ -187,14 +190,23 @@ impl Group {
     fn gather(&mut self, channels: usize, batch: Batch<'_>) {
         let width = batch.data.features();
         let (plane, images) = (width / channels, batch.indices.len());
+        let mut augmented = vec![0; batch.augmenting.map_or(0, |_| width)];
         for (image, &sample) in batch.indices.iter().enumerate() {
             let first = sample as usize * width;
+            if let (Some(augmenting), Inputs::Bytes(all)) = (batch.augmenting, &batch.data.inputs) {
+                augmenting.apply(sample, &all[first..][..width], &mut augmented);
+            }
             for channel in 0..channels {
                 let x = &mut self.x[(channel * images + image) * plane..][..plane];
-                let own = first + channel * plane..first + (channel + 1) * plane;
+                let of_image = channel * plane..(channel + 1) * plane;
+                let own = first + of_image.start..first + of_image.end;
                 match &batch.data.inputs {
                     Inputs::Bytes(all) => {
-                        for (value, &pixel) in x.iter_mut().zip(&all[own]) {
+                        let pixels = match batch.augmenting {
+                            Some(_) => &augmented[of_image],
+                            None => &all[own],
+                        };
+                        for (value, &pixel) in x.iter_mut().zip(pixels) {
                             *value = batch.pixel_values[usize::from(pixel)];
                         }
                     }

@@ -9,6 +9,7 @@ use super::step::{Network, State, scratch_of};
 use super::team::{Member, Team};
 use super::update::{Updater, square_sum};
 use super::workspace::Workspace;
+use crate::data::augment::{Augmenter, Augmenting};
 use crate::data::{Split, Splits};
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, check_moments, check_orders};
@@ -36,6 +37,7 @@ pub struct CpuExecutor {
     front: Option<Front>,
     /// Number of training steps done.
     steps: u64,
+    augmenter: Option<Augmenter>,
     team: Team,
     isa: Isa,
 }
@@ -57,7 +59,7 @@ impl CpuExecutor {
         threads::ready()?;
         let recipe = recipe.into();
         model.check_splits(&splits)?;
-        recipe.check_run(parameters.len(), splits.train.len())?;
+        recipe.check_run(parameters.len(), &splits.train)?;
         for p in &parameters {
             model.check_parameters(p)?;
         }
@@ -73,7 +75,6 @@ impl CpuExecutor {
         };
         Ok(Self {
             model: model.clone(),
-            splits,
             moments: vec![vec![zeros(); recipe.moments()]; parameters.len()],
             parameters,
             workspace: Workspace::new(model, batch_size),
@@ -93,7 +94,11 @@ impl CpuExecutor {
             scratch: vec![0.0; scratch],
             front: (model.cnn.as_ref()).map(|cnn| Front::new(cnn, batch_size)),
             steps: recipe.first_step,
+            augmenter: (recipe.augmentation)
+                .map(|augmentation| Augmenter::new(augmentation, &splits.train))
+                .transpose()?,
             recipe,
+            splits,
             team: Team::new(threads)?,
             isa: Isa::widest(),
         })
@@ -145,11 +150,6 @@ impl Executor for CpuExecutor {
         let isa = self.isa;
         let data = &self.splits.train;
         let pixel_values = self.workspace.pixel_values;
-        let batch = |indices| Batch {
-            data,
-            pixel_values: &pixel_values,
-            indices,
-        };
         let mut finished = 0;
         let (model, recipe) = (&self.model, &self.recipe);
         let clip_norm = recipe.clip_norm;
@@ -183,7 +183,14 @@ impl Executor for CpuExecutor {
                 scratch: &mut self.scratch,
             });
             let (layers, head) = (&mut p.layers, &mut p.head);
-            let network = Network::new(model, isa, layers, head, state, &mut self.workspace);
+            let seed = recipe.run(r).seed;
+            let augmenting = self.augmenter.as_ref().map(|augmenter| Augmenting {
+                augmenter,
+                seed,
+                epoch: recipe.epoch(self.steps, steps_of_epoch),
+            });
+            let mut network = Network::new(model, isa, layers, head, state, &mut self.workspace);
+            network.augmenting = augmenting;
             let mut lead =
                 |member: Member<'_>, indices: &[u32], rates, features: Option<&[f32]>| {
                     network.forward(member, data, indices, features);
@@ -197,11 +204,15 @@ impl Executor for CpuExecutor {
                 network.backward(member, indices.len(), rates);
             };
             if let (Some(cnn), Some(front)) = (&model.cnn, &mut self.front) {
-                let seed = recipe.run(r).seed;
                 // The convolutions run on rayon's pool, the team runs the layers only.
                 for (number, (indices, rates)) in (self.steps..).zip(numbered) {
                     let rows = indices.len();
-                    let batch = batch(indices);
+                    let batch = Batch {
+                        data,
+                        pixel_values: &pixel_values,
+                        augmenting,
+                        indices,
+                    };
                     front.forward(cnn, &p.conv, batch, Some((seed, number)));
                     let features = Some(&front.features[..]);
                     self.team.run(

@@ -54,6 +54,7 @@ impl Forward<'_> {
                 let batch = Batch {
                     data,
                     pixel_values: &pixel_values,
+                    augmenting: None,
                     indices,
                 };
                 front.forward(cnn, &p.conv, batch, None);

@@ -16,6 +16,7 @@ use super::product::Operand;
 use super::team::Member;
 use super::update::{Squares, Tensors, Updater, blocks, scratch_len, square_sum, two};
 use super::workspace::{Workspace, columns, stride};
+use crate::data::augment::Augmenting;
 use crate::data::{Dataset, Inputs, Targets};
 use crate::executor::BatchMetrics;
 use crate::kernels::dense::{Loops, Rows};
@@ -102,6 +103,8 @@ pub(super) struct Network<'a> {
     /// The largest norm of the gradient, and the sums of squares that it takes.
     clipped: Option<(f32, Squares)>,
     pixel_values: &'a [f32; 256],
+    /// In training with random changes of the images.
+    pub(super) augmenting: Option<Augmenting<'a>>,
     input: Matrix<'a>,
     input_a: Option<Matrix<'a>>,
     input_delta: Option<Matrix<'a>>,
@@ -233,6 +236,7 @@ impl<'a> Network<'a> {
             scratch,
             clipped,
             pixel_values,
+            augmenting: None,
             input: z[0],
             input_a,
             input_delta,
@@ -321,17 +325,27 @@ impl<'a> Network<'a> {
     fn gather(&self, member: Member<'_>, data: &Dataset, indices: &[u32], extent: Extent) {
         let width = data.features();
         let columns = member.share(extent.rows.columns, LANES, LANES);
+        let mut augmented = vec![0; self.augmenting.map_or(0, |_| LANES * width)];
         for col in columns.step_by(LANES) {
             // An incomplete block repeats its last sample.
-            let own: [Range<usize>; LANES] = std::array::from_fn(|i| {
-                let sample = indices[(col + i).min(indices.len() - 1)] as usize;
-                sample * width..(sample + 1) * width
+            let samples: [u32; LANES] =
+                std::array::from_fn(|i| indices[(col + i).min(indices.len() - 1)]);
+            let own = samples.map(|sample| {
+                let first = sample as usize * width;
+                first..first + width
             });
             // SAFETY: the columns are this member's own.
             let store = |row, values| unsafe { self.input.store(row, col, values) };
             match &data.inputs {
                 Inputs::Bytes(all) => {
-                    let pixels = own.map(|own| &all[own]);
+                    let mut pixels = own.map(|own| &all[own]);
+                    if let Some(augmenting) = self.augmenting {
+                        let images = augmented.chunks_exact_mut(width);
+                        for ((image, sample), pixels) in images.zip(samples).zip(&mut pixels) {
+                            augmenting.apply(sample, pixels, image);
+                            *pixels = image;
+                        }
+                    }
                     for row in 0..width {
                         let value = |pixels: &[u8]| self.pixel_values[usize::from(pixels[row])];
                         store(row, pixels.map(value));

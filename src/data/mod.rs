@@ -1,6 +1,8 @@
 //! Data sets: samples in memory, and images that are read from disk, downloaded, or drawn.
 
 #[doc(hidden)]
+pub mod augment;
+#[doc(hidden)]
 pub mod cifar10;
 mod dataset;
 pub mod digits;
@@ -27,6 +29,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use augment::Augmentation;
 pub use dataset::{Dataset, Inputs, Targets};
 #[doc(hidden)]
 pub use download::DownloadProgress;

@@ -13,6 +13,7 @@ use super::prepare::{
     number,
 };
 use super::raw::{Cells, Column, Parts, Raw};
+use super::reader::file::{check_memory, fault};
 use super::reader::{self, ReadOptions};
 use crate::activation::Activation;
 use crate::error::{DataFault, Error, PrepareFault, Result};
@@ -258,7 +259,9 @@ impl Opened {
             (Some(HeldOut::Path(path)), _) => {
                 let mut read = preparation.read_options(true);
                 (read.skip_broken, read.coarse) = (self.read.skip_broken, self.read.coarse);
-                Some(reader::open(path, &read)?.train)
+                let parts = reader::open(path, &read)?;
+                notes.extend(parts.notes);
+                Some(parts.train)
             }
             (None, test) => test,
             (Some(_), _) => None,
@@ -325,9 +328,17 @@ impl Opened {
     }
 
     /// Takes what `held_out` says out of `train`, or reads it.
-    fn part(&self, train: &mut Raw, held_out: &HeldOut, part: Part) -> Result<Raw> {
+    fn part(
+        &self,
+        train: &mut Raw,
+        held_out: &HeldOut,
+        part: Part,
+        notes: &mut Vec<String>,
+    ) -> Result<Raw> {
         if let HeldOut::Path(path) = held_out {
-            return Ok(reader::open(path, &self.read_like())?.train);
+            let parts = reader::open(path, &self.read_like())?;
+            notes.extend(parts.notes);
+            return Ok(parts.train);
         }
         let count = number(held_out, train.len());
         let [rest, own] = self.hold_out(train, count, self.split_seed, part)?;
@@ -354,7 +365,7 @@ impl Opened {
                         self.name()
                     ));
                 }
-                let test = self.part(&mut train, asked, Part::Test)?;
+                let test = self.part(&mut train, asked, Part::Test, &mut notes)?;
                 if !matches!(asked, HeldOut::Path(_)) {
                     held_out = Some(HeldOutOf {
                         sha256,
@@ -373,7 +384,7 @@ impl Opened {
             }
         };
         let validation = match (&self.validation, own.1) {
-            (Some(asked), _) => Some(self.part(&mut train, asked, Part::Validation)?),
+            (Some(asked), _) => Some(self.part(&mut train, asked, Part::Validation, &mut notes)?),
             (None, own) => own,
         };
         let first = |raw: Raw, most: usize| match raw.len() > most {
@@ -398,10 +409,12 @@ impl Opened {
                 kinds.retain(|(name, _)| !self.choice.drop.contains(name));
                 read.kinds = Some(kinds);
             }
-            Raw::Samples(samples) if !samples.class_names.is_empty() => {
-                read.class_names = Some(samples.class_names.clone());
+            Raw::Samples(samples) => {
+                read.channels = Some(samples.shape[0]).filter(|channels| [1, 3].contains(channels));
+                if !samples.class_names.is_empty() {
+                    read.class_names = Some(samples.class_names.clone());
+                }
             }
-            Raw::Samples(_) => {}
         }
         read
     }
@@ -470,6 +483,8 @@ impl Divided {
     fn prepared(self, preparation: Preparation, name: &str) -> Result<Prepared> {
         let mut notes = self.notes;
         let mut prepare = |raw: &Raw, part: &str| {
+            let bytes = (raw.len() as u64).saturating_mul(4 * preparation.inputs.width() as u64);
+            check_memory(bytes).map_err(fault(raw.path()))?;
             let (data, counts) = preparation.dataset(raw, name).map_err(at(raw.path()))?;
             notes.extend(counts.notes(part));
             Ok::<_, Error>(data)

@@ -22,6 +22,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub const FIELDS: &[&str] = &[
     "activation",
     "adapter",
+    "augment",
     "batch_size",
     "betas",
     "channels",

@@ -34,6 +34,14 @@ pub fn from_text(text: &str) -> PathBuf {
     bytes.and_then(path_of).unwrap_or_else(|| text.into())
 }
 
+/// The text of `path`, for serde.
+///
+/// # Errors
+/// The serializer's own.
+pub fn serialize<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&to_text(path))
+}
+
 /// The bytes that `%XX` and other characters stand for.
 fn bytes_of(text: &str) -> Option<Vec<u8>> {
     let mut parts = text.split('%');

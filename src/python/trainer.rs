@@ -17,6 +17,7 @@ use super::fault::Interrupted;
 use super::network::{PyModel, only_keys};
 use super::optim::{PyOptimizer, PyRateSchedule};
 use super::trained::{PyTrained, metrics_dict};
+use crate::data::Augmentation;
 use crate::device::{Device, DeviceKind};
 use crate::error::Result;
 use crate::kind::{Init, Storage};
@@ -29,6 +30,7 @@ use crate::trainer::{Moments, Trainer};
 /// epochs, seed 0, one realization, on a hardware adapter if there is one.
 ///
 /// realizations: number of networks trained side by side, with the seeds `seed`, `seed` + 1, …
+/// augment: random changes of training images, other ones in each epoch, such as "flip,shift:4,rotate:11"
 /// runs: one network for each dict of `seed`, `learning_rate`, `momentum` and `weight_decay`; what a dict
 ///     leaves out is the optimizer's, or `seed`
 /// initial: a `Trained` whose networks are trained further
@@ -45,6 +47,7 @@ pub(super) struct PyTrainer {
     optimizer: Optimizer,
     schedule: RateSchedule,
     clip_norm: Option<f32>,
+    augmentation: Option<Augmentation>,
     batch_size: usize,
     epochs: u32,
     seed: u64,
@@ -131,8 +134,8 @@ fn close_devices() {
 impl PyTrainer {
     #[new]
     #[pyo3(signature = (
-        model, *, optimizer=None, schedule=None, clip_norm=None, batch_size=32, epochs=20, seed=0,
-        realizations=None, runs=None, init="random", initial=None, keep_moments=false, validation=None,
+        model, *, optimizer=None, schedule=None, clip_norm=None, augment=None, batch_size=32, epochs=20,
+        seed=0, realizations=None, runs=None, init="random", initial=None, keep_moments=false, validation=None,
         patience=None, keep=None, storage="f32", device="auto", adapter=None, threads=None, checkpoint=None,
         resume=None, on_epoch=None
     ))]
@@ -142,6 +145,7 @@ impl PyTrainer {
         optimizer: Option<&Bound<'_, PyOptimizer>>,
         schedule: Option<&Bound<'_, PyRateSchedule>>,
         clip_norm: Option<f32>,
+        augment: Option<&str>,
         batch_size: i128,
         epochs: i128,
         seed: i128,
@@ -175,6 +179,7 @@ impl PyTrainer {
             optimizer,
             schedule: schedule.map_or(RateSchedule::CONSTANT, |schedule| schedule.get().0.clone()),
             clip_norm,
+            augmentation: augment.map(str::parse).transpose()?,
             batch_size: whole("batch_size", batch_size)?,
             epochs: whole("epochs", epochs)?,
             seed,
@@ -296,6 +301,9 @@ impl PyTrainer {
             .device(device);
         if let Some(norm) = self.clip_norm {
             trainer = trainer.clip_norm(norm);
+        }
+        if let Some(augmentation) = self.augmentation {
+            trainer = trainer.augment(augmentation);
         }
         if let Some(realizations) = self.realizations {
             trainer = trainer.realizations(realizations);

@@ -4,6 +4,7 @@
 //! function with the other executors. It is written like the paper, with corrections where the print
 //! is wrong.
 
+mod augment;
 #[doc(hidden)]
 pub mod cnn;
 #[doc(hidden)]
@@ -15,6 +16,8 @@ mod network;
 mod simplex;
 
 #[doc(hidden)]
+pub use augment::augment;
+#[doc(hidden)]
 pub use loss::{LossGradient, loss_and_gradient};
 #[doc(hidden)]
 pub use network::{Trace, backward, forward, forward_with, gradients, gradients_with};
@@ -23,8 +26,7 @@ pub use simplex::project_simplex;
 
 use std::ops::Range;
 
-use crate::data::Dataset;
-use crate::data::{Split, Splits, Targets};
+use crate::data::{Augmentation, Dataset, Inputs, Split, Splits, Targets};
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor, check_moments, check_orders};
 use crate::nn::{Model, Parameters};
@@ -56,7 +58,7 @@ impl Reference {
     ) -> Result<Self> {
         let recipe = recipe.into();
         model.check_splits(splits)?;
-        recipe.check_run(parameters.len(), splits.train.len())?;
+        recipe.check_run(parameters.len(), &splits.train)?;
         for p in parameters {
             model.check_parameters(p)?;
         }
@@ -68,6 +70,19 @@ impl Reference {
             steps: recipe.first_step,
             recipe,
         })
+    }
+
+    /// The training samples as they are in `epoch` of realization r.
+    fn augmented(&self, augmentation: Augmentation, r: usize, epoch: u32) -> Dataset {
+        let mut data = self.splits.train.clone();
+        let shape = [data.channels, data.image[0], data.image[1]];
+        let seed = self.recipe.run(r).seed;
+        let images = data.pixels().chunks(data.features());
+        let images = (0..).zip(images).flat_map(|(sample, image)| {
+            augment(augmentation, [seed, epoch.into(), sample], shape, image)
+        });
+        data.inputs = Inputs::Bytes(images.collect());
+        data
     }
 
     /// Inputs (batch, in) and targets of samples `indices` of `data`.
@@ -163,8 +178,12 @@ impl Executor for Reference {
             let mut batches = Vec::new();
             let epoch = order.chunks(self.recipe.batch_size);
             let all_steps = epoch.len() as u64;
+            let augmented = self.recipe.augmentation.map(|augmentation| {
+                self.augmented(augmentation, r, self.recipe.epoch(self.steps, all_steps))
+            });
+            let train = augmented.as_ref().unwrap_or(&self.splits.train);
             for (done, indices) in epoch.take(steps.end).skip(steps.start).enumerate() {
-                let (x, targets) = self.batch(&self.splits.train, indices);
+                let (x, targets) = self.batch(train, indices);
                 let number = self.steps + done as u64;
                 let seed = self.recipe.run(r).seed;
                 let factors = cnn::training_factors(&self.model, seed, number, indices.len());

@@ -30,6 +30,8 @@ pub const TRAIN_SAMPLES: usize = 37;
 
 /// Features of a sample; a prime.
 const FEATURES: usize = 13;
+/// Channels, height and width of the images of networks without convolutions, where they are images.
+const IMAGE: [usize; 3] = [2, 3, 5];
 
 /// Each kind of layer in each form.
 pub const KINDS: [(LayerKind, Form); 4] = [
@@ -505,6 +507,54 @@ pub fn optimizer_cases() -> Vec<(Case, Recipe)> {
     cases
 }
 
+/// Every change of training images, with seeds that differ between realizations, where the first layer
+/// would gather its batch, where it has M, and where convolutions come first.
+pub fn augmented_cases() -> Vec<(Case, Recipe)> {
+    let model = |kind, widths: &[usize]| {
+        let loss = Loss::CrossEntropy;
+        let model = Model::new(kind, Form::Dual, &Activation::TANH, loss, widths, 5);
+        let model = model.expect("a valid network");
+        let name = format!("{} {widths:?}", kind.name());
+        Case { name, model }
+    };
+    let features = IMAGE.iter().product();
+    let behind = cnn_cases().into_iter().find(|case| {
+        let cnn = case.model.cnn.as_ref();
+        cnn.is_some_and(|cnn| cnn.dropout.is_some() && cnn.blocks[0].conv.channels > 1)
+    });
+    let networks = [
+        model(LayerKind::Bregman, &[features, features]),
+        model(LayerKind::Euclidean, &[features, 7]),
+        behind.expect("colour images behind convolutions with dropout"),
+    ];
+    let settings = |seed, learning_rate| RunSettings {
+        seed,
+        learning_rate,
+        momentum: 0.0,
+        weight_decay: 0.0,
+    };
+    let mut cases = Vec::new();
+    for changes in [
+        "crop:2,flip",
+        "rotate:180,scale:0.5,shift:1",
+        "noise:0.1,cutout:2",
+        "crop:1,flip,rotate:20,scale:0.1,shift:2,noise:0.02,cutout:1",
+    ] {
+        let recipe = Recipe {
+            augmentation: Some(changes.parse().expect("changes of images")),
+            runs: vec![settings(3, SGD.learning_rate), settings(1 << 40, 0.05)],
+            epochs: EPOCHS,
+            ..SGD.into()
+        };
+        for case in &networks {
+            let name = format!("{changes}: {}", case.name);
+            let model = case.model.clone();
+            cases.push((Case { name, model }, recipe.clone()));
+        }
+    }
+    cases
+}
+
 /// Labelled noise in which some features depend on the label.
 pub fn dataset(samples: usize, classes: usize, stream: u32) -> Dataset {
     images(samples, classes, stream, [1, 1, FEATURES])
@@ -542,10 +592,14 @@ fn images(
 /// The data of a case, by the shape of its inputs.
 pub fn splits(model: &Model) -> Splits {
     let classes = model.head.outputs.max(2);
-    let shape = model.cnn.as_ref().map_or([1, 1, FEATURES], |cnn| {
-        let conv = &cnn.blocks[0].conv;
-        [conv.channels, conv.height, conv.width]
-    });
+    let shape = match &model.cnn {
+        Some(cnn) => {
+            let conv = &cnn.blocks[0].conv;
+            [conv.channels, conv.height, conv.width]
+        }
+        None if model.inputs() == IMAGE.iter().product::<usize>() => IMAGE,
+        None => [1, 1, FEATURES],
+    };
     let split = |samples, stream| {
         let mut data = images(samples, classes, stream, shape);
         if model.loss == Loss::Huber {

@@ -4,8 +4,8 @@ use super::activations::RoundTrip;
 use super::checks::{Check, Checks};
 use super::dispatch::Run;
 use super::networks::{
-    self, Case, Expected, REALIZATIONS, SEED, SGD, cases, cnn_cases, dataset, initial, mixed_cases,
-    optimizer_cases, perturb, run, splits,
+    self, Case, Expected, REALIZATIONS, SEED, SGD, augmented_cases, cases, cnn_cases, dataset,
+    initial, mixed_cases, optimizer_cases, perturb, run, splits,
 };
 use crate::activation::Activation;
 use crate::data::Splits;
@@ -21,7 +21,7 @@ use crate::optim::{Recipe, Sgd};
 use crate::reference;
 
 /// The checks, by name.
-pub const ALL: [(&str, Check); 9] = [
+pub const ALL: [(&str, Check); 11] = [
     ("ten steps, fused", |gpu, checks| {
         ten_steps(gpu, checks, by_sgd([cases(), mixed_cases()].concat()), true)
     }),
@@ -44,6 +44,12 @@ pub const ALL: [(&str, Check); 9] = [
     }),
     ("optimizers, ten steps, unfused", |gpu, checks| {
         ten_steps(gpu, checks, optimizer_cases(), false)
+    }),
+    ("augmented images, ten steps, fused", |gpu, checks| {
+        ten_steps(gpu, checks, augmented_cases(), true)
+    }),
+    ("augmented images, ten steps, unfused", |gpu, checks| {
+        ten_steps(gpu, checks, augmented_cases(), false)
     }),
     ("gradient", gradient),
     ("identity of 100 layers", identity),

@@ -30,7 +30,7 @@ pub(crate) use trained::classes;
 pub use trained::{Score, Trained};
 
 use crate::checkpoint::{self, Run};
-use crate::data::{Dataset, Splits};
+use crate::data::{Augmentation, Dataset, Splits};
 use crate::device::{Device, DeviceKind};
 use crate::error::{CheckpointFault, Error, Result, at_least_one};
 use crate::executor::Executor;
@@ -55,6 +55,7 @@ pub struct Trainer<'a> {
     optimizer: Optimizer,
     schedule: RateSchedule,
     clip_norm: Option<f32>,
+    augmentation: Option<Augmentation>,
     batch_size: usize,
     epochs: u32,
     seed: u64,
@@ -96,6 +97,7 @@ impl<'a> Trainer<'a> {
             optimizer: Optimizer::sgd(0.2),
             schedule: RateSchedule::CONSTANT,
             clip_norm: None,
+            augmentation: None,
             batch_size: 32,
             epochs: 20,
             seed: 0,
@@ -132,6 +134,12 @@ impl<'a> Trainer<'a> {
     /// The largest norm of the gradient; longer ones are shortened to it.
     pub fn clip_norm(mut self, norm: f32) -> Self {
         self.clip_norm = Some(norm);
+        self
+    }
+
+    /// Random changes of the training images, other ones in each epoch; [`Self::fit`] refuses rows of numbers.
+    pub fn augment(mut self, augmentation: Augmentation) -> Self {
+        self.augmentation = Some(augmentation);
         self
     }
 
@@ -278,7 +286,7 @@ impl<'a> Trainer<'a> {
         self.check()?;
         let mut recipe = self.recipe(train.len().max(test.len()));
         let course = self.course(train, &recipe);
-        recipe.check_run(course.seeds.len(), train.len())?;
+        recipe.check_run(course.seeds.len(), train)?;
         course.check()?;
         let device = match self.device.take() {
             Some(device) => device,
@@ -491,6 +499,7 @@ impl<'a> Trainer<'a> {
             batch_size: self.batch_size.min(samples),
             rule: self.optimizer.rule,
             clip_norm: self.clip_norm,
+            augmentation: self.augmentation,
             schedule: self.schedule.clone(),
             epochs: self.epochs,
             first_step: 0,
@@ -542,6 +551,10 @@ impl<'a> Trainer<'a> {
             ("batch_size", recipe.batch_size.to_string()),
             ("rule", format!("{:?}", recipe.rule)),
             ("clip_norm", format!("{:?}", recipe.clip_norm)),
+            (
+                "augment",
+                (recipe.augmentation).map_or("none".to_owned(), |a| a.to_string()),
+            ),
             ("schedule", recipe.schedule.shape.to_string()),
             ("warm_up", recipe.schedule.warm_up.to_string()),
             ("patience", format!("{:?}", course.patience)),

@@ -12,6 +12,7 @@ use super::resume::{command, folder, metrics, stderr};
 /// moments, its number of steps, the schedule's time and the best networks are part of the run.
 const RUN: &str = "--dataset digits --limit-train 64 --limit-test 10 --device cpu --width 256 \
                    --realizations 2 --optimizer adamw --lr 0.003 --schedule cosine --warm-up 1.5 \
+                   --augment flip,shift:3,rotate:11,noise:0.05 \
                    --clip-norm 0.5 --validation 0.25 --keep best --epochs 16 --checkpoint-every 1";
 
 /// Kills at random moments, resumes, kills again, until a run ends; then another, until there were

@@ -50,6 +50,7 @@ fn a_resumed_run_is_the_whole_run_to_the_bit() {
             "--layer euclidean --activation sigmoid --validation 50",
             "--layer standard --loss mse --seed 18446744073709551615 --realizations 2",
             "--form primal --activation sin",
+            "--augment crop:3,scale:0.2,cutout:5 --realizations 2",
             "--optimizer adamw --lr 0.01 --clip-norm 1 --schedule step:2:0.5 --warm-up 0.5",
             "--validation 0.2 --keep best --lr 2.5 --activation sigmoid --realizations 4",
         ] {
@@ -208,6 +209,7 @@ fn options_that_change_the_mathematics_are_refused_by_name() {
     for (option, found, given) in [
         ("--lr 0.2", "--lr 0.1", "--lr 0.2"),
         ("--layer standard", "--layer bregman", "--layer standard"),
+        ("--augment flip", "--augment not set", "--augment flip"),
         ("--form primal", "--form dual", "--form primal"),
         ("--activation sin", "--activation tanh", "--activation sin"),
         (

@@ -7,8 +7,8 @@ use bregman::kind::Storage;
 use bregman::nn::Model;
 use bregman::optim::Recipe;
 use bregman::selftest::networks::{
-    Expected, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, initial, mixed_cases,
-    optimizer_cases, run, splits,
+    Expected, REALIZATIONS, Record, SEED, SGD, augmented_cases, cases, cnn_cases, initial,
+    mixed_cases, optimizer_cases, run, splits,
 };
 
 use crate::common;
@@ -39,6 +39,46 @@ enum Fault {
 
 /// The fault's name, the name of a network whose path has it, whether on the unfused path, and the fault.
 const FAULTS: &[(&str, &str, bool, Fault)] = &[
+    (
+        "a crop whose rows and columns have one number",
+        "crop:2,flip: bregman [30, 30]",
+        false,
+        Fault::Wgsl {
+            file: "layer/augment",
+            find: "within(high.y, params.crop)",
+            replace: "within(high.z, params.crop)",
+        },
+    ),
+    (
+        "images of the next epoch, a step too early",
+        "rotate:180,scale:0.5,shift:1: euclidean [30, 7]",
+        true,
+        Fault::Wgsl {
+            file: "layer/augment",
+            find: "step.number / params",
+            replace: "(step.number + 1u) / params",
+        },
+    ),
+    (
+        "images changed alike in all realizations",
+        "rotate:180,scale:0.5,shift:1: bregman [30, 30]",
+        false,
+        Fault::Wgsl {
+            file: "layer/augment",
+            find: "let low = random_bits(seeds[realization]",
+            replace: "let low = random_bits(seeds[0]",
+        },
+    ),
+    (
+        "the noise of another pixel",
+        "noise:0.1,cutout:2: bregman [30, 30]",
+        false,
+        Fault::Wgsl {
+            file: "layer/augment",
+            find: "number / 2u % 4u",
+            replace: "number % 4u",
+        },
+    ),
     (
         "the skip above another activation",
         "bregman dual sigmoid 13, bregman dual tanh 13, bregman primal arcsinh 13",
@@ -576,7 +616,8 @@ fn run_with(model: &Model, recipe: &Recipe, fused: bool, fault: Option<&Fault>) 
 fn every_planted_fault_is_caught() {
     let by_sgd = cases().into_iter().chain(cnn_cases()).chain(mixed_cases());
     let by_sgd = by_sgd.map(|case| (case, Recipe::from(SGD)));
-    let cases: Vec<_> = by_sgd.chain(optimizer_cases()).collect();
+    let others = optimizer_cases().into_iter().chain(augmented_cases());
+    let cases: Vec<_> = by_sgd.chain(others).collect();
     for (name, network, unfused, fault) in FAULTS {
         let case = cases.iter().find(|(case, _)| case.name == *network);
         let (case, recipe) = case.unwrap_or_else(|| panic!("no network `{network}`"));

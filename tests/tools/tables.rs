@@ -91,7 +91,7 @@ fn networks(folder: &Path) -> Result<(PathBuf, Vec<PathBuf>), Failed> {
 const COMPARE: &str = "
 import csv, json, sys, numpy as np, torch
 sys.path.insert(0, sys.argv[1])
-import bregman
+import pytorch as bregman
 rows = list(csv.DictReader(open(sys.argv[2])))
 for path in sys.argv[4:]:
     network, meta = bregman.load(path)
@@ -128,8 +128,8 @@ print('ok')
 fn agrees(tool: &str) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let (rows, paths) = networks(folder.path())?;
-    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
-    let first = [assets, rows, PathBuf::from(tool)];
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/python/bregman");
+    let first = [module, rows, PathBuf::from(tool)];
     let args: Vec<&Path> = first.iter().chain(&paths).map(AsRef::as_ref).collect();
     runs(COMPARE, &args)?;
     Ok(())

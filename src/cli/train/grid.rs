@@ -26,6 +26,7 @@ use crate::gpu::PlanOptions;
 use crate::kind::LayerKind;
 use crate::nn::Model;
 use crate::plot;
+use crate::train::Outcome;
 use crate::train::events::{self, json_line};
 use crate::train::grid::{Best, Grid, GridRun, Launch, RUNS, RUNS_SO_FAR, Row, best, csv};
 use crate::train::keeper::{self, CHECKPOINT};
@@ -43,6 +44,9 @@ struct Lists<'a> {
 /// The results of all runs: `summary.json`.
 #[derive(Serialize)]
 struct Report<'a> {
+    /// "regression", where values are predicted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<&'static str>,
     options: &'a Resolved,
     runs: &'a [Row],
     best: Option<Best>,
@@ -113,11 +117,12 @@ pub async fn run(options: &Options) -> Result<Ended> {
         let layer = results.model.kind_name();
         let (mut told, mut kept) = (Vec::new(), Ok(()));
         let is_regression = results.is_regression();
-        let mut done = |r: usize, outcome| {
+        let mut done = |r: usize, outcome: Outcome| {
             let run = launch.runs.start + r;
             let row = Row::new(run, layer, lists.runs[run].settings, outcome);
-            // How well values are predicted is known at the end.
-            if options.json_lines && !is_regression && kept.is_ok() {
+            // How well values are predicted is known at the end, except of a run that diverged.
+            let is_known = !is_regression || outcome.diverged_at_step.is_some();
+            if options.json_lines && is_known && kept.is_ok() {
                 kept = print(&json_line(&row));
             }
             told.push(row);
@@ -416,7 +421,7 @@ impl Lists<'_> {
         results.add_fits(&mut outcomes, &trained.parameters)?;
         for (row, outcome) in rows.iter_mut().zip(outcomes) {
             row.outcome = outcome;
-            if self.options.json_lines {
+            if self.options.json_lines && outcome.diverged_at_step.is_none() {
                 print(&json_line(row))?;
             }
         }
@@ -461,7 +466,9 @@ impl Lists<'_> {
             }
             None => "no best setting: in each a run diverged\n".to_owned(),
         };
+        let is_regression = self.data.splits.train.is_regression();
         let report = Report {
+            task: is_regression.then_some("regression"),
             options: resolved,
             runs: rows,
             best,

@@ -15,6 +15,7 @@ pub use options::Options;
 use std::ffi::OsString;
 use std::path::Path;
 
+use super::pictures;
 use super::progress::Progress;
 use super::say::{print, warn};
 use super::{Command, Ended, adapters, stop};
@@ -103,11 +104,12 @@ async fn train(options: &Options) -> Result<Ended> {
         let row = Row::new(realization, layer, recipe.run(realization), outcome);
         print(&json_line(&row))
     };
-    // How well values are predicted is known at the end.
+    // How well values are predicted is known at the end, except of a run that diverged.
     let is_regression = results.is_regression();
     let mut printed = Ok(());
-    let mut done = |realization, outcome| {
-        if options.json_lines && !is_regression && printed.is_ok() {
+    let mut done = |realization, outcome: Outcome| {
+        let is_known = !is_regression || outcome.diverged_at_step.is_some();
+        if options.json_lines && is_known && printed.is_ok() {
             printed = print_row(realization, outcome);
         }
     };
@@ -123,7 +125,8 @@ async fn train(options: &Options) -> Result<Ended> {
             let mut outcomes = course.outcomes(&position);
             results.add_fits(&mut outcomes, &parameters)?;
             for (realization, outcome) in outcomes.iter().enumerate() {
-                if options.json_lines && is_regression && printed.is_ok() {
+                let is_new = is_regression && outcome.diverged_at_step.is_none();
+                if options.json_lines && is_new && printed.is_ok() {
                     printed = print_row(realization, *outcome);
                 }
             }
@@ -164,6 +167,10 @@ async fn trained(
     if let Some((path, run)) = &options.run {
         position = keeper.resume(path, run, &schedule)?;
         report::resumed(path, run, &keeper.run, &schedule);
+    }
+    if let (Some(augmentation), Some(folder)) = (options.augment, folder) {
+        let sheet = pictures::augmented(augmentation, &prepared.splits.train, recipe.run(0).seed)?;
+        sheet.save_png(&folder.join("augmented"))?;
     }
     let mut executor = prepared.executor().await?;
     keeper.events =

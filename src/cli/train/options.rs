@@ -14,12 +14,12 @@ use crate::cli::answer;
 use crate::cli::args::{
     FREE, LayerList, REQUEST, RESULT, activation_parser, conv_activation_parser, device_parser,
     form_parser, init_parser, invalid, keep_parser, loss_parser, network_text, optimizer_parser,
-    parse_held_out, parse_layers, parse_network, parse_numbers, parse_range, parse_schedule,
-    storage_parser,
+    parse_augmentation, parse_held_out, parse_layers, parse_network, parse_numbers, parse_range,
+    parse_schedule, storage_parser,
 };
 use crate::cli::layered::{self, Layered};
 use crate::data::prepare::HeldOut;
-use crate::data::{Dataset, Source};
+use crate::data::{Augmentation, Dataset, Source};
 use crate::device::DeviceKind;
 use crate::error::{Error, Result, at_least_one};
 use crate::files::path_text;
@@ -178,6 +178,12 @@ pub struct Options {
     /// Largest norm of the gradient of all parameters; a longer gradient is scaled down to it
     #[arg(long, value_name = "NORM", group = RESULT)]
     pub clip_norm: Option<f32>,
+    /// Random changes of the training images, other ones in each epoch: any of crop:PIXELS (of the image
+    /// padded by its mirror image), flip (left to right), rotate:DEGREES, scale:PART, shift:PIXELS,
+    /// noise:PART (of the range of a pixel) and cutout:PIXELS, separated by commas, such as
+    /// flip,shift:4,rotate:11; augmented.png in --out-dir shows sixteen images
+    #[arg(long, value_name = "CHANGES", value_parser = parse_augmentation, conflicts_with = "equilibrium", group = RESULT)]
+    pub augment: Option<Augmentation>,
     /// Schedule of the learning rate: constant, step:EPOCHS:FACTOR, multi-step:E1,E2,…:FACTOR,
     /// exponential:FACTOR, linear:FINAL, cosine or cosine:FINAL, where FINAL is a factor of the rate
     #[arg(long, value_name = "SCHEDULE", default_value = "constant", value_parser = parse_schedule, group = RESULT)]
@@ -460,6 +466,7 @@ impl Options {
                 OptimizerKind::AdamW => adam(Rule::ADAMW),
             },
             clip_norm: self.clip_norm,
+            augmentation: self.augment,
             schedule: RateSchedule {
                 shape: self.schedule.clone(),
                 warm_up: self.warm_up,
@@ -654,6 +661,7 @@ pub struct Resolved {
     betas: Option<[f64; 2]>,
     epsilon: Option<f32>,
     clip_norm: Option<f32>,
+    augment: Option<String>,
     schedule: String,
     warm_up: f64,
     seed: Values<u64>,
@@ -716,6 +724,7 @@ impl Resolved {
             betas: options.betas,
             epsilon: options.epsilon,
             clip_norm: options.clip_norm,
+            augment: options.augment.map(|augmentation| augmentation.to_string()),
             schedule: options.schedule.to_string(),
             warm_up: options.warm_up,
             seed: options.seed.clone(),

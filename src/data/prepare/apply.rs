@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::fit::names_of;
 use super::{
-    Column, ColumnKind, InputRule, Preparation, TargetRule, first_missing, listed, number_text,
+    Column, ColumnKind, InputRule, Preparation, TargetRule, first_missing, is_missing, listed,
+    number_text,
 };
 use crate::data::raw::{Cells, Raw, Samples, Table};
 use crate::data::{Dataset, Inputs, Targets};
@@ -17,7 +18,9 @@ pub struct Counts {
     pub clamped: usize,
     /// Numbers that were missing, for which the mean of training was taken.
     pub filled: usize,
-    /// Texts that were missing or that training did not have, by column.
+    /// Texts that were missing.
+    pub absent: usize,
+    /// Texts that training did not have, by column.
     pub unseen: BTreeMap<String, usize>,
 }
 
@@ -26,6 +29,7 @@ impl Counts {
     pub fn add(&mut self, other: Self) {
         self.clamped += other.clamped;
         self.filled += other.filled;
+        self.absent += other.absent;
         for (column, count) in other.unseen {
             *self.unseen.entry(column).or_default() += count;
         }
@@ -50,8 +54,13 @@ impl Counts {
                 numbers(self.filled)
             ));
         }
+        let texts = |count: usize| if count == 1 { "text" } else { "texts" };
+        if self.absent > 0 {
+            let (count, texts) = (self.absent, texts(self.absent));
+            notes.push(format!("{part}: {count} {texts} missing, taken as none"));
+        }
         for (column, count) in &self.unseen {
-            let texts = if *count == 1 { "text" } else { "texts" };
+            let texts = texts(*count);
             notes.push(format!(
                 "{part}: {count} {texts} of column {column} that training did not have, taken as none"
             ));
@@ -190,6 +199,7 @@ impl Preparation {
                         own.fill(off);
                         match place {
                             Some(place) => own[place] = on,
+                            None if is_missing(cells, row) => counts.absent += 1,
                             None => *counts.unseen.entry(column.name.clone()).or_default() += 1,
                         }
                     }

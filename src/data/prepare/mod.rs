@@ -300,6 +300,14 @@ impl InputRule {
         columns.iter().flat_map(of_column).collect()
     }
 
+    /// The number of the network's inputs.
+    pub(in crate::data) fn width(&self) -> usize {
+        match self {
+            Self::Pixels { shape } => shape.iter().product(),
+            Self::Columns { columns, .. } => columns.iter().map(|c| c.kind.width()).sum(),
+        }
+    }
+
     /// The names of the network's inputs: those of the columns, and `column=text` for texts.
     pub fn names(&self) -> Vec<String> {
         let Self::Columns { columns, .. } = self else {
@@ -534,5 +542,13 @@ fn first_missing(cells: &Cells) -> Option<usize> {
     match cells {
         Cells::Numbers(numbers) => numbers.iter().position(|number| number.is_nan()),
         Cells::Text { codes, .. } => codes.iter().position(|&code| code == u32::MAX),
+    }
+}
+
+/// Whether the cell at `row` has no value.
+fn is_missing(cells: &Cells, row: usize) -> bool {
+    match cells {
+        Cells::Numbers(numbers) => numbers[row].is_nan(),
+        Cells::Text { codes, .. } => codes[row] == u32::MAX,
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::data::raw::{Cells, Column, Raw, Samples, Table};
 use crate::data::{Inputs, Targets};
 use crate::error::PrepareFault;
+use crate::files::path_text;
 use crate::rng::{Purpose, Stream};
 
 /// Samples that are not trained on.
@@ -18,7 +19,7 @@ pub enum HeldOut {
     /// A share of all, in ]0, 1[.
     Share(f64),
     /// The samples of a file or folder of their own.
-    Path(PathBuf),
+    Path(#[serde(serialize_with = "path_text::serialize")] PathBuf),
 }
 
 /// A part that is held out: its name, and the number of its streams of random numbers.

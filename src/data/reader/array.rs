@@ -201,7 +201,7 @@ fn prepare(
         });
     }
     let count = layout.count()?;
-    let bytes = (count * element.size()) as u64;
+    let bytes = (count as u64).saturating_mul(element.size() as u64);
     if let Some(found) = length.filter(|&found| found != bytes) {
         return Err(match found < bytes {
             true => DataFault::Truncated {

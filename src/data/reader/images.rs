@@ -1,6 +1,7 @@
 //! Folders of images, as torchvision's `ImageFolder` reads them: a folder for each class, whose PNG and
 //! JPEG files, also in folders below, are its samples.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use image::imageops::{self, FilterType};
@@ -77,9 +78,15 @@ pub fn is_in(folder: &Path) -> Result<bool> {
 /// # Errors
 /// [`Error::Io`] and [`Error::Data`].
 pub fn read(folder: &Path, options: &ReadOptions) -> Result<Parts> {
+    let mut folders = entries(folder)?;
+    folders.retain(|path| path.is_dir());
     let below = |names: &[&str]| {
-        let mut folders = names.iter().map(|name| folder.join(name));
-        folders.find(|folder| folder.is_dir())
+        let is_it = |path: &Path, name: &str| {
+            let own = path.file_name().and_then(OsStr::to_str);
+            own.is_some_and(|own| own.eq_ignore_ascii_case(name))
+        };
+        let found = |name: &&str| folders.iter().find(|path| is_it(path, name));
+        names.iter().find_map(found).cloned()
     };
     let Some(train) = below(&["train"]) else {
         let mut notes = Vec::new();
@@ -233,32 +240,35 @@ fn load(
             reason: "each side is from 1 to 4096 pixels".to_owned(),
         });
     }
-    if let Some([height, width]) = options.image_size {
-        let bytes = (listing.images.len() * height * width * 3) as u64;
+    // The first image that is whole says what all of them need.
+    let first = listing.images.iter().find_map(|path| {
+        let image = decode(path, options).ok()?;
+        Some((path, image.size, image.pixels.len()))
+    });
+    if let Some((_, _, bytes)) = first {
+        let bytes = (listing.images.len() as u64).saturating_mul(bytes as u64);
         check_memory(bytes).map_err(fault(folder))?;
     }
-    let decoded: Vec<Result<Decoded>> = listing
-        .images
-        .par_iter()
-        .map(|path| decode(path, options))
-        .collect();
+    let decode_alike = |path: &PathBuf| {
+        let image = decode(path, options)?;
+        match first {
+            Some((other, size, _)) if options.image_size.is_none() && size != image.size => {
+                Err(fault(path)(DataFault::MixedSizes {
+                    other: other.clone(),
+                    sizes: [image.size, size],
+                }))
+            }
+            _ => Ok(image),
+        }
+    };
+    let images = listing.images.par_iter();
+    let decoded: Vec<Result<Decoded>> = images.map(decode_alike).collect();
     let mut kept: Vec<(usize, Decoded)> = Vec::new();
     let mut broken = Vec::new();
     for (index, decoded) in decoded.into_iter().enumerate() {
         let path = &listing.images[index];
         match decoded {
-            Ok(image) => {
-                if let Some((first, other)) = kept.first()
-                    && options.image_size.is_none()
-                    && other.size != image.size
-                {
-                    return Err(fault(path)(DataFault::MixedSizes {
-                        other: listing.images[*first].clone(),
-                        sizes: [image.size, other.size],
-                    }));
-                }
-                kept.push((index, image));
-            }
+            Ok(image) => kept.push((index, image)),
             Err(Error::Data {
                 fault: DataFault::BrokenImage { reason },
                 ..

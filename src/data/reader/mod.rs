@@ -12,7 +12,7 @@
 mod array;
 mod cifar;
 mod classes;
-mod file;
+pub(in crate::data) mod file;
 mod idx;
 #[cfg(feature = "plot")]
 mod images;

@@ -15,8 +15,6 @@ pub(super) struct Convolutions {
     pub features: BufferId,
     /// dL/df, (R, batch, features).
     pub delta: BufferId,
-    /// The seed of each realization, (R), two words each.
-    seeds: BufferId,
     /// The parts of the gradients of one block.
     partial_gradient: BufferId,
 }
@@ -110,13 +108,11 @@ impl Convolutions {
         };
         let parts = largest(&|conv| Parts::of(conv, batch).len(conv, r));
         let partial_gradient = builder.zeros("conv gradient parts", parts);
-        let seeds: Vec<u64> = (0..r).map(|r| builder.options.recipe.run(r).seed).collect();
         Self {
             images: builder.zeros("images", rows * cnn.inputs()),
             blocks,
             features: builder.zeros("features", rows * cnn.features()),
             delta: builder.zeros("features delta", rows * cnn.features()),
-            seeds: builder.specs.values("seeds", &seeds),
             partial_gradient,
         }
     }
@@ -178,7 +174,7 @@ impl Convolutions {
         ops.push(ops::elementwise::dropout::dropout(
             dropout,
             [r, len],
-            self.seeds,
+            builder.seeds,
             x,
             self.features,
         ));
@@ -211,7 +207,7 @@ impl Convolutions {
         ops.push(ops::elementwise::dropout::dropout(
             cnn.dropout.as_ref(),
             [r, batch * cnn.features()],
-            self.seeds,
+            builder.seeds,
             self.delta,
             last.output_delta,
         ));

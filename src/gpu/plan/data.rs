@@ -1,14 +1,23 @@
 //! The part of a plan that concerns the data: their buffers, evaluation, and the check of the parameters.
 
 use super::{Builder, Convolutions, LayerBuffers, SplitPlan};
+use crate::data::augment::Augmenter;
 use crate::data::{Split, Splits};
+use crate::error::Result;
 use crate::gpu::op::{BufferId, Op, Step};
 use crate::gpu::ops;
+use crate::gpu::ops::layer::gather::Source;
 use crate::gpu::ops::layer::layer_forward::Input;
 use crate::gpu::ops::loss::Objective;
 
 impl Builder<'_> {
-    pub(super) fn split(&mut self, split: Split, splits: &Splits) -> SplitPlan {
+    /// The plan for a split; and where training augments its images, the dispatch that takes the place of the
+    /// first one in a training step.
+    pub(super) fn split(
+        &mut self,
+        split: Split,
+        splits: &Splits,
+    ) -> Result<(SplitPlan, Option<Op>)> {
         let data = splits.get(split);
         let [r, batch] = self.rows();
         let samples = data.len();
@@ -38,7 +47,25 @@ impl Builder<'_> {
                 .as_ref()
                 .map_or(self.z[0], |convolutions| convolutions.images),
         };
-        let on_the_way = self.convolutions.is_none() && self.layers[0].mix.is_none();
+        let augmentation = self.options.recipe.augmentation;
+        let augmentation = augmentation.filter(|_| split == Split::Train);
+        let mut augmented = None;
+        if let (Some(augmentation), Source::Bytes { pixels, .. }) = (augmentation, source) {
+            let augmenter = Augmenter::new(augmentation, data)?;
+            let tables = ops::layer::augment::tables(&augmenter);
+            let operands = ops::layer::augment::Operands {
+                pixels,
+                pixel_values: self.pixel_values,
+                order,
+                seeds: self.seeds,
+                tables: self.specs.values("augmentation", &tables),
+                output: gathered.output,
+            };
+            let shape = [r, batch, samples];
+            augmented = Some(ops::layer::augment::augment(&augmenter, shape, operands));
+        }
+        let on_the_way =
+            self.convolutions.is_none() && self.layers[0].mix.is_none() && augmented.is_none();
         let input = if self.options.fused && on_the_way {
             Input::Data {
                 order_stride,
@@ -63,7 +90,7 @@ impl Builder<'_> {
         let objective = Objective::of(self.model.loss, data);
         let buffers = [targets, order, metrics];
         self.head_and_loss(objective, order_stride, buffers, &mut evaluate);
-        SplitPlan {
+        let plan = SplitPlan {
             split,
             samples,
             order,
@@ -71,7 +98,8 @@ impl Builder<'_> {
             metrics,
             evaluate,
             outputs,
-        }
+        };
+        Ok((plan, augmented))
     }
 
     /// The parameters, in canonical order.

@@ -86,8 +86,9 @@ impl Plan {
             .into_iter()
             .filter(|&split| split != Split::Validation || splits.validation.is_some());
         model.check_splits(splits)?;
-        let samples = splits.train.len();
-        options.recipe.check_run(options.realizations, samples)?;
+        options
+            .recipe
+            .check_run(options.realizations, &splits.train)?;
         let storage = options.storage;
         if storage == Storage::F16 {
             check_half(splits)?;
@@ -96,9 +97,9 @@ impl Plan {
         let mut split_plans = Vec::new();
         let mut train_step = Vec::new();
         for split in present {
-            let plan = builder.split(split, splits);
+            let (plan, batch) = builder.split(split, splits)?;
             if split == Split::Train {
-                train_step = builder.train_forward(&plan.evaluate);
+                train_step = builder.train_forward(&plan.evaluate, batch);
             }
             split_plans.push(plan);
         }
@@ -351,6 +352,8 @@ struct Builder<'a> {
     scales: BufferId,
     /// Parts of the sums of squares of all gradients, (R, parts), if their norm is limited.
     squares: BufferId,
+    /// The seed of each realization, (R), two words each.
+    seeds: BufferId,
     /// The buffers of the convolutions before the layers, if there are any.
     convolutions: Option<Convolutions>,
     layers: Vec<LayerBuffers>,
@@ -385,6 +388,7 @@ impl<'a> Builder<'a> {
             runs,
             scales,
             squares: nowhere,
+            seeds: nowhere,
             convolutions: None,
             layers: Vec::new(),
             z: Vec::new(),
@@ -433,6 +437,8 @@ impl<'a> Builder<'a> {
                 .zeros(format!("{name}.delta"), rows * layer.outputs);
             builder.delta.push(delta);
         }
+        let seeds: Vec<u64> = (0..r).map(|r| builder.options.recipe.run(r).seed).collect();
+        builder.seeds = builder.specs.values("seeds", &seeds);
         if let Some(cnn) = &model.cnn {
             let convolutions = Convolutions::new(&mut builder, cnn);
             // The features are the dual variable that the first layer takes over.
@@ -543,9 +549,12 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The forward pass of evaluation, with dropout.
-    fn train_forward(&self, evaluate: &[Op]) -> Vec<Op> {
+    /// The forward pass of evaluation, with dropout, and with `batch` in place of the gather if there is one.
+    fn train_forward(&self, evaluate: &[Op], batch: Option<Op>) -> Vec<Op> {
         let mut ops = evaluate.to_vec();
+        if let Some(batch) = batch {
+            ops[0] = batch;
+        }
         let convolutions = self.convolutions_forward(true);
         // After the gather.
         ops.splice(1..=convolutions.len(), convolutions);

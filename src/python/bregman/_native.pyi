@@ -135,6 +135,7 @@ class Trainer:
         optimizer: Optimizer | None = None,
         schedule: RateSchedule | None = None,
         clip_norm: float | None = None,
+        augment: str | None = None,
         batch_size: int = 32,
         epochs: int = 20,
         seed: int = 0,

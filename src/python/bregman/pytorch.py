@@ -59,6 +59,7 @@ class Preparation:
         start, end = (0.0, 1.0) if how == "dual" else scale
         self.bounds = BOUNDS.get(scale, (-math.inf, math.inf)) if how == "dual" else scale
         self.columns, self.names, numbers = inputs["columns"], [], []
+        self.impute = inputs["impute"]
         for column in self.columns:
             if "texts" in column:
                 self.names += [f"{column['name']}={text}" for text in column["texts"]]
@@ -70,7 +71,7 @@ class Preparation:
             factor = 0.0 if low == high else 1 / m["deviation"] if how == "dual" else (end - start) / (high - low)
             offset = start if low < high or how == "dual" else (start + end) / 2
             shift = m["mean"] if how == "dual" else low
-            numbers.append((low, high, shift, factor, offset, m["mean"] if inputs["impute"] else math.nan))
+            numbers.append((low, high, shift, factor, offset, m["mean"] if self.impute else math.nan))
         self.numbers = torch.tensor(numbers, dtype=torch.float64).T
 
     def encode(self, rows):
@@ -82,7 +83,10 @@ class Preparation:
                     yield from (float(text == cell.strip()) for text in column["texts"])
                 else:
                     missing = isinstance(cell, str) and cell.strip() in ("", "NA", "N/A", "NaN", "nan", "null", "None", "?")
-                    yield math.nan if missing else float(cell)
+                    number = math.nan if missing else float(cell)
+                    if math.isnan(number) and not self.impute:
+                        raise ValueError(f"column {column['name']} has no value in a row, and training had none missing")
+                    yield number
         return torch.tensor([list(cells(row)) for row in rows], dtype=torch.float64)
 
     def inputs(self, raw):

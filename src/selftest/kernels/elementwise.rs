@@ -3,6 +3,8 @@
 
 use super::{R, elements, in_range};
 use crate::activation::Activation;
+use crate::data::augment::Augmenter;
+use crate::data::{Augmentation, Dataset};
 use crate::error::Result;
 use crate::gpu::ops::layer::gather::Source;
 use crate::gpu::{Gpu, ops};
@@ -255,6 +257,70 @@ pub(super) fn gather(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
             Bounded::exact(value)
         });
         checks.compare("", &run.read(gpu, &[output])?[0], &expected);
+    }
+    Ok(())
+}
+
+/// Augmented batches, to the bit, in an epoch after the first.
+pub(super) fn augment(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    let shape @ [channels, height, width] = [2, 5, 4];
+    let [batch, samples, features] = [5, 11, channels * height * width];
+    let pixels: Vec<u8> = (0..samples * features)
+        .map(|i| (i * i * 37 % 251) as u8)
+        .collect();
+    let values: Vec<f32> = (0..256).map(|p| p as f32 * 0.5 - 3.0).collect();
+    let order: Vec<u32> = (0..R * samples).map(|i| (i * 7 % samples) as u32).collect();
+    let seeds = [5, u64::MAX - 1];
+    let data = Dataset::images(pixels.clone(), shape, &[0u8; 11])?;
+    // The last step of the third epoch, with one sample.
+    let (first, count, epoch) = (10, 1, 2u64);
+    for changes in [
+        "crop:3",
+        "flip",
+        "rotate:180",
+        "scale:0.5",
+        "shift:3",
+        "noise:0.3",
+        "cutout:4",
+        "crop:1,flip,rotate:15,scale:0.2,shift:1,noise:0.05,cutout:1",
+    ] {
+        let augmentation: Augmentation = changes.parse()?;
+        let augmenter = Augmenter::new(augmentation, &data)?;
+        for (first, count, slot) in [(0, 5, 6), (first, count, 8)] {
+            let mut run = Run::default();
+            run.step(first, count, slot);
+            let output = run.output(R * batch * features);
+            let tables = ops::layer::augment::tables(&augmenter);
+            let operands = ops::layer::augment::Operands {
+                pixels: run.bytes(&pixels),
+                pixel_values: run.input(&values),
+                order: run.bytes(bytemuck::cast_slice(&order)),
+                seeds: run.bytes(bytemuck::cast_slice(&seeds)),
+                tables: run.bytes(bytemuck::cast_slice(&tables)),
+                output,
+            };
+            let sizes = [R, batch, samples];
+            run.op(ops::layer::augment::augment(&augmenter, sizes, operands));
+            let mut expected = Vec::new();
+            for r in 0..R {
+                for i in 0..batch {
+                    if i >= count as usize {
+                        expected.extend(std::iter::repeat_n(Bounded::exact(0.0), features));
+                        continue;
+                    }
+                    let sample = order[r * samples + first as usize + i];
+                    let image = &pixels[sample as usize * features..][..features];
+                    let place = [seeds[r], epoch, u64::from(sample)];
+                    let image = reference::augment(augmentation, place, shape, image);
+                    expected.extend(
+                        image
+                            .iter()
+                            .map(|&p| Bounded::exact(values[usize::from(p)])),
+                    );
+                }
+            }
+            checks.compare(changes, &run.read(gpu, &[output])?[0], &expected);
+        }
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::kind::Storage;
 const R: usize = 2;
 
 /// The checks, by name.
-pub const ALL: [(&str, Check); 21] = [
+pub const ALL: [(&str, Check); 22] = [
     ("matmul", matmul),
     ("layer_forward", layers::layer_forward),
     ("layer_forward_of_pixels", layers::layer_forward_of_pixels),
@@ -27,6 +27,7 @@ pub const ALL: [(&str, Check); 21] = [
     ("clip_scale", elementwise::clip_scale),
     ("activations", elementwise::activations),
     ("gather", elementwise::gather),
+    ("augment", elementwise::augment),
     ("loss", loss::loss),
     ("head", loss::head),
     (

@@ -7,6 +7,9 @@ use std::io::{self, ErrorKind, Read};
 
 use memchr::{memchr, memchr_iter, memrchr};
 
+/// The longest record, in bytes.
+const LONGEST: usize = 1 << 28;
+
 /// Where a record is between two bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
@@ -178,6 +181,16 @@ impl<R: Read> Blocks<R> {
                 }
                 break;
             }
+            if seen > LONGEST {
+                return Err(io::Error::new(
+                    ErrorKind::InvalidData,
+                    format!(
+                        "line {} has more than {} MiB; is it a table?",
+                        self.lines + 1,
+                        LONGEST >> 20
+                    ),
+                ));
+            }
             // A record that is longer than a block; growing in steps keeps the number of searches small.
             target = match self.eager {
                 true => seen + 1,
@@ -185,6 +198,23 @@ impl<R: Read> Blocks<R> {
             };
         }
         Ok(Ok(()))
+    }
+
+    /// Goes on behind the empty lines at which the reader is.
+    ///
+    /// # Errors
+    /// The reader's own.
+    pub fn skip_empty_lines(&mut self) -> io::Result<()> {
+        loop {
+            self.fill(1)?;
+            let is_text = |byte: &u8| !matches!(byte, b'\n' | b'\r');
+            let empty = self.buffer.iter().position(is_text);
+            let count = empty.unwrap_or(self.buffer.len());
+            self.skip(count);
+            if empty.is_some() || self.is_at_end {
+                return Ok(());
+            }
+        }
     }
 
     /// Goes on `count` bytes, which must have been looked at.

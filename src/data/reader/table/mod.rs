@@ -118,6 +118,7 @@ impl Header {
     /// Reads the header; the blocks go on behind it.
     fn read<R: Read>(blocks: &mut Blocks<R>, path: &Path) -> Result<Self> {
         let (fail, fault) = (failed(path), fault(path));
+        blocks.skip_empty_lines().map_err(&fail)?;
         let line = blocks.first_line().map_err(&fail)?;
         if line.starts_with(&[0xFF, 0xFE]) || line.starts_with(&[0xFE, 0xFF]) {
             // The byte order mark of UTF-16.

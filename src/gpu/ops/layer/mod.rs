@@ -1,5 +1,6 @@
-//! Layers and the head of a network, fused, and the gather of a batch.
+//! Layers and the head of a network, fused, and the gather of a batch, with augmentation or without.
 
+pub mod augment;
 pub mod gather;
 pub mod head;
 pub mod layer_backward;
@@ -13,6 +14,7 @@ use crate::gpu::op::Permutation;
 /// The permutations of all kernels of the family.
 pub fn permutations() -> Vec<Permutation> {
     [
+        augment::permutations(),
         gather::permutations(),
         head::permutations(),
         layer_backward::permutations(),
