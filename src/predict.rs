@@ -49,7 +49,7 @@ pub fn outputs(model: &Model, parameters: &Parameters, inputs: &Inputs) -> Vec<f
 }
 
 /// The head's outputs, (samples, outputs), of inputs as the network takes them, in float32 and as fast as in
-/// training. The network is laid out anew, so ask for many samples at once.
+/// training. The network is laid out again in each call, so predict for many samples at once.
 ///
 /// # Errors
 /// [`Error::Shape`] for inputs that are no whole number of samples, at least one; [`Error::InvalidValue`] for
@@ -71,7 +71,7 @@ pub fn logits(model: &Model, parameters: &Parameters, inputs: Inputs) -> Result<
             [conv.channels, conv.height, conv.width]
         }
     };
-    // The targets play no part.
+    // The targets are not used.
     let targets = match model.loss {
         Loss::Huber => Targets::Values(vec![0.0; samples * model.head.outputs]),
         _ => Targets::Classes(vec![0; samples]),

@@ -703,7 +703,7 @@ fn what_cannot_work_is_refused_before_training() {
             2,
             "--momentum and --nesterov belong to sgd",
         ),
-        ("--seed 0.5", 2, "not a number that it takes"),
+        ("--seed 0.5", 2, "not a valid number"),
         (
             "--seed 1,2 --realizations 3",
             2,

@@ -1,4 +1,4 @@
-//! What an adapter reaches: its own limits, matrix products, single layers and whole training steps,
+//! The speed of an adapter: its own limits, matrix products, single layers and whole training steps,
 //! fused and unfused. `cargo bench --bench gpu` prints it; [`Report`] keeps it with the figures of
 //! other libraries, as `bregman bench` measures them.
 
@@ -34,7 +34,7 @@ use crate::selftest::dispatch::random;
 /// A measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
-    /// What was measured.
+    /// The measured operation.
     pub name: String,
     /// Wall seconds of one run, the last wait included; the median.
     pub seconds: f64,
@@ -54,7 +54,7 @@ pub struct Row {
     pub samples: Option<usize>,
 }
 
-/// What the adapter can do at most, as measured.
+/// The measured limits of the adapter.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Limits {
     /// FLOPs a second of independent FMAs.
@@ -252,7 +252,7 @@ pub fn matmul(gpu: &Gpu, size: usize) -> Result<Vec<Target>> {
     .collect()
 }
 
-/// What a network under measurement is like.
+/// The shape of a network under measurement.
 #[derive(Clone, Copy, Debug)]
 pub struct Network {
     /// The kind of the hidden layers.

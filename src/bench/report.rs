@@ -27,7 +27,7 @@ pub struct Report {
 /// A part that was run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Measured {
-    /// What it found, or an object whose `failed` says why there is nothing.
+    /// Its results, or an object whose `failed` gives the reason why there are none.
     pub found: Value,
     /// Seconds that the part took.
     pub seconds: f64,
@@ -53,7 +53,7 @@ impl Measured {
     }
 }
 
-/// What the part `adapter` finds.
+/// The results of the part `adapter`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Adapter {
     /// The adapter's name.
@@ -92,7 +92,7 @@ impl Report {
         })
     }
 
-    /// What `part` found.
+    /// The results of `part`.
     ///
     /// # Errors
     /// Why there is nothing, as a sentence.
@@ -107,7 +107,7 @@ impl Report {
         }
     }
 
-    /// What the part `adapter` found.
+    /// The results of the part `adapter`.
     ///
     /// # Errors
     /// Why there is nothing, as a sentence.

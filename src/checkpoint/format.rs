@@ -1,4 +1,4 @@
-//! What the files of networks and of runs have in common: description, tensors, checks.
+//! The common parts of the files of networks and of runs: description, tensors, checks.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -58,7 +58,7 @@ impl LayerEntry {
         }
     }
 
-    /// The description of the layer but for its width, and its clamp.
+    /// The description of the layer, without its width, and its clamp.
     fn settings(&self) -> Result<Settings, Error> {
         let spec = LayerSpec {
             width: 0,

@@ -29,7 +29,7 @@ pub struct Run {
     pub dataset: String,
     /// [`Splits::sha256`](crate::data::Splits::sha256) of the data.
     pub data_sha256: String,
-    /// What it was trained on last: `cpu`, or the adapter's name. On another device the result is
+    /// The device on which it was last trained: `cpu`, or the adapter's name. On another device the result is
     /// equally valid but not bit-identical.
     pub device: String,
     /// The options of the program that started it, by name.
@@ -89,7 +89,7 @@ impl Run {
     /// The run in the bytes of a file.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// A description of the fault.
     pub fn parse(bytes: &[u8]) -> Result<Self, CheckpointFault> {
         Self::of_state(State::of_bytes(bytes)?)
     }
@@ -389,7 +389,7 @@ fn check_absent(position: &Position, realizations: usize) -> Result<(), Checkpoi
     Ok(())
 }
 
-/// Numbers of which those at the places of `absent` are NaN. All others are finite, or NaN as well if
+/// Numbers; those at the places of `absent` are NaN. All others are finite, or NaN as well if
 /// `may_lack`.
 fn take_present(
     state: &mut State<'_>,

@@ -57,7 +57,7 @@ const OTHER_NAMES: [(&str, &str); 3] = [
     ("realizations", "runs"),
 ];
 
-/// An error as this command line tells it: with flags where the library names fields.
+/// An error in the form of this command line: with flags where the library names fields.
 pub fn message(error: &Error) -> String {
     let text = error.to_string();
     match error {
@@ -140,7 +140,7 @@ pub fn parse_numbers<T: Number>(text: &str) -> Result<Values<T>, String> {
     Values::parse("", text).map_err(reason)
 }
 
-/// What is wrong with a value, for a message that names it by itself.
+/// The fault of a value, for a message that names the value itself.
 fn reason(error: Error) -> String {
     match error {
         Error::InvalidValue { reason, .. } => reason,

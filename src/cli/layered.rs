@@ -38,7 +38,7 @@ pub struct Layered {
 ///
 /// # Errors
 /// [`Error::Settings`] for a settings file and [`Error::Environment`] for a variable with values that
-/// no option takes; those of [`Run::load`]; [`Error::OtherRun`] for a run that cannot go on with these
+/// no option takes; those of [`Run::load`]; [`Error::OtherRun`] for a run that cannot continue with these
 /// options.
 pub fn read(command: &Command, words: &[OsString]) -> Result<Layered> {
     let (program, words) = words.split_at(words.len().min(1));
@@ -214,7 +214,7 @@ fn of_environment(command: &Command) -> Result<Vec<OsString>> {
     Ok(words)
 }
 
-/// The options of a resumed run, except for those that were given anew.
+/// The options of a resumed run, except those that were passed again.
 fn of_run(command: &Command, path: &Path, run: &Run, given: &[String]) -> Result<Vec<OsString>> {
     let given = |name: &str| given.iter().any(|id| *id == name.replace('-', "_"));
     let mut words = Vec::new();
@@ -233,7 +233,7 @@ fn of_run(command: &Command, path: &Path, run: &Run, given: &[String]) -> Result
     Ok(words)
 }
 
-/// What the names of the folders begin with in which launches of a grid have their checkpoints; the
+/// The beginning of the names of the folders that hold the checkpoints of launches of a grid; the
 /// number follows, from 1.
 pub const LAUNCH: &str = "launch-";
 

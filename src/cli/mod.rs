@@ -74,7 +74,7 @@ pub trait Command: clap::CommandFactory + clap::FromArgMatches {
 
 /// A [`Command`] under its name.
 pub struct Entry {
-    /// What follows `bregman`.
+    /// The name after `bregman`.
     pub name: &'static str,
     description: fn() -> clap::Command,
     run: fn(clap::Command, Vec<OsString>) -> Result<Ended>,
@@ -122,7 +122,7 @@ impl Entry {
 
 /// The command that this process runs.
 struct Running {
-    /// What a user types up to the options: `bregman train`, in words.
+    /// The words of the command line before the options: `bregman train`.
     program: Vec<OsString>,
     /// The options by the names of their fields, with their flags.
     options: Vec<(String, String)>,
@@ -207,7 +207,7 @@ fn answer(error: &clap::Error) -> ! {
     let printed = error.print().and_then(|()| io::stdout().flush());
     let code = match say::written(printed) {
         Ok(()) => error.exit_code(),
-        // Standard error has nowhere else to tell of its own errors.
+        // Errors of writing to standard error cannot be reported.
         Err(_) if error.use_stderr() => error.exit_code(),
         Err(error) => {
             say_error(&error);

@@ -57,7 +57,7 @@ pub fn listen() {
     }
 }
 
-/// Whether whoever started this process had it ignore `signal`, as `nohup` does with SIGHUP. Only
+/// Whether the parent of this process made it ignore `signal`, as `nohup` does with SIGHUP. Only
 /// Linux tells.
 fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -22,7 +22,7 @@ pub(super) fn useful_threads(model: &Model, batch_size: usize) -> usize {
     }
 }
 
-/// What a forward pass runs on, beside the parameters.
+/// The memory of a forward pass, beside the parameters.
 pub(super) struct Forward<'a> {
     pub(super) model: &'a Model,
     pub(super) workspace: &'a mut Workspace,

@@ -52,7 +52,7 @@ struct LayerView<'a> {
     first_square: usize,
 }
 
-/// What an optimizer needs beside the parameters, unless it is plain SGD.
+/// The state of an optimizer beside the parameters, unless it is plain SGD.
 pub(super) struct State<'a> {
     pub updater: Updater,
     /// The moments: those of each hidden layer, and of the head.
@@ -397,7 +397,7 @@ impl<'a> Network<'a> {
         self.model.carries_dual(l).then(below).flatten()
     }
 
-    /// What layer l takes through a dual passage, if it has one: a from this member's neurons of the layer
+    /// The input of layer l through a dual passage, if it has one: a from this member's neurons of the layer
     /// below, and ρ(a).
     fn pass_dual(&self, member: Member<'_>, l: usize) {
         let Some(passed_a) = self.layers.get(l).and_then(|layer| layer.passed_a) else {

@@ -94,7 +94,8 @@ pub struct Prepared {
     pub validation: Option<Dataset>,
     /// To test on.
     pub test: Dataset,
-    /// What was fitted on `train`, for [`Model::with_preparation`](crate::nn::Model::with_preparation).
+    /// The preprocessing that was fitted on `train`, for
+    /// [`Model::with_preparation`](crate::nn::Model::with_preparation).
     pub preparation: Preparation,
     /// Notes for the user, each a sentence.
     pub notes: Vec<String>,
@@ -170,13 +171,14 @@ impl Opened {
         self
     }
 
-    /// What is held out for the test. By default it is the test set that the source has, or else a fifth.
+    /// The samples held out for the test. By default these are the test set of the source, or else a fifth.
     pub fn test(mut self, held_out: HeldOut) -> Self {
         self.test = Some(held_out);
         self
     }
 
-    /// What is held out of training to choose between networks by; a share is one of what the test leaves.
+    /// The samples held out of training to choose between networks; a share is one of the samples outside the
+    /// test set.
     pub fn validation(mut self, held_out: HeldOut) -> Self {
         self.validation = Some(held_out);
         self
@@ -188,7 +190,7 @@ impl Opened {
         self
     }
 
-    /// Uses at most so many samples, the first ones, to train on and to test on.
+    /// Limits the number of samples to train on and to test on; the first ones are used.
     #[doc(hidden)]
     pub fn limits(mut self, train: usize, test: usize) -> Self {
         self.limits = (train, test);
@@ -451,7 +453,7 @@ fn hex_of(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// What the target of a trained network says of its source.
+/// The options of the source that follow from the target of a trained network.
 fn choice_of(preparation: &Preparation) -> Choice {
     match &preparation.target {
         TargetRule::Classes { column, .. } => Choice {

@@ -347,7 +347,7 @@ impl State<'static> {
     /// Reads the state in the bytes of a file.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// A description of the fault.
     pub fn of_bytes(bytes: &[u8]) -> Result<Self, CheckpointFault> {
         let read = Self::read(bytes, bytes.len() as u64);
         read.unwrap_or_else(|e| {

@@ -9,7 +9,7 @@ pub struct Isa(pub(super) Level);
 /// Every instruction set that the loops are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
-    /// What the compiler's target always has: SSE2 on x86-64, NEON on AArch64.
+    /// The instructions that the compiler's target always has: SSE2 on x86-64, NEON on AArch64.
     Baseline,
     /// AVX2 and FMA: 8 lanes.
     #[cfg(target_arch = "x86_64")]

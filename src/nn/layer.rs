@@ -49,7 +49,7 @@ pub struct LayerSpec {
 }
 
 impl LayerSpec {
-    /// A layer that takes z from below as it is.
+    /// A layer that takes z from below unchanged.
     pub const fn new(
         kind: LayerKind,
         form: Form,

@@ -16,8 +16,8 @@ pub struct Model {
     pub loss: Loss,
     /// [low, high]: a pixel p of 0…255 becomes the input low + p/255 · (high − low).
     pub input_range: [f32; 2],
-    /// What was made of raw samples before training, if anything was. Data sets have it done already; programs
-    /// that take raw samples do it.
+    /// The preprocessing of raw samples before training, if there was any. Data sets are already preprocessed;
+    /// programs that take raw samples do it.
     pub preparation: Option<Preparation>,
     /// The convolutional front-end, if there is one.
     pub cnn: Option<Cnn>,
@@ -169,7 +169,7 @@ impl Model {
         Ok(self)
     }
 
-    /// What the network predicts, if that is known: raw samples were prepared for it.
+    /// The target of the network, if it is known: it is if raw samples were prepared for the network.
     pub fn target(&self) -> Option<&TargetRule> {
         self.preparation
             .as_ref()

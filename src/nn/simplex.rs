@@ -1,6 +1,6 @@
 //! Projection onto the probability simplex.
 
-/// The smallest size, but for 0, and the largest sum of sizes of numbers whose sums are exact.
+/// The smallest nonzero size, and the largest sum of sizes, of numbers whose sums are exact.
 ///
 /// A float32 of at least 2⁻²² is a multiple of 2⁻⁴⁵, and a multiple of that below 2⁸ has 53 bits at most, as
 /// many as an f64. So sums of such numbers have no rounding error, whatever their order.

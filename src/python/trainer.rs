@@ -33,7 +33,7 @@ use crate::trainer::{Moments, Trainer};
 ///     leaves out is the optimizer's, or `seed`
 /// initial: a `Trained` whose networks are trained further
 /// keep_moments: whether the result keeps the optimizer's moments, so that training with it as `initial`
-///     goes on from them too
+///     continues from them too
 /// validation: a `Dataset` for `patience` and `keep` ("last" or "best")
 /// checkpoint: (path, epochs between two checkpoints); `resume` continues from one
 /// device: "auto", "cpu" or "gpu", with a part of an adapter's name in `adapter`
@@ -90,7 +90,7 @@ fn given<T: TryFrom<i128>>(field: &str, value: Option<i128>) -> PyResult<Option<
     value.map(|value| whole(field, value)).transpose()
 }
 
-/// The networks of `trained`, all of which must be there.
+/// The networks of `trained`, which must all exist.
 fn networks(trained: &PyTrained) -> PyResult<Vec<Parameters>> {
     let all: Option<Vec<Parameters>> = trained.trained.parameters.iter().cloned().collect();
     all.ok_or_else(|| {
@@ -121,7 +121,7 @@ pub(super) fn device(kind: DeviceKind, adapter: Option<&str>) -> Result<Device> 
     Ok(device)
 }
 
-/// Forgets all adapters, one of which failed.
+/// Forgets all adapters after one of them failed.
 fn close_devices() {
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     *open = None;

@@ -122,7 +122,7 @@ fn eight_runs() -> Vec<Run> {
 
 /// Compares each loss, count and parameter of the first 20 steps of 8 runs. The tolerance is that
 /// of [`super::networks::Expected`] for sums over two neurons and a batch. The steps are 20 epochs
-/// of one batch, so that each is recorded, and 5 epochs of 4 batches, the last of which is short.
+/// of one batch, so that each is recorded, and 5 epochs of 4 batches, with a short last one.
 ///
 /// # Errors
 /// Errors of `train`.

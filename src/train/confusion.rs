@@ -70,7 +70,7 @@ impl Confusion {
     }
 
     /// A line for each class: its number, the numbers of its samples by prediction, precision and recall.
-    /// What does not exist is empty.
+    /// Missing values are empty.
     pub fn csv(&self) -> String {
         let cell = |share: Option<f64>| share.map_or(String::new(), |share| share.to_string());
         let mut text = "class".to_owned();

@@ -76,7 +76,7 @@ impl<T: PartialEq + Copy> Values<T> {
         self.0[0]
     }
 
-    /// What `of` makes of each value; it must keep them different.
+    /// The values mapped by `of`, which must keep them different.
     pub fn map<U>(&self, of: impl Fn(T) -> U) -> Values<U> {
         Values(self.0.iter().map(|&value| of(value)).collect())
     }
@@ -125,7 +125,7 @@ impl<T: Number> Values<T> {
         let Some((kind, rest)) = text.split_once(':') else {
             return Self::listed(text, |part| {
                 part.parse()
-                    .map_err(|_| format!("`{part}` is not a number that it takes"))
+                    .map_err(|_| format!("`{part}` is not a valid number"))
             });
         };
         let parts: Vec<&str> = rest.split(':').map(str::trim).collect();
@@ -283,7 +283,7 @@ impl Grid {
         Ok(runs)
     }
 
-    /// The launches that train the runs, each of one kind of layer. `most` says how many of a number of
+    /// The launches that train the runs, each of one kind of layer. `most` gives the number, out of a number of
     /// runs of a kind may be trained at once; more than [`MOST_RUNS`] never are.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What is reported of epochs and of a whole run.
+//! The metrics of epochs and of a whole run.
 
 use serde::Serialize;
 
@@ -185,7 +185,7 @@ impl History {
         self.train_losses.len().checked_div(self.len()).unwrap_or(0)
     }
 
-    /// The number of epochs of which realization `r` has metrics: they are absent from some epoch on.
+    /// The number of epochs for which realization `r` has metrics; the later ones have none.
     pub(super) fn present_of(&self, r: usize) -> usize {
         let realizations = self.realizations().max(1);
         let mut present = self.len();
@@ -309,7 +309,7 @@ pub struct Summary<O> {
     pub outcomes: Vec<Outcome>,
     /// Mean test loss over the realizations that have one.
     pub test_loss: f64,
-    /// What is predicted: `classification` or `regression`.
+    /// The kind of prediction: `classification` or `regression`.
     pub task: &'static str,
     /// Mean test accuracy over the realizations that have one; NaN where values are predicted, and JSON has
     /// none.

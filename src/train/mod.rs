@@ -146,7 +146,7 @@ pub async fn train_until(
 ///
 /// # Errors
 /// [`Error::Diverged`] with the first divergence once all realizations have diverged; whatever the
-/// executor meets. Training must not go on from `position` then.
+/// executor meets. Training must not continue from `position` then.
 #[doc(hidden)]
 pub async fn train_course(
     executor: &mut impl Executor,

@@ -1,4 +1,4 @@
-//! What comes of a realization.
+//! The result of a realization.
 
 use serde::{Deserialize, Serialize};
 

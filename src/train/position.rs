@@ -44,7 +44,7 @@ impl Position {
     /// Marks realization `r` as diverged in `step`, with `loss`.
     pub(super) fn mark(&mut self, r: usize, step: u64, loss: f64) {
         self.diverged[r] = Some(Divergence { step, loss });
-        // What was summed of the epoch is of no use.
+        // Discard the epoch's sums.
         self.sums[r] = Sums::default();
     }
 

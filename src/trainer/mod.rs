@@ -1,4 +1,4 @@
-//! Training in one call: a network, data, and what comes of them.
+//! Training in one call: from a network and data to a trained network.
 //!
 //! ```
 //! use bregman::prelude::*;
@@ -44,7 +44,7 @@ use crate::predict;
 use crate::train::keeper::{Ended, Keeper};
 use crate::train::{Course, EpochMetrics, Keep, Observer, Position, Schedule};
 
-/// Receives the metrics of each epoch, and says whether to go on.
+/// Receives the metrics of each epoch, and returns whether to continue.
 type OnEpoch<'a> = Box<dyn FnMut(&EpochMetrics) -> ControlFlow<()> + 'a>;
 
 /// How a network is trained. The defaults are those of `bregman train`: plain SGD at 0.2, batches of 32,
@@ -219,7 +219,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Continues the run that [`Self::checkpoint`] saved to `path`, to the same bits as if it had not been
-    /// stopped. The other settings must be those that it was begun with, but for a larger number of epochs,
+    /// stopped. The other settings must be those with which it was begun, except for a larger number of epochs,
     /// unless the schedule depends on it. On another device the result is as good, but not to the bit the
     /// same; [`Trained::warnings`] says so.
     pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
@@ -457,7 +457,7 @@ impl<'a> Trainer<'a> {
         };
         self.optimizer.check()?;
         if let (Some(realizations), Some(_)) = (self.realizations, &self.runs) {
-            let reason = "`runs` says how many networks there are, and their seeds";
+            let reason = "`runs` sets the number of networks, and their seeds";
             return fault("realizations", realizations.to_string(), reason);
         }
         if self.initial.is_some()

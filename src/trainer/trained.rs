@@ -1,4 +1,4 @@
-//! What comes of training: networks that predict, and the course of their training.
+//! The result of training: networks that predict, and the course of their training.
 
 use std::path::{Path, PathBuf};
 
@@ -31,7 +31,7 @@ pub struct Moments {
 ///
 /// Predictions are those of the first realization that did not diverge; [`Self::realization`] chooses
 /// another. They are computed on the processor, so that they are the same bits wherever the network was
-/// trained; each call lays the network out anew, so predict for many samples at once.
+/// trained; each call lays the network out again, so predict for many samples at once.
 #[derive(Clone, Debug)]
 pub struct Trained {
     pub(crate) model: Model,
@@ -131,7 +131,7 @@ impl Trained {
         self.moments.as_ref()
     }
 
-    /// What is to be known of the device, of a resumed run, and of checkpoints that could not be written.
+    /// Notes on the device, on a resumed run, and on checkpoints that could not be written.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -212,7 +212,7 @@ impl Trained {
     }
 
     /// Inputs as the network takes them, of the raw data at `path`: a table with the columns of training,
-    /// arrays, or a folder of images, of which the first part is taken if there are several.
+    /// arrays, or a folder of images; if it has several parts, the first one is used.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] for a network without a preparation; those of [`reader::open`] and of

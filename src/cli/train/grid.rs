@@ -248,7 +248,7 @@ impl Lists<'_> {
         run.map(|(path, run)| layered::results_of(path, run))
     }
 
-    /// The options of a launch, and where it goes on if it is resumed.
+    /// The options of a launch, and the position from which it continues if it is resumed.
     fn options_of(
         &self,
         launch: &Launch,
@@ -370,7 +370,7 @@ impl Lists<'_> {
                 given: self.data_sha256.clone(),
             });
         }
-        // How many runs fit may have changed.
+        // The number of runs that fit may have changed.
         let first = self.runs[launch.runs.start].settings.seed;
         let found = (run.parameters.len(), run.model.kind_name(), run.seed);
         let model = self.model(launch)?;
@@ -382,7 +382,7 @@ impl Lists<'_> {
         }
     }
 
-    /// What a launch needs before it begins.
+    /// The parts that a launch needs before it begins.
     async fn prepared<'a>(&self, own: &'a Options, launch: &Launch) -> Result<Prepared<'a>> {
         let settings: Vec<_> = self.runs[launch.runs.clone()]
             .iter()

@@ -73,7 +73,7 @@ pub fn load_data(options: &Options, checkpoints: Option<&[Checkpoint]>) -> Resul
     })
 }
 
-/// Says how many samples there are.
+/// Reports the number of samples.
 fn say_sizes(options: &Options, splits: &Splits) {
     let mut parts = vec![format!("{} test samples", thousands(splits.test.len()))];
     if let Some(validation) = &splits.validation {

@@ -210,7 +210,7 @@ async fn trained(
     })
 }
 
-/// Shows progress, and tells of realizations that are done.
+/// Shows progress, and reports finished realizations.
 struct Told<'a> {
     progress: Progress,
     course: &'a Course,
@@ -219,7 +219,7 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// Tells of the realizations that are done in `position`, or of all that are left.
+    /// Reports the realizations that are done in `position`, or all remaining ones.
     fn tell(&mut self, position: &Position, all: bool) {
         for r in 0..self.is_told.len() {
             let is_done = all || self.course.is_done(position, r);

@@ -51,7 +51,7 @@ impl Network {
         }
     }
 
-    /// The network of a run that goes on.
+    /// The network of a resumed run.
     pub fn resumed(run: &Run) -> Self {
         Self {
             model: run.model.clone(),

@@ -1,4 +1,4 @@
-//! What a run reports: messages at its start and end, and its results.
+//! The reports of a run: messages at its start and end, and its results.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::train::events::{self, json_line};
 use crate::train::keeper::{self, Keeper};
 use crate::train::{Course, Evaluation, Outcome, Position, Schedule, Summary, mean};
 
-/// What the results of a run say of its network, device and data.
+/// The description of the network, device and data in the results of a run.
 pub struct Results {
     pub model: Model,
     pub dataset: String,
@@ -88,8 +88,8 @@ impl Results {
         saved.and(reported)
     }
 
-    /// Saves the networks that there are, each in its own file of `paths`. If one cannot be saved, the
-    /// others are.
+    /// Saves the existing networks, each in its own file of `paths`. If one cannot be saved, the others are
+    /// still saved.
     ///
     /// # Errors
     /// The first of [`checkpoint::save`].
@@ -178,7 +178,7 @@ pub fn evaluated(evaluations: &[Evaluation]) -> Vec<Outcome> {
     evaluations.iter().map(outcome).collect()
 }
 
-/// Says where the run in `path` goes on, and whether the device changed.
+/// Reports the position from which the run in `path` continues, and whether the device changed.
 pub fn resumed(path: &Path, saved: &Run, now: &Run, schedule: &Schedule) {
     let place = match saved.position.steps {
         0 => String::new(),
@@ -269,7 +269,7 @@ fn caption(summary: &Summary<Resolved>, options: &Options) -> String {
     )
 }
 
-/// What the networks reach on the test set: their accuracy, or how close their values are.
+/// The results of the networks on the test set: their accuracy, or the errors of their values.
 fn measured(summary: &Summary<Resolved>) -> String {
     if summary.fits.is_none() {
         return format!("accuracy {}", percent(&summary.test_accuracies));

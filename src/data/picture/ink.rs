@@ -1,4 +1,4 @@
-//! Tells ink from paper: for each pixel how far its colour is from the paper's at its place.
+//! Distinguishes ink from paper: for each pixel how far its colour is from the paper's at its place.
 
 use super::parts::{self, Part};
 use super::plane::{Area, Plane, median, quantile};

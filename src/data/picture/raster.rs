@@ -15,7 +15,7 @@ pub struct Raster<'a> {
     colours: usize,
     /// Whether values have 16 bits.
     is_wide: bool,
-    /// What is seen through transparent pixels: black (0) or white (1).
+    /// The background behind transparent pixels: black (0) or white (1).
     ground: f32,
 }
 

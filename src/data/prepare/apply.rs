@@ -10,7 +10,7 @@ use crate::data::raw::{Cells, Raw, Samples, Table};
 use crate::data::{Dataset, Inputs, Targets};
 use crate::error::PrepareFault;
 
-/// What was unlike the samples of training.
+/// Differences from the training samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Numbers beyond the range of training, which were clamped to it.
@@ -70,7 +70,7 @@ impl Preparation {
     /// Samples with their targets, as the network takes them, called `name` in reports.
     ///
     /// # Errors
-    /// What is wrong with them. Rows are counted from 1.
+    /// A description of the fault. Rows are counted from 1.
     pub fn dataset(&self, raw: &Raw, name: &str) -> Result<(Dataset, Counts), PrepareFault> {
         if raw.is_empty() {
             return Err(PrepareFault::NoRows);
@@ -92,7 +92,7 @@ impl Preparation {
     /// Inputs as the network takes them, (samples, features).
     ///
     /// # Errors
-    /// What is wrong with them. Rows are counted from 1.
+    /// A description of the fault. Rows are counted from 1.
     pub fn inputs(&self, raw: &Raw) -> Result<(Inputs, Counts), PrepareFault> {
         match (&self.inputs, raw) {
             (InputRule::Pixels { shape }, Raw::Samples(samples)) => match &samples.inputs {
@@ -233,7 +233,7 @@ impl Preparation {
     /// The targets as the network is trained on them.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// A description of the fault.
     fn targets(&self, raw: &Raw) -> Result<Targets, PrepareFault> {
         match (&self.target, raw) {
             (TargetRule::Classes { column, names, .. }, Raw::Table(table)) => {

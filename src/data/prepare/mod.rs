@@ -1,4 +1,4 @@
-//! What is made of raw samples before a network sees them, fitted on the samples that are trained on.
+//! The preprocessing of raw samples, fitted on the training samples.
 //!
 //! Images in bytes stay as they are: the network itself maps 0…255 to its input range. Numbers are
 //! clamped to the range that they had in training and mapped into the range of ρ by [`Input`]; a text of
@@ -39,13 +39,13 @@ names!(
     Range = "range"
 );
 
-/// What is made of raw samples before a network sees them, and of its outputs afterwards. A saved network
+/// The preprocessing of raw samples before a network, and the conversion of its outputs. A saved network
 /// has it, so that it takes raw samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preparation {
-    /// What is made of the inputs.
+    /// The preprocessing of the inputs.
     pub inputs: InputRule,
-    /// What the network predicts.
+    /// The target of the network.
     pub target: TargetRule,
     /// Which samples were held out of the source, if some were: they are the test set of the same source
     /// again.
@@ -53,7 +53,7 @@ pub struct Preparation {
     pub held_out: Option<HeldOutOf>,
 }
 
-/// What is made of inputs.
+/// The preprocessing of inputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InputRule {
@@ -111,12 +111,12 @@ fn read_name<'a, D: Deserializer<'a>>(from: D) -> Result<&'static Activation, D:
 pub struct Column {
     /// From the header; `x1`, `x2`, … for arrays.
     pub name: String,
-    /// What it holds.
+    /// Its contents.
     #[serde(flatten)]
     pub kind: ColumnKind,
 }
 
-/// What a column holds.
+/// The contents of a column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColumnKind {
@@ -126,7 +126,7 @@ pub enum ColumnKind {
     Texts(Vec<String>),
 }
 
-/// What training had in a column of numbers, without those that were missing.
+/// Statistics of the training numbers in a column, without missing ones.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     /// The mean.
@@ -139,7 +139,7 @@ pub struct Moments {
     pub high: f64,
 }
 
-/// What a network predicts.
+/// The target of a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetRule {
@@ -182,13 +182,13 @@ pub struct Affine {
     pub low: f64,
     /// The largest x.
     pub high: f64,
-    /// What is subtracted.
+    /// The subtrahend.
     pub shift: f64,
-    /// What the difference is multiplied by; 0 for a constant column.
+    /// The factor of the difference; 0 for a constant column.
     pub factor: f64,
-    /// What is added.
+    /// The summand.
     pub offset: f64,
-    /// What stands for a missing x, if anything does.
+    /// The replacement of a missing x, if there is one.
     pub fill: Option<f64>,
 }
 
@@ -418,13 +418,13 @@ impl Preparation {
     /// From JSON.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
+    /// A description of the fault.
     pub fn from_json(json: &str) -> Result<Self, String> {
         let own: Self = serde_json::from_str(json).map_err(|error| error.to_string())?;
         own.check().map(|()| own)
     }
 
-    /// What does not fit together.
+    /// A description of the parts that do not fit together.
     fn check(&self) -> Result<(), String> {
         let require = |holds: bool, what: &str| match holds {
             true => Ok(()),

@@ -84,7 +84,7 @@ impl Layout {
     }
 }
 
-/// What an array is for.
+/// The purpose of an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Bytes of images, and numbers.
@@ -312,7 +312,7 @@ fn row_major<T: Clone>(all: &[T], dims: &[usize]) -> Vec<T> {
     let mut sorted = Vec::with_capacity(all.len());
     for _ in 0..all.len() {
         sorted.push(all[at].clone());
-        // The next index: the last dimension that is not at its end goes on, those behind it restart.
+        // The next index: the last dimension that is not at its end advances, those after it restart.
         let mut stride = all.len();
         for (dim, place) in dims.iter().zip(&mut index).rev() {
             stride /= dim;

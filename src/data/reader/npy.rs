@@ -1,6 +1,6 @@
 //! NumPy's arrays: `.npy` files, and `.npz` archives of them.
 //!
-//! The header is read here, strictly, instead of by a crate: those that there are take a parser
+//! The header is read here, strictly, instead of by a crate: the existing crates take a parser
 //! generator with C code for it, and memory as a header claims.
 
 use std::io::{self, Read, Seek};
@@ -37,7 +37,7 @@ pub fn read(path: &Path, name: &str, role: Role) -> Result<Array> {
     read.map_err(fault(path))
 }
 
-/// Reads an array from the bytes of a file, of which there are `length`, if that is known.
+/// Reads an array from the bytes of a file; `length` is their number, if it is known.
 ///
 /// # Errors
 /// The outer result is the reader's own error, the inner one what is wrong with the bytes.
@@ -90,7 +90,7 @@ pub fn parse(
     array::read(reader, name, layout, left, role)
 }
 
-/// What a header says: a dictionary of Python's with the type, the order and the shape.
+/// The contents of a header: a Python dictionary with the type, the order and the shape.
 fn layout_of(header: &[u8], array: &str) -> Result<Layout, DataFault> {
     let mut text = Literal(header);
     let (mut descr, mut is_fortran, mut dims) = (None, None, None);

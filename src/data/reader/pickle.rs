@@ -14,7 +14,7 @@ const DEPTH: usize = 8;
 /// none is deep.
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// None, a truth value, or an object of which nothing is needed.
+    /// None, a truth value, or an object that is not needed.
     Other,
     Integer(i64),
     /// Text or bytes.
@@ -78,7 +78,7 @@ impl Value {
 /// The value that the pickle in `bytes` makes. The memory taken is a multiple of their number.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A description of the fault.
 pub fn read(bytes: &[u8]) -> Result<Value, String> {
     let mut machine = Machine {
         rest: bytes,
@@ -133,7 +133,7 @@ impl<'a> Machine<'a> {
             .ok_or_else(|| "an instruction has no operand".to_owned())
     }
 
-    /// What was put on the stack since the last mark.
+    /// The values that were put on the stack since the last mark.
     fn pop_to_mark(&mut self) -> Result<Vec<Value>, String> {
         let mark = self.stack.iter().rposition(|v| matches!(v, Value::Mark));
         let mark = mark.ok_or("a mark is missing")?;

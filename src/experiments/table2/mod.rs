@@ -36,7 +36,7 @@ const VALIDATION: usize = 10_000;
 /// Number of training and of test images of a quick experiment.
 const QUICK: (usize, usize) = (2_000, 1_000);
 
-/// What to train, and where the results go.
+/// The cells to train, and the folder of the results.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The rows.
@@ -72,7 +72,7 @@ impl Options {
     }
 }
 
-/// What an experiment trains.
+/// The cells or networks that an experiment trains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
     /// The cells of the table.
@@ -86,12 +86,12 @@ pub enum Task {
     Deep,
 }
 
-/// What happens during an experiment, for the user.
+/// An event of an experiment, for the user.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// Where the data come from.
     Data(&'a str),
-    /// Runs go on from their checkpoint.
+    /// Runs continue from their checkpoint.
     Resumed {
         /// The cell.
         name: &'a str,
@@ -216,7 +216,7 @@ impl fmt::Display for Event<'_> {
 /// How a caller follows an experiment and stops it.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
-    /// Is told of every event.
+    /// Called for every event.
     pub tell: &'a dyn Fn(Event<'_>),
     /// Whether to stop.
     pub stop: &'a dyn Fn() -> bool,
@@ -226,7 +226,7 @@ pub struct Watch<'a> {
 /// it can be stopped, killed and started again.
 #[derive(Clone, Copy)]
 pub struct Experiment<'a> {
-    /// What to train.
+    /// The cells to train.
     pub options: &'a Options,
     /// Where to train.
     pub place: &'a Place,

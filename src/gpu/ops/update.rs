@@ -4,7 +4,7 @@ use crate::gpu::op::{BufferId, Op};
 use crate::gpu::wgsl::{File, RUNS, STEP, wgsl};
 use crate::optim::{Recipe, Rule};
 
-/// What becomes of a gradient.
+/// The use of a gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
     /// It is stored, for [`optimizer_step`](super::elementwise::optimizer_step).

@@ -1,4 +1,4 @@
-//! What to run: the buffers and dispatches of a network's training and evaluation, with no device in sight.
+//! The plan: the buffers and dispatches of a network's training and evaluation, independent of a device.
 //! [`Plan::new`] is the place to start reading.
 
 mod convolutions;
@@ -347,7 +347,7 @@ struct Builder<'a> {
     specs: BufferSpecs,
     /// The settings of each realization.
     runs: BufferId,
-    /// What stored gradients are multiplied by, (R).
+    /// The factors of stored gradients, (R).
     scales: BufferId,
     /// Parts of the sums of squares of all gradients, (R, parts), if their norm is limited.
     squares: BufferId,

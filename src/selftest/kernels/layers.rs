@@ -369,7 +369,7 @@ pub(super) fn layer_backward(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         let square = |[batch, width, _]: [usize; 3]| [batch, width, width];
         // The batch is the depth of W's gradient.
         let deep = [tile.sizes().k as usize + 1, 6, 5];
-        // An activation takes part through its slope alone, in δ and in q.
+        // An activation occurs only through its slope, in δ and in q.
         let sampled = !checks.full && activation.name != Activation::SIGMOID.name;
         let (shapes, skips) = match sampled {
             true => (

@@ -187,7 +187,7 @@ impl<R: Read> Blocks<R> {
         Ok(Ok(()))
     }
 
-    /// Goes on `count` bytes, which must have been looked at.
+    /// Advances by `count` bytes, which must have been inspected.
     pub fn skip(&mut self, count: usize) {
         self.lines += lines_in(&self.buffer[..count]);
         self.buffer.drain(..count);

@@ -21,7 +21,7 @@ use columns::{Growing, Misfit, RowFault, number, read_rows};
 
 pub use rows::Rows;
 
-/// What the cells of a column are.
+/// The kind of the cells of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Numbers.
@@ -115,7 +115,7 @@ struct Header {
 }
 
 impl Header {
-    /// Reads the header; the blocks go on behind it.
+    /// Reads the header; the blocks continue after it.
     fn read<R: Read>(blocks: &mut Blocks<R>, path: &Path) -> Result<Self> {
         let (fail, fault) = (failed(path), fault(path));
         let line = blocks.first_line().map_err(&fail)?;
@@ -298,7 +298,7 @@ fn check_names(names: &[String]) -> Result<(), DataFault> {
     Ok(())
 }
 
-/// What separates the cells of the header `line`: a tab in a TSV file; otherwise the most frequent of
+/// The delimiter of the cells of the header `line`: a tab in a TSV file; otherwise the most frequent of
 /// comma, semicolon and tab outside quotes.
 fn delimiter_of(path: &Path, line: &[u8]) -> u8 {
     let name = plain_name(path);
