@@ -1,17 +1,16 @@
 //! Where to add something to the crate.
 //!
 //! A program that uses the crate can define its own activation without any of this: see
-//! [`activation`](crate::activation). The lists below name places in the crate's own
-//! source tree.
+//! [`activation`](crate::activation). The lists below name places in the crate's own source tree.
 //!
 //! # An activation
 //!
 //! 1. `src/activation.rs`: a const, its entry in `ALL`, and its float32 functions.
 //! 2. `src/math.rs` and `shaders/lib/math.wgsl`: the elementary functions that it needs and that do not exist
-//! yet, with the
-//!    same operations in both files.
+//!    yet, with the same operations in both files.
 //! 3. `shaders/activation/NAME.wgsl`: `rho`, `rho_inv`, `rho_slope` and `DUAL_MAX`.
 //! 4. `src/onnx.rs`: an arm with its ONNX operators.
+//!
 //! `tests/activations.rs` walks `ALL` and names each missing place, including `src/python/bregman/pytorch.py`
 //! and `tests/forward.py`.
 //!
@@ -29,7 +28,7 @@
 //!
 //! 1. `src/optim.rs`: a variant of `Rule` (or, if an existing optimizer differs in one setting, a field of its
 //!    variant, as AdamW is `Adam` with `decoupled`), its number of moments in `Recipe::moments` (at most two),
-//!    its checks in `Recipe::check_run`, its name in `OptimizerKind`, and a constructor of
+//!    its checks in `Recipe::check`, its name in `OptimizerKind`, and a constructor of
 //!    [`Optimizer`](crate::optim::Optimizer).
 //! 2. `src/reference/mod.rs`: its step in float64, in `step`.
 //! 3. `src/kernels/update.rs`: its float32 loop, and `src/cpu/update.rs`: the arm that calls it.

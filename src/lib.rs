@@ -38,7 +38,7 @@
 //! ```
 //!
 //! [`activation`] explains how to define your own activation. [`extending`] lists the places to edit for an
-//! activation, a kernel, an option, a figure or a data format of the crate.
+//! activation, a kernel, an optimizer, an option, a figure or a data format of the crate.
 //!
 //! # The path of a batch
 //!
@@ -58,6 +58,7 @@
 //! ```
 //!
 //! # The floors
+//!
 //! A file imports only files of lower floors, and files of its own floor without cycles; `tests/floors.rs`
 //! reads the imports and checks this rule.
 //!
@@ -73,6 +74,7 @@
 //! ```
 //!
 //! # Features
+//!
 //! All features except `python` are on by default. Without them the crate has 19 direct dependencies: wgpu,
 //! naga, gemm and rayon; csv, flate2, tar, zip and sha2 for data files; safetensors, serde, serde_json and
 //! tempfile for its own files; bytemuck, half, memchr, pollster, thiserror and web-time. It then also compiles

@@ -40,7 +40,7 @@ names!(
     AdamW = "adamw"
 );
 
-/// How a gradient changes a parameter.
+/// The rule by which a gradient changes a parameter.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
@@ -351,7 +351,7 @@ pub struct Optimizer {
     pub rule: Rule,
     /// The settings of a run, with seed 0.
     pub run: RunSettings,
-    /// A setting that was given, and that the rule does not have.
+    /// A setting that was passed and that the rule does not have.
     misplaced: Option<&'static str>,
 }
 
@@ -369,7 +369,7 @@ impl Optimizer {
         }
     }
 
-    /// Fails if a setting was given that belongs to another optimizer.
+    /// Fails if a setting was passed that belongs to a different optimizer.
     ///
     /// # Errors
     /// [`Error::InvalidValue`].

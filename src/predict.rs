@@ -20,7 +20,7 @@ const ROWS: usize = 32;
 /// Samples of a batch of [`logits`].
 const AT_ONCE: usize = 256;
 
-/// The head's outputs, (samples, outputs), of inputs as the network takes them, (samples, in) row-major.
+/// The head's outputs, (samples, outputs), for preprocessed inputs, (samples, in) row-major.
 pub fn outputs(model: &Model, parameters: &Parameters, inputs: &Inputs) -> Vec<f64> {
     let values = model.pixel_values().map(f64::from);
     let parameters: Parameters<f64> = parameters.map(f64::from);
@@ -103,7 +103,7 @@ pub fn values(model: &Model, logits: &[f32]) -> Vec<f64> {
     values
 }
 
-/// How close the values are that a network predicts of `data`, in the units of its targets where these are
+/// The errors of the values that a network predicts for `data`, in the units of its targets where these are
 /// known; none where the targets are classes.
 ///
 /// # Errors

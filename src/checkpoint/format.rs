@@ -347,7 +347,7 @@ pub(super) fn check_numbers(model: &Model, parameters: &Parameters) -> FaultResu
     Ok(())
 }
 
-/// Whether a row is a projection onto the simplex, up to what float32 arithmetic makes of it.
+/// Whether a row is a projection onto the simplex, up to the rounding of float32 arithmetic.
 ///
 /// Every projection ends in max(p − θ, 0), so no entry is below 0. The sum is off by the rounding
 /// of each of n differences, at most ε/2 since none exceeds 1 by more than that, and by n times the

@@ -90,7 +90,7 @@ pub fn paths(path: &Path, realizations: usize) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Checks, before hours are spent on training, that [`save`] can write its files.
+/// Checks, before training begins, that [`save`] can write its files.
 ///
 /// # Errors
 /// [`Error::Io`] if a target cannot be written.

@@ -15,8 +15,8 @@ use crate::files::safetensors::{Numbers, State};
 use crate::nn::{Model, Parameters};
 use crate::train::{Divergence, History, Position, Sums};
 
-/// Version 2 is version 1 with the moments of an optimizer, `moments.K.TENSOR`, if it has any. Version 3 adds
-/// the losses of evaluation, where realizations diverged, and the networks that are kept, `kept.TENSOR`.
+/// Version 2 is version 1 with the moments of an optimizer, `moments.K.TENSOR`, if it has any. Version 3 adds the
+/// losses of evaluation, the steps in which realizations diverged, and the networks that are kept, `kept.TENSOR`.
 const VERSIONS: [&str; 3] = ["1", "2", "3"];
 const GENERATOR: &str = "philox4x32-10";
 
@@ -329,7 +329,7 @@ const HAS_KEPT: &str = "has_kept";
 const DIVERGED_STEPS: &str = "diverged.steps";
 const DIVERGED_LOSSES: &str = "diverged.losses";
 
-/// Where each realization diverged, if the run has begun.
+/// The divergence of each realization, if the run has begun.
 fn take_divergences(
     state: &mut State<'_>,
     realizations: usize,
@@ -432,7 +432,7 @@ fn take_finite(
 }
 
 fn read_epochs(state: &mut State, realizations: usize) -> Result<History, CheckpointFault> {
-    // At most the number of epochs that the file has numbers for.
+    // At most the number of epochs for which the file has numbers.
     let epochs = state
         .arrays
         .get(TRAIN_LOSSES)

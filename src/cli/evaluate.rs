@@ -7,7 +7,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use super::{Command, Ended, train};
 use crate::error::Result;
 
-/// The options of training that have a meaning without it. The others are accepted, so that the
+/// The options of training that have a meaning without training. The others are accepted, so that the
 /// settings of a run can be read, but not shown.
 const SHOWN: [&str; 22] = [
     "load",

@@ -1,5 +1,5 @@
 //! Options from four layers: the checkpoint of a resumed run, a settings file, the environment and the
-//! command line. Of an option given in several, the last of these counts.
+//! command line. If an option is set in several layers, the last of them counts.
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
@@ -383,7 +383,7 @@ pub struct Difference {
     pub given: String,
 }
 
-/// The first option that changes what is computed and has different values in `found` and `given`.
+/// The first option that changes the result and has different values in `found` and `given`.
 pub fn difference(
     command: &Command,
     found: &BTreeMap<String, String>,
@@ -408,7 +408,7 @@ pub fn difference(
         |Setting {
              field, name, path, ..
          }| {
-            // A file of an earlier program does not know every option of today.
+            // A file of an earlier version does not have every current option.
             let default = defaults.get(name);
             let values = (found.get(name).or(default), given.get(name).or(default));
             let same = match values {
@@ -428,7 +428,7 @@ pub fn difference(
     )
 }
 
-/// Whether every option that changes what is computed is that of the run in `path`.
+/// Whether every option that changes the result has the value of the run in `path`.
 fn check_same(
     command: &Command,
     path: &Path,

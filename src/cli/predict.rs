@@ -1,4 +1,4 @@
-//! `bregman predict`: what a trained network says of pictures, tables and arrays.
+//! `bregman predict`: the predictions of a trained network for pictures, tables and arrays.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -92,7 +92,7 @@ impl Command for Options {
             let names = (0..classes).map(|class| style.class_name(class));
             Lines::of_pictures(format, names.collect())
         });
-        // A picture that cannot be read does not keep the others from being classified.
+        // If a picture cannot be read, the others are still classified.
         let mut ended = Ended::Whole;
         for path in &self.sources {
             match classify(&checkpoint, style, path) {

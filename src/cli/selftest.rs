@@ -1,4 +1,4 @@
-//! `bregman selftest`: checks that adapters compute what they should.
+//! `bregman selftest`: checks that adapters compute correctly.
 
 use std::io::{self, IsTerminal};
 

@@ -95,7 +95,7 @@ pub struct Options {
     out_dir: Option<PathBuf>,
 }
 
-/// The folder of the results where none is named.
+/// The default folder of the results.
 const OUT_DIR: &str = "runs/two_spirals";
 
 /// One figure, or none for all of them. Under a name of its own, since clap takes an `Option` for an
@@ -162,7 +162,8 @@ impl Command for Options {
     }
 }
 
-/// The first of the default folders where nothing of other settings would be lost, with the experiment there.
+/// The first of the default folders in which no results of different settings would be lost, with the experiment
+/// there.
 fn free_folder(in_folder: impl Fn(&Path) -> Result<Experiment>) -> Result<(PathBuf, Experiment)> {
     let mut number = 1;
     loop {

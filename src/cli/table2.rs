@@ -123,7 +123,7 @@ impl Command for Options {
             return Ok(Ended::Stopped);
         }
         if task != Task::Deep {
-            // Written even if nothing was left to train: a table of what there is.
+            // Written even if nothing was left to train: a table of the existing results.
             let results = Results::update(folder, |_| {})?;
             print(&results.markdown())?;
         }

@@ -34,7 +34,7 @@ struct LayerView<'a> {
     /// One column.
     bias: Matrix<'a>,
     mix: Option<Matrix<'a>>,
-    /// z of the layer below, or what stands for it after a dual passage.
+    /// z of the layer below, or ρ(a) in place of it after a dual passage.
     z: Matrix<'a>,
     /// z of this layer; the logits of the head.
     out: Matrix<'a>,
@@ -429,8 +429,8 @@ impl<'a> Network<'a> {
         (self.loops[l].rho)(z, a);
     }
 
-    /// Removes from delta of this member's neurons of the layer below l what the dual passage of layer l
-    /// does not let through: where the layer below limited a, or z was clamped.
+    /// Removes from delta of this member's neurons of the layer below l the parts that the dual passage of layer
+    /// l blocks: where the layer below limited a, or z was clamped.
     fn pass_delta(&self, member: Member<'_>, l: usize) {
         if !self.model.passes_dual(l) {
             return;

@@ -8,7 +8,7 @@ use crate::rng;
 pub enum Inputs {
     /// Bytes, such as the grey levels of images. A network maps 0…255 to its input range.
     Bytes(Vec<u8>),
-    /// Numbers. A network takes them as they are.
+    /// Numbers. A network takes them unchanged.
     Numbers(Vec<f32>),
 }
 
@@ -118,7 +118,7 @@ impl<T: Into<u32> + Copy> From<&[T]> for Targets {
     }
 }
 
-/// The number of classes that these labels ask for.
+/// The number of classes that these labels require.
 fn classes_of(labels: &[u32]) -> usize {
     let largest = labels.iter().max();
     largest.map_or(0, |&label| (label as usize).saturating_add(1))

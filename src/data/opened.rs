@@ -58,7 +58,7 @@ pub fn open_with(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Opened
     Ok(Opened::new(path, parts, options.clone()))
 }
 
-/// A source of data that was read, and how it is to be divided and prepared.
+/// A source of data that was read, and the options for its division and preparation.
 #[must_use = "`prepare` gives the data sets"]
 pub struct Opened {
     path: PathBuf,
@@ -85,12 +85,12 @@ impl fmt::Debug for Opened {
     }
 }
 
-/// Data sets for training, and what was made of the source.
+/// Data sets for training, and the preprocessing of the source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prepared {
     /// Trained on.
     pub train: Dataset,
-    /// To choose between networks by, if something was held out for that.
+    /// Samples to choose between networks, if some were held out for that.
     pub validation: Option<Dataset>,
     /// To test on.
     pub test: Dataset,
@@ -202,7 +202,7 @@ impl Opened {
         name_of(&self.path)
     }
 
-    /// Divides the samples, fits on those that are trained on what makes inputs of them, and prepares all.
+    /// Divides the samples, fits the preprocessing on the training samples, and prepares all samples.
     /// `rho` is the activation of the network's first layer.
     ///
     /// # Errors
@@ -227,7 +227,7 @@ impl Opened {
         divided.prepared(preparation, &name)
     }
 
-    /// Divides the samples, and prepares all by what another training fitted.
+    /// Divides the samples, and prepares all by the preprocessing that another training fitted.
     ///
     /// # Errors
     /// Those of [`Self::prepare`].
@@ -247,8 +247,8 @@ impl Opened {
         divided.prepared(preparation, &name)
     }
 
-    /// The samples to evaluate a trained network on, and notes: those of [`Self::test`], or the test set
-    /// that the source has, or what training held out of the same source, or else all.
+    /// The samples to evaluate a trained network on, and notes: those of [`Self::test`], or the test set of the
+    /// source, or the samples that training held out of the same source, or else all.
     ///
     /// # Errors
     /// Those of [`Self::prepare`].
@@ -326,7 +326,7 @@ impl Opened {
         hold_out(&strata, count, seed, part).map_err(at(raw.path()))
     }
 
-    /// Takes what `held_out` says out of `train`, or reads it.
+    /// Takes the samples that `held_out` describes out of `train`, or reads them.
     fn part(&self, train: &mut Raw, held_out: &HeldOut, part: Part) -> Result<Raw> {
         if let HeldOut::Path(path) = held_out {
             return Ok(reader::open(path, &self.read_like())?.train);
@@ -391,7 +391,7 @@ impl Opened {
         })
     }
 
-    /// How another file or folder is read, so that it has the same columns and classes.
+    /// The options with which another file or folder is read, so that it has the same columns and classes.
     fn read_like(&self) -> ReadOptions {
         let mut read = self.read.clone();
         match &self.parts.train {

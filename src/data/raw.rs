@@ -13,7 +13,7 @@ pub struct Parts {
     pub validation: Option<Raw>,
     /// The samples that the source itself holds out for the test.
     pub test: Option<Raw>,
-    /// Notes for the user about what was read, each a sentence.
+    /// Notes for the user about the source, each a sentence.
     pub notes: Vec<String>,
 }
 

@@ -25,7 +25,7 @@ const SEEDS: u64 = 3;
 /// Number of samples whose distances to the limit are measured.
 const DISTANCES: usize = 200;
 
-/// The solver of what is reported of the limit: more exact than training needs.
+/// The solver for the reported numbers of the limit: more exact than training needs.
 const EXACT: Solver = Solver {
     tolerance: 1e-5,
     max_iterations: 2_000,
@@ -37,7 +37,7 @@ const EXACT: Solver = Solver {
 pub struct Results {
     /// The data set.
     pub dataset: &'static str,
-    /// Samples, units and how they were trained.
+    /// Samples, units and the settings of training.
     pub setting: String,
     /// One for each of [`DEPTHS`], then the limit.
     #[serde(rename = "ways")]

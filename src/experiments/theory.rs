@@ -310,7 +310,7 @@ fn figure_2() -> Figure {
     }
 }
 
-/// The literal limit of Problem 2.1: tied layers without input forget where they started.
+/// The literal limit of Problem 2.1: the output of tied layers without input does not depend on the start.
 fn forgotten_input() -> Figure {
     const LAYERS: usize = 400;
     let mut sampler = Sampler::new(0, 0);

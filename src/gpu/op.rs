@@ -1,4 +1,4 @@
-//! The data of a plan: buffers and dispatches, with no device in sight.
+//! The data of a plan: buffers and dispatches, independent of a device.
 
 use super::shader::Shader;
 use crate::optim::{Recipe, Rule};

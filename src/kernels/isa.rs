@@ -1,7 +1,7 @@
 //! The instruction sets that the loops are compiled for, and which of them this machine has.
 
-/// An instruction set that this machine has: only the functions here make one, so code that holds
-/// one may run what is compiled for it.
+/// An instruction set that this machine has: only the functions here make one, so code that holds one may run the
+/// loops that are compiled for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
 pub struct Isa(pub(super) Level);

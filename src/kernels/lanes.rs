@@ -52,7 +52,7 @@ pub fn records(epoch: u32, epochs: u32, every: u32) -> bool {
     epoch.is_multiple_of(every) || epoch == epochs
 }
 
-/// A network on all samples, as it stands after an epoch.
+/// The metrics of a network on all samples after an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Metrics {
     /// The mean loss; NaN where it or a parameter is not finite: the run has diverged.
@@ -92,7 +92,7 @@ pub struct Task<'a> {
     pub epochs: Range<u32>,
     /// See [`records`].
     pub record_every: u32,
-    /// Asked before each epoch; training ends when it answers true.
+    /// Called before each epoch; training ends when it returns true.
     pub stop: &'a (dyn Fn() -> bool + Sync),
     /// Called with the number of steps of each epoch when it is finished, summed over the runs.
     pub progress: &'a (dyn Fn(u64) + Sync),

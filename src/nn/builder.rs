@@ -23,7 +23,7 @@ pub struct ModelBuilder {
     activation: &'static Activation,
     form: Form,
     layers: Vec<LayerSpec>,
-    /// A method that has no layer to act on yet, and what it needs.
+    /// A method that was called before it had a layer to act on, and its requirement.
     idle: Option<(&'static str, &'static str)>,
     /// The number of outputs, and the loss that belongs to their kind.
     outputs: Option<(usize, Loss)>,
@@ -76,7 +76,7 @@ impl ModelBuilder {
         self
     }
 
-    /// Notes that `field` has no layer yet. A misplaced passage stays the fault.
+    /// Records that `field` has no layer yet. A misplaced passage remains the fault.
     fn waiting(mut self, field: &'static str) -> Self {
         let reason = "it holds for the layers after it, and there is none";
         self.idle = match self.idle {

@@ -200,7 +200,7 @@ impl Model {
         self.layers.iter().all(same).then_some(first)
     }
 
-    /// The same, for what works with layers of one kind only; `field` names it in the error.
+    /// The same, for a feature that works only with layers of one kind; `field` names it in the error.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] if the layers differ.
@@ -523,7 +523,7 @@ impl Model {
     }
 }
 
-/// Fails unless each Bregman layer can take what the layer below gives.
+/// Fails unless each Bregman layer can take the output of the layer below.
 fn check_passages(specs: &[LayerSpec]) -> Result<()> {
     let passage = |l: usize, reason: &str| Error::InvalidValue {
         field: "dual_passage",

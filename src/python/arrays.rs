@@ -1,7 +1,7 @@
 //! Arrays in and out, through NumPy.
 //!
-//! An array of float32, or of bytes, in C order is read where it lies; every other one is converted by
-//! NumPy first. What goes out is handed over, not copied.
+//! An array of float32, or of bytes, in C order is read in place; every other one is converted by NumPy first.
+//! Results are handed over, not copied.
 
 use numpy::{
     Element, PyArray1, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyUntypedArray,

@@ -161,8 +161,7 @@ pub(super) fn run_quietly<T: Send>(
     }
 }
 
-/// Deals with events until the work is done. Returns what came of it, and the exception that asked for a
-/// stop.
+/// Handles events until the work is done. Returns its result, and the exception that requested a stop.
 fn wait<M, T>(
     stop: &AtomicBool,
     events: &mpsc::Receiver<Event<M, T>>,
@@ -174,7 +173,7 @@ fn wait<M, T>(
         let dealt_with = match events.recv_timeout(PATIENCE) {
             Ok(Event::Done(result)) => return (result, exception),
             Ok(Event::Message(message)) => {
-                // A callback that is no Python code leaves signals to this.
+                // Signals during a callback that is not Python code are handled here.
                 let dealt_with = Python::attach(|py| {
                     let goes_on = on_message(py, message)?;
                     py.check_signals().map(|()| goes_on)
@@ -199,7 +198,7 @@ fn wait<M, T>(
     }
 }
 
-/// A panic as an exception: a fault of this package, not of what it was given.
+/// A panic as an exception: a fault of this package, not of its inputs.
 fn fault(panic: &(dyn Any + Send)) -> PyErr {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());

@@ -444,7 +444,7 @@ impl PyTrained {
         self.trained.best()
     }
 
-    /// Where it was trained, and why there.
+    /// The device on which it was trained, and the reason for this choice.
     #[getter]
     fn device(&self) -> &str {
         self.trained.device()
@@ -504,7 +504,7 @@ impl PyTrained {
     }
 
     /// The network as a PyTorch module, `bregman.pytorch.Network`, ready to evaluate. It maps pixels in [0, 1]
-    /// to its input range; its method `logits` takes inputs as they are.
+    /// to its input range; its method `logits` takes preprocessed inputs.
     fn to_torch<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let pytorch = py.import("bregman.pytorch")?;

@@ -29,9 +29,8 @@ use crate::trainer::{Moments, Trainer};
 /// epochs, seed 0, one realization, on a hardware adapter if there is one.
 ///
 /// realizations: number of networks trained side by side, with the seeds `seed`, `seed` + 1, …
-/// runs: one network for each dict of `seed`, `learning_rate`, `momentum` and `weight_decay`; what a dict
-///     leaves out is the optimizer's, or `seed`
-/// initial: a `Trained` whose networks are trained further
+/// runs: one network for each dict of `seed`, `learning_rate`, `momentum` and `weight_decay`; settings that a
+/// dict omits are the optimizer's, or `seed` initial: a `Trained` whose networks are trained further
 /// keep_moments: whether the result keeps the optimizer's moments, so that training with it as `initial`
 ///     continues from them too
 /// validation: a `Dataset` for `patience` and `keep` ("last" or "best")
@@ -200,7 +199,7 @@ impl PyTrainer {
     /// Trains on `train`, and evaluates on `test`, if it is given, after each epoch.
     ///
     /// Ctrl-C stops training within about a tenth of a second, saves the checkpoint if there is one, and
-    /// raises `Interrupted`, whose `trained` is what was trained until then. An exception of `on_epoch`
+    /// raises `Interrupted`, whose `trained` is the network trained until then. An exception of `on_epoch`
     /// stops training too.
     #[pyo3(signature = (train, test=None))]
     fn fit<'py>(

@@ -1,4 +1,4 @@
-//! Which classes a network takes for which, and the accuracy of its first few guesses.
+//! The confusion matrix of a network, and its top-k accuracy.
 
 use std::fmt::Write;
 

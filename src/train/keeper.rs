@@ -14,7 +14,7 @@ use crate::nn::Parameters;
 #[doc(hidden)]
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
 
-/// How a run ended that met no error.
+/// The end of a run without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// All epochs are done, or the patience of every realization is over.
@@ -138,7 +138,7 @@ impl Keeper {
         };
         self.run.parameters = executor.parameters().await?;
         self.run.moments = executor.moments().await?;
-        // What is trained of a realization that is done does not count, and may not be finite.
+        // Training of a realization that is done is not used, and its numbers may not be finite.
         for r in 0..self.run.parameters.len() {
             if course.is_done(position, r) {
                 self.run.parameters[r] = Init::Deterministic.parameters(&self.run.model, 0);

@@ -246,7 +246,7 @@ impl FromIterator<EpochMetrics> for History {
     }
 }
 
-/// How well values are predicted: means over the realizations that have each number. R² is null for fewer
+/// The errors of predicted values: means over the realizations that have each number. R² is null for fewer
 /// than two samples; the numbers of the validation set are there if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Fits {
@@ -318,7 +318,7 @@ pub struct Summary<O> {
     /// Test accuracy of each realization; NaN for one that diverged, which JSON writes as null.
     #[serde(skip_serializing_if = "all_nan")]
     pub test_accuracies: Vec<f64>,
-    /// How well values are predicted, means over the realizations that have them.
+    /// The errors of predicted values, means over the realizations that have them.
     #[serde(flatten)]
     pub fits: Option<Fits>,
     /// The fraction of test samples whose class is among the most probable ones of their network, mean

@@ -218,24 +218,24 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Continues the run that [`Self::checkpoint`] saved to `path`, to the same bits as if it had not been
-    /// stopped. The other settings must be those with which it was begun, except for a larger number of epochs,
-    /// unless the schedule depends on it. On another device the result is as good, but not to the bit the
-    /// same; [`Trained::warnings`] says so.
+    /// Continues the run that [`Self::checkpoint`] saved to `path`, so that the result has the same bits as an
+    /// uninterrupted run. The other settings must be those with which it was begun, except for a larger number of
+    /// epochs, unless the schedule depends on it. On a different device the result is equally valid, but not
+    /// bit-identical; [`Trained::warnings`] then has a note.
     pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
         self.resume = Some(path.into());
         self
     }
 
-    /// Calls `observe` after each epoch. `Break(())` stops training; what is trained until then is the
+    /// Calls `observe` after each epoch. `Break(())` stops training; the network trained until then is the
     /// result.
     pub fn on_epoch(mut self, observe: impl FnMut(&EpochMetrics) -> ControlFlow<()> + 'a) -> Self {
         self.on_epoch = Some(Box::new(observe));
         self
     }
 
-    /// Stops training once `stop` returns true, which is asked about every tenth of a second and after each
-    /// epoch; what is trained until then is the result.
+    /// Stops training once `stop` returns true; it is called about every tenth of a second and after each epoch.
+    /// The network trained until then is the result.
     #[doc(hidden)]
     pub fn stop_when(mut self, stop: impl Fn() -> bool + 'a) -> Self {
         self.stop = Some(Box::new(stop));
@@ -397,7 +397,7 @@ impl<'a> Trainer<'a> {
             )
             .await;
         match ended {
-            // What is trained is not lost because it cannot be saved.
+            // A network that cannot be saved is still returned.
             Err(error @ Error::Io { .. }) if should_stop() => {
                 stopped.set(true);
                 warnings.push(error.to_string());

@@ -47,7 +47,7 @@ pub struct Trained {
     pub(crate) moments: Option<Moments>,
 }
 
-/// How well a network does on a data set.
+/// The scores of a network on a data set.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
     /// Mean loss.
@@ -115,7 +115,7 @@ impl Trained {
         &self.outcomes
     }
 
-    /// Where it was trained, and why there.
+    /// The device on which it was trained, and the reason for this choice.
     pub fn device(&self) -> &str {
         &self.device
     }
@@ -191,7 +191,7 @@ impl Trained {
         Ok(saved)
     }
 
-    /// The outputs of the network, (samples, outputs), of inputs as it takes them: scores of classes before the
+    /// The outputs of the network, (samples, outputs), for preprocessed inputs: scores of classes before the
     /// softmax, or the numbers that a regression was trained on.
     ///
     /// # Errors
@@ -322,7 +322,7 @@ impl Trained {
             .collect())
     }
 
-    /// Loss and accuracy, or how close values are, on `data`.
+    /// Loss and accuracy, or the errors of values, on `data`.
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::Label`] and [`Error::InvalidValue`] for data that do not fit the network,

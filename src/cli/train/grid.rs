@@ -1,4 +1,4 @@
-//! Training of all runs of lists of settings, side by side where they fit.
+//! Training of all runs of lists of settings, side by side if they fit.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,7 +30,7 @@ use crate::train::events::{self, json_line};
 use crate::train::grid::{Best, Grid, GridRun, Launch, RUNS, RUNS_SO_FAR, Row, best, csv};
 use crate::train::keeper::{self, CHECKPOINT};
 
-/// The data, and what all launches share.
+/// The data and everything else that all launches share.
 struct Lists<'a> {
     options: &'a Options,
     grid: Grid,
@@ -116,7 +116,7 @@ pub async fn run(options: &Options) -> Result<Ended> {
         let mut done = |r: usize, outcome| {
             let run = launch.runs.start + r;
             let row = Row::new(run, layer, lists.runs[run].settings, outcome);
-            // How well values are predicted is known at the end.
+            // The errors of predicted values are known at the end.
             if options.json_lines && !is_regression && kept.is_ok() {
                 kept = print(&json_line(&row));
             }
@@ -409,8 +409,8 @@ impl Lists<'_> {
         })
     }
 
-    /// Adds to the rows of a launch how well its networks predict values, and prints them if lines of JSON are
-    /// asked for.
+    /// Adds to the rows of a launch the errors of the values that its networks predict, and prints them if lines
+    /// of JSON are requested.
     fn add_fits(&self, results: &Results, rows: &mut [Row], trained: &Trained) -> Result<()> {
         let mut outcomes: Vec<_> = rows.iter().map(|row| row.outcome).collect();
         results.add_fits(&mut outcomes, &trained.parameters)?;

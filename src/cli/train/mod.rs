@@ -1,5 +1,4 @@
-//! `bregman train`, and `train_mnist`: trains a network, reports each epoch, saves what it is asked
-//! to.
+//! `bregman train`, and `train_mnist`: trains a network, reports each epoch, and saves the requested files.
 
 mod equilibrium;
 mod grid;
@@ -103,7 +102,7 @@ async fn train(options: &Options) -> Result<Ended> {
         let row = Row::new(realization, layer, recipe.run(realization), outcome);
         print(&json_line(&row))
     };
-    // How well values are predicted is known at the end.
+    // The errors of predicted values are known at the end.
     let is_regression = results.is_regression();
     let mut printed = Ok(());
     let mut done = |realization, outcome| {
@@ -138,13 +137,12 @@ struct Trained {
     ended: keeper::Ended,
     course: Course,
     position: Position,
-    /// The network of each that is its result, if the options have a use for them; none of one that
-    /// diverged.
+    /// The network that is the result of each realization, if the options need it; none of one that diverged.
     parameters: Vec<Option<Parameters>>,
 }
 
-/// Trains what is prepared, with its files in `folder`, and calls `done` with each realization and its
-/// outcome once nothing more will change it.
+/// Trains the prepared run, with its files in `folder`, and calls `done` with each realization and its outcome
+/// once the outcome is final.
 ///
 /// # Errors
 /// Those of training.

@@ -329,7 +329,7 @@ impl Options {
                 }
             }
             _ => {
-                // As it was given, so that the same command continues the run.
+                // As it was passed, so that the same command continues the run.
                 if self.network.is_none() {
                     set("network", &network_text(model));
                 }
@@ -475,7 +475,7 @@ impl Options {
         }
     }
 
-    /// Whether the options of the optimizer go together.
+    /// Whether the options of the optimizer are compatible.
     fn check_optimizer(&self) -> Result<()> {
         let name = self.optimizer.name();
         if self.optimizer == OptimizerKind::Sgd {
@@ -507,7 +507,7 @@ impl Options {
         Ok(())
     }
 
-    /// Whether the lists go together with the other options.
+    /// Whether the lists are compatible with the other options.
     fn check_grid(&self) -> Result<()> {
         if self.seed.is_list() && self.realizations > 1 {
             let reason = "the seeds are listed already; leave out one of `seed` and `realizations`";
@@ -530,7 +530,7 @@ impl Options {
         Ok(())
     }
 
-    /// Whether what ends and chooses epochs goes together with the other options.
+    /// Whether the options that end training and choose epochs are compatible with the other options.
     fn check_course(&self) -> Result<()> {
         if let Some(HeldOut::Share(share)) = self.validation
             && !(share > 0.0 && share < 1.0)

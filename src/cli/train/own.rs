@@ -1,4 +1,4 @@
-//! Options of the user's own data: what is read, what is predicted, and what is held out.
+//! Options of the user's own data: the source, the target, and the held-out samples.
 
 use std::path::PathBuf;
 

@@ -37,8 +37,7 @@ impl Results {
         self.splits.train.is_regression()
     }
 
-    /// Adds to the results of realizations how well their networks, `parameters`, predict values, if that is
-    /// what they do.
+    /// Adds to the results of realizations the errors of their networks, `parameters`, if these predict values.
     ///
     /// # Errors
     /// Those of [`predict::fit`].
@@ -61,8 +60,8 @@ impl Results {
         Ok(())
     }
 
-    /// Saves the networks, and writes and prints the results. A disk that is too full for one of
-    /// them may have room for the others, so each is tried.
+    /// Saves the networks, and writes and prints the results. A disk that is too full for one file may have room
+    /// for the others, so each is tried.
     ///
     /// # Errors
     /// The first that is met.
@@ -198,7 +197,7 @@ pub fn resumed(path: &Path, saved: &Run, now: &Run, schedule: &Schedule) {
     }
 }
 
-/// Says where a run was stopped, and how a run that did not end well is resumed.
+/// Reports where a run was stopped, and the command that resumes it.
 pub fn ended(
     result: &Result<keeper::Ended>,
     keeper: &Keeper,

@@ -40,7 +40,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     }
 }
 
-/// The picture in a file, and how it is to be turned.
+/// The picture in a file, and its orientation.
 ///
 /// # Errors
 /// A description of the fault.

@@ -1,4 +1,4 @@
-//! Whether a JPEG file is whole. Decoders fill what is missing with grey and say nothing, so the code
+//! Checks that a JPEG file is complete. Decoders fill missing parts with grey without an error, so the code
 //! words of all blocks are counted here (ITU-T T.81, annexes B and F), without their values.
 
 /// The properties of the picture in the file's header.
@@ -117,7 +117,7 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// Nothing if the scan names what the file has not.
+    /// Nothing if the scan names a component or table that the file does not have.
     fn of(frame: &Frame, data: &[u8], tables: &'a [Codes]) -> Option<Self> {
         let (&number, data) = data.split_first()?;
         let chosen = data.as_chunks::<2>().0.get(..usize::from(number))?;

@@ -103,7 +103,7 @@ pub struct Picture {
     pub pixels: Vec<u8>,
     /// The changes made to it, to be shown to the user.
     pub done: String,
-    /// Why the network's answer may mean nothing, each a sentence without a full stop.
+    /// Reasons why the network's answer may be meaningless, each a sentence without a full stop.
     pub doubts: Vec<String>,
 }
 

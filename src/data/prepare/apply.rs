@@ -1,4 +1,4 @@
-//! Raw samples made into those that a network takes, by what was fitted in training.
+//! The conversion of raw samples to the inputs of a network, by the preprocessing fitted in training.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,9 @@ use crate::error::PrepareFault;
 /// Differences from the training samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Numbers beyond the range of training, which were clamped to it.
+    /// The number of values beyond the range of training, which were clamped to it.
     pub clamped: usize,
-    /// Numbers that were missing, for which the mean of training was taken.
+    /// The number of missing values, which were replaced by the mean of training.
     pub filled: usize,
     /// Texts that were missing or that training did not have, by column.
     pub unseen: BTreeMap<String, usize>,
@@ -60,7 +60,7 @@ impl Counts {
     }
 }
 
-/// A column's cells with what training had in it.
+/// A column's cells, with the column of training.
 struct Pair<'a> {
     column: &'a Column,
     cells: &'a Cells,
@@ -365,7 +365,7 @@ fn target_cells<'a>(table: &'a Table, column: &str) -> Result<&'a Cells, Prepare
     }
 }
 
-/// The numbers of a column that had numbers in training. Text that no number is written as is refused.
+/// The numbers of a column that had numbers in training. Text that is not a number is refused.
 fn numbers_of(column: &Column, cells: &Cells) -> Result<Vec<f64>, PrepareFault> {
     match cells {
         Cells::Numbers(numbers) => Ok(numbers.clone()),

@@ -1,6 +1,6 @@
 //! The preprocessing of raw samples, fitted on the training samples.
 //!
-//! Images in bytes stay as they are: the network itself maps 0…255 to its input range. Numbers are
+//! Images in bytes are not changed: the network itself maps 0…255 to its input range. Numbers are
 //! clamped to the range that they had in training and mapped into the range of ρ by [`Input`]; a text of
 //! a column becomes one input for each text that training had, 1 for its own and 0 for the others.
 
@@ -57,7 +57,7 @@ pub struct Preparation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InputRule {
-    /// Bytes stay as they are. The shape is [channels, height, width].
+    /// Bytes are not changed. The shape is [channels, height, width].
     Pixels {
         /// Of an image.
         shape: [usize; 3],
@@ -276,7 +276,7 @@ impl ColumnKind {
 }
 
 impl InputRule {
-    /// Whether inputs are bytes, which stay as they are.
+    /// Whether inputs are bytes, which are not changed.
     pub fn is_pixels(&self) -> bool {
         matches!(self, Self::Pixels { .. })
     }
@@ -315,7 +315,7 @@ impl InputRule {
         columns.iter().flat_map(of_column).collect()
     }
 
-    /// The shape of what the network takes, [channels, height, width].
+    /// The shape of the inputs of the network, [channels, height, width].
     pub fn shape(&self) -> [usize; 3] {
         match self {
             Self::Pixels { shape } | Self::Columns { shape, .. } => *shape,
@@ -361,8 +361,8 @@ impl TargetRule {
 }
 
 impl Preparation {
-    /// How data are read that the network takes: of a table its columns, with the target if `with_target` is
-    /// set; images scaled to the size of those in training.
+    /// The options with which data for the network are read: of a table its columns, with the target if
+    /// `with_target` is set; images scaled to the size of those in training.
     pub fn read_options(&self, with_target: bool) -> ReadOptions {
         let pixels = match self.inputs {
             InputRule::Pixels { shape } => Some(shape),
@@ -480,7 +480,7 @@ impl Preparation {
         }
     }
 
-    /// A line on it for a person: what is predicted from what.
+    /// A description in one line for the user: the target and the inputs.
     pub fn describe(&self) -> String {
         let from = match &self.inputs {
             InputRule::Pixels {

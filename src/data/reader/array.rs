@@ -114,7 +114,7 @@ pub struct Array {
 /// taken at once, and otherwise as the bytes come.
 ///
 /// # Errors
-/// The outer result is the reader's own error, the inner one what is wrong with the array.
+/// The outer result is the reader's own error, the inner one describes the fault of the array.
 pub fn read(
     mut reader: impl Read,
     name: &str,

@@ -239,7 +239,7 @@ fn read(path: &Path, role: Role) -> Result<Array> {
 /// Reads an array from the bytes of an IDX file; `length` is their number, if it is known.
 ///
 /// # Errors
-/// The outer result is the reader's own error, the inner one what is wrong with the bytes.
+/// The outer result is the reader's own error, the inner one describes the fault of the bytes.
 pub fn parse(
     mut reader: impl Read,
     name: &str,

@@ -40,7 +40,7 @@ pub fn read(path: &Path, name: &str, role: Role) -> Result<Array> {
 /// Reads an array from the bytes of a file; `length` is their number, if it is known.
 ///
 /// # Errors
-/// The outer result is the reader's own error, the inner one what is wrong with the bytes.
+/// The outer result is the reader's own error, the inner one describes the fault of the bytes.
 pub fn parse(
     mut reader: impl Read,
     name: &str,
@@ -277,7 +277,7 @@ pub fn parse_archive(
     named::parts(path, &names, options, |name, role| {
         let member = names.iter().position(|own| own == name).unwrap_or_default();
         let file = archive.by_index(member).map_err(broken)?;
-        // What the archive says of the member's size need not be true.
+        // The member's size in the archive need not be true.
         match parse(file, name, None, role) {
             Ok(read) => read.map_err(fault(path)),
             Err(error) => Err(broken(ZipError::Io(io::Error::new(

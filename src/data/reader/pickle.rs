@@ -10,7 +10,7 @@ use std::rc::Rc;
 /// The most tuples within each other.
 const DEPTH: usize = 8;
 
-/// A value. Lists have no lists in them and dictionaries no dictionaries, so that none holds itself and
+/// A value. Lists have no lists in them and dictionaries no dictionaries, so that no value contains itself and
 /// none is deep.
 #[derive(Clone, Debug)]
 pub enum Value {

@@ -45,9 +45,9 @@ pub struct Options {
     pub layers: Vec<LayerKind>,
     /// Runs of each cell, at least 1; run r has seed r.
     pub runs: usize,
-    /// Number of epochs, at least 1, in place of the recipe's; its phases keep their parts.
+    /// Number of epochs, at least 1, in place of the recipe's; its phases keep their shares.
     pub epochs: Option<u32>,
-    /// Whether to train one run of one epoch on 2,000 images, to see that everything works.
+    /// Whether to train one run of one epoch on 2,000 images, to check that everything works.
     pub quick: bool,
     /// The folder that has the data, see [`data::load`].
     pub data_dir: Option<PathBuf>,
@@ -121,7 +121,7 @@ pub enum Event<'a> {
         /// The checkpoint.
         checkpoint: &'a Path,
     },
-    /// A cell is done: it was found so, or its last run has just been trained.
+    /// A cell is done: it was complete before, or its last run has just been trained.
     Cell {
         /// The cell's name.
         name: &'a str,
@@ -235,7 +235,7 @@ pub struct Experiment<'a> {
 }
 
 impl Experiment<'_> {
-    /// Trains what is missing of `task`; false if it was stopped before the end.
+    /// Trains the missing parts of `task`; false if it was stopped before the end.
     ///
     /// # Errors
     /// Those of [`Options::check`], of the data, of the device and of the files; [`Error::Locked`] for a

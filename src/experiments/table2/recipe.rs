@@ -1,4 +1,4 @@
-//! The rows of Table 2, and how each is trained: one recipe per row, the same for its three layers.
+//! The rows of Table 2 and their recipes: one recipe per row, the same for its three layers.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ pub struct Row {
     paper: [f64; 3],
     /// How its networks are trained.
     settings: Settings,
-    /// The settings that it was compared with at the end, on the validation split.
+    /// The settings with which it was compared at the end, on the validation split.
     others: &'static [Settings],
 }
 

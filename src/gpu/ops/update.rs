@@ -1,4 +1,5 @@
-//! How a kernel that has a gradient changes the parameter: the update files that are linked to it.
+//! The update of a parameter by a kernel that computes its gradient: the update files that are linked to the
+//! kernel.
 
 use crate::gpu::op::{BufferId, Op};
 use crate::gpu::wgsl::{File, RUNS, STEP, wgsl};

@@ -507,7 +507,7 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// The optimizer's update, with the state of what it updates.
+    /// The optimizer's update, with the state of the tensor that it updates.
     fn updating(&self, state: Option<BufferId>) -> Updating {
         Updating {
             update: self.update,

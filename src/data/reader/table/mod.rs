@@ -104,7 +104,7 @@ fn read_from<R: Read>(
     }
 }
 
-/// The first row of a table, and what is done with its columns.
+/// The first row of a table, and the use of its columns.
 struct Header {
     names: Vec<String>,
     delimiter: u8,
@@ -375,7 +375,8 @@ fn read_columns<R: Read>(
         }
         let end = bytes.len();
         blocks.skip(end);
-        // What is to come takes as much for each byte; if its length is unknown, there is as much again.
+        // The rest takes as much memory for each byte; if its length is unknown, it is assumed to be as long
+        // again.
         seen += end as u64;
         let held: u64 = columns.iter().map(Growing::bytes).sum();
         let left = length.map_or(seen, |length| length.saturating_sub(seen));
