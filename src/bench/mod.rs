@@ -525,7 +525,7 @@ impl Steps {
     ) -> Result<Self> {
         let (batch, realizations) = (options.recipe.batch_size, options.realizations);
         let flops = (realizations as u64 * model.step_flops(batch)) as f64;
-        // A few tenths of a second on a slow card, and 200 steps of what is small.
+        // A few tenths of a second on a slow card, and 200 steps of small networks.
         let steps = (2e11 / flops).clamp(4.0, 200.0) as usize;
         let steps = if gpu.summary().software { 8 } else { steps };
         let order: Vec<u32> = (0..(steps * batch) as u32).collect();

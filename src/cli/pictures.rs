@@ -244,7 +244,7 @@ fn confusion(counts: &Confusion, samples: usize, settings: &str) -> Figure {
         ..Panel::default()
     };
     let caption = format!("{samples} test samples; white 0 %, orange 100 % of a class; {settings}");
-    Figure::of("What is taken for what", &caption, panel)
+    Figure::of("Confusion matrix", &caption, panel)
 }
 
 /// The names of the values that a network predicts.

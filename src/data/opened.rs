@@ -206,7 +206,7 @@ impl Opened {
     /// `rho` is the activation of the network's first layer.
     ///
     /// # Errors
-    /// [`Error::Data`] with a [`PrepareFault`] that says what is wrong where; those of reading a test or
+    /// [`Error::Data`] with a [`PrepareFault`] that describes the fault and its place; those of reading a test or
     /// validation set of its own; [`Error::InvalidValue`] for an input range outside the range of ρ.
     pub fn prepare(mut self, rho: &'static Activation) -> Result<Prepared> {
         let scale = self.scale(rho)?;
@@ -282,8 +282,8 @@ impl Opened {
                     let [_, test] = self.hold_out(raw, samples, seed, Part::Test)?;
                     if self.test.is_none() {
                         notes.push(format!(
-                            "{name} is what the network was trained on: it is evaluated on the {samples} of \
-                             {} samples that were held out for the test",
+                            "the network was trained on {name}: it is evaluated on the {samples} of {} samples \
+                             that were held out for the test",
                             raw.len()
                         ));
                     }

@@ -300,7 +300,7 @@ pub enum DataFault {
         available_mib: u64,
     },
     /// A file or folder of no known form.
-    #[error("{reason}; what is read: {}", known)]
+    #[error("{reason}; supported are: {}", known)]
     UnknownForm {
         /// A description of the file or folder.
         reason: String,

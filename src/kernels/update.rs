@@ -4,7 +4,7 @@
 
 use super::isa::{Isa, Level};
 
-/// The numbers of an update. A gradient counts as `scale` times what is given.
+/// The numbers of an update. A gradient counts as `scale` times its argument.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Numbers {
     /// The factor of the gradients.

@@ -64,7 +64,7 @@ impl Model {
 
 impl ModelBuilder {
     /// Maps bytes 0…255 of the samples to [low, high], which must lie within the range of the first
-    /// layer's ρ. Numbers are taken as they are. By default it is [`Activation::input_range`].
+    /// layer's ρ. Numbers are taken unchanged. By default it is [`Activation::input_range`].
     pub fn range(mut self, low: f32, high: f32) -> Self {
         self.range = Some([low, high]);
         self

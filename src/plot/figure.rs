@@ -16,7 +16,7 @@ const LABEL_SIZE: f64 = 12.5;
 const TICK_SIZE: f64 = 11.0;
 const LEGEND_SIZE: f64 = 11.5;
 const LEGEND_LINE: f64 = 17.0;
-/// Height of a panel's title and of what is below a panel's axis.
+/// Height of a panel's title, and of the labels below its axis.
 const PANEL_TITLE: f64 = 24.0;
 const TICK_LENGTH: f64 = 4.0;
 const BELOW: f64 = 44.0;

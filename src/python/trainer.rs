@@ -218,7 +218,7 @@ impl PyTrainer {
             }
         };
         let Ended { result, exception } = run(py, self.threads, &on_message, |link| {
-            // Without a test set, one sample stands for it.
+            // Without a test set, one sample is used in place of it.
             let one = test.is_none().then(|| train.select(&[0]));
             let test = test.or(one.as_ref()).unwrap_or(train);
             let mut trainer = self.trainer(device(self.device, self.adapter.as_deref())?);

@@ -28,7 +28,7 @@ pub const SUMMARY: &str = "summary.json";
 /// in the folder of the run that trained it.
 pub const EVALUATION: &str = "evaluation.json";
 
-/// Stands for TensorBoard's event file in a build without the feature `tensorboard`: writes nothing.
+/// Replaces TensorBoard's event file in a build without the feature `tensorboard`: writes nothing.
 #[cfg(not(feature = "tensorboard"))]
 struct Events;
 

@@ -252,8 +252,8 @@ impl Grid {
         lengths.iter().map(|&n| n as u128).product()
     }
 
-    /// The runs in the order of the product: layer, learning rate, momentum, weight decay, seed, the last
-    /// of which changes fastest. `epochs` is the number of epochs whose metrics will be kept of each.
+    /// The runs in the order of the product: layer, learning rate, momentum, weight decay, seed, where the last
+    /// one changes fastest. `epochs` is the number of epochs of each run whose metrics will be kept.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] for more runs than this machine can list with their metrics.

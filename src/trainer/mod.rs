@@ -326,8 +326,8 @@ impl<'a> Trainer<'a> {
             }
             if run.device != keeper.run.device {
                 warnings.push(format!(
-                    "the run was begun on {} and continues on {}: the result is as good, but not to the bit \
-                     what it would have been",
+                    "the run was begun on {} and continues on {}: the result is equally valid, but \
+                     not bit-identical",
                     run.device, keeper.run.device
                 ));
             }

@@ -94,7 +94,7 @@ fn load_named(options: &Options, checkpoints: Option<&[Checkpoint]>) -> Result<S
         options.limit_train
     };
     let request = Request {
-        // A checkpoint is evaluated on, or trained further with, what it was trained on.
+        // A checkpoint is evaluated on, or trained further with, the data on which it was trained.
         dataset: options
             .dataset
             .clone()

@@ -155,7 +155,7 @@ fn prepare_turned(
     let mut done = format!("{}×{} pixels{turned}", size.width(), size.height());
     if let Some((own, is_inverted)) = own_form(&raster, style) {
         let inverted = if is_inverted { ", inverted" } else { "" };
-        done += &format!("{inverted}; otherwise taken as they are");
+        done += &format!("{inverted}; otherwise unchanged");
         return Ok(Picture {
             pixels: bytes(&turn(own, orientation)),
             done,
@@ -301,8 +301,7 @@ fn find(raster: &Raster, area: Area, frames: usize) -> Option<Drawing> {
         values.filter(|&&ink| ink > low && ink <= high).count()
     };
     if count(ink::PAPER, 0.6) > count(0.6, 1.0) {
-        doubts
-            .push("what is drawn has many shades; it may be a photograph and no digit".to_owned());
+        doubts.push("the drawing has many shades; it may be a photograph, not a digit".to_owned());
     }
     Some(Drawing {
         ink: plane.crop(part, 0),
@@ -360,7 +359,7 @@ fn with_usual_strokes(ink: Plane, doubts: &mut Vec<String>) -> Plane {
     let stroke = 4.0 * full / lost.max(1.0);
     let usual = STROKES.map(|share| share * FINE as f32);
     if stroke > 1.6 * usual[1] {
-        doubts.push("what is drawn has no strokes; it may not be a digit".to_owned());
+        doubts.push("the drawing has no strokes; it may not be a digit".to_owned());
     }
     let radius = 0.5 * (stroke.clamp(usual[0], usual[1]) - stroke);
     let radius_in_pixels = radius.abs().round().min((FINE / 8) as f32) as usize;

@@ -88,7 +88,7 @@ pub fn fault(path: &Path) -> impl Fn(DataFault) -> Error {
 /// # Errors
 /// [`DataFault::BeyondMemory`].
 pub fn check_memory(bytes: u64) -> Result<(), DataFault> {
-    // Reading what is free takes longer than to read a small file.
+    // Querying the free memory takes longer than reading a small file.
     if bytes < 64 << 20 {
         return Ok(());
     }

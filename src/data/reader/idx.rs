@@ -165,7 +165,7 @@ fn parts(
     let file = train.path.file_name().unwrap_or_default();
     if file.to_string_lossy().starts_with("emnist") {
         notes.push(
-            "EMNIST's images are released with rows and columns exchanged, and are taken as they are"
+            "EMNIST's images are released with rows and columns exchanged, and are used in this form"
                 .to_owned(),
         );
     }

@@ -1,6 +1,6 @@
 //! Readers of a user's own data: from a path to [`Parts`].
 //!
-//! | what is at the path | how it is read |
+//! | contents of the path | read as |
 //! |---|---|
 //! | a folder with a folder for each class | images, PNG and JPEG; in `train`, `val` and `test` if there |
 //! | `.csv` and `.tsv`, also `.gz` | a table with a header; a folder with `train.csv` and `test.csv` |

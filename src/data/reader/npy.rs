@@ -130,7 +130,7 @@ fn layout_of(header: &[u8], array: &str) -> Result<Layout, DataFault> {
     })
 }
 
-const NEEDED: &str = "what is read is floats of 16, 32 and 64 bits, integers, booleans, and text as \
+const NEEDED: &str = "supported are floats of 16, 32 and 64 bits, integers, booleans, and text as \
                       names of classes";
 
 /// The type that NumPy writes as `<f4`, and whether it is big-endian.

@@ -170,7 +170,7 @@ impl<'a> Machine<'a> {
             |value: &Value| value.is_plain() || matches!(value, Value::List(_) | Value::Array(_));
         let pairs = entries.as_chunks::<2>().0;
         let Some(Value::Dictionary(own)) = self.stack.last() else {
-            return Err("entries are added to what is no dictionary".to_owned());
+            return Err("entries are added to a value that is not a dictionary".to_owned());
         };
         for [key, value] in pairs {
             match key {
@@ -200,7 +200,7 @@ impl<'a> Machine<'a> {
     fn recall(&mut self, place: usize) -> Result<(), String> {
         let value = self.memo.get(place).cloned();
         self.stack
-            .push(value.ok_or("it recalls what it does not have")?);
+            .push(value.ok_or("it recalls a value that it does not have")?);
         Ok(())
     }
 
@@ -209,7 +209,7 @@ impl<'a> Machine<'a> {
     fn call(&mut self) -> Result<(), String> {
         let arguments = self.pop()?;
         let Value::Global(name) = self.pop()? else {
-            return Err("it calls what is no function".to_owned());
+            return Err("it calls a value that is not a function".to_owned());
         };
         let first = arguments.of_tuple().first().and_then(Value::bytes);
         let made = match &*name {

@@ -53,12 +53,12 @@ _PARAMETERS = """
     n_iter_no_change : int
         That number of epochs.
     warm_start : bool
-        Whether `fit` goes on from the network of the last `fit`, with its standardisation.
+        Whether `fit` continues from the network of the last `fit`, with its standardisation.
     random_state : int, RandomState or None
         The seed of the initial parameters, of the order of the samples and of what is held out.
     n_jobs : int or None
-        Threads; None and -1 stand for all cores, but for one thread inside a joblib worker. They change no
-        bit of the result.
+        Threads; None and -1 stand for all cores, except inside a joblib worker, where they
+        stand for one thread. They change no bit of the result.
     device : {"cpu", "auto", "gpu"}
         Where to train. Predictions are computed on the processor.
     verbose : bool

@@ -13,7 +13,7 @@ use crate::selftest::checks::{Bounded, Checks};
 use crate::selftest::dispatch::{UNWRITTEN, random};
 
 /// Every activation with the small tile and the sigmoid with every tile; in full checks every activation
-/// with every tile, in single precision: what is stored does not depend on either.
+/// with every tile, in single precision: the stored values do not depend on either.
 fn activations_and_tiles(
     checks: &Checks,
 ) -> impl Iterator<Item = (&'static Activation, Tile)> + use<> {

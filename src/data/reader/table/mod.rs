@@ -164,7 +164,7 @@ impl Header {
     /// Wants all columns, of the kinds of their first rows.
     fn guess<R: Read>(&mut self, blocks: &mut Blocks<R>, path: &Path) -> Result<()> {
         self.kinds = vec![Some(Kind::Number); self.names.len()];
-        // Row numbers, as they are written without a name.
+        // Row numbers, which are written without a name.
         if self.names[0].is_empty() {
             self.kinds[0] = None;
         }
