@@ -29,8 +29,9 @@ use crate::trainer::{Moments, Trainer};
 /// epochs, seed 0, one realization, on a hardware adapter if there is one.
 ///
 /// realizations: number of networks trained side by side, with the seeds `seed`, `seed` + 1, …
-/// runs: one network for each dict of `seed`, `learning_rate`, `momentum` and `weight_decay`; settings that a
-/// dict omits are the optimizer's, or `seed` initial: a `Trained` whose networks are trained further
+/// runs: one network for each dict of `seed`, `learning_rate`, `momentum` and `weight_decay`; settings that
+///     a dict omits are the optimizer's, or `seed`
+/// initial: a `Trained` whose networks are trained further
 /// keep_moments: whether the result keeps the optimizer's moments, so that training with it as `initial`
 ///     continues from them too
 /// validation: a `Dataset` for `patience` and `keep` ("last" or "best")
