@@ -1,7 +1,7 @@
 //! Table 1 of the paper, corrected: the activations ρ with their inverses and slopes.
 //!
 //! Each activation is the inverse ρ = (∇φ)⁻¹ of the gradient of a Legendre function φ (Prop. 4.2).
-//! An [`Activation`] defines it twice: its f64 functions are the textbook's, for the reference; its
+//! An [`Activation`] defines it twice: its f64 functions are those of the textbook, for the reference; its
 //! [`Float32`] functions, from [`crate::math`], are the same operations as its WGSL.
 //!
 //! # Adding an activation to the crate
@@ -11,14 +11,13 @@
 //! 3. A file in `shaders/activation/`.
 //! 4. An arm in `src/onnx.rs`.
 //!
-//! `tests/activations.rs` names the places that are missing, and the lists of names outside the
-//! crate.
+//! `tests/activations.rs` names missing places, including the lists of names outside the crate.
 //!
 //! # Defining your own activation
 //!
-//! An [`Activation`] of another crate works everywhere but in checkpoints and ONNX files, which name
-//! it. Softsign, ρ(a) = a / (1 + |a|), is the inverse of φ′ for φ(t) = −log(1 − |t|) − |t|;
-//! φ″ = (1 − |t|)⁻² is at least σ = 1:
+//! An [`Activation`] of another crate works everywhere except in checkpoints and ONNX files, which refer to
+//! activations by name. Softsign, ρ(a) = a / (1 + |a|), is the inverse of φ′ for φ(t) = −log(1 − |t|) − |t|; φ″ =
+//! (1 − |t|)⁻² is at least σ = 1:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -100,10 +99,10 @@ pub struct Activation {
     pub name: &'static str,
     /// The closure of the range of ρ, which is dom φ.
     pub range: [f64; 2],
-    /// The interval that every argument of ρ⁻¹ is clamped to in float32, so that ρ⁻¹ and 1/h stay
+    /// The interval to which every argument of ρ⁻¹ is clamped in float32, so that ρ⁻¹ and 1/h stay
     /// finite.
     pub clamp: [f32; 2],
-    /// The interval that inputs are mapped to by default.
+    /// The interval to which inputs are mapped by default.
     pub input_range: [f32; 2],
     /// The dual variable a is kept within ±dual_max: π/2 for sin, whose φ is not Legendre.
     pub dual_max: f32,

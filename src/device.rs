@@ -47,7 +47,7 @@ pub fn adapter_name(given: Option<String>) -> Result<Option<String>> {
     }
 }
 
-/// A device, and why it was chosen.
+/// A device, and the reason for its choice.
 #[derive(Clone)]
 pub struct Device {
     /// The open adapter; none on the processor.

@@ -1,18 +1,18 @@
 //! Where to add something to the crate.
 //!
 //! A program that uses the crate can define its own activation without any of this: see
-//! [`activation`](crate::activation). The lists below are of the places in the crate's own tree.
+//! [`activation`](crate::activation). The lists below name places in the crate's own source tree.
 //!
 //! # An activation
 //!
 //! 1. `src/activation.rs`: a const, its entry in `ALL`, and its float32 functions.
-//! 2. `src/math.rs` and `shaders/lib/math.wgsl`: the elementary functions that it needs and that are not
-//!    there yet, the same operations in both.
+//! 2. `src/math.rs` and `shaders/lib/math.wgsl`: the elementary functions that it needs and that do not exist
+//!    yet, with the same operations in both files.
 //! 3. `shaders/activation/NAME.wgsl`: `rho`, `rho_inv`, `rho_slope` and `DUAL_MAX`.
 //! 4. `src/onnx.rs`: an arm with its ONNX operators.
 //!
-//! `tests/activations.rs` walks `ALL` and names each place that is missing, `src/python/bregman/pytorch.py` and
-//! `tests/forward.py` among them.
+//! `tests/activations.rs` walks `ALL` and names each missing place, including `src/python/bregman/pytorch.py`
+//! and `tests/forward.py`.
 //!
 //! # A kernel
 //!
@@ -24,10 +24,25 @@
 //!
 //! `tests/shaders.rs` parses and validates every permutation and writes it as SPIR-V, MSL and HLSL.
 //!
+//! # An optimizer
+//!
+//! 1. `src/optim.rs`: a variant of `Rule` (or, if an existing optimizer differs in one setting, a field of its
+//!    variant, as AdamW is `Adam` with `decoupled`), its number of moments in `Recipe::moments` (at most two),
+//!    its checks in `Recipe::check`, its name in `OptimizerKind`, and a constructor of
+//!    [`Optimizer`](crate::optim::Optimizer).
+//! 2. `src/reference/mod.rs`: its step in float64, in `step`.
+//! 3. `src/kernels/update.rs`: its float32 loop, and `src/cpu/update.rs`: the arm that calls it.
+//! 4. `shaders/elementwise/update/NAME_step.wgsl`, and in `src/gpu/ops/update.rs` a variant of `Update` with this
+//!    file. Numbers that are the same for all realizations of a step go into `Step` in `src/gpu/op.rs` and in
+//!    `shaders/lib/step.wgsl`; settings of single realizations go into `shaders/lib/runs.wgsl`.
+//! 5. `src/cli/train/options.rs`: its arm of `--optimizer`, and its own options. `src/python/optim.rs`: its
+//!    constructor in Python.
+//! 6. `src/selftest/networks.rs`: a recipe with it, for the ten steps that are compared with float64.
+//!
 //! # An option of a command
 //!
 //! 1. The command's `Options` in `src/cli/`: a field with its help, its default and one of the groups
-//!    `RESULT`, `FREE` and `REQUEST`, which say whether a resumed run may change it.
+//!    `RESULT`, `FREE` and `REQUEST`, which state whether a resumed run may change it.
 //!    A field that an error of the library names goes into [`FIELDS`](crate::error::FIELDS) in
 //!    `src/error/mod.rs`.
 //! 2. `assets/options.md`: written again by `BREGMAN_BLESS=1 cargo test --release --test options`.
@@ -39,16 +54,18 @@
 //!
 //! # A figure of the two spirals
 //!
-//! 1. `src/experiments/spirals/figures.rs`: an entry of `FIGURES`, which says what is trained, how it is
-//!    drawn, and which tables and claims it has.
+//! 1. `src/experiments/spirals/figures.rs`: an entry of `FIGURES`, which states the runs, the form of the
+//!    picture, and its tables and claims.
 //!
 //! # A data set or a file format
 //!
-//! 1. `src/data/`: a reader such as `idx.rs`, which checks sizes, labels and checksums.
-//! 2. `src/data/source.rs`: the data set's files, their mirrors and checksums.
+//! - A format of the user's own data: a reader like those in `src/data/reader/`, and its entry in
+//!   `src/data/reader/mod.rs`, which recognises the format.
+//! - A named data set: a reader such as `src/data/idx.rs`, which checks sizes and labels, and an entry in
+//!   `src/data/source.rs` with its files, their mirrors and checksums.
 //!
 //! # A kind of hidden layer
 //!
-//! The enum [`LayerKind`](crate::kind::LayerKind) forces the places: the three executors, the sweeps,
-//! the shaders in `shaders/layer/after_forward/` and `after_backward/`, ONNX, and the colours of
-//! figures.
+//! A new variant of the enum [`LayerKind`](crate::kind::LayerKind) makes the compiler name most places: the three
+//! executors, the sweeps, the shaders in `shaders/layer/after_forward/` and `after_backward/`, ONNX, and the
+//! colours of figures.

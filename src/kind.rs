@@ -42,7 +42,7 @@ pub enum LayerKind {
     Bregman,
 }
 
-/// The variable that a Bregman layer hands on to the next. The other kinds have one form only.
+/// The variable that a Bregman layer passes to the next. The other kinds have one form only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// a = ρ⁻¹(z): needs no inverse between layers of equal width, and gradients stay finite.

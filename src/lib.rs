@@ -37,30 +37,30 @@
 //! # Ok::<(), bregman::error::Error>(())
 //! ```
 //!
-//! [`activation`] tells how to define your own activation. [`extending`] lists the places to edit for an
-//! activation, a kernel, an option, a figure or a data format of the crate.
+//! [`activation`] explains how to define your own activation. [`extending`] lists the places to edit for an
+//! activation, a kernel, an optimizer, an option, a figure or a data format of the crate.
 //!
 //! # The path of a batch
 //!
 //! ```text
 //! data         bytes or numbers, with classes or values: your own, files of images, or drawn digits
-//!   → nn           a Model: layers, convolutions before them, shapes, parameters; it knows no device
+//!   → nn           a Model: layers, convolutions before them, shapes, parameters, without a device
 //!   → optim        optimizers, schedules, and the settings of each run
-//!   → executor     what the three executors of a Model have in common
-//!       reference      textbook loops in float64, which the others are checked against
+//!   → executor     the common interface of the three executors of a Model
+//!       reference      textbook loops in float64, against which the others are checked
 //!       cpu            float32 on all cores
 //!       gpu            WGSL on an adapter: a Plan of dispatches, laid out once and then replayed
-//!   → sweep        networks of two neurons a layer by the thousand
-//!   → train        epochs and metrics; a run stops at any step and continues from it to the bit
-//!   → trainer      all of it in one call
+//!   → sweep        networks with two neurons in each layer, by the thousand
+//!   → train        epochs and metrics; a run may stop at any step, and the resumed run is bit-identical
+//!   → trainer      all of this in one call
 //!   → checkpoint   safetensors files of trained networks and of runs
 //!   → predict      the classes of samples; onnx, for other runtimes
 //! ```
 //!
 //! # The floors
 //!
-//! A file uses only files of lower floors, and of its own floor without a loop; `tests/floors.rs` reads
-//! the imports and holds the crate to it.
+//! A file imports only files of lower floors, and files of its own floor without cycles; `tests/floors.rs`
+//! reads the imports and checks this rule.
 //!
 //! ```text
 //! 7  bin                       bregman, train_mnist
@@ -68,20 +68,22 @@
 //! 5  selftest, bench, bilevel, plot, onnx
 //! 4  trainer, train, checkpoint, predict, device
 //! 3  reference, cpu, gpu, sweep      the engines
-//! 2  nn, data, executor, optim what is trained, on what data, and how; no device
+//! 2  nn, data, executor, optim models, data and optimizers, without a device
 //! 1  activation, kernels       Table 1; float32 loops that are generic over an activation
 //! 0  error, kind, math, memory, rng, files, threads
 //! ```
 //!
 //! # Features
 //!
-//! All but `python` are on by default. Without them the crate depends on little more than wgpu, naga, gemm, rayon,
-//! safetensors and serde, and compiles for `wasm32-unknown-unknown`.
+//! All features except `python` are on by default. Without them the crate has 19 direct dependencies: wgpu,
+//! naga, gemm and rayon; csv, flate2, tar, zip and sha2 for data files; safetensors, serde, serde_json and
+//! tempfile for its own files; bytemuck, half, memchr, pollster, thiserror and web-time. It then also compiles
+//! for `wasm32-unknown-unknown`.
 //!
-//! | feature | what it adds |
+//! | feature | addition |
 //! |---|---|
 //! | `cli` | the programs `bregman` and `train_mnist`, and their code |
-//! | `download` | data sets are downloaded where they are missing |
+//! | `download` | missing data sets are downloaded |
 //! | `python` | the compiled half of the Python package, which `pip install .` builds |
 //! | `plot` | figures, and pictures read from PNG and JPEG files |
 //! | `onnx` | networks are written as ONNX |

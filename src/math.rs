@@ -1,6 +1,6 @@
 //! Elementary functions in `f32`, the twin of `shaders/lib/math.wgsl`.
 //!
-//! A shading language promises little about its built-in functions (`atan` may be off by 4096
+//! A shading language guarantees little about its built-in functions (`atan` may be off by 4096
 //! units in the last place, `tanh` may be NaN beyond 88), and those of the C library are calls that
 //! keep a loop from vectorising. These functions are our own on both sides: the same names,
 //! coefficients and operations, term by term, from `+ − × ÷ sqrt abs`, selects and bit operations.

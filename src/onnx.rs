@@ -3,13 +3,13 @@
 //! A network becomes a graph of standard operators (opset 17) for batches of any size. Its input is
 //! `pixels`, float32 (batch, features) within [0, 1]; its output is `logits`, float32 (batch, outputs).
 //!
-//! A network for tables or arrays of numbers takes them raw, as `features`, float32 (batch, features): what is
-//! made of them is part of the graph. A column of text is one feature for each text that training had, 1 for
-//! its own and 0 for the others; the metadata entry `features` is a JSON list of all names in their order,
-//! `column` or `column=text`. A missing number is NaN, if the network was trained with an imputed mean. A
-//! network that predicts values has the output `values`, (batch, values), in their own units. The entry
-//! `targets` lists the names of the classes or of the values.
-//! The message types follow `onnx.proto` and have only the fields that are needed.
+//! A network for tables or arrays of numbers takes them raw, as `features`, float32 (batch, features): their
+//! preprocessing is part of the graph. A column of text is one feature for each text that training had, 1 for the
+//! sample's text and 0 for the others; the metadata entry `features` is a JSON list of all names in their order,
+//! `column` or `column=text`. A missing number is NaN, if the network was trained with an imputed mean. A network
+//! that predicts values has the output `values`, (batch, values), in their own units. The entry `targets` lists
+//! the names of the classes or of the values. The message types follow `onnx.proto` and have only the fields that
+//! are needed.
 
 use std::collections::HashMap;
 

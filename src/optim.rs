@@ -10,8 +10,8 @@
 //! | Adam | g ← g + λw; m ← β₁m + (1 − β₁)g; s ← β₂s + (1 − β₂)g²; w ← w − η (m / (1 − β₁ᵗ)) / (√(s / (1 − β₂ᵗ)) + ε) |
 //! | AdamW | w ← w − ηλw, then as Adam without λw in g |
 //!
-//! v, m and s are the *moments*; they start at 0. All parameters take part, biases and M included; after
-//! its update M is projected onto the simplex. With a largest gradient norm c, all gradients of a
+//! v, m and s are the *moments*; they start at 0. All parameters are updated in this way, including biases and M;
+//! after its update M is projected onto the simplex. With a largest gradient norm c, all gradients of a
 //! realization are first multiplied by min(1, c / (G + 10⁻⁶)), where G is the root of the sum of their
 //! squares.
 
@@ -41,7 +41,7 @@ names!(
     AdamW = "adamw"
 );
 
-/// How a gradient changes a parameter.
+/// The rule by which a gradient changes a parameter.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
@@ -89,19 +89,19 @@ pub enum Shape {
     Step {
         /// Epochs between two changes, at least 1.
         epochs: u32,
-        /// What each change multiplies the rate by, positive.
+        /// The factor of the rate at each change, positive.
         factor: f64,
     },
     /// factor to the power of the number of milestones ≤ e.
     MultiStep {
         /// Epochs at which the rate changes, increasing.
         milestones: Vec<u32>,
-        /// What each change multiplies the rate by, positive.
+        /// The factor of the rate at each change, positive.
         factor: f64,
     },
     /// factor^e.
     Exponential {
-        /// What each epoch multiplies the rate by, positive.
+        /// The factor of the rate in each epoch, positive.
         factor: f64,
     },
     /// The factor of the phase that e lies in; the last phase has no end.
@@ -149,7 +149,7 @@ pub struct Phase {
     pub factor: f64,
 }
 
-/// A schedule of the learning rate: what each step multiplies a run's own rate by.
+/// A schedule of the learning rate: the factor of a run's own rate in each step.
 ///
 /// In the formulas t is the number of steps since warm-up, T their total, and e the number of whole epochs
 /// since warm-up.
@@ -352,7 +352,7 @@ pub struct Optimizer {
     pub rule: Rule,
     /// The settings of a run, with seed 0.
     pub run: RunSettings,
-    /// A setting that was given, and that the rule does not have.
+    /// A setting that was passed and that the rule does not have.
     misplaced: Option<&'static str>,
 }
 
@@ -370,7 +370,7 @@ impl Optimizer {
         }
     }
 
-    /// Fails if a setting was given that belongs to another optimizer.
+    /// Fails if a setting was passed that belongs to a different optimizer.
     ///
     /// # Errors
     /// [`Error::InvalidValue`].

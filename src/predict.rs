@@ -20,7 +20,7 @@ const ROWS: usize = 32;
 /// Samples of a batch of [`logits`].
 const AT_ONCE: usize = 256;
 
-/// The head's outputs, (samples, outputs), of inputs as the network takes them, (samples, in) row-major.
+/// The head's outputs, (samples, outputs), for preprocessed inputs, (samples, in) row-major.
 pub fn outputs(model: &Model, parameters: &Parameters, inputs: &Inputs) -> Vec<f64> {
     let values = model.pixel_values().map(f64::from);
     let parameters: Parameters<f64> = parameters.map(f64::from);
@@ -49,7 +49,7 @@ pub fn outputs(model: &Model, parameters: &Parameters, inputs: &Inputs) -> Vec<f
 }
 
 /// The head's outputs, (samples, outputs), of inputs as the network takes them, in float32 and as fast as in
-/// training. The network is laid out anew, so ask for many samples at once.
+/// training. The network is laid out again in each call, so predict for many samples at once.
 ///
 /// # Errors
 /// [`Error::Shape`] for inputs that are no whole number of samples, at least one; [`Error::InvalidValue`] for
@@ -71,7 +71,7 @@ pub fn logits(model: &Model, parameters: &Parameters, inputs: Inputs) -> Result<
             [conv.channels, conv.height, conv.width]
         }
     };
-    // The targets play no part.
+    // The targets are not used.
     let targets = match model.loss {
         Loss::Huber => Targets::Values(vec![0.0; samples * model.head.outputs]),
         _ => Targets::Classes(vec![0; samples]),
@@ -103,7 +103,7 @@ pub fn values(model: &Model, logits: &[f32]) -> Vec<f64> {
     values
 }
 
-/// How close the values are that a network predicts of `data`, in the units of its targets where these are
+/// The errors of the values that a network predicts for `data`, in the units of its targets where these are
 /// known; none where the targets are classes.
 ///
 /// # Errors

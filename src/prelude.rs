@@ -1,4 +1,4 @@
-//! What most programs need: `use bregman::prelude::*;`.
+//! The names that most programs need: `use bregman::prelude::*;`.
 
 #[doc(no_inline)]
 pub use std::ops::ControlFlow::{self, Break, Continue};

@@ -4,7 +4,7 @@
 //! A number is a pure function of (seed, purpose, stream, index), so every executor draws the same
 //! numbers in any order, and realization r of a run with seed s is the run with seed s + r.
 
-/// What the numbers are used for; each purpose has its own streams.
+/// The purpose of random numbers; each purpose has its own streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Purpose {

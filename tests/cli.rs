@@ -260,7 +260,7 @@ fn a_saved_network_is_evaluated_without_other_options() {
         assert_eq!(evaluated["options"][key], trained["options"][key], "{key}");
     }
 
-    // Training goes on from where it was: the first loss is far below that of a new network.
+    // Training continues from where it was: the first loss is far below that of a new network.
     let more = summary(&format!("{SMALL} --load {file}"));
     assert!(more["epochs"][0]["train_loss"].as_f64() < trained["epochs"][0]["train_loss"].as_f64());
 

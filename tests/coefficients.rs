@@ -253,7 +253,7 @@ fn rounded(fit: &Fit) -> Vec<f32> {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the tables are for who changes a fit")]
+#[expect(clippy::print_stdout, reason = "the tables are for a change of a fit")]
 fn coefficients_are_derived() {
     for fit in fits() {
         let ours: Vec<f64> = fit.ours.iter().map(|&c| f64::from(c)).collect();

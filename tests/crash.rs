@@ -1,5 +1,5 @@
 //! Runs that are stopped, killed or out of luck with the disk: the checkpoint is the old one or the
-//! new one, and what goes on from it ends as if nothing had happened, to the bit.
+//! new one, and what continues from it ends as if nothing had happened, to the bit.
 
 #![cfg(unix)]
 

@@ -148,7 +148,7 @@ fn every_fault_of_a_file_is_named() {
         if fault == Empty {
             continue;
         }
-        // Compressed, the fault is the same, but for where the bytes are counted.
+        // Compressed, the fault is the same except where the bytes are counted.
         let fault = match fault {
             Truncated {
                 expected, found, ..
@@ -343,7 +343,7 @@ fn data_are_found_where_people_keep_them() {
         let loaded = load(&nowhere(), &request(None, Some(data_dir))).expect("found");
         assert_eq!(loaded.train.name, "fashion-mnist", "{}", data_dir.display());
     }
-    // What is asked for goes before the environment, and that before the cache.
+    // The request goes before the environment, and the environment before the cache.
     write_dataset(&root.path().join("a"), 1);
     write_dataset(&root.path().join("b"), 2);
     write_dataset(&root.path().join("c"), 4);
@@ -372,7 +372,7 @@ fn a_part_that_is_not_needed_need_not_be_there() {
     wanted.limit = Some((0, 5));
     let loaded = load(&nowhere(), &wanted).expect("the test files");
     assert_eq!((loaded.train.len(), loaded.test.len()), (0, 5));
-    // What is there is checked before what is missing is asked for.
+    // Existing files are checked before missing ones are requested.
     fs::write(root.path().join("t10k-labels-idx1-ubyte"), "junk").expect("write");
     wanted.limit = None;
     let error = load(&nowhere(), &wanted).expect_err("junk");
@@ -613,7 +613,7 @@ fn a_mirror_that_fails_is_given_up_for_the_next() {
     flipped[100_000] ^= 1;
     let half = one_bytes[..100_000].to_vec();
     let refused = {
-        // A port that was free a moment ago, and where nobody listens.
+        // A port that was free a moment ago, without a listener.
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         format!("http://{}/", listener.local_addr().expect("address"))
     };

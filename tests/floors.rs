@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 
 /// The modules of each floor, bottom to top. A module's entry holds for its parts, unless a longer
-/// entry lists them. `optim` and `trainer` are to come.
+/// entry lists them.
 const FLOORS: [&[&str]; 8] = [
     // Leaves.
     &["error", "kind", "math", "memory", "rng", "files", "threads"],

@@ -1,8 +1,8 @@
-//! The readers of what comes from outside, on inputs that nobody meant: each gives a value or a
-//! typed fault, never a panic, and takes no more than twice the memory of what it should hold.
+//! The readers of external files, on malformed inputs: each gives a value or a
+//! typed fault, never a panic, and takes no more than twice the memory of the data that it should hold.
 //!
-//! The inputs in `tests/corpus/` are replayed, and then changed at random; BREGMAN_FUZZ_INPUTS says
-//! how many of those there are for each reader (2,000 if it is not set).
+//! The inputs in `tests/corpus/` are replayed, and then changed at random; BREGMAN_FUZZ_INPUTS is the
+//! number of changed inputs for each reader (2,000 if it is not set).
 
 #[path = "fuzz/seeds.rs"]
 mod seeds;
@@ -422,7 +422,7 @@ fn changed_inputs_give_values_or_faults() {
     }
 }
 
-/// Headers that claim the earth, in files of a few bytes.
+/// Headers that claim very large sizes, in files of a few bytes.
 #[test]
 fn headers_that_claim_too_much_take_no_memory() {
     let claims = [1u64 << 20, 1 << 31, 1 << 40, 1 << 62, u64::MAX];

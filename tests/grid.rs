@@ -373,7 +373,7 @@ fn a_share_is_held_out() {
     assert_eq!(other, number);
 }
 
-/// A grid that is killed goes on with the same bits, each launch from its own checkpoint.
+/// A grid that is killed continues with the same bits, each launch from its own checkpoint.
 #[test]
 fn a_grid_is_resumed() {
     let folder = folder();
@@ -468,7 +468,7 @@ fn launches_of_a_different_grid_are_found_first() {
     assert!(checkpoint(2).exists() && !checkpoint(3).exists());
 }
 
-/// Each launch keeps its checkpoint, so that a grid goes on after the launches that are done, in its own
+/// Each launch keeps its checkpoint, so that a grid continues after the launches that are done, in its own
 /// folder or in another one.
 #[test]
 fn launches_that_are_done_are_kept() {
@@ -703,7 +703,7 @@ fn what_cannot_work_is_refused_before_training() {
             2,
             "--momentum and --nesterov belong to sgd",
         ),
-        ("--seed 0.5", 2, "not a number that it takes"),
+        ("--seed 0.5", 2, "not a valid number"),
         (
             "--seed 1,2 --realizations 3",
             2,

@@ -23,7 +23,7 @@ fn noise(place: usize) -> f64 {
     f64::from((place as u32).wrapping_mul(2_654_435_761) >> 8) / f64::from(1 << 24)
 }
 
-/// 120 flowers: two numbers and a colour, from which the kind follows but for some noise.
+/// 120 flowers: two numbers and a colour, from which the kind follows, except for some noise.
 fn flowers() -> String {
     let mut text = "height,width,colour,kind\n".to_owned();
     for i in 0..120 {
@@ -320,7 +320,7 @@ fn what_is_held_out_does_not_depend_on_the_seed() {
     assert_ne!(sha("--seed 1"), sha("--seed 1 --split-seed 5"));
 }
 
-/// Absurd rows that are held out change nothing of what is fitted.
+/// Absurd rows that are held out do not change the preprocessing.
 #[test]
 fn nothing_is_fitted_on_what_is_held_out() {
     let folder = folder();
@@ -583,7 +583,7 @@ fn the_commands_of_the_page_work() {
             None => found.push(stdout(&output)),
         }
     }
-    // What is shown of the first two, but for the time that training took.
+    // What is shown of the first two except the time that training took.
     let accuracy = |text: &str| {
         text.split(" on iris.csv")
             .next()

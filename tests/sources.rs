@@ -54,7 +54,7 @@ fn open(path: &Path) -> Parts {
         .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// What is wrong with the data at `path`, and the file that the fault names.
+/// The fault of the data at `path`, and the file that it names.
 fn fault_with(path: &Path, options: &ReadOptions) -> (DataFault, PathBuf) {
     match reader::open(path, options) {
         Err(Error::Data { path, fault }) => (fault, path),

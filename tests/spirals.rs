@@ -201,7 +201,7 @@ fn goes_on(device: &str, epochs: u64) {
         );
     };
 
-    // The command that the message names goes on from there.
+    // The command that the message names continues from there.
     let named = said.lines().last().expect("the command").trim();
     assert!(named.ends_with(" --resume"), "{named}");
     let output = Command::new("sh").args(["-c", named]).output().expect("sh");

@@ -101,7 +101,7 @@ fn a_cell_goes_on_where_it_was() {
         assert!(undisturbed[last..].starts_with(&found), "{found:?}");
         if code.is_some() {
             assert!(
-                said.contains("go on with\n") && said.contains("table2 --row"),
+                said.contains("continue with\n") && said.contains("table2 --row"),
                 "{said}"
             );
         }

@@ -21,7 +21,7 @@ fn batch(loss: f64, correct: u32, samples: u32) -> BatchMetrics {
     }
 }
 
-/// Returns the same batches every epoch, but for a script of losses by (epoch, realization, step).
+/// Returns the same batches every epoch, except for a script of losses by (epoch, realization, step).
 struct Scripted {
     epoch: usize,
     script: Vec<((usize, usize, usize), f64)>,
@@ -200,7 +200,7 @@ fn numbers(epochs: &[EpochMetrics]) -> Vec<EpochMetrics> {
     epochs.iter().map(timeless).collect()
 }
 
-/// Stopped wherever it can be, again and again, a run goes on to the same end.
+/// Stopped wherever it can be, again and again, a run continues to the same end.
 #[test]
 fn a_run_that_is_stopped_goes_on_where_it_was() {
     let expected = run(&mut Scripted::new(&[])).0.expect("nothing diverges");

@@ -1,5 +1,5 @@
 // A step of conjugate gradients on -W restricted to the units inside the range, for each row
-// (rows, n); image = direction W. Rows that are done stay as they are.
+// (rows, n); image = direction W. Rows that are done do not change.
 // Hooks: none.
 
 struct Params {

@@ -220,7 +220,7 @@ fn clear_tile() {
 }
 
 // Adds the product over all of the depth. Each stage's load is among the multiplications of the one
-// before, under no condition here, so that drivers can mix them; past the end it loads what is not used.
+// before, under no condition here, so that drivers can mix them; past the end it loads values that are not used.
 fn accumulate_tile(tile: OutputTile, thread: u32, size: vec3<u32>) {
     let share = share_of(tile, thread, size);
     let quads = quads_of(thread);

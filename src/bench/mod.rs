@@ -1,6 +1,6 @@
-//! What an adapter reaches: its own limits, matrix products, single layers and whole training steps,
+//! The speed of an adapter: its own limits, matrix products, single layers and whole training steps,
 //! fused and unfused. `cargo bench --bench gpu` prints it; [`Report`] keeps it with the figures of
-//! other libraries, as `bregman bench` measures them.
+//! other libraries, as measured by `bregman bench`.
 
 mod page;
 mod parts;
@@ -34,7 +34,7 @@ use crate::selftest::dispatch::random;
 /// A measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
-    /// What was measured.
+    /// The measured operation.
     pub name: String,
     /// Wall seconds of one run, the last wait included; the median.
     pub seconds: f64,
@@ -54,7 +54,7 @@ pub struct Row {
     pub samples: Option<usize>,
 }
 
-/// What the adapter can do at most, as measured.
+/// The measured limits of the adapter.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Limits {
     /// FLOPs a second of independent FMAs.
@@ -63,19 +63,19 @@ pub struct Limits {
     pub copy_bytes_per_second: f64,
 }
 
-/// From idle, or under a light load, a card's clocks take about a second to rise, and what is timed on
-/// the way is up to five times too slow. So a card works on what is measured until a window of this
-/// length is hardly faster than the one before.
+/// The clocks of a card that is idle or under a light load take about a second to rise, and a measurement during
+/// this time is up to five times too slow. So a card repeats the measured work until a window of this length is
+/// hardly faster than the one before.
 const WINDOW: Duration = Duration::from_millis(250);
 
 /// The longest time for these rounds.
 const WARM: Duration = Duration::from_secs(3);
 
-/// Seconds of a round: long beside a wait, short beside what else the machine may do.
+/// Seconds of a round: long compared with a wait, short compared with other work of the machine.
 const ROUND: f64 = 0.05;
 
 /// Calls `f`, which returns the seconds of a run, until a hardware adapter's clocks are up, and once
-/// on a software one; returns the seconds of a run by then. What is measured must follow at once.
+/// on a software one; returns the seconds of a run at that point. The measurement must follow immediately.
 fn warm(software: bool, mut f: impl FnMut() -> Result<f64>) -> Result<f64> {
     let start = Instant::now();
     let mut before = f64::INFINITY;
@@ -107,7 +107,7 @@ pub fn time(gpu: &mut Gpu, program: &Program, rounds: usize) -> Result<(f64, Opt
         gpu.finish()?;
         Ok(start.elapsed().as_secs_f64())
     };
-    // The first run ends what the driver does at the first use of a kernel.
+    // The first run completes the work of the driver at the first use of a kernel.
     wall(1)?;
     let mut times = 1;
     let once = warm(software, || {
@@ -132,7 +132,7 @@ fn spec(name: &str, len: usize) -> BufferSpec {
         name: name.to_owned(),
         bytes: 4 * len as u64,
         half: false,
-        // Zeros may run faster than numbers do.
+        // Zeros may be computed faster than other numbers.
         contents: Contents::Bytes(
             bytemuck::cast_slice(&random(len as u32, len, -0.5, 0.5)).to_vec(),
         ),
@@ -201,7 +201,7 @@ fn row(
     }
 }
 
-/// Something to be run again and again.
+/// An operation that is run repeatedly.
 pub struct Target {
     /// The name.
     pub name: String,
@@ -223,7 +223,7 @@ impl Target {
     }
 }
 
-/// The product of two square matrices, plainly and with each tile.
+/// The product of two square matrices, without tiles and with each tile.
 ///
 /// # Errors
 /// Those of [`Program`].
@@ -252,7 +252,7 @@ pub fn matmul(gpu: &Gpu, size: usize) -> Result<Vec<Target>> {
     .collect()
 }
 
-/// What a network under measurement is like.
+/// The shape of a network under measurement.
 #[derive(Clone, Copy, Debug)]
 pub struct Network {
     /// The kind of the hidden layers.
@@ -310,8 +310,8 @@ impl Network {
         if software { &SIZES[..2] } else { &SIZES }
     }
 
-    /// Bregman layers in dual form at all sizes, and one network for each other kind, form and R; or
-    /// with `full` all of it.
+    /// Bregman layers in dual form at all sizes, and one network for each other kind, form and R; or with `full`
+    /// all combinations.
     pub fn all(software: bool, full: bool) -> Vec<Self> {
         let sizes = Self::sizes(software);
         let one = if software { [32, 64] } else { [128, 784] };
@@ -525,7 +525,7 @@ impl Steps {
     ) -> Result<Self> {
         let (batch, realizations) = (options.recipe.batch_size, options.realizations);
         let flops = (realizations as u64 * model.step_flops(batch)) as f64;
-        // A few tenths of a second on a slow card, and 200 steps of what is small.
+        // A few tenths of a second on a slow card, and 200 steps of small networks.
         let steps = (2e11 / flops).clamp(4.0, 200.0) as usize;
         let steps = if gpu.summary().software { 8 } else { steps };
         let order: Vec<u32> = (0..(steps * batch) as u32).collect();

@@ -35,7 +35,7 @@ struct Epoch {
     test_accuracy: f64,
 }
 
-/// What the parts `first step` and `selftest` find, the fields that the page shows.
+/// The results of the parts `first step` and `selftest`: the fields that the page shows.
 #[derive(Deserialize)]
 struct FirstStep {
     seconds: f64,
@@ -46,7 +46,7 @@ struct Verdict {
     passed: bool,
 }
 
-/// What another library's program finds.
+/// The results of another library's program.
 #[derive(Deserialize)]
 struct Peer {
     version: String,
@@ -109,7 +109,7 @@ pub fn page(report: &Report) -> String {
     if let Ok(FirstStep { seconds }) = report.found(Part::FirstStep) {
         line(&format!(
             "From the request for the adapter to the first finished step: {seconds:.3} s, every pipeline \
-             compiled, or taken from the driver's shader cache, which is left as it is.\n"
+             compiled, or taken from the driver's shader cache, which is not changed.\n"
         ));
     }
     for part in [Part::Steps, Part::Cnn, Part::Matmul, Part::Layers] {

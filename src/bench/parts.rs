@@ -1,4 +1,4 @@
-//! The parts of the report on an adapter, and how each is measured.
+//! The parts of the report on an adapter, and their measurement.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ use crate::train::{self, Schedule, Silent};
 /// A part of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Name, driver and limits of the adapter, and what it reaches of FMAs and copying.
+    /// Name, driver and limits of the adapter, and its measured rates of FMAs and of copying.
     Adapter,
     /// Seconds from the request for the adapter to the end of the first training step.
     FirstStep,
@@ -100,8 +100,8 @@ impl Part {
         })
     }
 
-    /// Measures this part on the adapter of `selection` and returns what was found, as the report has
-    /// it. `partial` is called with all rows so far after each row of a part that has rows.
+    /// Measures this part on the adapter of `selection` and returns the results in the form of the report.
+    /// `partial` is called with all rows so far after each row of a part that has rows.
     ///
     /// # Errors
     /// Those of the adapter, the data and the executor; [`Error::UnknownName`] for PyTorch and burn,

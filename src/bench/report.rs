@@ -1,4 +1,4 @@
-//! The report on an adapter: what each part found, in a JSON file and on a page beside it.
+//! The report on an adapter: the results of each part, in a JSON file and on a page beside it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,17 +27,17 @@ pub struct Report {
 /// A part that was run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Measured {
-    /// What it found, or an object whose `failed` says why there is nothing.
+    /// Its results, or an object whose `failed` gives the reason why there are none.
     pub found: Value,
     /// Seconds that the part took.
     pub seconds: f64,
-    /// Why `found` is not all that the part would have found, if it is not.
+    /// The reason why `found` is incomplete, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<String>,
 }
 
 impl Measured {
-    /// A part that found nothing, for `reason`.
+    /// A part without results, for `reason`.
     pub fn failed(reason: impl Into<String>) -> Self {
         Self {
             found: serde_json::json!({ "failed": reason.into() }),
@@ -46,14 +46,14 @@ impl Measured {
         }
     }
 
-    /// Why it found nothing, or not all; none for a part that ran to its end.
+    /// The reason why results are missing or incomplete; none for a part that ran to its end.
     pub fn failure(&self) -> Option<&str> {
         let failed = self.found.get("failed").and_then(Value::as_str);
         failed.or(self.unfinished.as_deref())
     }
 }
 
-/// What the part `adapter` finds.
+/// The results of the part `adapter`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Adapter {
     /// The adapter's name.
@@ -92,7 +92,7 @@ impl Report {
         })
     }
 
-    /// What `part` found.
+    /// The results of `part`.
     ///
     /// # Errors
     /// Why there is nothing, as a sentence.
@@ -107,7 +107,7 @@ impl Report {
         }
     }
 
-    /// What the part `adapter` found.
+    /// The results of the part `adapter`.
     ///
     /// # Errors
     /// Why there is nothing, as a sentence.

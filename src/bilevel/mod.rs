@@ -42,7 +42,7 @@
 //! Table 1 is corrected in [`crate::activation`]; the φ of sin is not Legendre, since φ′ stays
 //! finite at ±1, and its activation is the sine *clamped* to ±π/2.
 //!
-//! # Sec. 5: what the layers converge to
+//! # Sec. 5: the limit of the layers
 //!
 //! Tangency for one common f makes W_l = −τ_l H with H symmetric: Theorem 5.1 is about tied and
 //! symmetric layers. They never increase f + g while λ_min(W) ≥ −2σ, and converge if the inequality

@@ -1,4 +1,4 @@
-//! What the files of networks and of runs have in common: description, tensors, checks.
+//! The common parts of the files of networks and of runs: description, tensors, checks.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -58,7 +58,7 @@ impl LayerEntry {
         }
     }
 
-    /// The description of the layer but for its width, and its clamp.
+    /// The description of the layer, without its width, and its clamp.
     fn settings(&self) -> Result<Settings, Error> {
         let spec = LayerSpec {
             width: 0,
@@ -347,7 +347,7 @@ pub(super) fn check_numbers(model: &Model, parameters: &Parameters) -> FaultResu
     Ok(())
 }
 
-/// Whether a row is a projection onto the simplex, up to what float32 arithmetic makes of it.
+/// Whether a row is a projection onto the simplex, up to the rounding of float32 arithmetic.
 ///
 /// Every projection ends in max(p − θ, 0), so no entry is below 0. The sum is off by the rounding
 /// of each of n differences, at most ε/2 since none exceeds 1 by more than that, and by n times the

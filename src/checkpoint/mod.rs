@@ -6,8 +6,8 @@
 //! `x.safetensors`.
 //!
 //! A [`Run`] holds everything that a run needs to continue bit for bit, with all realizations in one
-//! file. Programs with other state of their own keep it in a [`State`](crate::files::safetensors::State). [`crate::files::atomic`] says
-//! what a crash or a full disk leaves behind.
+//! file. Programs with other state of their own keep it in a [`State`](crate::files::safetensors::State).
+//! [`crate::files::atomic`] describes the files after a crash or on a full disk.
 //!
 //! | tensor | shape | where |
 //! |---|---|---|

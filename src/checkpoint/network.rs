@@ -90,7 +90,7 @@ pub fn paths(path: &Path, realizations: usize) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Checks, before hours are spent on training, that [`save`] can write its files.
+/// Checks, before training begins, that [`save`] can write its files.
 ///
 /// # Errors
 /// [`Error::Io`] if a target cannot be written.
@@ -130,7 +130,7 @@ pub fn to_bytes(model: &Model, dataset: &str, parameters: &Parameters) -> Result
     Ok(state(Path::new("in memory"), model, dataset, parameters)?.to_bytes())
 }
 
-/// What a file, which may be `path`, keeps of a network.
+/// The parts of a network that a file, which may be `path`, keeps.
 fn state<'a>(
     path: &Path,
     model: &Model,
@@ -152,7 +152,7 @@ fn state<'a>(
 /// The network, its parameters, and the name of its data set in the bytes of a file.
 ///
 /// # Errors
-/// What is wrong with them.
+/// A description of the fault.
 pub fn parse(bytes: &[u8]) -> Result<(Model, Parameters, String), CheckpointFault> {
     of_state(State::of_bytes(bytes)?)
 }

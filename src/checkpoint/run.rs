@@ -15,8 +15,8 @@ use crate::files::safetensors::{Numbers, State};
 use crate::nn::{Model, Parameters};
 use crate::train::{Divergence, History, Position, Sums};
 
-/// Version 2 is version 1 with the moments of an optimizer, `moments.K.TENSOR`, if it has any. Version 3 adds
-/// the losses of evaluation, where realizations diverged, and the networks that are kept, `kept.TENSOR`.
+/// Version 2 is version 1 with the moments of an optimizer, `moments.K.TENSOR`, if it has any. Version 3 adds the
+/// losses of evaluation, the steps in which realizations diverged, and the networks that are kept, `kept.TENSOR`.
 const VERSIONS: [&str; 3] = ["1", "2", "3"];
 const GENERATOR: &str = "philox4x32-10";
 
@@ -29,7 +29,7 @@ pub struct Run {
     pub dataset: String,
     /// [`Splits::sha256`](crate::data::Splits::sha256) of the data.
     pub data_sha256: String,
-    /// What it was trained on last: `cpu`, or the adapter's name. On another device the result is
+    /// The device on which it was last trained: `cpu`, or the adapter's name. On another device the result is
     /// equally valid but not bit-identical.
     pub device: String,
     /// The options of the program that started it, by name.
@@ -89,7 +89,7 @@ impl Run {
     /// The run in the bytes of a file.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// A description of the fault.
     pub fn parse(bytes: &[u8]) -> Result<Self, CheckpointFault> {
         Self::of_state(State::of_bytes(bytes)?)
     }
@@ -329,7 +329,7 @@ const HAS_KEPT: &str = "has_kept";
 const DIVERGED_STEPS: &str = "diverged.steps";
 const DIVERGED_LOSSES: &str = "diverged.losses";
 
-/// Where each realization diverged, if the run has begun.
+/// The divergence of each realization, if the run has begun.
 fn take_divergences(
     state: &mut State<'_>,
     realizations: usize,
@@ -389,7 +389,7 @@ fn check_absent(position: &Position, realizations: usize) -> Result<(), Checkpoi
     Ok(())
 }
 
-/// Numbers of which those at the places of `absent` are NaN. All others are finite, or NaN as well if
+/// Numbers; those at the places of `absent` are NaN. All others are finite, or NaN as well if
 /// `may_lack`.
 fn take_present(
     state: &mut State<'_>,
@@ -432,7 +432,7 @@ fn take_finite(
 }
 
 fn read_epochs(state: &mut State, realizations: usize) -> Result<History, CheckpointFault> {
-    // At most the number of epochs that the file has numbers for.
+    // At most the number of epochs for which the file has numbers.
     let epochs = state
         .arrays
         .get(TRAIN_LOSSES)

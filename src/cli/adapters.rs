@@ -20,7 +20,7 @@ impl Command for Options {
     }
 }
 
-/// Prints one line for each adapter, and says why if there is none.
+/// Prints one line for each adapter, or the reason why there is none.
 ///
 /// # Errors
 /// Those of [`print`].

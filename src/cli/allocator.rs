@@ -4,8 +4,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The system's allocator, which ends the program with an error, in place of a signal, where the system
-/// refuses memory. What was written before is whole: files take their names when all is in them.
+/// The system's allocator, which ends the program with an error instead of a signal if the system refuses
+/// memory. Files written before are complete: a file gets its name when all of its contents are written.
 #[derive(Debug)]
 pub struct Allocator;
 

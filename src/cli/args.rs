@@ -17,13 +17,12 @@ use crate::optim::{OptimizerKind, Shape};
 use crate::train::Keep;
 use crate::train::grid::{Number, Values};
 
-/// The group of the options that change what is computed: a resumed run keeps them.
+/// The group of the options that change the result: a resumed run keeps them.
 pub const RESULT: &str = "result";
-/// The group of the options that may change when a run is resumed: they change nothing, or only
-/// rounding, or how long it trains.
+/// The group of the options that may change when a run is resumed: they change nothing, or only rounding, or the
+/// length of training.
 pub const FREE: &str = "free";
-/// The group of the options that say which files to read options from, or that something else is to
-/// be done: they are no settings.
+/// The group of the options that name files with options, or request a different action: they are not settings.
 pub const REQUEST: &str = "request";
 
 /// The three groups, for [`clap::Command::groups`]: each option names one of them.
@@ -51,18 +50,18 @@ pub fn flags_of(command: &clap::Command) -> Vec<(String, String)> {
     options.collect()
 }
 
-/// The options that set a field of the library, where they have another name.
+/// The options that set a field of the library and have a different name.
 const OTHER_NAMES: [(&str, &str); 3] = [
     ("learning_rate", "lr"),
     ("hidden_layers", "layers"),
     ("realizations", "runs"),
 ];
 
-/// An error as this command line tells it: with flags where the library names fields.
+/// An error in the form of this command line: with flags where the library names fields.
 pub fn message(error: &Error) -> String {
     let text = error.to_string();
     match error {
-        // In these, backticks enclose what was typed or read from a file.
+        // In these, backticks enclose text that was typed or read from a file.
         Error::UnknownName { .. } | Error::Settings { .. } | Error::Environment { .. } => text,
         _ => flags(&text),
     }
@@ -141,7 +140,7 @@ pub fn parse_numbers<T: Number>(text: &str) -> Result<Values<T>, String> {
     Values::parse("", text).map_err(reason)
 }
 
-/// What is wrong with a value, for a message that names it by itself.
+/// The fault of a value, for a message that names the value itself.
 fn reason(error: Error) -> String {
     match error {
         Error::InvalidValue { reason, .. } => reason,
@@ -152,7 +151,7 @@ fn reason(error: Error) -> String {
 /// Parses a number of samples, a share of them, or the path of a file or folder that has them.
 ///
 /// # Errors
-/// None: whatever is no number is a path.
+/// None: any text that is not a number is a path.
 pub fn parse_held_out(text: &str) -> Result<HeldOut, String> {
     let samples = text.parse().map(HeldOut::Samples);
     let held_out = samples.or_else(|_| text.parse().map(HeldOut::Share));
@@ -257,7 +256,7 @@ pub fn parse_schedule(text: &str) -> Result<Shape, String> {
 #[derive(Clone, Debug)]
 pub struct LayerList(Vec<LayerWords>);
 
-/// A hidden layer; what was left out is None.
+/// A hidden layer; omitted parts are None.
 #[derive(Clone, Debug)]
 struct LayerWords {
     kind: LayerKind,
@@ -268,7 +267,7 @@ struct LayerWords {
 }
 
 impl LayerList {
-    /// The layers, with this activation and this form where they name none.
+    /// The layers, with this activation and this form for layers that name none.
     pub fn specs(&self, activation: &'static Activation, form: Form) -> Vec<LayerSpec> {
         let spec = |words: &LayerWords| LayerSpec {
             width: words.width,
@@ -300,7 +299,7 @@ pub fn network_text(model: &Model) -> String {
 /// Parses hidden layers, such as `standard:784,bregman:256:tanh:dual`.
 ///
 /// # Errors
-/// A message for clap that says what a layer is.
+/// A message for clap that describes a layer.
 pub fn parse_network(text: &str) -> std::result::Result<LayerList, String> {
     let layers = text.split(',').map(|text| {
         let parts: Vec<&str> = text.trim().split(':').collect();

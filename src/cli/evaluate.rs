@@ -7,7 +7,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use super::{Command, Ended, train};
 use crate::error::Result;
 
-/// The options of training that have a meaning without it. The others are accepted, so that the
+/// The options of training that have a meaning without training. The others are accepted, so that the
 /// settings of a run can be read, but not shown.
 const SHOWN: [&str; 22] = [
     "load",
@@ -43,7 +43,8 @@ impl CommandFactory for Options {
         let long = format!(
             "{about}.\n\nThe data set is the one that the network was trained on, unless another is \
              named. A network that was trained on data of your own is evaluated on those of --data: on their \
-             test set if they have one, or on what --test or training itself held out of them, or else on all."
+             test set if they have one, else on the samples that --test or training itself held out of them, \
+             or else on all."
         );
         let load = "The network: a safetensors file that `bregman train --save` wrote; with R > 1, \
                     x-0.safetensors, x-1.safetensors, … for x.safetensors";
@@ -66,7 +67,7 @@ impl CommandFactory for Options {
             })
             .mut_arg("out_dir", |arg| {
                 arg.help(
-                    "Folder for evaluation.json and pictures; files of training stay as they are",
+                    "Folder for evaluation.json and pictures; files of training are not changed",
                 )
             })
     }

@@ -15,8 +15,8 @@ use crate::{checkpoint, onnx};
 ///
 /// The input `pixels` is float32 (batch, features) within [0, 1], the output `logits` float32
 /// (batch, classes). A network for tables or arrays of numbers takes them raw, as `features`, where a column of
-/// text is one feature for each of its texts, 1 for its own and 0 for the others; the metadata entry `features`
-/// names them in their order. Values that are predicted are the output `values`, in their own units.
+/// text is one feature for each of its texts, 1 for the sample's text and 0 for the others; the metadata entry
+/// `features` names them in their order. Predicted values are the output `values`, in their own units.
 #[derive(Clone, Debug, Parser)]
 pub struct Options {
     /// The network: a safetensors file that `bregman train --save` wrote

@@ -1,5 +1,5 @@
 //! Options from four layers: the checkpoint of a resumed run, a settings file, the environment and the
-//! command line. Of an option given in several, the last of these counts.
+//! command line. If an option is set in several layers, the last of them counts.
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ pub struct Layered {
 ///
 /// # Errors
 /// [`Error::Settings`] for a settings file and [`Error::Environment`] for a variable with values that
-/// no option takes; those of [`Run::load`]; [`Error::OtherRun`] for a run that cannot go on with these
+/// no option takes; those of [`Run::load`]; [`Error::OtherRun`] for a run that cannot continue with these
 /// options.
 pub fn read(command: &Command, words: &[OsString]) -> Result<Layered> {
     let (program, words) = words.split_at(words.len().min(1));
@@ -214,7 +214,7 @@ fn of_environment(command: &Command) -> Result<Vec<OsString>> {
     Ok(words)
 }
 
-/// The options of a resumed run, except for those that were given anew.
+/// The options of a resumed run, except those that were passed again.
 fn of_run(command: &Command, path: &Path, run: &Run, given: &[String]) -> Result<Vec<OsString>> {
     let given = |name: &str| given.iter().any(|id| *id == name.replace('-', "_"));
     let mut words = Vec::new();
@@ -233,7 +233,7 @@ fn of_run(command: &Command, path: &Path, run: &Run, given: &[String]) -> Result
     Ok(words)
 }
 
-/// What the names of the folders begin with in which launches of a grid have their checkpoints; the
+/// The beginning of the names of the folders that hold the checkpoints of launches of a grid; the
 /// number follows, from 1.
 pub const LAUNCH: &str = "launch-";
 
@@ -383,7 +383,7 @@ pub struct Difference {
     pub given: String,
 }
 
-/// The first option that changes what is computed and has different values in `found` and `given`.
+/// The first option that changes the result and has different values in `found` and `given`.
 pub fn difference(
     command: &Command,
     found: &BTreeMap<String, String>,
@@ -408,7 +408,7 @@ pub fn difference(
         |Setting {
              field, name, path, ..
          }| {
-            // A file of an earlier program does not know every option of today.
+            // A file of an earlier version does not have every current option.
             let default = defaults.get(name);
             let values = (found.get(name).or(default), given.get(name).or(default));
             let same = match values {
@@ -428,7 +428,7 @@ pub fn difference(
     )
 }
 
-/// Whether every option that changes what is computed is that of the run in `path`.
+/// Whether every option that changes the result has the value of the run in `path`.
 fn check_same(
     command: &Command,
     path: &Path,

@@ -2,8 +2,7 @@
 //!
 //! [`COMMANDS`] lists the commands of `bregman`. To add one, write a module with an `Options` struct
 //! (clap's derive) that implements [`Command`], and add a line to the list. Every option belongs to
-//! one of the groups [`args::RESULT`], [`args::FREE`] and [`args::REQUEST`]; a test holds all options
-//! to that.
+//! one of the groups [`args::RESULT`], [`args::FREE`] and [`args::REQUEST`]; a test checks this for all options.
 
 pub mod adapters;
 mod allocator;
@@ -47,7 +46,7 @@ pub static COMMANDS: &[Entry] = &[
     Entry::new::<theory::Options>("theory"),
 ];
 
-/// A command: its options, and what it does with them.
+/// A command: its options, and its action.
 pub trait Command: clap::CommandFactory + clap::FromArgMatches {
     /// Reads the options from `words`, the first of which is the program's name. Ends the program,
     /// as clap does, on words that `command` does not take.
@@ -74,7 +73,7 @@ pub trait Command: clap::CommandFactory + clap::FromArgMatches {
 
 /// A [`Command`] under its name.
 pub struct Entry {
-    /// What follows `bregman`.
+    /// The name after `bregman`.
     pub name: &'static str,
     description: fn() -> clap::Command,
     run: fn(clap::Command, Vec<OsString>) -> Result<Ended>,
@@ -104,7 +103,7 @@ impl Entry {
             .groups(args::groups())
     }
 
-    /// Runs the command as `program`, which is what a user types up to the options, in words.
+    /// Runs the command as `program`, the words of the command line before the options.
     fn run(&self, program: Vec<OsString>, options: &[OsString]) -> ExitCode {
         env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
         // A process runs one command.
@@ -122,7 +121,7 @@ impl Entry {
 
 /// The command that this process runs.
 struct Running {
-    /// What a user types up to the options: `bregman train`, in words.
+    /// The words of the command line before the options: `bregman train`.
     program: Vec<OsString>,
     /// The options by the names of their fields, with their flags.
     options: Vec<(String, String)>,
@@ -186,7 +185,7 @@ pub fn run(words: Vec<OsString>) -> ExitCode {
     let named = |word: &OsString| COMMANDS.iter().find(|entry| word == entry.name);
     match words.get(1).and_then(named) {
         Some(entry) => entry.run(words[..2].to_vec(), &words[2..]),
-        // Help, the version, or no command of ours: clap answers, with its exit code.
+        // Help, the version, or an unknown command: clap answers, with its exit code.
         None => match description().try_get_matches_from(words) {
             Err(error) => answer(&error),
             Ok(_) => ExitCode::FAILURE,
@@ -207,7 +206,7 @@ fn answer(error: &clap::Error) -> ! {
     let printed = error.print().and_then(|()| io::stdout().flush());
     let code = match say::written(printed) {
         Ok(()) => error.exit_code(),
-        // Standard error has nowhere else to tell of its own errors.
+        // Errors of writing to standard error cannot be reported.
         Err(_) if error.use_stderr() => error.exit_code(),
         Err(error) => {
             say_error(&error);
@@ -217,14 +216,14 @@ fn answer(error: &clap::Error) -> ! {
     std::process::exit(code)
 }
 
-/// How a command ended that met no error.
+/// The end of a command without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// It did all that was asked.
     Whole,
     /// Ctrl-C or another signal stopped it.
     Stopped,
-    /// It ran, and what it checked did not hold.
+    /// It ran, and a check failed.
     Failed,
 }
 

@@ -20,9 +20,9 @@ use crate::train::{EpochMetrics, mean, present};
 
 /// Mistakes shown.
 const MISTAKES: usize = 25;
-/// Test samples among which the mistakes of a network with convolutions are looked for.
+/// The number of test samples that are searched for the mistakes of a network with convolutions.
 const LOOKED_AT: usize = 500;
-/// Values of a sample shown, where there are several.
+/// The number of values of a sample that are shown, if there are several.
 const VALUES: usize = 6;
 /// Neurons of the first layer shown.
 const NEURONS: usize = 64;
@@ -72,7 +72,7 @@ pub fn write(
         predicted(&names, &values, &found, settings).save(&path("predicted"))?;
         return Ok(());
     }
-    // Convolutions are computed as the textbook does: a part of the samples must do.
+    // Convolutions are computed by the slow reference, so only a part of the samples is used.
     let mut looked_at = test.clone();
     if model.cnn.is_some() {
         looked_at.truncate(LOOKED_AT);
@@ -281,7 +281,7 @@ fn confusion(counts: &Confusion, samples: usize, settings: &str) -> Figure {
         ..Panel::default()
     };
     let caption = format!("{samples} test samples; white 0 %, orange 100 % of a class; {settings}");
-    Figure::of("What is taken for what", &caption, panel)
+    Figure::of("Confusion matrix", &caption, panel)
 }
 
 /// The names of the values that a network predicts.

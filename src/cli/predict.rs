@@ -1,4 +1,4 @@
-//! `bregman predict`: what a trained network says of pictures, tables and arrays.
+//! `bregman predict`: the predictions of a trained network for pictures, tables and arrays.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,11 +25,11 @@ const AT_ONCE: usize = 4096;
 /// arrays.
 ///
 /// A network that was trained on data of your own takes raw data like them, and gives one line for each sample
-/// on standard output: the class and the probability of each class, or the values in their own units. Of a
-/// network of a named data set, pictures of any size are first made into what it was trained on: grey, bright
-/// on dark, cropped, scaled and centred; an image of the data set's own form is taken as it is. Standard
-/// output has one line for each picture with the three most probable classes; standard error says how the
-/// picture was changed, and warns where the answer may mean nothing.
+/// on standard output: the class and the probability of each class, or the values in their own units. For a
+/// network of a named data set, pictures of any size are first converted to the form of its training images:
+/// grey, bright on dark, cropped, scaled and centred; an image in the data set's own form is used unchanged.
+/// Standard output has one line for each picture with the three most probable classes; standard error says how
+/// the picture was changed, and warns if the answer may be meaningless.
 #[derive(Clone, Debug, Parser)]
 pub struct Options {
     /// The network: a safetensors file that `bregman train --save` wrote
@@ -92,7 +92,7 @@ impl Command for Options {
             let names = (0..classes).map(|class| style.class_name(class));
             Lines::of_pictures(format, names.collect())
         });
-        // A picture that cannot be read does not keep the others from being classified.
+        // If a picture cannot be read, the others are still classified.
         let mut ended = Ended::Whole;
         for path in &self.sources {
             match classify(&checkpoint, style, path) {

@@ -12,7 +12,7 @@ use crate::train::{EpochMetrics, Observer, Schedule, present};
 /// Progress on standard error: a line for each epoch, and on a terminal a bar below them.
 pub struct Progress {
     schedule: Schedule,
-    /// Whether the realizations have different settings, over which a mean says nothing.
+    /// Whether the realizations have different settings, so that a mean over them is meaningless.
     is_grid: bool,
     bar: Option<ProgressBar>,
     epoch_start: Instant,
@@ -98,7 +98,7 @@ pub struct Downloads {
 }
 
 impl Downloads {
-    /// Shows how far a download has come.
+    /// Shows the progress of a download.
     pub fn show(&mut self, progress: &DownloadProgress) {
         if self.url != progress.url {
             self.url = progress.url.to_owned();

@@ -27,7 +27,7 @@ pub fn say_warning(warning: &str) {
     say(format_args!("warning: {}", flags(warning)));
 }
 
-/// Prints what a user should know to standard error.
+/// Prints a note for the user to standard error.
 pub fn note(text: &str) {
     say(format_args!("note: {}", flags(text)));
 }

@@ -1,4 +1,4 @@
-//! `bregman selftest`: checks that adapters compute what they should.
+//! `bregman selftest`: checks that adapters compute correctly.
 
 use std::io::{self, IsTerminal};
 
@@ -15,11 +15,11 @@ use crate::gpu::{Gpu, Selection};
 use crate::selftest::checks::Row;
 use crate::selftest::{self, Report};
 
-/// Check that an adapter computes what it should: elementary functions, activations, every kernel,
+/// Check that an adapter computes correctly: elementary functions, activations, every kernel,
 /// gradients and ten training steps, against float64, each within a bound derived for it.
 ///
-/// Without --adapter or WGPU_ADAPTER_NAME all adapters are tested; WGPU_BACKEND limits them. The
-/// exit code is 1 if anything is wrong.
+/// Without --adapter or WGPU_ADAPTER_NAME all adapters are tested; WGPU_BACKEND limits them. The exit code is 1
+/// if any check fails.
 #[derive(Clone, Debug, Parser)]
 pub struct Options {
     /// Adapter to test, by any part of its name

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::experiments::spirals::{self, Earlier, Event, Experiment, FIGURES, Figure, Watch};
 use crate::kind::{Form, Init, Loss};
 
-/// How often a line tells of progress where there is no terminal.
+/// Interval of progress lines without a terminal.
 const INTERVAL: Duration = Duration::from_secs(15);
 
 /// Train standard, Euclidean and Bregman networks of two neurons per layer on two spirals, many runs
@@ -82,19 +82,20 @@ pub struct Options {
     /// Adapter to train on, by any part of its name (implies --device gpu)
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), group = FREE)]
     adapter: Option<String>,
-    /// Go on from what an earlier command left in OUT_DIR: finished figures are not trained again
+    /// Continue from the results of an earlier command in OUT_DIR: finished figures are not trained again
     #[arg(long, group = REQUEST, conflicts_with = "overwrite")]
     resume: bool,
-    /// Give up what OUT_DIR has of a figure with other settings, which is refused otherwise
+    /// Replace the results of a figure with different settings in OUT_DIR; without this option the
+    /// command is refused
     #[arg(long, group = REQUEST)]
     overwrite: bool,
     /// Folder for figures (PNG, SVG), their numbers (CSV), results.json and checkpoints
-    /// [default: runs/two_spirals, or with a number behind it where that has figures of other settings]
+    /// [default: runs/two_spirals, or with a number after it if that folder has figures of different settings]
     #[arg(long, value_name = "DIR", group = FREE)]
     out_dir: Option<PathBuf>,
 }
 
-/// The folder of the results where none is named.
+/// The default folder of the results.
 const OUT_DIR: &str = "runs/two_spirals";
 
 /// One figure, or none for all of them. Under a name of its own, since clap takes an `Option` for an
@@ -161,7 +162,8 @@ impl Command for Options {
     }
 }
 
-/// The first of the default folders where nothing of other settings would be lost, with the experiment there.
+/// The first of the default folders in which no results of different settings would be lost, with the experiment
+/// there.
 fn free_folder(in_folder: impl Fn(&Path) -> Result<Experiment>) -> Result<(PathBuf, Experiment)> {
     let mut number = 1;
     loop {

@@ -1,5 +1,5 @@
-//! Signals that ask to stop, which training asks for: Ctrl-C, SIGTERM, and what a closed terminal and
-//! the schedulers of clusters send.
+//! Signals that request a stop, for which training polls: Ctrl-C, SIGTERM, and those of a closed terminal and of
+//! the schedulers of clusters.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,7 +11,7 @@ use signal_hook::flag;
 
 use super::say::say;
 
-/// The exit code of a program that was stopped, as shells have it for Ctrl-C.
+/// The exit code of a program that was stopped, the same as shells use for Ctrl-C.
 pub const STOPPED: u8 = 130;
 
 /// A terminal that is closed, a scheduler's warning, and the limit of processor time. One of them may
@@ -57,8 +57,8 @@ pub fn listen() {
     }
 }
 
-/// Whether whoever started this process had it ignore `signal`, as `nohup` does with SIGHUP. Only
-/// Linux tells.
+/// Whether the parent of this process made it ignore `signal`, as `nohup` does with SIGHUP. Only Linux reports
+/// this.
 fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -17,10 +17,9 @@ use crate::kind::LayerKind;
 
 /// Train the cells of Table 2 (7 networks × 3 layers) and compare them with the paper.
 ///
-/// Each finished cell is kept in OUT_DIR/table2.json and not trained again with the same recipe (if
-/// more runs are asked for, they are added). A cell in progress is saved after each epoch and on
-/// Ctrl-C, so the command can be stopped and started again at any time. table2.csv and table2.md are
-/// written beside it.
+/// Each finished cell is kept in OUT_DIR/table2.json and not trained again with the same recipe (if more runs are
+/// requested, they are added). A cell in progress is saved after each epoch and on Ctrl-C, so the command can be
+/// stopped and started again at any time. table2.csv and table2.md are written beside it.
 #[derive(Clone, Debug, Parser)]
 pub struct Options {
     /// Train only this row
@@ -38,13 +37,13 @@ pub struct Options {
     /// Runs of each cell, with seeds 0, 1, …
     #[arg(long, default_value_t = 5, group = RESULT)]
     runs: usize,
-    /// Number of epochs, in place of the recipe's; its phases keep their parts
+    /// Number of epochs, in place of the recipe's; its phases keep their shares
     #[arg(long, group = RESULT)]
     epochs: Option<u32>,
     /// Where to train; auto takes a hardware adapter if there is one, else the processor
     #[arg(long, default_value = "auto", value_parser = device_parser(), group = FREE)]
     device: DeviceKind,
-    /// One run of one epoch on 2,000 images, to see that everything works
+    /// One run of one epoch on 2,000 images, to check that everything works
     #[arg(long, group = RESULT)]
     quick: bool,
     /// Instead of the table: the accuracy on the validation split at each learning rate of a grid,
@@ -56,7 +55,7 @@ pub struct Options {
     #[arg(long, conflicts_with = "learning_rates", group = REQUEST)]
     grid: bool,
     /// Instead of the table: train the deep networks of two more figures, unless they have been
-    /// trained, and draw all figures that there are results for
+    /// trained, and draw all figures whose results exist
     #[arg(long, conflicts_with_all = ["learning_rates", "grid"], group = REQUEST)]
     figures: bool,
 }
@@ -117,14 +116,14 @@ impl Command for Options {
         }
         if !whole {
             say(format_args!(
-                "stopped; finished results are in {}; go on with\n  {}",
+                "stopped; finished results are in {}; continue with\n  {}",
                 folder.display(),
                 same_command_line()
             ));
             return Ok(Ended::Stopped);
         }
         if task != Task::Deep {
-            // Written even if nothing was left to train: a table of what there is.
+            // Written even if nothing was left to train: a table of the existing results.
             let results = Results::update(folder, |_| {})?;
             print(&results.markdown())?;
         }

@@ -1,4 +1,4 @@
-//! R realizations, one after another, each step on all cores.
+//! R realizations, one after another; each step runs on all cores.
 
 use std::ops::Range;
 use std::sync::Arc;

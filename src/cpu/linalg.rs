@@ -32,7 +32,7 @@ pub(super) struct Matrix<'a> {
 }
 
 // SAFETY: a matrix borrows its numbers mutably, and every function that reads or writes them is
-// unsafe: its caller vouches that no two threads use the same numbers.
+// unsafe: its caller guarantees that no two threads use the same numbers.
 unsafe impl Send for Matrix<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Matrix<'_> {}

@@ -15,14 +15,14 @@ const FLOPS_PER_THREAD: u64 = 2_000_000;
 /// The number of threads, of those of rayon's current pool, that steps on `batch_size` samples keep busy.
 pub(super) fn useful_threads(model: &Model, batch_size: usize) -> usize {
     let useful = model.step_flops(batch_size) / FLOPS_PER_THREAD;
-    // Asked for only where it matters: it starts the pool.
+    // Queried only if it matters, because the query starts the pool.
     match useful {
         0 | 1 => 1,
         _ => rayon::current_num_threads().min(useful as usize),
     }
 }
 
-/// What a forward pass runs on, beside the parameters.
+/// The memory of a forward pass, beside the parameters.
 pub(super) struct Forward<'a> {
     pub(super) model: &'a Model,
     pub(super) workspace: &'a mut Workspace,

@@ -35,7 +35,7 @@ struct LayerView<'a> {
     /// One column.
     bias: Matrix<'a>,
     mix: Option<Matrix<'a>>,
-    /// z of the layer below, or what stands for it after a dual passage.
+    /// z of the layer below, or ρ(a) in place of it after a dual passage.
     z: Matrix<'a>,
     /// z of this layer; the logits of the head.
     out: Matrix<'a>,
@@ -53,7 +53,7 @@ struct LayerView<'a> {
     first_square: usize,
 }
 
-/// What an optimizer needs beside the parameters, unless it is plain SGD.
+/// The state of an optimizer beside the parameters, unless it is plain SGD.
 pub(super) struct State<'a> {
     pub updater: Updater,
     /// The moments: those of each hidden layer, and of the head.
@@ -411,7 +411,7 @@ impl<'a> Network<'a> {
         self.model.carries_dual(l).then(below).flatten()
     }
 
-    /// What layer l takes through a dual passage, if it has one: a from this member's neurons of the layer
+    /// The input of layer l through a dual passage, if it has one: a from this member's neurons of the layer
     /// below, and ρ(a).
     fn pass_dual(&self, member: Member<'_>, l: usize) {
         let Some(passed_a) = self.layers.get(l).and_then(|layer| layer.passed_a) else {
@@ -443,8 +443,8 @@ impl<'a> Network<'a> {
         (self.loops[l].rho)(z, a);
     }
 
-    /// Removes from delta of this member's neurons of the layer below l what the dual passage of layer l
-    /// does not let through: where the layer below limited a, or z was clamped.
+    /// Removes from delta of this member's neurons of the layer below l the parts that the dual passage of layer
+    /// l blocks: where the layer below limited a, or z was clamped.
     fn pass_delta(&self, member: Member<'_>, l: usize) {
         if !self.model.passes_dual(l) {
             return;

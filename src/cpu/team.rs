@@ -56,7 +56,7 @@ impl Team {
     /// must wait at the same barriers.
     ///
     /// # Panics
-    /// With what the first member to panic said; the others leave their next barrier.
+    /// With the message of the first member to panic; the others leave their next barrier.
     pub(super) fn run(&self, work: impl Fn(Member<'_>) + Sync, lead: impl FnOnce(Member<'_>)) {
         let count = self.members();
         let barrier = Barrier::new(count);

@@ -170,7 +170,7 @@ impl Squares {
         self.0[neuron].store(sum.to_bits(), Ordering::Relaxed);
     }
 
-    /// What gradients are multiplied by so that their norm is at most `norm`; `others` is the sum of
+    /// The factor of the gradients with which their norm is at most `norm`; `others` is the sum of
     /// the squares of gradients that are not here.
     pub(super) fn scale(&self, others: f64, norm: f32) -> f32 {
         let own = self

@@ -256,7 +256,7 @@ fn read_archive(
 /// Reads at most 10,000 whole records and checks their labels.
 ///
 /// # Errors
-/// The outer result is the reader's own error, the inner one what is wrong with the bytes.
+/// The outer result is the reader's own error, the inner one describes the fault of the bytes.
 pub fn parse(reader: impl Read) -> io::Result<Result<Vec<u8>, DataFault>> {
     let expected = (RECORDS * RECORD) as u64;
     let mut bytes = Vec::new();

@@ -8,7 +8,7 @@ use crate::rng;
 pub enum Inputs {
     /// Bytes, such as the grey levels of images. A network maps 0…255 to its input range.
     Bytes(Vec<u8>),
-    /// Numbers. A network takes them as they are.
+    /// Numbers. A network takes them unchanged.
     Numbers(Vec<f32>),
 }
 
@@ -93,7 +93,7 @@ impl From<&Dataset> for Inputs {
     }
 }
 
-/// What a network is to answer for each sample.
+/// The target of each sample.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Targets {
     /// The class of each sample, from 0; (samples).
@@ -103,7 +103,7 @@ pub enum Targets {
 }
 
 impl Targets {
-    /// Those of the samples `indices`, each of which has `width` numbers if they are values.
+    /// Those of the samples `indices`; if they are values, each sample has `width` numbers.
     fn select(&self, indices: &[u32], width: usize) -> Self {
         match self {
             Self::Classes(all) => Self::Classes(rows(all, indices, 1)),
@@ -118,7 +118,7 @@ impl<T: Into<u32> + Copy> From<&[T]> for Targets {
     }
 }
 
-/// The number of classes that these labels ask for.
+/// The number of classes that these labels require.
 fn classes_of(labels: &[u32]) -> usize {
     let largest = labels.iter().max();
     largest.map_or(0, |&label| (label as usize).saturating_add(1))
@@ -331,7 +331,7 @@ impl Dataset {
         self
     }
 
-    /// The same samples with `classes` classes, of which some may have no sample.
+    /// The same samples with `classes` classes; some of these may have no sample.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] for fewer than the labels ask for, or for samples without classes.

@@ -239,7 +239,7 @@ fn along(a: [f32; 2], b: [f32; 2], t: f32) -> [f32; 2] {
 }
 
 /// Bends the strokes by a smooth random displacement: a bicubic Bézier patch over the unit square,
-/// of which a coarse grid of random vectors are the control points (free-form deformation).
+/// whose control points are a coarse grid of random vectors (free-form deformation).
 fn displace(strokes: &mut [Vec<Vertex>], numbers: &mut Numbers) {
     let mut field = [[[0.0; 2]; NODES]; NODES];
     for vector in field.as_flattened_mut() {

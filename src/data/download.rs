@@ -34,12 +34,12 @@ pub struct DownloadProgress<'a> {
 }
 
 /// Downloads `files` to `folder`, which is created if it does not exist. The mirrors are tried in
-/// order. A mirror that fails is not asked again, but the files that it has sent are kept. A file gets
-/// its name when its size and sha256 are right and it is safe on the disk.
+/// order. A mirror that fails is not asked again, but the files that it has sent are kept. A file gets its name
+/// when its size and sha256 are right and it is durable on disk.
 ///
 /// # Errors
 /// The outer result is [`Error::Io`](crate::error::Error::Io) of the file system, where another mirror
-/// would not help; the inner one says why each mirror was abandoned.
+/// would not help; the inner one gives the reason why each mirror was abandoned.
 #[cfg(feature = "download")]
 pub fn download(
     mirrors: &[String],
@@ -77,7 +77,7 @@ pub fn download(
     })
 }
 
-/// Says that nothing can be downloaded: the crate was built without its feature `download`.
+/// Reports that nothing can be downloaded: the crate was built without its feature `download`.
 ///
 /// # Errors
 /// The inner result names the first file at the first mirror.

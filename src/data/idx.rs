@@ -26,7 +26,7 @@ const LABELS_MAGIC: u32 = 0x0801;
 pub struct Contents {
     /// The pixels, (samples, height × width) row-major, or the labels, (samples).
     pub bytes: Vec<u8>,
-    /// Whether they are those of the released file, whatever compressed them.
+    /// Whether they are those of the released file, independent of the compression.
     pub released: bool,
 }
 
@@ -70,7 +70,7 @@ fn open(path: &Path) -> Result<File> {
 /// header.
 ///
 /// # Errors
-/// The outer result is the reader's own error, the inner one what is wrong with the bytes.
+/// The outer result is the reader's own error, the inner one describes the fault of the bytes.
 pub fn parse(
     reader: impl BufRead,
     is_gz: bool,

@@ -43,7 +43,7 @@ impl Location {
     }
 }
 
-/// Whether there is a file, or something that keeps us from knowing: reading it then says what.
+/// Whether there is a file, or an error in looking for it, which reading the file then reports.
 pub(super) fn is_there(path: &Path) -> bool {
     match fs::metadata(path) {
         Ok(found) => found.is_file(),
@@ -123,7 +123,7 @@ pub fn target(data_dir: &Path, source: Source) -> PathBuf {
 
 /// The data set whose folder name `folder` has.
 fn named_for(folder: &Path) -> Option<Source> {
-    // So that `.` and `..` have a name too.
+    // So that `.` and `..` have a name, too.
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let folder = folder.canonicalize().unwrap_or(folder);
     Source::ALL.into_iter().find(|source| {

@@ -76,7 +76,7 @@ pub struct Locations {
     pub cache: Option<PathBuf>,
     /// Addresses to download from instead of [`Source::mirrors`]; each ends with a slash.
     pub mirrors: Option<Vec<String>>,
-    /// How long a mirror may take to answer, and how long it may pause.
+    /// The longest time that a mirror may take to answer, or may pause.
     pub patience: Duration,
 }
 
@@ -207,7 +207,7 @@ fn check_folder(folder: &Path) -> Result<()> {
     }
 }
 
-/// Finds `source` in `data_dir` and downloads what is missing of its files numbered `needed`.
+/// Finds `source` in `data_dir` and downloads the missing ones of its files numbered `needed`.
 fn complete(
     locations: &Locations,
     data_dir: &Path,

@@ -59,7 +59,7 @@ pub fn open_with(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Opened
     Ok(Opened::new(path, parts, options.clone()))
 }
 
-/// A source of data that was read, and how it is to be divided and prepared.
+/// A source of data that was read, and the options for its division and preparation.
 #[must_use = "`prepare` gives the data sets"]
 pub struct Opened {
     path: PathBuf,
@@ -86,16 +86,17 @@ impl fmt::Debug for Opened {
     }
 }
 
-/// Data sets for training, and what was made of the source.
+/// Data sets for training, and the preprocessing of the source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prepared {
     /// Trained on.
     pub train: Dataset,
-    /// To choose between networks by, if something was held out for that.
+    /// Samples to choose between networks, if some were held out for that.
     pub validation: Option<Dataset>,
     /// To test on.
     pub test: Dataset,
-    /// What was fitted on `train`, for [`Model::with_preparation`](crate::nn::Model::with_preparation).
+    /// The preprocessing that was fitted on `train`, for
+    /// [`Model::with_preparation`](crate::nn::Model::with_preparation).
     pub preparation: Preparation,
     /// Notes for the user, each a sentence.
     pub notes: Vec<String>,
@@ -171,13 +172,14 @@ impl Opened {
         self
     }
 
-    /// What is held out for the test. By default it is the test set that the source has, or else a fifth.
+    /// The samples held out for the test. By default these are the test set of the source, or else a fifth.
     pub fn test(mut self, held_out: HeldOut) -> Self {
         self.test = Some(held_out);
         self
     }
 
-    /// What is held out of training to choose between networks by; a share is one of what the test leaves.
+    /// The samples held out of training to choose between networks; a share is one of the samples outside the
+    /// test set.
     pub fn validation(mut self, held_out: HeldOut) -> Self {
         self.validation = Some(held_out);
         self
@@ -189,7 +191,7 @@ impl Opened {
         self
     }
 
-    /// Uses at most so many samples, the first ones, to train on and to test on.
+    /// Limits the number of samples to train on and to test on; the first ones are used.
     #[doc(hidden)]
     pub fn limits(mut self, train: usize, test: usize) -> Self {
         self.limits = (train, test);
@@ -201,11 +203,11 @@ impl Opened {
         name_of(&self.path)
     }
 
-    /// Divides the samples, fits on those that are trained on what makes inputs of them, and prepares all.
+    /// Divides the samples, fits the preprocessing on the training samples, and prepares all samples.
     /// `rho` is the activation of the network's first layer.
     ///
     /// # Errors
-    /// [`Error::Data`] with a [`PrepareFault`] that says what is wrong where; those of reading a test or
+    /// [`Error::Data`] with a [`PrepareFault`] that describes the fault and its place; those of reading a test or
     /// validation set of its own; [`Error::InvalidValue`] for an input range outside the range of ρ.
     pub fn prepare(mut self, rho: &'static Activation) -> Result<Prepared> {
         let scale = self.scale(rho)?;
@@ -226,7 +228,7 @@ impl Opened {
         divided.prepared(preparation, &name)
     }
 
-    /// Divides the samples, and prepares all by what another training fitted.
+    /// Divides the samples, and prepares all by the preprocessing that another training fitted.
     ///
     /// # Errors
     /// Those of [`Self::prepare`].
@@ -246,8 +248,8 @@ impl Opened {
         divided.prepared(preparation, &name)
     }
 
-    /// The samples to evaluate a trained network on, and notes: those of [`Self::test`], or the test set
-    /// that the source has, or what training held out of the same source, or else all.
+    /// The samples to evaluate a trained network on, and notes: those of [`Self::test`], or the test set of the
+    /// source, or the samples that training held out of the same source, or else all.
     ///
     /// # Errors
     /// Those of [`Self::prepare`].
@@ -283,8 +285,8 @@ impl Opened {
                     let [_, test] = self.hold_out(raw, samples, seed, Part::Test)?;
                     if self.test.is_none() {
                         notes.push(format!(
-                            "{name} is what the network was trained on: it is evaluated on the {samples} of \
-                             {} samples that were held out for the test",
+                            "the network was trained on {name}: it is evaluated on the {samples} of {} samples \
+                             that were held out for the test",
                             raw.len()
                         ));
                     }
@@ -327,7 +329,7 @@ impl Opened {
         hold_out(&strata, count, seed, part).map_err(at(raw.path()))
     }
 
-    /// Takes what `held_out` says out of `train`, or reads it.
+    /// Takes the samples that `held_out` describes out of `train`, or reads them.
     fn part(
         &self,
         train: &mut Raw,
@@ -400,7 +402,7 @@ impl Opened {
         })
     }
 
-    /// How another file or folder is read, so that it has the same columns and classes.
+    /// The options with which another file or folder is read, so that it has the same columns and classes.
     fn read_like(&self) -> ReadOptions {
         let mut read = self.read.clone();
         match &self.parts.train {
@@ -464,7 +466,7 @@ fn hex_of(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// What the target of a trained network says of its source.
+/// The options of the source that follow from the target of a trained network.
 fn choice_of(preparation: &Preparation) -> Choice {
     match &preparation.target {
         TargetRule::Classes { column, .. } => Choice {

@@ -1,4 +1,4 @@
-//! What a source of data holds, before it is prepared for a network.
+//! The contents of a source of data, before they are prepared for a network.
 
 use std::path::PathBuf;
 
@@ -7,13 +7,13 @@ use super::dataset::{Inputs, Targets};
 /// The parts of a source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parts {
-    /// What is trained on, and all there is of a source that names no parts.
+    /// The training samples; all samples of a source that names no parts.
     pub train: Raw,
-    /// What the source itself holds out for choosing between networks.
+    /// The samples that the source itself holds out to choose between networks.
     pub validation: Option<Raw>,
-    /// What the source itself holds out for the test.
+    /// The samples that the source itself holds out for the test.
     pub test: Option<Raw>,
-    /// Notes for the user about what was read, each a sentence.
+    /// Notes for the user about the source, each a sentence.
     pub notes: Vec<String>,
 }
 

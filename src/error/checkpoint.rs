@@ -1,6 +1,6 @@
-//! What can be wrong with a checkpoint.
+//! Faults of checkpoints.
 
-/// What is wrong with a checkpoint.
+/// A fault of a checkpoint.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointFault {
@@ -29,7 +29,7 @@ pub enum CheckpointFault {
         key: &'static str,
         /// Its value.
         value: String,
-        /// What would be right.
+        /// The correct form.
         reason: String,
     },
     /// A tensor is missing.
@@ -104,9 +104,9 @@ pub enum CheckpointFault {
     Disagrees {
         /// The entry of the metadata.
         key: &'static str,
-        /// What this file says.
+        /// The value in this file.
         found: String,
-        /// What the first realization's file says.
+        /// The value in the first realization's file.
         first: String,
     },
     /// A field that was given differs from the file's.
@@ -114,9 +114,9 @@ pub enum CheckpointFault {
     OtherValue {
         /// The field, such as `layer`.
         field: &'static str,
-        /// What the file says.
+        /// The value in the file.
         found: String,
-        /// What was given.
+        /// The value given.
         given: String,
     },
 }

@@ -1,11 +1,11 @@
-//! What can be wrong with a data file, and with its download.
+//! Faults of data files, and of their downloads.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::prepare::PrepareFault;
 
-/// What is wrong with a data file.
+/// A fault of a data file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataFault {
@@ -40,7 +40,7 @@ pub enum DataFault {
         /// The number found, big-endian.
         found: u32,
     },
-    /// Another number of samples.
+    /// A wrong number of samples.
     #[error("its header says {found} samples, where {expected} are needed")]
     Count {
         /// The number of samples that this file has as released.
@@ -48,7 +48,7 @@ pub enum DataFault {
         /// The number in the header.
         found: u32,
     },
-    /// Images of another size.
+    /// Images of a wrong size.
     #[error("its images are {}×{} pixels, where {}×{} are needed", found[0], found[1], expected[0], expected[1])]
     ImageSize {
         /// Height and width needed.
@@ -111,7 +111,7 @@ pub enum DataFault {
     OtherDataset {
         /// The data set asked for.
         wanted: &'static str,
-        /// The data set that is there.
+        /// The data set that was found.
         found: &'static str,
     },
     /// Samples that cannot be prepared for a network.
@@ -133,7 +133,7 @@ pub enum DataFault {
         expected: usize,
         /// Cells of the row.
         found: usize,
-        /// What separates cells.
+        /// The delimiter of cells.
         delimiter: char,
     },
     /// A quote that opens a cell and is never closed.
@@ -171,12 +171,12 @@ pub enum DataFault {
         /// The positions of the columns, from 1.
         columns: [usize; 2],
     },
-    /// Columns that are needed and not there.
+    /// Columns that are needed and missing.
     #[error("it has no column {}; its columns are {}", list(names), list(known))]
     MissingColumns {
         /// The columns that are needed.
         names: Vec<String>,
-        /// The columns that are there.
+        /// The columns that exist.
         known: Vec<String>,
     },
     /// An infinite number in a table.
@@ -210,15 +210,15 @@ pub enum DataFault {
     Malformed {
         /// The format: "NPY", "IDX".
         format: &'static str,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
-    /// An array that is needed and not there.
+    /// An array that is needed and missing.
     #[error("it has no array {needed}; {}", found_arrays(found))]
     MissingArray {
-        /// The names that would do.
+        /// The names that are accepted.
         needed: String,
-        /// The names that are there.
+        /// The names that exist.
         found: Vec<String>,
     },
     /// An array of Python objects.
@@ -237,7 +237,7 @@ pub enum DataFault {
         array: String,
         /// Its type.
         dtype: String,
-        /// What is read.
+        /// The types that can be read.
         needed: &'static str,
     },
     /// An array of a shape that is not read.
@@ -247,7 +247,7 @@ pub enum DataFault {
         array: String,
         /// Its shape.
         shape: Vec<usize>,
-        /// What is read.
+        /// The shapes that can be read.
         needed: &'static str,
     },
     /// Inputs and targets of different numbers of samples, or parts of different shapes.
@@ -255,7 +255,7 @@ pub enum DataFault {
     Disagreement {
         /// The two arrays or files.
         names: Box<[String; 2]>,
-        /// What they have: "3 samples".
+        /// Their contents: "3 samples".
         values: Box<[String; 2]>,
     },
     /// A number of an array that is not finite.
@@ -276,7 +276,7 @@ pub enum DataFault {
     /// A whole number that cannot be a class.
     #[error(
         "array {array:?} has the class {class} at sample {sample} (from 0); classes are numbered from \
-         0 to {largest}: number them anew, or store numbers to predict as floats"
+         0 to {largest}: renumber them, or store numbers to predict as floats"
     )]
     ClassTooLarge {
         /// The array.
@@ -300,9 +300,9 @@ pub enum DataFault {
         available_mib: u64,
     },
     /// A file or folder of no known form.
-    #[error("{reason}; what is read: {}", known)]
+    #[error("{reason}; supported are: {}", known)]
     UnknownForm {
-        /// What was found.
+        /// A description of the file or folder.
         reason: String,
         /// The forms that are read.
         known: &'static str,
@@ -310,7 +310,7 @@ pub enum DataFault {
     /// A broken image.
     #[error("{reason}; `skip_broken` leaves such images out")]
     BrokenImage {
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// Images of different sizes.
@@ -363,11 +363,11 @@ fn unpacked_note(unpacked: bool) -> &'static str {
 pub struct MirrorFailure {
     /// The address of the file asked for.
     pub url: String,
-    /// What went wrong.
+    /// The fault.
     pub fault: DownloadFault,
 }
 
-/// What went wrong with a download.
+/// A fault of a download.
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -384,7 +384,7 @@ pub enum DownloadFault {
     /// The server did not answer, or stopped in the middle.
     #[error("no answer within {} s", .patience.as_secs_f32())]
     TimedOut {
-        /// How long the program waited.
+        /// The time that the program waited.
         patience: Duration,
     },
     /// The server sends too slowly.

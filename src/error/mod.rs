@@ -107,14 +107,14 @@ pub fn at_least_one(counts: &[(&'static str, usize)]) -> Result<()> {
     }
 }
 
-/// Every error of the crate. A variant says what failed, where, and what to do about it.
+/// Every error of the crate. A variant states what failed, where, and how to proceed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused a file operation.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried, as a verb: "read", "create".
+        /// The operation, as a verb: "read", "create".
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
@@ -125,7 +125,7 @@ pub enum Error {
     /// A name that the crate does not know.
     #[error("unknown {kind} `{name}`; the known ones are {known}")]
     UnknownName {
-        /// What kind of thing was named: "activation", "adapter".
+        /// The kind of the name: "activation", "adapter".
         kind: &'static str,
         /// The name as given.
         name: String,
@@ -140,7 +140,7 @@ pub enum Error {
         field: &'static str,
         /// The value given.
         value: String,
-        /// What is wrong with it, or what would be right.
+        /// The fault, or the correct form.
         reason: String,
     },
 
@@ -245,14 +245,14 @@ pub enum Error {
     Checkpoint {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         fault: CheckpointFault,
     },
 
     /// A run cannot continue from its checkpoint with different options.
     #[error(
         "checkpoint {}: the run has `{field}` {found}, but `{field}` {given} was given, which would \
-         be a different run: leave it out, or start anew without `resume`",
+         be a different run: leave it out, or start from the beginning without `resume`",
         path.display()
     )]
     OtherRun {
@@ -260,16 +260,16 @@ pub enum Error {
         path: PathBuf,
         /// The field, such as `learning_rate`.
         field: String,
-        /// What the checkpoint says.
+        /// The value in the checkpoint.
         found: String,
-        /// What was given.
+        /// The value given.
         given: String,
     },
 
     /// A run cannot continue on other data than it was trained on.
     #[error(
         "checkpoint {}: the run was trained on different data (sha256 {found}, not {given}): name its \
-         data with `data`, or with `dataset` and `data_dir`, or start anew without `resume`",
+         data with `data`, or with `dataset` and `data_dir`, or start from the beginning without `resume`",
         path.display()
     )]
     OtherData {
@@ -286,7 +286,7 @@ pub enum Error {
     Settings {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
 
@@ -295,7 +295,7 @@ pub enum Error {
     Environment {
         /// Its name.
         variable: String,
-        /// What is wrong with its value.
+        /// The fault of its value.
         reason: String,
     },
 
@@ -312,14 +312,14 @@ pub enum Error {
 
     /// The folder of the results holds the checkpoint of a different run.
     #[error(
-        "{} is the checkpoint of a different run ({difference}): choose another `out_dir`, go on \
-         with that run (`resume`), or give up its checkpoint with `overwrite`",
+        "{} is the checkpoint of a different run ({difference}): choose another `out_dir`, continue that \
+         run (`resume`), or delete its checkpoint with `overwrite`",
         path.display()
     )]
     Occupied {
         /// The checkpoint.
         path: PathBuf,
-        /// What differs.
+        /// The difference.
         difference: String,
     },
 
@@ -328,7 +328,7 @@ pub enum Error {
     Picture {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
 
@@ -344,7 +344,7 @@ pub enum Error {
         },
     )]
     NoAdapter {
-        /// Whether a software adapter would have done.
+        /// Whether a software adapter was allowed.
         software: bool,
         /// The adapters that were found.
         known: String,
@@ -357,7 +357,7 @@ pub enum Error {
          `realizations`, or use `device` cpu"
     )]
     TooLarge {
-        /// What the buffer holds.
+        /// The contents of the buffer.
         name: String,
         /// Its size.
         mib: u64,
@@ -402,7 +402,7 @@ pub enum Error {
     Data {
         /// The file, or the folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         fault: DataFault,
     },
 
@@ -442,7 +442,7 @@ pub enum Error {
         dataset: &'static str,
         /// The folder where it was looked for, and into which it would be downloaded.
         path: PathBuf,
-        /// What went wrong with each mirror.
+        /// The fault of each mirror.
         failures: Vec<MirrorFailure>,
         /// How to get the data by hand.
         by_hand: String,

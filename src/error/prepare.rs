@@ -16,12 +16,12 @@ impl PrepareFault {
     }
 }
 
-/// What is wrong with the rows of a table or with arrays, for training or for a trained network. Rows are
+/// A fault of the rows of a table or of arrays, in training or for a trained network. Rows are
 /// counted from 1, without the header.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PrepareFault {
-    /// No column was named as what is to be predicted.
+    /// No column was named as the target.
     #[error("it is a table: name the column to predict with `target`; its columns are {columns}")]
     NoTarget {
         /// The names, with commas between them.
@@ -30,7 +30,7 @@ pub enum PrepareFault {
     /// A column that is not there.
     #[error("it has no column {column}, which `{field}` names; its columns are {columns}")]
     NoColumn {
-        /// What named the column.
+        /// The field that names the column.
         field: &'static str,
         /// The column, by name or by number.
         column: String,
@@ -165,9 +165,9 @@ pub enum PrepareFault {
     /// Samples of a different size.
     #[error("its samples are {found}, where the network takes {needed}")]
     OtherShape {
-        /// What was found, in words.
+        /// The shape found, in words.
         found: String,
-        /// What is needed, in words.
+        /// The shape needed, in words.
         needed: String,
     },
     /// More samples to hold out than there are.
@@ -176,7 +176,7 @@ pub enum PrepareFault {
          one of each class is trained on"
     )]
     TooFew {
-        /// What asked for it.
+        /// The field that asks for it.
         field: &'static str,
         /// The number of samples.
         samples: usize,

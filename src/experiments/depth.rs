@@ -25,7 +25,7 @@ const SEEDS: u64 = 3;
 /// Number of samples whose distances to the limit are measured.
 const DISTANCES: usize = 200;
 
-/// The solver of what is reported of the limit: more exact than training needs.
+/// The solver for the reported numbers of the limit: more exact than training needs.
 const EXACT: Solver = Solver {
     tolerance: 1e-5,
     max_iterations: 2_000,
@@ -37,7 +37,7 @@ const EXACT: Solver = Solver {
 pub struct Results {
     /// The data set.
     pub dataset: &'static str,
-    /// Samples, units and how they were trained.
+    /// Samples, units and the settings of training.
     pub setting: String,
     /// One for each of [`DEPTHS`], then the limit.
     #[serde(rename = "ways")]
@@ -219,7 +219,7 @@ fn mnist(data_dir: Option<PathBuf>, seed: u64) -> Result<Task> {
         limit: Some((10_000, 10_000)),
     };
     let data = data::load(&request, &mut |_| {})?;
-    // p / 255 in float32, which is not to the last bit what a network makes of a byte.
+    // p / 255 in float32, which may differ in the last bit from the input that a network makes of a byte.
     let samples = |mut data: Dataset| {
         let grey = |pixels: &[u8]| pixels.iter().map(|&p| f32::from(p) / 255.0).collect();
         data.inputs = Inputs::Numbers(grey(data.pixels()));
@@ -357,7 +357,7 @@ fn panels(results: &Results) -> [Panel; 3] {
         o.loss_at_limit
     }));
     let mut loss = panel("value of Problem 2.2", "training loss", losses);
-    // Room for the legend, beyond what is drawn.
+    // Room for the legend, beyond the curves.
     let [low, high] = ends_of_all(|o| o.loss.max(o.loss_at_limit));
     loss.y.range = Some([
         0.0f64.max(low - 0.3 * (high - low)),

@@ -1,6 +1,6 @@
 //! The experiments of the paper: options in, rows and pictures out.
 //!
-//! Nothing here prints or reads a command line. What happens on the way is told to a callback, and
+//! Nothing here prints or reads a command line. Events are passed to a callback, and
 //! another callback is asked whether to stop. The commands of `cli` read options for these modules and print.
 
 pub mod depth;

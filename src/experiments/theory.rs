@@ -1,5 +1,5 @@
 //! The paper's theory: the verdicts on its propositions, as a table and as JSON, and its figures.
-//! What is checked is in [`crate::bilevel::propositions`].
+//! The claims are checked in [`crate::bilevel::propositions`].
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ pub fn write_verdicts(folder: &Path, rows: &[Row]) -> Result<PathBuf> {
     write_json(&verdicts_file(folder), &rows)
 }
 
-/// What a check says of a claim.
+/// The verdict of a check on a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It holds, or fails, as it should.
@@ -40,7 +40,7 @@ pub enum Verdict {
     Open,
 }
 
-/// The verdict on a claim of which there were `enough` samples to find a counterexample, or not.
+/// The verdict on a claim; `enough` states whether there were enough samples to find a counterexample.
 pub fn verdict(row: &Row, enough: bool) -> Verdict {
     match (row.holds, row.expected) {
         (true, false) if !enough => Verdict::Open,
@@ -310,7 +310,7 @@ fn figure_2() -> Figure {
     }
 }
 
-/// The literal limit of Problem 2.1: tied layers without input forget where they started.
+/// The literal limit of Problem 2.1: the output of tied layers without input does not depend on the start.
 fn forgotten_input() -> Figure {
     const LAYERS: usize = 400;
     let mut sampler = Sampler::new(0, 0);
@@ -371,7 +371,7 @@ fn forgotten_input() -> Figure {
     }
     panels.push(gradients);
     Figure {
-        title: "$L → ∞$ in the letter of Problem 2.1: the fixed points forget $x$".to_owned(),
+        title: "$L → ∞$ of Problem 2.1 taken literally: the fixed points forget $x$".to_owned(),
         caption:
             "$z ← ρ(ρ⁻¹(z) + Wz + b)$ with tied, symmetric $W$, two tanh units. A fixed point inside \
                   the range solves $Wz + b = 0$, whatever $x$ was; the others have units at the ends of it. Either way \

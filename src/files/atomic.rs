@@ -5,7 +5,7 @@
 //! the target is always either the old file or the new one, and the old one is removed only when the
 //! new one is durable:
 //!
-//! | what fails | the target is | the scratch file is | the caller gets |
+//! | failure | the target is | the scratch file is | the caller gets |
 //! |---|---|---|---|
 //! | creating the scratch file | the old one | not there | [`Error::Io`] |
 //! | a write: a full disk, a quota | the old one | removed | [`Error::Io`] |

@@ -85,7 +85,7 @@ fn take(lock: &Path, what: &Path, kind: Kind) -> Result<Lock> {
         Err(TryLockError::WouldBlock) => Err(Error::Locked {
             path: what.to_owned(),
         }),
-        // Without locks, a run is better than none.
+        // A run without a lock is better than no run.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(Lock { _file: file }),
     }
 }

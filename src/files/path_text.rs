@@ -2,7 +2,7 @@
 //!
 //! A path that is Unicode is its own text. On Unix any other is `bytes:` and its bytes, where `%FF`
 //! stands for the byte 0xFF: `bytes:r%FF`. A path that begins with `bytes:` is written in the same
-//! way, so that every path is read back as it was. Windows has names that are not Unicode, too; there
+//! way, so that every path is read back unchanged. Windows has names that are not Unicode, too; there
 //! the parts that are not are replaced by U+FFFD.
 
 use std::fmt::Write;

@@ -1,7 +1,7 @@
 //! The one reader and writer of safetensors files: named arrays and strings.
 //!
-//! A file is written so that a crash leaves the old file or the new one ([`super::atomic`]), and it is
-//! read without trust. One state gives one sequence of bytes: names are in alphabetical order.
+//! A file is written so that a crash leaves the old file or the new one ([`super::atomic`]), and its contents are
+//! not trusted when it is read. One state gives one sequence of bytes: names are in alphabetical order.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,8 +18,8 @@ use serde_json::{Map, Value, json};
 use super::atomic::{AtomicFile, Disk, System};
 use crate::error::{CheckpointFault, Error, Result};
 
-/// The largest header that is read, in bytes: what was fitted on a hundred thousand columns. Together with
-/// the length of the file it bounds the memory that a malformed file can make the reader allocate.
+/// The largest header that is read, in bytes: that of a preprocessing of a hundred thousand columns. Together
+/// with the length of the file it bounds the memory that a malformed file can make the reader allocate.
 pub const MAX_HEADER: u64 = 16 << 20;
 
 /// Number of bytes that are written at once.
@@ -248,7 +248,7 @@ impl<'a> State<'a> {
         }
     }
 
-    /// Writes the state to `path`; see [`super::atomic`] for what a failure leaves behind.
+    /// Writes the state to `path`; see [`super::atomic`] for the files after a failure.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -347,7 +347,7 @@ impl State<'static> {
     /// Reads the state in the bytes of a file.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// A description of the fault.
     pub fn of_bytes(bytes: &[u8]) -> Result<Self, CheckpointFault> {
         let read = Self::read(bytes, bytes.len() as u64);
         read.unwrap_or_else(|e| {
@@ -361,7 +361,7 @@ impl State<'static> {
     /// few times [`MAX_HEADER`].
     ///
     /// # Errors
-    /// The outer result is the reader's own error, the inner one what is wrong with the bytes.
+    /// The outer result is the reader's own error, the inner one describes the fault of the bytes.
     pub fn read(mut reader: impl Read, len: u64) -> std::io::Result<Result<Self, CheckpointFault>> {
         let header = match read_header(&mut reader, len)? {
             Ok((header, _)) => header,
@@ -399,7 +399,7 @@ impl State<'static> {
 /// fill the rest of the file without gaps.
 ///
 /// # Errors
-/// The outer result is the reader's own error, the inner one what is wrong with the header.
+/// The outer result is the reader's own error, the inner one describes the fault of the header.
 pub fn read_header(
     reader: &mut impl Read,
     len: u64,

@@ -52,7 +52,7 @@ fn text_of(bytes: &[u8]) -> Result<&str, String> {
 /// The settings in `text`, in alphabetical order.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A description of the fault.
 pub fn parse(text: &str) -> Result<Vec<(String, String)>, String> {
     let table: Table = text.parse().map_err(|e: toml::de::Error| e.to_string())?;
     table

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 
-/// What an adapter says of itself before a device is requested from it.
+/// The properties that an adapter reports before a device is requested from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdapterSummary {
     /// The adapter's own name, "NVIDIA H200", "llvmpipe (LLVM 15.0.6, 256 bits)".

@@ -15,7 +15,7 @@ use crate::kind::Storage;
 use crate::nn::{Model, Parameters};
 
 /// The most FLOPs of one submission. A slow card at a tenth of its peak needs less than a second for them,
-/// so that no driver takes it for hung; and they are some 20 steps of 3 × 784 in batches of 128, since a
+/// so that no driver considers it hung; and they are some 20 steps of 3 × 784 in batches of 128, since a
 /// submission costs the host tens of µs.
 const SUBMISSION_FLOPS: u64 = 30_000_000_000;
 
@@ -56,7 +56,7 @@ struct SplitPrograms {
     steps: BufferId,
     metrics: BufferId,
     evaluate: [Program; 2],
-    /// Forward, and the logits. They are compiled when they are first asked for.
+    /// Forward, and the logits. They are compiled at their first use.
     outputs: [Vec<Op>; 2],
     outputs_programs: Option<[Program; 2]>,
 }

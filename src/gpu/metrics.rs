@@ -1,4 +1,4 @@
-//! Decoding what the loss kernels keep of each sample.
+//! Decoding of the metrics that the loss kernels store for each sample.
 
 use std::ops::Range;
 

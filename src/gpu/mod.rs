@@ -1,9 +1,9 @@
 //! The WGSL executor: a [`Model`](crate::nn::Model) becomes a [`Plan`] of dispatches, which a
 //! [`Gpu`] lays out once and replays for every step.
 //!
-//! From the bottom up: `wgsl` (files), [`tile`] and [`shader`] (linked modules), [`reflect`] (what naga
-//! reads in them), `op` and `buffers` (dispatches as data), [`ops`] (the kernels), `plan`; beside the
-//! plan, `kernel` (compiled), `device` and `program`, which `executor` replays.
+//! From the bottom up: `wgsl` (files), [`tile`] and [`shader`] (linked modules), [`reflect`] (their bindings,
+//! read by naga), `op` and `buffers` (dispatches as data), [`ops`] (the kernels), `plan`; beside the plan,
+//! `kernel` (compiled), `device` and `program`, which `executor` replays.
 //!
 //! Nothing here reads a clock or a file. Requesting an adapter and reading back are `async`, and the
 //! caller does the waiting. Kernels are compiled on threads that end with the compilation, except in a

@@ -1,4 +1,4 @@
-//! The data of a plan: buffers and dispatches, with no device in sight.
+//! The data of a plan: buffers and dispatches, independent of a device.
 
 use super::shader::Shader;
 use crate::optim::{Recipe, Rule};
@@ -10,7 +10,7 @@ pub struct BufferId(pub usize);
 /// A buffer to be allocated.
 #[derive(Clone, Debug)]
 pub struct BufferSpec {
-    /// What it holds.
+    /// The name of its contents.
     pub name: String,
     /// Its size in bytes, a multiple of 4.
     pub bytes: u64,
@@ -50,7 +50,7 @@ pub struct Step {
     pub slot: u32,
     /// The number of the run's training step, from 0.
     pub number: u32,
-    /// What multiplies the learning rates.
+    /// The factor of the learning rates.
     pub factor: f32,
     /// Adam's betas.
     pub betas: [f32; 2],
@@ -74,7 +74,7 @@ impl Step {
     }
 
     /// Samples first .. first + count, with metrics at place `slot`, as the run's step `slot` with the
-    /// learning rate as it is.
+    /// unchanged learning rate.
     pub fn new(first: u32, count: u32, slot: u32) -> Self {
         Self {
             first,

@@ -156,8 +156,8 @@ impl Program {
         run_in_turn(gpu, &[self], slots)
     }
 
-    /// Records a pass of `steps` steps and drops it without submitting it, to measure what a step costs
-    /// the host.
+    /// Records a pass of `steps` steps and drops it without submitting it, to measure the cost of a step on the
+    /// host.
     pub fn encode(&self, gpu: &Gpu, steps: usize) {
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&Default::default());

@@ -47,7 +47,7 @@ pub struct Field {
     pub offset: u32,
 }
 
-/// What reflection finds in a linked module.
+/// The bindings and entry points that reflection finds in a linked module.
 #[derive(Clone, Debug)]
 pub struct Reflection {
     /// The number of invocations in a workgroup, along x, y and z.

@@ -110,8 +110,8 @@ impl Tile {
 
     /// The tile for a product: `Large` if the output fills it and there are enough workgroups for most of
     /// the processors of a big card; `Deep` for few outputs of long sums; `Short` for short sums, whose
-    /// workgroups do little but start and end; then `Medium` by the rule of `Large`, else `Small`. It
-    /// depends on the shape only, so that results do not depend on the adapter or on R.
+    /// workgroups spend most of their time on starting and ending; then `Medium` by the rule of `Large`, else
+    /// `Small`. It depends on the shape only, so that results do not depend on the adapter or on R.
     pub fn for_product(Product { m, n, k }: Product) -> Self {
         const ENOUGH_WORKGROUPS: usize = 96;
         const FEW_WORKGROUPS: usize = 64;

@@ -47,7 +47,7 @@ pub const STEP: File = wgsl!("lib/step");
 pub const PLACE: File = wgsl!("conv/place");
 /// The shape of a convolution, its `Params`.
 pub const SHAPE: File = wgsl!("conv/shape");
-/// The windows that a convolution's weights meet.
+/// The windows by which a convolution's weights are multiplied.
 pub const WINDOW: File = wgsl!("conv/window");
 /// Which elements of a vector exist.
 pub const VECTOR: File = wgsl!("product/operand/vector");

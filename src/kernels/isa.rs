@@ -1,7 +1,7 @@
 //! The instruction sets that the loops are compiled for, and which of them this machine has.
 
-/// An instruction set that this machine has: only the functions here make one, so code that holds
-/// one may run what is compiled for it.
+/// An instruction set that this machine has: only the functions here make one, so code that holds one may run the
+/// loops that are compiled for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
 pub struct Isa(pub(super) Level);
@@ -9,7 +9,7 @@ pub struct Isa(pub(super) Level);
 /// Every instruction set that the loops are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
-    /// What the compiler's target always has: SSE2 on x86-64, NEON on AArch64.
+    /// The instructions that the compiler's target always has: SSE2 on x86-64, NEON on AArch64.
     Baseline,
     /// AVX2 and FMA: 8 lanes.
     #[cfg(target_arch = "x86_64")]

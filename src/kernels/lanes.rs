@@ -2,7 +2,7 @@
 //!
 //! Where a group has several runs, each lane holds a run; where it has one run only, the lanes hold
 //! the samples of its batch. Both take every sum in the same order, and no operation is contracted,
-//! so a run has the same bits in any company and with any vectors. Inside a step nothing is
+//! so a run has the same bits whatever other runs are beside it and with any vectors. Inside a step nothing is
 //! allocated, handed to another thread or called through a pointer: the loops are compiled for each
 //! activation and kind of layer.
 
@@ -37,7 +37,7 @@ impl Lanes {
     }
 }
 
-/// What the lanes hold.
+/// The contents of the lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// Lane i is run i of the group; a row is a sample of each.
@@ -52,7 +52,7 @@ pub fn records(epoch: u32, epochs: u32, every: u32) -> bool {
     epoch.is_multiple_of(every) || epoch == epochs
 }
 
-/// A network on all samples, as it stands after an epoch.
+/// The metrics of a network on all samples after an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Metrics {
     /// The mean loss; NaN where it or a parameter is not finite: the run has diverged.
@@ -67,9 +67,9 @@ pub struct Task<'a> {
     pub kind: LayerKind,
     /// The form of Bregman layers.
     pub form: Form,
-    /// What training minimises.
+    /// The loss that training minimises.
     pub loss: Loss,
-    /// What every argument of ρ⁻¹ is clamped to.
+    /// The interval to which every argument of ρ⁻¹ is clamped.
     pub clamp: [f32; 2],
     /// Number of hidden layers.
     pub depth: usize,
@@ -92,9 +92,9 @@ pub struct Task<'a> {
     pub epochs: Range<u32>,
     /// See [`records`].
     pub record_every: u32,
-    /// Asked before each epoch; training ends when it answers true.
+    /// Called before each epoch; training ends when it returns true.
     pub stop: &'a (dyn Fn() -> bool + Sync),
-    /// Told the number of steps of each epoch when it is finished, summed over the runs.
+    /// Called with the number of steps of each epoch when it is finished, summed over the runs.
     pub progress: &'a (dyn Fn(u64) + Sync),
 }
 

@@ -1,7 +1,7 @@
 //! Float32 loops that are generic over an activation: compiled once for each activation and each
 //! instruction set, so that ρ is inlined and the loop vectorises.
 //!
-//! [`Float32`] is what they need to know of an activation, three functions and a bound; [`Loops`] is
+//! [`Float32`] has the parts of an activation that they need, three functions and a bound; [`Loops`] is
 //! the table of everything compiled from it, and a field of every
 //! [`Activation`](crate::activation::Activation). The loops know no network and no executor: they
 //! take slices, numbers and shapes.

@@ -4,10 +4,10 @@
 
 use super::isa::{Isa, Level};
 
-/// The numbers of an update. A gradient counts as `scale` times what is given.
+/// The numbers of an update. A gradient counts as `scale` times its argument.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Numbers {
-    /// What gradients are multiplied by first.
+    /// The factor of the gradients.
     pub scale: f32,
     /// The learning rate.
     pub rate: f32,

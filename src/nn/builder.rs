@@ -23,7 +23,7 @@ pub struct ModelBuilder {
     activation: &'static Activation,
     form: Form,
     layers: Vec<LayerSpec>,
-    /// A method that has no layer to act on yet, and what it needs.
+    /// A method that was called before it had a layer to act on, and its requirement.
     idle: Option<(&'static str, &'static str)>,
     /// The number of outputs, and the loss that belongs to their kind.
     outputs: Option<(usize, Loss)>,
@@ -64,7 +64,7 @@ impl Model {
 
 impl ModelBuilder {
     /// Maps bytes 0…255 of the samples to [low, high], which must lie within the range of the first
-    /// layer's ρ. Numbers are taken as they are. By default it is [`Activation::input_range`].
+    /// layer's ρ. Numbers are taken unchanged. By default it is [`Activation::input_range`].
     pub fn range(mut self, low: f32, high: f32) -> Self {
         self.range = Some([low, high]);
         self
@@ -76,7 +76,7 @@ impl ModelBuilder {
         self
     }
 
-    /// Notes that `field` has no layer yet. A misplaced passage stays the fault.
+    /// Records that `field` has no layer yet. A misplaced passage remains the fault.
     fn waiting(mut self, field: &'static str) -> Self {
         let reason = "it holds for the layers after it, and there is none";
         self.idle = match self.idle {

@@ -123,7 +123,7 @@ impl Block {
     }
 }
 
-/// Dropout: training sets each feature to zero with a given probability, drawn anew in each step.
+/// Dropout: training sets each feature to zero with a given probability, drawn again in each step.
 ///
 /// A feature that stays is divided by 1 − probability, so that evaluation needs no factor. Whether
 /// feature j of row i stays in a step depends on the realization's seed, the step's number, i and j only.

@@ -20,7 +20,7 @@ pub struct LayerShape {
 /// # Layers that differ
 ///
 /// A Bregman layer z′ = ρ(ρ⁻¹(z) + Wz + b) has its own ρ on both sides, while z comes from the layer
-/// below, with the activation of that one. What passes from one to the next depends on both:
+/// below, with the activation of that one. The variable that passes from one to the next depends on both:
 ///
 /// - The activations are the same, and both layers are Bregman layers in dual form: the dual variable a
 ///   is carried, and ρ⁻¹ is not computed.
@@ -28,7 +28,7 @@ pub struct LayerShape {
 ///   starts from ρ⁻¹(u). The dual variable of another activation cannot be carried.
 /// - Other ranges need a *dual passage* ([`Self::dual_passage`]): the dual variable of the layer below,
 ///   a = ρ_below⁻¹(z), is taken for that of this layer, and u = ρ(a) stands for z in the skip path, in Wz and
-///   in Mz. With W = 0 and b = 0 such a layer hands on a, not z.
+///   in Mz. With W = 0 and b = 0 such a layer passes a on, not z.
 ///
 /// Standard and Euclidean layers have no inverse, so they take any z.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,7 @@ pub struct LayerSpec {
 }
 
 impl LayerSpec {
-    /// A layer that takes z from below as it is.
+    /// A layer that takes z from below unchanged.
     pub const fn new(
         kind: LayerKind,
         form: Form,

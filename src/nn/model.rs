@@ -16,8 +16,8 @@ pub struct Model {
     pub loss: Loss,
     /// [low, high]: a pixel p of 0…255 becomes the input low + p/255 · (high − low).
     pub input_range: [f32; 2],
-    /// What was made of raw samples before training, if anything was. Data sets have it done already; programs
-    /// that take raw samples do it.
+    /// The preprocessing of raw samples before training, if there was any. Data sets are already preprocessed;
+    /// programs that take raw samples do it.
     pub preparation: Option<Preparation>,
     /// The convolutional front-end, if there is one.
     pub cnn: Option<Cnn>,
@@ -169,7 +169,7 @@ impl Model {
         Ok(self)
     }
 
-    /// What the network predicts, if that is known: raw samples were prepared for it.
+    /// The target of the network, if it is known: it is if raw samples were prepared for the network.
     pub fn target(&self) -> Option<&TargetRule> {
         self.preparation
             .as_ref()
@@ -200,7 +200,7 @@ impl Model {
         self.layers.iter().all(same).then_some(first)
     }
 
-    /// The same, for what works with layers of one kind only; `field` names it in the error.
+    /// The same, for a feature that works only with layers of one kind; `field` names it in the error.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] if the layers differ.
@@ -523,7 +523,7 @@ impl Model {
     }
 }
 
-/// Fails unless each Bregman layer can take what the layer below gives.
+/// Fails unless each Bregman layer can take the output of the layer below.
 fn check_passages(specs: &[LayerSpec]) -> Result<()> {
     let passage = |l: usize, reason: &str| Error::InvalidValue {
         field: "dual_passage",

@@ -1,6 +1,6 @@
 //! Projection onto the probability simplex.
 
-/// The smallest size, but for 0, and the largest sum of sizes of numbers whose sums are exact.
+/// The smallest nonzero size, and the largest sum of sizes, of numbers whose sums are exact.
 ///
 /// A float32 of at least 2⁻²² is a multiple of 2⁻⁴⁵, and a multiple of that below 2⁸ has 53 bits at most, as
 /// many as an f64. So sums of such numbers have no rounding error, whatever their order.
@@ -43,8 +43,8 @@ fn by_sorting(row: &[f32]) -> f64 {
     theta
 }
 
-/// θ by dropping what is not above it until nothing is dropped (Michelot 1986): the bits of [`by_sorting`],
-/// as the sum of the numbers that stay is exact. None where it might not be.
+/// θ by dropping the numbers that are not above it until none is dropped (Michelot 1986): the bits of
+/// [`by_sorting`], as the sum of the numbers that stay is exact. None where it might not be.
 fn without_sorting(row: &[f32]) -> Option<f64> {
     let [smallest, largest_sum] = EXACT;
     let (mut exact, mut largest) = (true, 0.0f32);

@@ -1,4 +1,4 @@
-//! Pixels as PNG, with a palette where that loses nothing that can be seen.
+//! Pixels as PNG, with a palette if that causes no visible change.
 
 use std::collections::HashMap;
 

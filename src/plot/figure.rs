@@ -16,7 +16,7 @@ const LABEL_SIZE: f64 = 12.5;
 const TICK_SIZE: f64 = 11.0;
 const LEGEND_SIZE: f64 = 11.5;
 const LEGEND_LINE: f64 = 17.0;
-/// Height of a panel's title and of what is below a panel's axis.
+/// Height of a panel's title, and of the labels below its axis.
 const PANEL_TITLE: f64 = 24.0;
 const TICK_LENGTH: f64 = 4.0;
 const BELOW: f64 = 44.0;
@@ -35,9 +35,9 @@ const GRID: Rgb = [230; 3];
 /// A figure: panels in rows under one title.
 #[derive(Clone, Debug, Default)]
 pub struct Figure {
-    /// What is shown.
+    /// The title.
     pub title: String,
-    /// Runs, seeds and settings: what a reader needs to judge what is shown.
+    /// Runs, seeds and settings, which a reader needs to judge the figure.
     pub caption: String,
     /// The panels, row by row.
     pub panels: Vec<Panel>,
@@ -599,7 +599,7 @@ impl Series {
         }
     }
 
-    /// What stands for the series in a legend.
+    /// The symbol of the series in a legend.
     fn draw_sample(&self, svg: &mut Svg, [left, right]: [f64; 2], y: f64) {
         if !self.envelope.is_empty() {
             let corners = [

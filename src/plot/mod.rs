@@ -27,7 +27,7 @@ pub use sheet::{Image, Sheet};
 /// A colour, (red, green, blue).
 pub type Rgb = [u8; 3];
 
-/// Colours that the colour-blind can tell apart (Okabe and Ito, 2008): blue, orange, green,
+/// Colours that the colour-blind can distinguish (Okabe and Ito, 2008): blue, orange, green,
 /// vermilion, purple, sky blue, black.
 pub const PALETTE: [Rgb; 7] = [
     [0, 114, 178],
@@ -74,7 +74,7 @@ const CAPTION_LINE: f64 = 16.0;
 const INK: Rgb = [34; 3];
 const PALE_INK: Rgb = [85; 3];
 
-/// A page with a title, whatever `draw` draws below it (`content` is its width and height, margins
+/// A page with a title, the drawing of `draw` below it (`content` is its width and height, margins
 /// aside), and a caption. `draw` gets the left upper corner of its part.
 fn page(
     title: &str,
@@ -117,7 +117,7 @@ fn save(document: &Document, stem: &Path) -> Result<[PathBuf; 2]> {
     Ok([png, atomic::write(&svg, document.text.as_bytes())?])
 }
 
-/// Adds an extension, also where the name has dots of its own, which are no extension.
+/// Adds an extension, also to a name with dots of its own, which are not an extension.
 fn with_extension(stem: &Path, extension: &str) -> PathBuf {
     let mut path = stem.as_os_str().to_owned();
     path.push(".");

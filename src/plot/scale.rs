@@ -1,4 +1,4 @@
-//! Axes: where values are, and which of them are written beside the axis.
+//! Axes: the positions of values, and the choice of ticks.
 
 /// An axis laid over pixels.
 #[derive(Clone, Debug)]

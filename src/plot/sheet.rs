@@ -20,7 +20,7 @@ const WIDEST_PIXEL: f64 = 4.0;
 /// Images side by side under one title, each with its own caption.
 #[derive(Clone, Debug, Default)]
 pub struct Sheet {
-    /// What is shown.
+    /// The title.
     pub title: String,
     /// Settings, and the meaning of the images' captions.
     pub caption: String,

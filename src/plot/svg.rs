@@ -1,4 +1,4 @@
-//! An SVG document in the making, and its picture as PNG.
+//! A writer of SVG documents, and their pictures as PNG.
 
 use std::fmt::Write;
 use std::sync::{Arc, LazyLock};

@@ -1,7 +1,7 @@
 //! Arrays in and out, through NumPy.
 //!
-//! An array of float32, or of bytes, in C order is read where it lies; every other one is converted by
-//! NumPy first. What goes out is handed over, not copied.
+//! An array of float32, or of bytes, in C order is read in place; every other one is converted by NumPy first.
+//! Results are handed over, not copied.
 
 use numpy::{
     Element, PyArray1, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyUntypedArray,
@@ -136,7 +136,7 @@ pub(super) fn labels(object: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
 }
 
 /// A whole number that a user gave for `field`, as a `T`. Python's own conversion has an `OverflowError` for a
-/// negative one, which nobody expects of a setting.
+/// negative one, which would be surprising for a setting.
 pub(super) fn whole<T: TryFrom<i128>>(field: &str, value: i128) -> PyResult<T> {
     T::try_from(value).map_err(|_| {
         PyValueError::new_err(format!(

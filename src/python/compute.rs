@@ -21,7 +21,7 @@ use crate::threads::MOST_PER_PROCESSOR;
 /// How long the calling thread waits before it looks for signals again.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Pools that nobody uses, by the process and the number of their threads.
+/// Idle pools, by the process and the number of their threads.
 type Pools = HashMap<(u32, usize), Vec<ThreadPool>>;
 
 /// The idle pools of this process and of those that it was forked from. A process that was forked has none of
@@ -34,8 +34,8 @@ fn with_pools<T>(change: impl FnOnce(&mut Pools) -> T) -> T {
     change(pools.get_or_insert_default())
 }
 
-/// A pool that one computation has for itself: one that waits for a callback, which computes as well, would
-/// keep its threads from that.
+/// A pool that one computation owns. If pools were shared, a computation that waits for a callback, which also
+/// computes, would keep the pool's threads from that callback.
 struct Lent {
     key: (u32, usize),
     pool: Option<ThreadPool>,
@@ -85,7 +85,7 @@ impl Drop for Lent {
     }
 }
 
-/// What a computation sends to the thread that waits for it.
+/// A message of a computation to the thread that waits for it.
 enum Event<M, T> {
     Message(M),
     Done(std::thread::Result<Result<T>>),
@@ -99,14 +99,14 @@ pub(super) struct Link<'a, M> {
 }
 
 impl<M> Link<'_, M> {
-    /// Hands a message to the waiting thread, and waits until that has dealt with it. Returns whether the
-    /// computation is to go on.
+    /// Hands a message to the waiting thread, and waits until that thread has handled it. Returns whether the
+    /// computation is to continue.
     pub(super) fn tell(&self, message: M) -> bool {
         (self.tell)(message)
     }
 }
 
-/// What came of a computation.
+/// The result of a computation.
 pub(super) struct Ended<T> {
     pub(super) result: Result<T>,
     /// The exception of a callback or of a signal, which asked for a stop.
@@ -114,7 +114,7 @@ pub(super) struct Ended<T> {
 }
 
 /// Runs `work` on a pool of `threads` threads. `on_message` is called with each message, on the calling
-/// thread and with Python's lock, and says whether to go on.
+/// thread and with Python's lock, and returns whether to continue.
 pub(super) fn run<T: Send, M: Send>(
     py: Python<'_>,
     threads: Option<usize>,
@@ -161,8 +161,7 @@ pub(super) fn run_quietly<T: Send>(
     }
 }
 
-/// Deals with events until the work is done. Returns what came of it, and the exception that asked for a
-/// stop.
+/// Handles events until the work is done. Returns its result, and the exception that requested a stop.
 fn wait<M, T>(
     stop: &AtomicBool,
     events: &mpsc::Receiver<Event<M, T>>,
@@ -174,7 +173,7 @@ fn wait<M, T>(
         let dealt_with = match events.recv_timeout(PATIENCE) {
             Ok(Event::Done(result)) => return (result, exception),
             Ok(Event::Message(message)) => {
-                // A callback that is no Python code leaves signals to this.
+                // Signals during a callback that is not Python code are handled here.
                 let dealt_with = Python::attach(|py| {
                     let goes_on = on_message(py, message)?;
                     py.check_signals().map(|()| goes_on)
@@ -199,7 +198,7 @@ fn wait<M, T>(
     }
 }
 
-/// A panic as an exception: a fault of this package, not of what it was given.
+/// A panic as an exception: a fault of this package, not of its inputs.
 fn fault(panic: &(dyn Any + Send)) -> PyErr {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());

@@ -52,8 +52,8 @@ impl PyDataset {
     /// Samples and the class of each, from 0.
     ///
     /// `features` is (samples, features), or (samples, [channels,] height, width) for images; an array of
-    /// uint8 is taken for bytes, which a network maps to its input range, and numbers are taken as they
-    /// are. `labels` is (samples). There are `classes` classes, or as many as the largest label asks for.
+    /// uint8 is taken for bytes, which a network maps to its input range, and numbers are taken unchanged.
+    /// `labels` is (samples). There are `classes` classes, or as many as the largest label requires.
     #[staticmethod]
     #[pyo3(signature = (features, labels, *, classes=None, name="rows"))]
     fn classification(

@@ -34,7 +34,7 @@ pub(super) fn adapters(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
 }
 
 /// Compares what an adapter computes with float64, within bounds derived for each kernel: the report as a
-/// dict, whose `passed` says whether all is right. `adapter` is a part of the adapter's name; without it,
+/// dict, whose `passed` is true if every check passed. `adapter` is a part of the adapter's name; without it,
 /// hardware is taken if there is any, else a software adapter. `full` tests every activation with every
 /// tile.
 #[pyfunction]

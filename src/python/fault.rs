@@ -11,7 +11,7 @@ pyo3::create_exception!(
     bregman,
     Interrupted,
     PyKeyboardInterrupt,
-    "Ctrl-C stopped training. `trained` is what was trained until then; a checkpoint, if one was asked for, is saved."
+    "Ctrl-C stopped training. `trained` is the network trained until then; a checkpoint, if one was asked for, is saved."
 );
 
 impl From<Error> for PyErr {

@@ -188,7 +188,7 @@ impl PyModelBuilder {
         Ok(self.then(|builder| builder.loss(loss)))
     }
 
-    /// The network. A `ValueError` says what its description lacks.
+    /// The network. A `ValueError` names the missing parts of its description.
     fn build(&self) -> PyResult<PyModel> {
         Ok(PyModel(self.0.clone().build()?))
     }

@@ -1,4 +1,4 @@
-//! What the estimators make of a table before a network takes it.
+//! The preprocessing of the estimators: a table becomes the input of a network.
 
 use numpy::{PyArrayDescrMethods, PyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;

@@ -36,11 +36,11 @@ pub(super) struct PyTrained {
     pub(super) runs: Vec<RunSettings>,
     /// Whether there was a test set.
     pub(super) tested: bool,
-    /// The network as it is laid out for a few samples.
+    /// The network, laid out for a few samples.
     few: Mutex<Option<Predictor>>,
 }
 
-/// What a call computes of each sample.
+/// The outputs that a call computes for each sample.
 enum Output {
     Logits,
     Layer(usize),
@@ -90,7 +90,7 @@ metrics!(
     samples_per_second
 );
 
-/// What pickle keeps of trained networks.
+/// The state of trained networks that pickle keeps.
 #[derive(FromPyObject, IntoPyObject)]
 #[pyo3(from_item_all)]
 struct Kept<'py> {
@@ -154,12 +154,12 @@ impl PyTrained {
         }
     }
 
-    /// A network of which nothing but its parameters is known.
+    /// A network whose parameters alone are known.
     fn of_checkpoint(checkpoint: Checkpoint, is_regression: bool) -> Self {
         Self::new(Trained::of(checkpoint, is_regression), Vec::new(), false)
     }
 
-    /// What the network makes of `inputs`, (samples, width).
+    /// The outputs of the network for `inputs`, (samples, width).
     fn compute(&self, py: Python<'_>, inputs: Inputs, output: &Output) -> PyResult<Vec<f32>> {
         let data = self.trained.samples(inputs)?;
         let layer = match output {
@@ -184,7 +184,7 @@ impl PyTrained {
         self.compute(x.py(), self.inputs_of(x)?, &Output::Logits)
     }
 
-    /// The samples in `x`, each of which has as many features as the network has inputs.
+    /// The samples in `x`, which have as many features as the network has inputs.
     fn inputs_of(&self, x: &Bound<'_, PyAny>) -> PyResult<Inputs> {
         let (shape, inputs) = arrays::features(x)?;
         let features: usize = shape[1..].iter().product();
@@ -197,9 +197,9 @@ impl PyTrained {
         Ok(inputs)
     }
 
-    /// The parameters of realization `r`, or the error for one that there is not.
+    /// The parameters of realization `r`, or the error for a realization that does not exist.
     fn parameters_of(&self, r: usize) -> PyResult<&Parameters> {
-        // Its errors are those of a realization that there is not.
+        // Its errors are those of a realization that does not exist.
         self.trained.realization(r)?;
         let parameters = self.trained.parameters.get(r).and_then(Option::as_ref);
         parameters.ok_or_else(|| PyValueError::new_err("it diverged"))
@@ -444,7 +444,7 @@ impl PyTrained {
         self.trained.best()
     }
 
-    /// Where it was trained, and why there.
+    /// The device on which it was trained, and the reason for this choice.
     #[getter]
     fn device(&self) -> &str {
         self.trained.device()
@@ -456,7 +456,7 @@ impl PyTrained {
         self.trained.is_stopped()
     }
 
-    /// What is to be known of the device, of a resumed run, and of checkpoints that could not be written.
+    /// Notes on the device, on a resumed run, and on checkpoints that could not be written.
     #[getter]
     fn warnings(&self) -> Vec<String> {
         self.trained.warnings().to_vec()
@@ -504,7 +504,7 @@ impl PyTrained {
     }
 
     /// The network as a PyTorch module, `bregman.pytorch.Network`, ready to evaluate. It maps pixels in [0, 1]
-    /// to its input range; its method `logits` takes inputs as they are.
+    /// to its input range; its method `logits` takes preprocessed inputs.
     fn to_torch<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let pytorch = py.import("bregman.pytorch")?;

@@ -30,12 +30,12 @@ use crate::trainer::{Moments, Trainer};
 /// epochs, seed 0, one realization, on a hardware adapter if there is one.
 ///
 /// realizations: number of networks trained side by side, with the seeds `seed`, `seed` + 1, …
-/// augment: random changes of training images, other ones in each epoch, such as "flip,shift:4,rotate:11"
-/// runs: one network for each dict of `seed`, `learning_rate`, `momentum` and `weight_decay`; what a dict
-///     leaves out is the optimizer's, or `seed`
+/// augment: random changes of training images, different in each epoch, such as "flip,shift:4,rotate:11"
+/// runs: one network for each dict of `seed`, `learning_rate`, `momentum` and `weight_decay`; settings that
+///     a dict omits are the optimizer's, or `seed`
 /// initial: a `Trained` whose networks are trained further
 /// keep_moments: whether the result keeps the optimizer's moments, so that training with it as `initial`
-///     goes on from them too
+///     continues from them too
 /// validation: a `Dataset` for `patience` and `keep` ("last" or "best")
 /// checkpoint: (path, epochs between two checkpoints); `resume` continues from one
 /// device: "auto", "cpu" or "gpu", with a part of an adapter's name in `adapter`
@@ -93,7 +93,7 @@ fn given<T: TryFrom<i128>>(field: &str, value: Option<i128>) -> PyResult<Option<
     value.map(|value| whole(field, value)).transpose()
 }
 
-/// The networks of `trained`, all of which must be there.
+/// The networks of `trained`, which must all exist.
 fn networks(trained: &PyTrained) -> PyResult<Vec<Parameters>> {
     let all: Option<Vec<Parameters>> = trained.trained.parameters.iter().cloned().collect();
     all.ok_or_else(|| {
@@ -124,7 +124,7 @@ pub(super) fn device(kind: DeviceKind, adapter: Option<&str>) -> Result<Device> 
     Ok(device)
 }
 
-/// Forgets all adapters, one of which failed.
+/// Forgets all adapters after one of them failed.
 fn close_devices() {
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     *open = None;
@@ -205,7 +205,7 @@ impl PyTrainer {
     /// Trains on `train`, and evaluates on `test`, if it is given, after each epoch.
     ///
     /// Ctrl-C stops training within about a tenth of a second, saves the checkpoint if there is one, and
-    /// raises `Interrupted`, whose `trained` is what was trained until then. An exception of `on_epoch`
+    /// raises `Interrupted`, whose `trained` is the network trained until then. An exception of `on_epoch`
     /// stops training too.
     #[pyo3(signature = (train, test=None))]
     fn fit<'py>(
@@ -224,7 +224,7 @@ impl PyTrainer {
             }
         };
         let Ended { result, exception } = run(py, self.threads, &on_message, |link| {
-            // Without a test set, one sample stands for it.
+            // Without a test set, one sample is used in place of it.
             let one = test.is_none().then(|| train.select(&[0]));
             let test = test.or(one.as_ref()).unwrap_or(train);
             let mut trainer = self.trainer(device(self.device, self.adapter.as_deref())?);

@@ -6,7 +6,7 @@ use crate::nn::cnn::{Cnn, Dropout};
 use crate::nn::{LayerParameters, Model};
 use crate::rng::{Purpose, Stream};
 
-/// What the backward pass of the convolutions needs of their forward pass.
+/// The values of the forward pass of the convolutions that their backward pass needs.
 #[derive(Clone, Debug, Default)]
 pub struct CnnTrace {
     /// The input of each block, (batch, channels, height, width).

@@ -1,8 +1,7 @@
-//! The textbook: f64 loops that the other executors are checked against.
+//! The textbook: f64 loops against which the other executors are checked.
 //!
 //! It is not meant to be fast: it has no blocking, no threads, no fused operations, and it shares no
-//! function with the other executors. It is written like the paper, with corrections where the print
-//! is wrong.
+//! function with the other executors. It is written like the paper, with corrections of its errors.
 
 mod augment;
 #[doc(hidden)]

@@ -6,7 +6,7 @@ use crate::data::Targets;
 use crate::kind::LayerKind;
 use crate::nn::{Layer, LayerParameters, LayerShape, Model, Parameters};
 
-/// What the backward pass needs of the forward pass.
+/// The values of the forward pass that the backward pass needs.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     /// The trace of the convolutions, if there are any.
@@ -153,9 +153,9 @@ pub fn forward_with(
     trace
 }
 
-/// What a layer takes from below.
+/// The input of a layer from the layer below.
 struct Input {
-    /// What W, M and the skip path are applied to: z, or ρ(a) after a dual passage.
+    /// The variable to which W, M and the skip path are applied: z, or ρ(a) after a dual passage.
     z: Vec<f64>,
     /// The dual variable, where there is one.
     a: Vec<f64>,

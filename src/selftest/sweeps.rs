@@ -1,4 +1,4 @@
-//! Sweeps compared with the textbook: the first 20 steps of 8 runs, and what a run depends on.
+//! Sweeps compared with the textbook: the first 20 steps of 8 runs, and the dependences of a run.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -122,7 +122,7 @@ fn eight_runs() -> Vec<Run> {
 
 /// Compares each loss, count and parameter of the first 20 steps of 8 runs. The tolerance is that
 /// of [`super::networks::Expected`] for sums over two neurons and a batch. The steps are 20 epochs
-/// of one batch, so that each is recorded, and 5 epochs of 4 batches, the last of which is short.
+/// of one batch, so that each is recorded, and 5 epochs of 4 batches, with a short last one.
 ///
 /// # Errors
 /// Errors of `train`.
@@ -206,8 +206,8 @@ pub fn first_steps(model: &Model, checks: &mut Checks, train: Train<'_>) -> Resu
     Ok(())
 }
 
-/// Checks what a run depends on. Its seed alone gives its initial parameters; a run that diverges
-/// has the loss NaN and disturbs no other run; and a sweep repeats to the bit.
+/// Checks the dependences of a run. Its seed alone gives its initial parameters; a run that diverges
+/// has the loss NaN and changes no other run; and a sweep repeats to the bit.
 ///
 /// # Errors
 /// Errors of `train`.

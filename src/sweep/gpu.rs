@@ -11,7 +11,7 @@ use crate::gpu::ops::sweep::{MAX_LAYERS, Operands, Params, sweep as sweep_op};
 use crate::gpu::{BufferSpecs, Buffers, Gpu, Program, Step};
 use crate::kind::{Init, LayerKind};
 
-/// What a dispatch should take: drivers give up after some 2 s, and a first guess may be off.
+/// The time that a dispatch should take: drivers give up after some 2 s, and a first estimate may be wrong.
 const DISPATCH: Duration = Duration::from_millis(250);
 
 /// Turns of loops that a dispatch on a software adapter may take: llvmpipe leaves every loop of an
@@ -20,7 +20,7 @@ const SOFTWARE_TURNS: usize = 60_000;
 
 /// Trains every run of `sweep` on `data`. `clock` returns the time since a fixed moment. The first
 /// dispatch trains one epoch; its duration decides the number of epochs in each later dispatch.
-/// `progress` is told of steps finished since it was last told, summed over runs.
+/// `progress` is called with the number of steps finished since its last call, summed over runs.
 ///
 /// # Errors
 /// Those of [`Sweep::check`]; [`Error::InvalidValue`] for more layers than an invocation holds;

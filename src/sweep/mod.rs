@@ -60,7 +60,7 @@ fn no_classes() -> Error {
     }
 }
 
-/// What differs between the runs of a sweep.
+/// The settings that differ between the runs of a sweep.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Run {
     /// Seed of the initial parameters and of the order of the samples.

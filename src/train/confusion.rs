@@ -1,4 +1,4 @@
-//! Which classes a network takes for which, and the accuracy of its first few guesses.
+//! The confusion matrix of a network, and its top-k accuracy.
 
 use std::fmt::Write;
 
@@ -70,7 +70,7 @@ impl Confusion {
     }
 
     /// A line for each class: its number, the numbers of its samples by prediction, precision and recall.
-    /// What does not exist is empty.
+    /// Missing values are empty.
     pub fn csv(&self) -> String {
         let cell = |share: Option<f64>| share.map_or(String::new(), |share| share.to_string());
         let mut text = "class".to_owned();

@@ -1,4 +1,4 @@
-//! How long each realization is trained, and which of its epochs is its result.
+//! The length of training of each realization, and the choice of the epoch that is its result.
 
 use super::{Divergence, Outcome, Position, Schedule};
 use crate::error::{Error, Result};
@@ -18,7 +18,7 @@ pub enum Keep {
 
 names!(Keep, "network to keep", Last = "last", Best = "best");
 
-/// A [`Schedule`], and what may end a realization earlier or choose among its epochs.
+/// A [`Schedule`], and the rules that may end a realization earlier or choose among its epochs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Course {
     /// The number of epochs and steps. Its seed is not used.
@@ -29,9 +29,9 @@ pub struct Course {
     pub patience: Option<u32>,
     /// Which network is the result.
     pub keep: Keep,
-    /// If the targets are values: their variance. There are no accuracies then, and the first loss counts as
-    /// at least this much in what is taken for divergence, since one value far from all others may have a
-    /// loss that is many times a small first one.
+    /// If the targets are values: their variance. There are no accuracies then, and the first loss counts as at
+    /// least this much in the test for divergence, since one value far from all others may have a loss that is
+    /// many times a small first one.
     pub variance: Option<f64>,
 }
 
@@ -63,7 +63,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Whether nothing that is trained from now on counts.
+    /// Whether further training cannot change the result.
     pub fn is_done(&self) -> bool {
         self.is_out_of_patience || self.diverged.is_some()
     }
@@ -129,7 +129,7 @@ impl Course {
         }
     }
 
-    /// Whether nothing that is trained of realization `r` from now on counts.
+    /// Whether further training of realization `r` cannot change its result.
     pub fn is_done(&self, position: &Position, r: usize) -> bool {
         let diverged = position.diverged.get(r).is_some_and(Option::is_some);
         // Without patience there is no need to look at all epochs.

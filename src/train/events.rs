@@ -28,7 +28,7 @@ pub const SUMMARY: &str = "summary.json";
 /// in the folder of the run that trained it.
 pub const EVALUATION: &str = "evaluation.json";
 
-/// Stands for TensorBoard's event file in a build without the feature `tensorboard`: writes nothing.
+/// Replaces TensorBoard's event file in a build without the feature `tensorboard`: writes nothing.
 #[cfg(not(feature = "tensorboard"))]
 struct Events;
 
@@ -47,7 +47,7 @@ impl Events {
     }
 }
 
-/// What is written after each epoch of a run: its metrics and its event file.
+/// The records that are written after each epoch of a run: its metrics and its event file.
 pub struct EventFiles {
     folder: PathBuf,
     recipe: Recipe,
@@ -77,7 +77,7 @@ impl EventFiles {
     }
 
     /// Writes the metrics up to `position`, where training begins. If a file cannot be written,
-    /// `warn` is told and nothing more is written.
+    /// `warn` is called with the error and nothing more is written.
     ///
     /// # Errors
     /// Those of the executor.
@@ -104,7 +104,7 @@ impl EventFiles {
         Ok(())
     }
 
-    /// Writes the last epoch of `position`. If that fails, `warn` is told and nothing more is
+    /// Writes the last epoch of `position`. If that fails, `warn` is called with the error and nothing more is
     /// written.
     ///
     /// # Errors

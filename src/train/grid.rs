@@ -76,7 +76,7 @@ impl<T: PartialEq + Copy> Values<T> {
         self.0[0]
     }
 
-    /// What `of` makes of each value; it must keep them different.
+    /// The values mapped by `of`, which must keep them different.
     pub fn map<U>(&self, of: impl Fn(T) -> U) -> Values<U> {
         Values(self.0.iter().map(|&value| of(value)).collect())
     }
@@ -86,7 +86,7 @@ impl<T: PartialEq + Copy> Values<T> {
         self.0.len() > 1
     }
 
-    /// The values that `parse` makes of the parts of `text`, which commas separate.
+    /// The values of the parts of `text`, separated by commas and converted by `parse`.
     fn listed(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Self, String> {
         if text.trim().is_empty() {
             return Err("the list is empty".to_owned());
@@ -125,7 +125,7 @@ impl<T: Number> Values<T> {
         let Some((kind, rest)) = text.split_once(':') else {
             return Self::listed(text, |part| {
                 part.parse()
-                    .map_err(|_| format!("`{part}` is not a number that it takes"))
+                    .map_err(|_| format!("`{part}` is not a valid number"))
             });
         };
         let parts: Vec<&str> = rest.split(':').map(str::trim).collect();
@@ -252,8 +252,8 @@ impl Grid {
         lengths.iter().map(|&n| n as u128).product()
     }
 
-    /// The runs in the order of the product: layer, learning rate, momentum, weight decay, seed, the last
-    /// of which changes fastest. `epochs` is the number of epochs whose metrics will be kept of each.
+    /// The runs in the order of the product: layer, learning rate, momentum, weight decay, seed, where the last
+    /// one changes fastest. `epochs` is the number of epochs of each run whose metrics will be kept.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] for more runs than this machine can list with their metrics.
@@ -283,8 +283,8 @@ impl Grid {
         Ok(runs)
     }
 
-    /// The launches that train the runs, each of one kind of layer. `most` says how many of a number of
-    /// runs of a kind may be trained at once; more than [`MOST_RUNS`] never are.
+    /// The launches that train the runs, each of one kind of layer. `most` returns, for a number of runs of a
+    /// kind, the number that may be trained at once; more than [`MOST_RUNS`] never are.
     ///
     /// # Errors
     /// Those of `most`.
@@ -335,7 +335,7 @@ const COLUMNS: &str = "run,layer,lr,momentum,weight_decay,seed,best_epoch,train_
 /// The columns that follow where values are predicted.
 const FITS: &str = ",validation_r2,validation_mae,validation_rmse,test_r2,test_mae,test_rmse";
 
-/// The rows as CSV: a header, then one line for each run. What does not exist is empty.
+/// The rows as CSV: a header, then one line for each run. Missing values are empty.
 pub fn csv(rows: &[Row]) -> String {
     fn cell<T: ToString>(value: Option<T>) -> String {
         value.map_or(String::new(), |value| value.to_string())
@@ -403,7 +403,7 @@ impl Row {
         }
     }
 
-    /// Whether `other` differs in nothing but the seed.
+    /// Whether `other` differs only in the seed.
     pub fn has_settings_of(&self, other: &Row) -> bool {
         let settings = |row: &Row| (row.layer, row.lr, row.momentum, row.weight_decay);
         settings(self) == settings(other)
@@ -428,7 +428,7 @@ pub struct Best {
     /// Mean validation accuracy of their networks; none where values are predicted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_accuracy: Option<f64>,
-    /// Mean test accuracy of their networks, which the choice does not depend on, likewise.
+    /// Mean test accuracy of their networks, which is not used for the choice, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_accuracy: Option<f64>,
     /// Mean R² of their networks on the validation set; none where classes are predicted.

@@ -14,7 +14,7 @@ use crate::nn::Parameters;
 #[doc(hidden)]
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
 
-/// How a run ended that met no error.
+/// The end of a run without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// All epochs are done, or the patience of every realization is over.
@@ -33,12 +33,12 @@ pub struct Keeper {
     pub run: Run,
     /// The number of epochs in the checkpoint, if the checkpoint is of this run.
     pub saved: Option<usize>,
-    /// What is written after each epoch.
+    /// The records that are written after each epoch.
     pub events: Option<EventFiles>,
 }
 
 impl Keeper {
-    /// The position from which the run goes on that was saved in `path`.
+    /// The position from which the run that was saved in `path` continues.
     ///
     /// # Errors
     /// [`Error::OtherData`] if it was trained on other data than [`Self::run`],
@@ -68,7 +68,7 @@ impl Keeper {
     }
 
     /// Trains from `position` until all epochs of `course` are done, [`Course::is_over`], or `stop` asks to
-    /// stop, and saves when due. `warn` is told of files that could not be written while training went on.
+    /// stop, and saves when due. `warn` is called with files that could not be written while training continued.
     ///
     /// # Errors
     /// Those of [`train_course`]; [`Error::Io`] if a stopped run cannot be saved.
@@ -105,7 +105,7 @@ impl Keeper {
             let due = self.every.is_some_and(|every| done.is_multiple_of(every));
             let last = self.every.is_some() && (done == epochs || is_over);
             if due || last {
-                // Training goes on: the next checkpoint may find room.
+                // Training continues: the next checkpoint may find room.
                 if let Err(error) = self.save(executor, course, position).await? {
                     warn(&error);
                 }
@@ -138,7 +138,7 @@ impl Keeper {
         };
         self.run.parameters = executor.parameters().await?;
         self.run.moments = executor.moments().await?;
-        // What is trained of a realization that is done does not count, and may not be finite.
+        // Training of a realization that is done is not used, and its numbers may not be finite.
         for r in 0..self.run.parameters.len() {
             if course.is_done(position, r) {
                 self.run.parameters[r] = Init::Deterministic.parameters(&self.run.model, 0);

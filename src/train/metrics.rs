@@ -1,4 +1,4 @@
-//! What is reported of epochs and of a whole run.
+//! The metrics of epochs and of a whole run.
 
 use serde::Serialize;
 
@@ -185,7 +185,7 @@ impl History {
         self.train_losses.len().checked_div(self.len()).unwrap_or(0)
     }
 
-    /// The number of epochs of which realization `r` has metrics: they are absent from some epoch on.
+    /// The number of epochs for which realization `r` has metrics; the later ones have none.
     pub(super) fn present_of(&self, r: usize) -> usize {
         let realizations = self.realizations().max(1);
         let mut present = self.len();
@@ -246,7 +246,7 @@ impl FromIterator<EpochMetrics> for History {
     }
 }
 
-/// How well values are predicted: means over the realizations that have each number. R² is null for fewer
+/// The errors of predicted values: means over the realizations that have each number. R² is null for fewer
 /// than two samples; the numbers of the validation set are there if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Fits {
@@ -309,7 +309,7 @@ pub struct Summary<O> {
     pub outcomes: Vec<Outcome>,
     /// Mean test loss over the realizations that have one.
     pub test_loss: f64,
-    /// What is predicted: `classification` or `regression`.
+    /// The kind of prediction: `classification` or `regression`.
     pub task: &'static str,
     /// Mean test accuracy over the realizations that have one; NaN where values are predicted, and JSON has
     /// none.
@@ -318,7 +318,7 @@ pub struct Summary<O> {
     /// Test accuracy of each realization; NaN for one that diverged, which JSON writes as null.
     #[serde(skip_serializing_if = "all_nan")]
     pub test_accuracies: Vec<f64>,
-    /// How well values are predicted, means over the realizations that have them.
+    /// The errors of predicted values, means over the realizations that have them.
     #[serde(flatten)]
     pub fits: Option<Fits>,
     /// The fraction of test samples whose class is among the most probable ones of their network, mean

@@ -43,7 +43,7 @@ const DIVERGENCE: f64 = 1e6;
 /// sample that it misclassifies then has a much larger one: a cross-entropy of about 100 at worst.
 const SMALLEST_FIRST_LOSS: f64 = 1e-3;
 
-/// How long training runs before it asks whether to stop: too short for a person to notice, and long
+/// The time of training between two checks whether to stop: too short for a person to notice, and long
 /// compared with the read-back that ends a stretch of steps on an adapter.
 const STRETCH_SECONDS: f64 = 0.1;
 
@@ -146,7 +146,7 @@ pub async fn train_until(
 ///
 /// # Errors
 /// [`Error::Diverged`] with the first divergence once all realizations have diverged; whatever the
-/// executor meets. Training must not go on from `position` then.
+/// executor meets. Training must not continue from `position` then.
 #[doc(hidden)]
 pub async fn train_course(
     executor: &mut impl Executor,
@@ -277,7 +277,7 @@ async fn finish_epoch(
         true => Some(evaluate_split(executor, Split::Validation).await?),
         false => None,
     };
-    // The last step's update may be what blew up: only evaluation shows it.
+    // The update of the last step may have diverged: only evaluation shows it.
     let number = position.number(schedule.steps() as u64);
     for r in (0..schedule.realizations).filter(|&r| active[r]) {
         let splits = [Some(&test), validation.as_ref()].into_iter().flatten();

@@ -1,11 +1,11 @@
-//! What comes of a realization.
+//! The result of a realization.
 
 use serde::{Deserialize, Serialize};
 
 use super::regression::Fit;
 
-/// The result of one realization. Losses are means over samples, accuracies are fractions; what does not
-/// exist is none.
+/// The result of one realization. Losses are means over samples, accuracies are fractions; missing values are
+/// none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The epoch of the network that is the result; none if the realization diverged.
@@ -49,7 +49,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Adds how well values are predicted, on the test set and on the validation set, if there is one.
+    /// Adds the errors of predicted values on the test set and on the validation set, if there is one.
     pub fn add_fits(&mut self, test: Option<Fit>, validation: Option<Fit>) {
         self.test_r2 = test.and_then(|fit| fit.r2);
         self.test_mae = test.map(|fit| fit.mae);

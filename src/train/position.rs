@@ -19,7 +19,7 @@ pub struct Position {
     pub sums: Vec<Sums>,
     /// The largest loss allowed for each realization; empty before the run's first step.
     pub limits: Vec<f64>,
-    /// Where each realization diverged; empty before the run's first step.
+    /// The divergence of each realization; empty before the run's first step.
     pub diverged: Vec<Option<Divergence>>,
     /// The network of an earlier epoch that is the result of a realization so far, for each realization;
     /// empty if there is none yet.
@@ -44,7 +44,7 @@ impl Position {
     /// Marks realization `r` as diverged in `step`, with `loss`.
     pub(super) fn mark(&mut self, r: usize, step: u64, loss: f64) {
         self.diverged[r] = Some(Divergence { step, loss });
-        // What was summed of the epoch is of no use.
+        // Discard the epoch's sums.
         self.sums[r] = Sums::default();
     }
 

@@ -1,8 +1,8 @@
-//! How well values are predicted.
+//! The errors of predicted values.
 
 use serde::Serialize;
 
-/// How close predicted values are to the true ones, by scikit-learn's definitions; means over the values of
+/// The errors of predicted values, by scikit-learn's definitions; means over the values of
 /// a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Fit {

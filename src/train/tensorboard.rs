@@ -13,7 +13,7 @@ use prost::Message;
 
 use crate::error::{Error, Result};
 
-/// What the names of event files begin with; the time in seconds follows.
+/// The beginning of the names of event files; the time in seconds follows.
 const PREFIX: &str = "events.out.tfevents.";
 
 /// `tensorflow.Event`.

@@ -1,4 +1,4 @@
-//! Training in one call: a network, data, and what comes of them.
+//! Training in one call: from a network and data to a trained network.
 //!
 //! ```
 //! use bregman::prelude::*;
@@ -44,7 +44,7 @@ use crate::predict;
 use crate::train::keeper::{Ended, Keeper};
 use crate::train::{Course, EpochMetrics, Keep, Observer, Position, Schedule};
 
-/// Receives the metrics of each epoch, and says whether to go on.
+/// Receives the metrics of each epoch, and returns whether to continue.
 type OnEpoch<'a> = Box<dyn FnMut(&EpochMetrics) -> ControlFlow<()> + 'a>;
 
 /// How a network is trained. The defaults are those of `bregman train`: plain SGD at 0.2, batches of 32,
@@ -226,24 +226,24 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Continues the run that [`Self::checkpoint`] saved to `path`, to the same bits as if it had not been
-    /// stopped. The other settings must be those that it was begun with, but for a larger number of epochs,
-    /// unless the schedule depends on it. On another device the result is as good, but not to the bit the
-    /// same; [`Trained::warnings`] says so.
+    /// Continues the run that [`Self::checkpoint`] saved to `path`, so that the result has the same bits as an
+    /// uninterrupted run. The other settings must be those with which it was begun, except for a larger number of
+    /// epochs, unless the schedule depends on it. On a different device the result is equally valid, but not
+    /// bit-identical; [`Trained::warnings`] then has a note.
     pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
         self.resume = Some(path.into());
         self
     }
 
-    /// Calls `observe` after each epoch. `Break(())` stops training; what is trained until then is the
+    /// Calls `observe` after each epoch. `Break(())` stops training; the network trained until then is the
     /// result.
     pub fn on_epoch(mut self, observe: impl FnMut(&EpochMetrics) -> ControlFlow<()> + 'a) -> Self {
         self.on_epoch = Some(Box::new(observe));
         self
     }
 
-    /// Stops training once `stop` returns true, which is asked about every tenth of a second and after each
-    /// epoch; what is trained until then is the result.
+    /// Stops training once `stop` returns true; it is called about every tenth of a second and after each epoch.
+    /// The network trained until then is the result.
     #[doc(hidden)]
     pub fn stop_when(mut self, stop: impl Fn() -> bool + 'a) -> Self {
         self.stop = Some(Box::new(stop));
@@ -334,8 +334,8 @@ impl<'a> Trainer<'a> {
             }
             if run.device != keeper.run.device {
                 warnings.push(format!(
-                    "the run was begun on {} and continues on {}: the result is as good, but not to the bit \
-                     what it would have been",
+                    "the run was begun on {} and continues on {}: the result is equally valid, but \
+                     not bit-identical",
                     run.device, keeper.run.device
                 ));
             }
@@ -405,7 +405,7 @@ impl<'a> Trainer<'a> {
             )
             .await;
         match ended {
-            // What is trained is not lost because it cannot be saved.
+            // A network that cannot be saved is still returned.
             Err(error @ Error::Io { .. }) if should_stop() => {
                 stopped.set(true);
                 warnings.push(error.to_string());
@@ -465,7 +465,7 @@ impl<'a> Trainer<'a> {
         };
         self.optimizer.check()?;
         if let (Some(realizations), Some(_)) = (self.realizations, &self.runs) {
-            let reason = "`runs` says how many networks there are, and their seeds";
+            let reason = "`runs` sets the number of networks, and their seeds";
             return fault("realizations", realizations.to_string(), reason);
         }
         if self.initial.is_some()

@@ -1,4 +1,4 @@
-//! What comes of training: networks that predict, and the course of their training.
+//! The result of training: networks that predict, and the course of their training.
 
 use std::path::{Path, PathBuf};
 
@@ -31,7 +31,7 @@ pub struct Moments {
 ///
 /// Predictions are those of the first realization that did not diverge; [`Self::realization`] chooses
 /// another. They are computed on the processor, so that they are the same bits wherever the network was
-/// trained; each call lays the network out anew, so predict for many samples at once.
+/// trained; each call lays the network out again, so predict for many samples at once.
 #[derive(Clone, Debug)]
 pub struct Trained {
     pub(crate) model: Model,
@@ -47,7 +47,7 @@ pub struct Trained {
     pub(crate) moments: Option<Moments>,
 }
 
-/// How well a network does on a data set.
+/// The scores of a network on a data set.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
     /// Mean loss.
@@ -115,7 +115,7 @@ impl Trained {
         &self.outcomes
     }
 
-    /// Where it was trained, and why there.
+    /// The device on which it was trained, and the reason for this choice.
     pub fn device(&self) -> &str {
         &self.device
     }
@@ -131,7 +131,7 @@ impl Trained {
         self.moments.as_ref()
     }
 
-    /// What is to be known of the device, of a resumed run, and of checkpoints that could not be written.
+    /// Notes on the device, on a resumed run, and on checkpoints that could not be written.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -191,7 +191,7 @@ impl Trained {
         Ok(saved)
     }
 
-    /// The outputs of the network, (samples, outputs), of inputs as it takes them: scores of classes before the
+    /// The outputs of the network, (samples, outputs), for preprocessed inputs: scores of classes before the
     /// softmax, or the numbers that a regression was trained on.
     ///
     /// # Errors
@@ -212,7 +212,7 @@ impl Trained {
     }
 
     /// Inputs as the network takes them, of the raw data at `path`: a table with the columns of training,
-    /// arrays, or a folder of images, of which the first part is taken if there are several.
+    /// arrays, or a folder of images; if it has several parts, the first one is used.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] for a network without a preparation; those of [`reader::open`] and of
@@ -322,7 +322,7 @@ impl Trained {
             .collect())
     }
 
-    /// Loss and accuracy, or how close values are, on `data`.
+    /// Loss and accuracy, or the errors of values, on `data`.
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::Label`] and [`Error::InvalidValue`] for data that do not fit the network,

@@ -21,7 +21,7 @@ use bregman::train::{EpochMetrics, Position, Schedule, Silent, train_until};
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 
-/// What is wrong with a run of `model`, if anything is.
+/// The fault of a run of `model`, if there is one.
 pub fn fault(expected: &Expected, model: &Model, found: &Record) -> Option<String> {
     let mut checks = Checks::new(false);
     checks.begin("a run");
@@ -29,7 +29,7 @@ pub fn fault(expected: &Expected, model: &Model, found: &Record) -> Option<Strin
     checks.into_rows().remove(0).failure
 }
 
-/// Fails with what is wrong.
+/// Fails with a description of the fault.
 pub fn check(expected: &Expected, model: &Model, what: &str, found: &Record) {
     if let Some(fault) = fault(expected, model, found) {
         panic!("{what}: {fault}");
@@ -102,7 +102,7 @@ pub fn train_on(executor: &mut impl Executor, position: &mut Position, stop: &dy
     pollster::block_on(run).expect("training");
 }
 
-/// A run that goes on in a new executor, from a file, wherever it was stopped, ends with the bits of
+/// A run that continues in a new executor, from a file, wherever it was stopped, ends with the bits of
 /// the whole run: parameters, losses and accuracies.
 pub fn resumes<E: Executor>(
     model: &Model,
@@ -270,7 +270,7 @@ fn changed(splits: &Splits, change: impl Fn(&mut Dataset)) -> Splits {
 }
 
 /// Numbers that equal what a network makes of bytes train it to the same bits; so do values that equal
-/// the targets of classes, but for the count of right classes, which values have none of.
+/// the targets of classes except the count of right classes, which values have none of.
 pub fn numbers_and_values_are_bytes_and_classes<E: Executor>(
     cases: impl IntoIterator<Item = Case>,
     executor: impl Fn(&Model, &Splits) -> E,

@@ -17,7 +17,7 @@ const RUN: &str = "--dataset digits --limit-train 64 --limit-test 10 --device cp
 
 /// Kills at random moments, resumes, kills again, until a run ends; then another, until there were
 /// BREGMAN_KILLS kills (3 if it is not set). After each, the checkpoint is the last one seen or a
-/// later one, never none; at the end, all is as in a run that nobody killed.
+/// later one, never none; at the end, everything is as in a run that was not killed.
 #[test]
 fn killed_at_any_moment_the_old_state_or_the_new_is_there() {
     let wanted: u32 = std::env::var("BREGMAN_KILLS").map_or(3, |n| n.parse().expect("a number"));
@@ -99,7 +99,7 @@ fn killed_at_any_moment_the_old_state_or_the_new_is_there() {
     {
         eprintln!(
             "{kills} kills in {runs} runs: {before_the_first} before the first checkpoint, \
-             {while_writing} while a file was written; every run ended as the one nobody killed"
+             {while_writing} while a file was written; every run ended as the one that was not killed"
         );
     }
 }

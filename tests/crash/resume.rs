@@ -64,7 +64,7 @@ fn a_resumed_run_is_the_whole_run_to_the_bit() {
                 "{network} --epochs 2 --checkpoint-every 1 {}",
                 at(parts)
             ));
-            // The options are the run's own, but for the number of epochs.
+            // The options are the run's own except the number of epochs.
             let checkpoint = parts.join("checkpoint.safetensors");
             let resume = format!("--resume {} --epochs 5", checkpoint.display());
             let said = succeeds(&resume);
@@ -134,7 +134,7 @@ fn stops_and_goes_on(name: &str) {
         "within an epoch: {said}"
     );
 
-    // The command that was named goes on from there.
+    // The command that was named continues from there.
     let command = said.lines().last().expect("the command").trim();
     let resumed = Command::new("sh")
         .args(["-c", command])

@@ -49,7 +49,7 @@ fn strangers() -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Well-formed files under MNIST's names are used, and the user is told that they are not MNIST's;
+/// Well-formed files under MNIST's names are used, and a note says that they are not MNIST's;
 /// compressed or not, and as 7-Zip names them.
 #[test]
 fn strangers_under_the_names_of_mnist_are_told_of() {

@@ -1,4 +1,4 @@
-//! A folder of results has an owner, and what is in it stays unless it is given up.
+//! A folder of results belongs to one run, and its files stay unless `--overwrite` deletes them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -55,7 +55,7 @@ fn refused_threads_leave_one() {
     assert!(predicted.status.success(), "{}", said(&predicted));
     assert!(stdout(&predicted).contains('%'));
 
-    // Who asks for a number of threads is told that it cannot be had.
+    // A requested number of threads that the system refuses is an error.
     let asked = command(&format!("{SMALL} --threads 4"), &[]);
     let none = "ulimit -v 600000; ulimit -s 400000; RUST_MIN_STACK=400000000 exec";
     let asked = output(&mut under(none, &asked));
@@ -77,7 +77,7 @@ fn threads_are_as_many_as_are_of_use() {
     }
 }
 
-/// Memory that ends at any moment is an error, never a signal or a panic; and the run goes on from what it
+/// Memory that ends at any moment is an error, never a signal or a panic; and the run continues from what it
 /// left as if nothing had happened.
 #[test]
 fn memory_may_end_at_any_moment() {
@@ -114,7 +114,7 @@ fn memory_may_end_at_any_moment() {
     assert!(refusals > 0 && ends > 0, "{refusals} refusals, {ends} ends");
 }
 
-/// What was left in `out`, if anything, goes on and ends as `whole`.
+/// What was left in `out`, if anything, continues and ends as `whole`.
 pub fn goes_on(run: &str, out: &Path, whole: &Path) {
     succeeds(&format!("{run} --resume last"), &[("--out-dir", out)]);
     assert_eq!(metrics(out), metrics(whole));

@@ -5,7 +5,7 @@ use std::fs::File;
 use super::{SMALL, refused, succeeds};
 use crate::program::{self, folder};
 
-/// The exit code of every command tells of a full disk.
+/// The exit code of every command reports a full disk.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_an_error_of_every_command() {

@@ -6,7 +6,7 @@ use std::process::Command;
 use super::{SMALL, command, name, run, said, succeeds};
 use crate::program::{self, folder, metrics, stdout};
 
-/// Results, checkpoint and network go where they were asked to, and the run goes on from there.
+/// Results, checkpoint and network go where they were asked to, and the run continues from there.
 #[test]
 fn any_bytes_are_a_name() {
     let folder = folder();
@@ -84,7 +84,7 @@ fn variables_are_used_or_refused() {
     }
 }
 
-/// A run that was started with names relative to one folder goes on from another.
+/// A run that was started with names relative to one folder continues from another.
 #[test]
 fn a_run_goes_on_from_another_folder() {
     let folder = folder();

@@ -71,7 +71,7 @@ fn a_file_beyond_the_limit_is_named() {
     assert!(!save.exists());
 }
 
-/// The layer of infinite depth has no checkpoint: its network is saved as it is.
+/// The layer of infinite depth has no checkpoint: its network is saved at that point.
 #[test]
 fn a_layer_of_infinite_depth_is_saved_where_it_stops() {
     let folder = folder();

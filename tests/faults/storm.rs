@@ -18,7 +18,7 @@ const SIGNALS: [&str; 9] = [
 ];
 
 /// Two processes begin in one folder; one of them trains, the other is refused. Either may get any signal at
-/// any moment. At the end, the run has the bits of one that nobody disturbed.
+/// any moment. At the end, the run has the bits of an undisturbed one.
 #[test]
 fn two_processes_and_every_signal_lose_nothing() {
     let folder = folder();

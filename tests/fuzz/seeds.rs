@@ -1,4 +1,4 @@
-//! The seeds of the corpus, written anew by hand when a format changes.
+//! The seeds of the corpus, written again by hand when a format changes.
 
 use std::fs;
 use std::path::Path;
@@ -91,7 +91,7 @@ fn write_the_corpus_of_sources() {
     write("pickle/newer", newer);
 }
 
-/// Writes the seeds of the corpus anew; run by hand when a format changes.
+/// Writes the seeds of the corpus again; run by hand when a format changes.
 #[test]
 #[ignore = "writes to tests/corpus"]
 fn write_the_corpus() {

@@ -306,7 +306,7 @@ fn submissions() {
         assert!(near, "step {step}: found {found:?}, expected {expected:?}");
     }
 
-    // Stopped after the first submission, it goes on to the same bits.
+    // Stopped after the first submission, it continues to the same bits.
     let mut stopped = executor(model, &long, &parameters, options(1, sgd, true));
     let mut rest = |first, stop: bool| {
         let (stop, mut progress) = (|| stop, |_| {});
@@ -398,7 +398,7 @@ fn resumes() {
     }
 }
 
-/// The device goes in the middle of a run: training says so, and the checkpoint goes on elsewhere.
+/// The device goes in the middle of a run: training says so, and the checkpoint continues elsewhere.
 fn lost_run() {
     let model = &cases()[0].model;
     let data = splits(model);

@@ -1,4 +1,4 @@
-"""The engine's face: networks, data, training and what comes of it."""
+"""The engine's interface: networks, data, training and its results."""
 
 import copy
 import io

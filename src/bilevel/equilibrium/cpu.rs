@@ -140,8 +140,8 @@ impl CpuLayer {
         }
     }
 
-    /// Iterates each row until it has converged. Converged rows leave the batch, so that no row is
-    /// computed in vain. `c` is Ux + b, (rows, n).
+    /// Iterates each row until it has converged. Converged rows leave the batch, so that no row is computed
+    /// unnecessarily. `c` is Ux + b, (rows, n).
     fn solve(&mut self, mut c: Vec<f32>) {
         let n = self.equilibrium.width();
         let activation = self.equilibrium.model.layers[0].activation;
@@ -199,7 +199,7 @@ impl CpuLayer {
                     self.report.residuals += f64::from(residual);
                     continue;
                 }
-                // The rows that are left move up.
+                // The remaining rows move up.
                 a.copy_within(at.clone(), kept * n);
                 c.copy_within(at.clone(), kept * n);
                 drift.copy_within(at, kept * n);

@@ -2,8 +2,8 @@
 //!
 //! The iteration stays on the device: one submission has several steps, and then the residuals of the
 //! batch, one number for each sample, are read back, until all are below the tolerance or the cap is
-//! reached. They are first read after as many steps as the last batch needed, so that most batches read
-//! them once or twice.
+//! reached. They are first read after as many steps as the last batch needed, so that for most batches they are
+//! read once or twice.
 
 use std::ops::Range;
 

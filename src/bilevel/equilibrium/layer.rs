@@ -24,9 +24,9 @@ pub struct Solver {
     pub tolerance: f32,
     /// The largest number of iterations of a sample.
     pub max_iterations: usize,
-    /// Conjugate gradients end when the residual has shrunk to this fraction of g, or to 10⁻¹⁵. A
-    /// network that is sure of a sample leaves a g that moves no parameter, and f32 cannot tell its
-    /// square from 0.
+    /// Conjugate gradients end when the residual has shrunk to this fraction of g, or to 10⁻¹⁵. For a sample that
+    /// the network classifies with certainty, g is so small that it changes no parameter, and its square is 0 in
+    /// f32.
     pub gradient_tolerance: f32,
     /// The largest number of iterations of conjugate gradients.
     pub max_gradient_iterations: usize,

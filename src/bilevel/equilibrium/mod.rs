@@ -1,4 +1,4 @@
-//! The limit L → ∞ that can learn: a Bregman layer whose energy takes the input.
+//! A limit L → ∞ that can learn: a Bregman layer whose energy contains the input.
 //!
 //! ```text
 //! E(z; x) = −½ zᵀWz − (Ux + b)ᵀz,      a ← a + Wρ(a) + Ux + b,   z = ρ(a)

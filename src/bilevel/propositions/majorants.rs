@@ -173,7 +173,7 @@ pub(super) fn proposition_4_1(effort: Effort, activation: &'static Activation) -
     ]
 }
 
-/// Eqs. 10 and 17: the layer, against the values of what it minimises.
+/// Eqs. 10 and 17: the layer, against the values of the function that it minimises.
 pub(super) fn layers(effort: Effort, activation: &'static Activation) -> Vec<Row> {
     const LEN: usize = 4;
     let measure = |geometry: Geometry| {

@@ -1,5 +1,5 @@
-//! The propositions of Sections 2 to 5 on samples: the corrected ones hold, and those that are
-//! wrong or lack a hypothesis fail, as they must.
+//! The propositions of Sections 2 to 5 on samples: the corrected ones hold, and those that are wrong or lack a
+//! hypothesis fail, as expected.
 
 mod convergence;
 mod majorants;

@@ -1,4 +1,4 @@
-//! Training of all runs of lists of settings, side by side where they fit.
+//! Training of all runs of lists of settings, side by side if they fit.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -31,7 +31,7 @@ use crate::train::events::{self, json_line};
 use crate::train::grid::{Best, Grid, GridRun, Launch, RUNS, RUNS_SO_FAR, Row, best, csv};
 use crate::train::keeper::{self, CHECKPOINT};
 
-/// The data, and what all launches share.
+/// The data and everything else that all launches share.
 struct Lists<'a> {
     options: &'a Options,
     grid: Grid,
@@ -120,7 +120,7 @@ pub async fn run(options: &Options) -> Result<Ended> {
         let mut done = |r: usize, outcome: Outcome| {
             let run = launch.runs.start + r;
             let row = Row::new(run, layer, lists.runs[run].settings, outcome);
-            // How well values are predicted is known at the end, except of a run that diverged.
+            // The errors of predicted values are known at the end, except those of a run that diverged.
             let is_known = !is_regression || outcome.diverged_at_step.is_some();
             if options.json_lines && is_known && kept.is_ok() {
                 kept = print(&json_line(&row));
@@ -253,7 +253,7 @@ impl Lists<'_> {
         run.map(|(path, run)| layered::results_of(path, run))
     }
 
-    /// The options of a launch, and where it goes on if it is resumed.
+    /// The options of a launch, and the position from which it continues if it is resumed.
     fn options_of(
         &self,
         launch: &Launch,
@@ -375,7 +375,7 @@ impl Lists<'_> {
                 given: self.data_sha256.clone(),
             });
         }
-        // How many runs fit may have changed.
+        // The number of runs that fit may have changed.
         let first = self.runs[launch.runs.start].settings.seed;
         let found = (run.parameters.len(), run.model.kind_name(), run.seed);
         let model = self.model(launch)?;
@@ -387,7 +387,7 @@ impl Lists<'_> {
         }
     }
 
-    /// What a launch needs before it begins.
+    /// The parts that a launch needs before it begins.
     async fn prepared<'a>(&self, own: &'a Options, launch: &Launch) -> Result<Prepared<'a>> {
         let settings: Vec<_> = self.runs[launch.runs.clone()]
             .iter()
@@ -414,8 +414,8 @@ impl Lists<'_> {
         })
     }
 
-    /// Adds to the rows of a launch how well its networks predict values, and prints them if lines of JSON are
-    /// asked for.
+    /// Adds to the rows of a launch the errors of the values that its networks predict, and prints them if lines
+    /// of JSON are requested.
     fn add_fits(&self, results: &Results, rows: &mut [Row], trained: &Trained) -> Result<()> {
         let mut outcomes: Vec<_> = rows.iter().map(|row| row.outcome).collect();
         results.add_fits(&mut outcomes, &trained.parameters)?;

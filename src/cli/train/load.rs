@@ -14,7 +14,7 @@ use crate::data::reader::ReadOptions;
 use crate::data::{self, Opened, Prepared, Request, Splits};
 use crate::error::Result;
 
-/// The data in their splits, their name for reports, and what was made of them.
+/// The data in their splits, their name for reports, and their preprocessing.
 pub struct Data {
     pub splits: Arc<Splits>,
     pub name: String,
@@ -73,7 +73,7 @@ pub fn load_data(options: &Options, checkpoints: Option<&[Checkpoint]>) -> Resul
     })
 }
 
-/// Says how many samples there are.
+/// Reports the number of samples.
 fn say_sizes(options: &Options, splits: &Splits) {
     let mut parts = vec![format!("{} test samples", thousands(splits.test.len()))];
     if let Some(validation) = &splits.validation {
@@ -94,7 +94,7 @@ fn load_named(options: &Options, checkpoints: Option<&[Checkpoint]>) -> Result<S
         options.limit_train
     };
     let request = Request {
-        // A checkpoint is evaluated on, or trained further with, what it was trained on.
+        // A checkpoint is evaluated on, or trained further with, the data on which it was trained.
         dataset: options
             .dataset
             .clone()
@@ -163,8 +163,8 @@ fn load_named(options: &Options, checkpoints: Option<&[Checkpoint]>) -> Result<S
     Ok(splits)
 }
 
-/// Reads and prepares the data in `path`: by what a saved or resumed network has of its training, or else by
-/// what is fitted on the samples to train on.
+/// Reads and prepares the data in `path`: by the preprocessing of a saved or resumed network, or else by one that
+/// is fitted on the training samples.
 ///
 /// # Errors
 /// Those of reading and of preparing.
@@ -217,8 +217,8 @@ fn first_activation(options: &Options, saved: Option<&'static Activation>) -> &'
     saved.or_else(of_list).unwrap_or(options.activation)
 }
 
-/// The source in `path`, to be divided and prepared as the options say. What is read of a table are the
-/// columns of `preparation`, if a network has one.
+/// The source in `path`, to be divided and prepared as the options say. Of a table, the columns of `preparation`
+/// are read, if a network has one.
 fn opened(path: &Path, options: &Options, preparation: Option<&Preparation>) -> Result<Opened> {
     let own = &options.own;
     let mut read = match preparation {

@@ -1,5 +1,4 @@
-//! `bregman train`, and `train_mnist`: trains a network, reports each epoch, saves what it is asked
-//! to.
+//! `bregman train`, and `train_mnist`: trains a network, reports each epoch, and saves the requested files.
 
 mod equilibrium;
 mod grid;
@@ -104,7 +103,7 @@ async fn train(options: &Options) -> Result<Ended> {
         let row = Row::new(realization, layer, recipe.run(realization), outcome);
         print(&json_line(&row))
     };
-    // How well values are predicted is known at the end, except of a run that diverged.
+    // The errors of predicted values are known at the end, except those of a run that diverged.
     let is_regression = results.is_regression();
     let mut printed = Ok(());
     let mut done = |realization, outcome: Outcome| {
@@ -141,13 +140,12 @@ struct Trained {
     ended: keeper::Ended,
     course: Course,
     position: Position,
-    /// The network of each that is its result, if the options have a use for them; none of one that
-    /// diverged.
+    /// The network that is the result of each realization, if the options need it; none of one that diverged.
     parameters: Vec<Option<Parameters>>,
 }
 
-/// Trains what is prepared, with its files in `folder`, and calls `done` with each realization and its
-/// outcome once nothing more will change it.
+/// Trains the prepared run, with its files in `folder`, and calls `done` with each realization and its outcome
+/// once the outcome is final.
 ///
 /// # Errors
 /// Those of training.
@@ -217,7 +215,7 @@ async fn trained(
     })
 }
 
-/// Shows progress, and tells of realizations that are done.
+/// Shows progress, and reports finished realizations.
 struct Told<'a> {
     progress: Progress,
     course: &'a Course,
@@ -226,7 +224,7 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// Tells of the realizations that are done in `position`, or of all that are left.
+    /// Reports the realizations that are done in `position`, or all remaining ones.
     fn tell(&mut self, position: &Position, all: bool) {
         for r in 0..self.is_told.len() {
             let is_done = all || self.course.is_done(position, r);

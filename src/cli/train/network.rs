@@ -51,7 +51,7 @@ impl Network {
         }
     }
 
-    /// The network of a run that goes on.
+    /// The network of a resumed run.
     pub fn resumed(run: &Run) -> Self {
         Self {
             model: run.model.clone(),
@@ -60,8 +60,7 @@ impl Network {
     }
 }
 
-/// Loads the checkpoints that `options` ask for, and checks that they agree with what else was
-/// given.
+/// Loads the checkpoints that `options` ask for, and checks that they agree with the other options.
 ///
 /// # Errors
 /// [`Checkpoint`](crate::error::Error::Checkpoint).
@@ -134,7 +133,7 @@ pub fn build(
     Ok(network)
 }
 
-/// [`build`], without what was made of the samples.
+/// [`build`], without the preprocessing of the samples.
 fn unprepared(
     options: &Options,
     checkpoints: Option<Vec<Checkpoint>>,
@@ -407,8 +406,8 @@ pub fn describe(model: &Model) -> String {
 
 /// Refuses, before anything is allocated, a network of these layers, each of them as often as its number
 /// says, that cannot fit into this machine's memory: its
-/// parameters and the optimizer's moments, the copies made of them, and what the CPU executor keeps of a
-/// batch.
+/// parameters and the optimizer's moments, the copies made of them, and the values of a batch that the CPU
+/// executor keeps.
 fn check_memory(
     options: &Options,
     features: usize,
@@ -427,7 +426,7 @@ fn check_memory(
             false => [1, 0],
         };
         let first = inputs.saturating_mul(width).saturating_mul(first);
-        // What a dual passage makes of z.
+        // The variables of a dual passage.
         let mixed = mixed + if spec.dual_passage { 2 * inputs } else { 0 };
         matrices = matrices
             .saturating_add(first)

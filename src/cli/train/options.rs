@@ -108,8 +108,8 @@ pub struct Options {
     #[arg(long, value_name = "D", default_value_t = 784, group = RESULT)]
     pub width: usize,
     /// Hidden layers that may differ, first to last, separated by commas: KIND:WIDTH,
-    /// KIND:WIDTH:ACTIVATION or KIND:WIDTH:ACTIVATION:FORM, with --activation and --form for what is left
-    /// out; :pass behind a Bregman layer is its dual passage, by which it takes the dual variable of the
+    /// KIND:WIDTH:ACTIVATION or KIND:WIDTH:ACTIVATION:FORM, with --activation and --form for omitted
+    /// parts; :pass after a Bregman layer is its dual passage, by which it takes the dual variable of the
     /// layer below, whatever the range of that layer
     #[arg(long, value_name = "LAYERS", value_parser = parse_network, conflicts_with_all = ["layer", "width", "hidden_layers", "equilibrium"], group = RESULT)]
     pub network: Option<LayerList>,
@@ -214,18 +214,18 @@ pub struct Options {
     /// launch-K for the runs that are trained side by side; one run at a time may write there
     #[arg(long, value_name = "DIR", group = FREE)]
     pub out_dir: Option<PathBuf>,
-    /// Give up the checkpoint of a different run in --out-dir, or with lists those of all launches, which
-    /// is refused otherwise
+    /// Delete the checkpoint of a different run in --out-dir, or with lists those of all launches; without
+    /// this option the run is refused
     #[arg(long, group = REQUEST)]
     pub overwrite: bool,
     /// Save the run as checkpoint.safetensors in --out-dir, every N epochs and at the end; a resumed
-    /// run ends as if it had never been interrupted, bit for bit; with lists each launch-K has its own, at
-    /// its end in any case
+    /// run ends as if it had never been interrupted, bit for bit; with lists each launch-K has its own
+    /// checkpoint, which is always saved at its end
     #[arg(long, value_name = "N", group = FREE)]
     pub checkpoint_every: Option<u32>,
-    /// Go on from a checkpoint: FILE, or the one in --out-dir (last; if there is none yet, the run
-    /// starts from the beginning). The options come from the checkpoint; options that change
-    /// nothing, or only rounding, or how long it trains may be given again, others are refused
+    /// Continue from a checkpoint: FILE, or the one in --out-dir (last; if there is none yet, the run
+    /// starts from the beginning). The options come from the checkpoint; options that cannot change
+    /// the result may be passed again, others are refused
     #[arg(long, value_name = "last|FILE", num_args = 0..=1, default_missing_value = "last", conflicts_with = "eval_only", group = REQUEST)]
     pub resume: Option<PathBuf>,
     /// Read options from a TOML file, such as the settings.toml of another run
@@ -335,7 +335,7 @@ impl Options {
                 }
             }
             _ => {
-                // As it was given, so that the same command continues the run.
+                // As it was passed, so that the same command continues the run.
                 if self.network.is_none() {
                     set("network", &network_text(model));
                 }
@@ -482,7 +482,7 @@ impl Options {
         }
     }
 
-    /// Whether the options of the optimizer go together.
+    /// Whether the options of the optimizer are compatible.
     fn check_optimizer(&self) -> Result<()> {
         let name = self.optimizer.name();
         if self.optimizer == OptimizerKind::Sgd {
@@ -514,7 +514,7 @@ impl Options {
         Ok(())
     }
 
-    /// Whether the lists go together with the other options.
+    /// Whether the lists are compatible with the other options.
     fn check_grid(&self) -> Result<()> {
         if self.seed.is_list() && self.realizations > 1 {
             let reason = "the seeds are listed already; leave out one of `seed` and `realizations`";
@@ -537,7 +537,7 @@ impl Options {
         Ok(())
     }
 
-    /// Whether what ends and chooses epochs goes together with the other options.
+    /// Whether the options that end training and choose epochs are compatible with the other options.
     fn check_course(&self) -> Result<()> {
         if let Some(HeldOut::Share(share)) = self.validation
             && !(share > 0.0 && share < 1.0)

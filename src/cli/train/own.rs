@@ -1,4 +1,4 @@
-//! Options of the user's own data: what is read, what is predicted, and what is held out.
+//! Options of the user's own data: the source, the target, and the held-out samples.
 
 use std::path::PathBuf;
 
@@ -19,8 +19,8 @@ pub struct Own {
     /// CIFAR-10 and CIFAR-100
     #[arg(long, value_name = "PATH", conflicts_with_all = ["dataset", "data_dir"], group = FREE)]
     pub data: Option<PathBuf>,
-    /// With --data: the column of a table to predict, by name or by number from 1; text is classes, numbers
-    /// are values to regress on, unless --classes is given
+    /// With --data: the column of a table to predict, by name or by number from 1; a column of text holds
+    /// classes, a column of numbers holds values for regression, unless --classes is passed
     #[arg(long, value_name = "COLUMN", requires = "data", group = RESULT)]
     pub target: Option<String>,
     /// With --data: take a target of numbers as classes, one for each different number
@@ -37,8 +37,8 @@ pub struct Own {
     /// range of the training samples to --input-range [default: dual]
     #[arg(long, value_name = "HOW", value_parser = input_parser(), requires = "data", group = RESULT)]
     pub input: Option<Input>,
-    /// With --data: what is held out for the test: a number of samples, a share of them such as 0.2, or a
-    /// file like that of --data [default: the test set that the data have, or else 0.2]
+    /// With --data: the samples held out for the test: a number of samples, a share of them such as 0.2, or a
+    /// file like that of --data [default: the test set of the data, or else 0.2]
     #[arg(long, value_name = "N|SHARE|PATH", value_parser = parse_held_out, requires = "data", group = RESULT)]
     pub test: Option<HeldOut>,
     /// With --data: seed of the choice of samples that are held out, the same share of each class [default: 0]
@@ -51,7 +51,7 @@ pub struct Own {
     /// With --data: 1 to read images as grey, 3 as red, green and blue [default: grey if all are]
     #[arg(long, value_name = "N", value_parser = parse_channels, requires = "data", group = RESULT)]
     pub channels: Option<usize>,
-    /// With --data: leave images out that cannot be read, and say which
+    /// With --data: leave out images that cannot be read, and name them
     #[arg(long, requires = "data", group = RESULT)]
     pub skip_broken: bool,
 }

@@ -1,4 +1,4 @@
-//! What a run needs before it begins: the device, the data, the network, and room for its results.
+//! The preparation of a run: the device, the data, the network, and the folder for its results.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -41,7 +41,7 @@ pub struct Prepared<'a> {
     pub runs: Option<Vec<RunSettings>>,
 }
 
-/// What a network is built from.
+/// The parts from which a network is built.
 pub struct Loaded {
     checkpoints: Option<Vec<Checkpoint>>,
     device: Device,
@@ -139,7 +139,7 @@ impl<'a> Prepared<'a> {
         course
     }
 
-    /// What the results say of this network, device and data.
+    /// The description of this network, device and data in the results.
     pub fn results(&self) -> Results {
         let model = &self.network.model;
         let (kind, adapter) = (self.device.kind(), self.device.adapter());

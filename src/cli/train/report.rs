@@ -1,4 +1,4 @@
-//! What a run reports: messages at its start and end, and its results.
+//! The reports of a run: messages at its start and end, and its results.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::train::events::{self, json_line};
 use crate::train::keeper::{self, Keeper};
 use crate::train::{Course, Evaluation, Outcome, Position, Schedule, Summary, mean};
 
-/// What the results of a run say of its network, device and data.
+/// The description of the network, device and data in the results of a run.
 pub struct Results {
     pub model: Model,
     pub dataset: String,
@@ -37,8 +37,7 @@ impl Results {
         self.splits.train.is_regression()
     }
 
-    /// Adds to the results of realizations how well their networks, `parameters`, predict values, if that is
-    /// what they do.
+    /// Adds to the results of realizations the errors of their networks, `parameters`, if these predict values.
     ///
     /// # Errors
     /// Those of [`predict::fit`].
@@ -61,8 +60,8 @@ impl Results {
         Ok(())
     }
 
-    /// Saves the networks, and writes and prints the results. A disk that is too full for one of
-    /// them may have room for the others, so each is tried.
+    /// Saves the networks, and writes and prints the results. A disk that is too full for one file may have room
+    /// for the others, so each is tried.
     ///
     /// # Errors
     /// The first that is met.
@@ -88,8 +87,8 @@ impl Results {
         saved.and(reported)
     }
 
-    /// Saves the networks that there are, each in its own file of `paths`. If one cannot be saved, the
-    /// others are.
+    /// Saves the existing networks, each in its own file of `paths`. If one cannot be saved, the others are
+    /// still saved.
     ///
     /// # Errors
     /// The first of [`checkpoint::save`].
@@ -178,7 +177,7 @@ pub fn evaluated(evaluations: &[Evaluation]) -> Vec<Outcome> {
     evaluations.iter().map(outcome).collect()
 }
 
-/// Says where the run in `path` goes on, and whether the device changed.
+/// Reports the position from which the run in `path` continues, and whether the device changed.
 pub fn resumed(path: &Path, saved: &Run, now: &Run, schedule: &Schedule) {
     let place = match saved.position.steps {
         0 => String::new(),
@@ -198,7 +197,7 @@ pub fn resumed(path: &Path, saved: &Run, now: &Run, schedule: &Schedule) {
     }
 }
 
-/// Says where a run was stopped, and how a run that did not end well is resumed.
+/// Reports where a run was stopped, and the command that resumes it.
 pub fn ended(
     result: &Result<keeper::Ended>,
     keeper: &Keeper,
@@ -269,7 +268,7 @@ fn caption(summary: &Summary<Resolved>, options: &Options) -> String {
     )
 }
 
-/// What the networks reach on the test set: their accuracy, or how close their values are.
+/// The results of the networks on the test set: their accuracy, or the errors of their values.
 fn measured(summary: &Summary<Resolved>) -> String {
     if summary.fits.is_none() {
         return format!("accuracy {}", percent(&summary.test_accuracies));

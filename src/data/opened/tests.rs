@@ -137,7 +137,7 @@ fn dual_inputs_are_rho_of_what_is_standardised() {
     assert!((sizes(&dual)[0] - first.tanh()).abs() < 1e-7);
 }
 
-/// Whatever is held out, what is fitted stays the same.
+/// The held-out samples do not change the preprocessing.
 #[test]
 fn nothing_is_fitted_on_what_is_held_out() {
     let own = |test: Vec<Column>| {
@@ -341,7 +341,7 @@ fn the_same_source_is_evaluated_on_what_was_held_out_of_it() {
     assert_eq!(all.len(), 10);
 }
 
-/// Absurd values of the very rows that are held out of a table change nothing of what is fitted.
+/// Absurd values of the very rows that are held out of a table do not change the preprocessing.
 #[test]
 fn rows_that_are_held_out_of_a_table_do_not_matter() {
     let prepared = |sizes: Vec<f64>| {

@@ -40,10 +40,10 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     }
 }
 
-/// The picture in a file, and how it is to be turned.
+/// The picture in a file, and its orientation.
 ///
 /// # Errors
-/// What is wrong with the file.
+/// A description of the fault.
 pub fn decode(bytes: &[u8]) -> Result<(DynamicImage, Orientation), String> {
     let format = image::guess_format(bytes)
         .ok()
@@ -98,7 +98,7 @@ pub fn decode(bytes: &[u8]) -> Result<(DynamicImage, Orientation), String> {
     Ok((image, orientation.unwrap_or(Orientation::NoTransforms)))
 }
 
-/// Checks that a PNG file goes on to its end, the chunk `IEND`, and returns its EXIF data if there are
+/// Checks that a PNG file is complete to its end, the chunk `IEND`, and returns its EXIF data if there are
 /// any. They may stand behind the pixels, where decoders have stopped reading.
 fn whole_png(bytes: &[u8]) -> Result<Option<&[u8]>, String> {
     const SIGNATURE: usize = 8;

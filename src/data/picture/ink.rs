@@ -1,4 +1,4 @@
-//! Tells ink from paper: for each pixel how far its colour is from the paper's at its place.
+//! Distinguishes ink from paper: for each pixel how far its colour is from the paper's at its place.
 
 use super::parts::{self, Part};
 use super::plane::{Area, Plane, median, quantile};
@@ -77,7 +77,7 @@ impl Ink {
         best.map(|(_, ink)| ink)
     }
 
-    /// The ink without ruled lines, or with them if nothing is found without.
+    /// The ink without ruled lines, or with them if no ink is left without them.
     fn new(distance: Plane, is_dark: bool) -> Option<Self> {
         let unruled = without_rules(&distance);
         let ink = unruled.and_then(|plane| Self::found(plane, is_dark));
@@ -139,8 +139,8 @@ impl Ink {
         between.count() as f32 <= UNCLEAR * self.plane.values.len() as f32
     }
 
-    /// How likely it is that this is the ink, and not what lies between strokes of the other
-    /// brightness: strokes enclose more than the gaps between them, and are thin.
+    /// The likelihood that this is the ink, and not the space between strokes of the other brightness: strokes
+    /// enclose more than the gaps between them, and are thin.
     fn likelihood(&self) -> f32 {
         let main = &self.parts[0];
         let mut mask = self.plane.map(|_| 0.0);

@@ -1,7 +1,7 @@
-//! Whether a JPEG file is whole. Decoders fill what is missing with grey and say nothing, so the code
+//! Checks that a JPEG file is complete. Decoders fill missing parts with grey without an error, so the code
 //! words of all blocks are counted here (ITU-T T.81, annexes B and F), without their values.
 
-/// What the file's header says of the picture.
+/// The properties of the picture in the file's header.
 #[derive(Default)]
 struct Frame {
     size: [usize; 2],
@@ -21,7 +21,7 @@ struct Codes {
 /// the end marker is looked for if it is, or if it has no Huffman codes.
 ///
 /// # Errors
-/// What is missing.
+/// A description of the missing part.
 pub fn check(bytes: &[u8]) -> Result<bool, String> {
     let mut frame = None;
     let mut is_progressive = false;
@@ -108,7 +108,7 @@ fn read_codes(mut data: &[u8], tables: &mut [Codes]) {
     }
 }
 
-/// What a scan holds.
+/// The contents of a scan.
 struct Scan<'a> {
     /// The number of units, each with the blocks of all components.
     units: usize,
@@ -117,7 +117,7 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// Nothing if the scan names what the file has not.
+    /// Nothing if the scan names a component or table that the file does not have.
     fn of(frame: &Frame, data: &[u8], tables: &'a [Codes]) -> Option<Self> {
         let (&number, data) = data.split_first()?;
         let chosen = data.as_chunks::<2>().0.get(..usize::from(number))?;
@@ -241,7 +241,7 @@ impl Bits<'_> {
         None
     }
 
-    /// Goes on behind a restart marker, and tells whether there was one.
+    /// Continues after a restart marker, and returns whether there was one.
     fn restart(&mut self) -> bool {
         self.left = 0;
         while self.bytes.get(self.at..self.at + 2) == Some(&[0xFF, 0xFF]) {

@@ -101,14 +101,14 @@ impl Style {
 pub struct Picture {
     /// (28, 28), row-major.
     pub pixels: Vec<u8>,
-    /// What was done to it, to be shown to the user.
+    /// The changes made to it, to be shown to the user.
     pub done: String,
-    /// Why the network's answer may mean nothing, each a sentence without a full stop.
+    /// Reasons why the network's answer may be meaningless, each a sentence without a full stop.
     pub doubts: Vec<String>,
 }
 
 /// Reads a PNG or JPEG file. It is turned as its EXIF data say; colour profiles and gamma are ignored,
-/// since ink is told from paper by contrast alone.
+/// since ink is distinguished from paper by contrast alone.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Picture`] if it is not a picture, is not whole, is too
@@ -124,7 +124,7 @@ pub fn read(path: &Path, style: Style) -> Result<Picture> {
 /// [`read`] of a file's bytes.
 ///
 /// # Errors
-/// What is wrong with them.
+/// A description of the fault.
 #[doc(hidden)]
 pub fn parse(bytes: &[u8], style: Style) -> Result<Picture, String> {
     let (image, orientation) = file::decode(bytes)?;
@@ -134,7 +134,7 @@ pub fn parse(bytes: &[u8], style: Style) -> Result<Picture, String> {
 /// Converts `image`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A description of the fault.
 #[doc(hidden)]
 pub fn prepare(image: &DynamicImage, style: Style) -> Result<Picture, String> {
     prepare_turned(image, Orientation::NoTransforms, style)
@@ -155,7 +155,7 @@ fn prepare_turned(
     let mut done = format!("{}×{} pixels{turned}", size.width(), size.height());
     if let Some((own, is_inverted)) = own_form(&raster, style) {
         let inverted = if is_inverted { ", inverted" } else { "" };
-        done += &format!("{inverted}; otherwise taken as they are");
+        done += &format!("{inverted}; otherwise unchanged");
         return Ok(Picture {
             pixels: bytes(&turn(own, orientation)),
             done,
@@ -199,7 +199,7 @@ fn prepare_turned(
     })
 }
 
-/// What was found on a picture.
+/// The drawing found on a picture.
 struct Drawing {
     /// Ink within [0, 1], cropped to its box.
     ink: Plane,
@@ -210,7 +210,7 @@ struct Drawing {
 }
 
 /// The image itself, if it is of the data set's form: 28 × 28 grey pixels, and for digits, one of about
-/// the usual size in the middle of black paper. Dark ink on white paper is inverted, which is told.
+/// the usual size in the middle of black paper. Dark ink on white paper is inverted and reported.
 fn own_form(raster: &Raster, style: Style) -> Option<(Plane, bool)> {
     let size = raster.area();
     if [size.height(), size.width()] != IMAGE {
@@ -301,8 +301,7 @@ fn find(raster: &Raster, area: Area, frames: usize) -> Option<Drawing> {
         values.filter(|&&ink| ink > low && ink <= high).count()
     };
     if count(ink::PAPER, 0.6) > count(0.6, 1.0) {
-        doubts
-            .push("what is drawn has many shades; it may be a photograph and no digit".to_owned());
+        doubts.push("the drawing has many shades; it may be a photograph, not a digit".to_owned());
     }
     Some(Drawing {
         ink: plane.crop(part, 0),
@@ -314,7 +313,7 @@ fn find(raster: &Raster, area: Area, frames: usize) -> Option<Drawing> {
 
 fn several(others: usize) -> String {
     format!(
-        "there are {} drawings on it, of which the largest was taken",
+        "there are {} drawings on it; the largest was taken",
         others + 1
     )
 }
@@ -360,7 +359,7 @@ fn with_usual_strokes(ink: Plane, doubts: &mut Vec<String>) -> Plane {
     let stroke = 4.0 * full / lost.max(1.0);
     let usual = STROKES.map(|share| share * FINE as f32);
     if stroke > 1.6 * usual[1] {
-        doubts.push("what is drawn has no strokes; it may not be a digit".to_owned());
+        doubts.push("the drawing has no strokes; it may not be a digit".to_owned());
     }
     let radius = 0.5 * (stroke.clamp(usual[0], usual[1]) - stroke);
     let radius_in_pixels = radius.abs().round().min((FINE / 8) as f32) as usize;

@@ -1,4 +1,4 @@
-//! Connected parts of what is drawn, and which of them are the drawing.
+//! Connected parts of the ink, and the choice of those that make up the drawing.
 
 use super::plane::{Area, Plane};
 
@@ -9,7 +9,7 @@ pub struct Part {
     pub area: Area,
     /// Their indices.
     pub pixels: Vec<usize>,
-    /// How much of it is to be taken for a drawing, within (0, 1]: a frame or the edge of a table
+    /// Its weight as a drawing, within (0, 1]: a frame or the edge of a table
     /// runs along the picture's edge.
     pub weight: f32,
 }

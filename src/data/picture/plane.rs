@@ -214,7 +214,7 @@ impl Plane {
         rows.extreme_of_rows(radius, pick).transposed()
     }
 
-    /// What remains of each row if only runs of more than 2 · `radius` bright pixels are kept
+    /// The remainder of each row if only runs of more than 2 · `radius` bright pixels are kept
     /// (opening).
     pub fn long_rows(&self, radius: usize) -> Self {
         self.extreme_of_rows(radius, f32::min)

@@ -15,7 +15,7 @@ pub struct Raster<'a> {
     colours: usize,
     /// Whether values have 16 bits.
     is_wide: bool,
-    /// What is seen through transparent pixels: black (0) or white (1).
+    /// The background behind transparent pixels: black (0) or white (1).
     ground: f32,
 }
 
@@ -33,8 +33,8 @@ impl Sheet {
 }
 
 impl<'a> Raster<'a> {
-    /// The pixels of `image`. What is transparent shows a white ground, or a black one if the edge of
-    /// the picture is transparent and what is drawn on it is bright.
+    /// The pixels of `image`. Transparent parts show a white background, or a black one if the edge of the
+    /// picture is transparent and the drawing is bright.
     ///
     /// # Errors
     /// A picture without pixels, or with transparent ones alone.

@@ -1,4 +1,4 @@
-//! Raw samples made into those that a network takes, by what was fitted in training.
+//! The conversion of raw samples to the inputs of a network, by the preprocessing fitted in training.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use crate::data::raw::{Cells, Raw, Samples, Table};
 use crate::data::{Dataset, Inputs, Targets};
 use crate::error::PrepareFault;
 
-/// What was unlike the samples of training.
+/// Differences from the training samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Numbers beyond the range of training, which were clamped to it.
+    /// The number of values beyond the range of training, which were clamped to it.
     pub clamped: usize,
-    /// Numbers that were missing, for which the mean of training was taken.
+    /// The number of missing values, which were replaced by the mean of training.
     pub filled: usize,
     /// Texts that were missing.
     pub absent: usize,
@@ -69,7 +69,7 @@ impl Counts {
     }
 }
 
-/// A column's cells with what training had in it.
+/// A column's cells, with the column of training.
 struct Pair<'a> {
     column: &'a Column,
     cells: &'a Cells,
@@ -79,7 +79,7 @@ impl Preparation {
     /// Samples with their targets, as the network takes them, called `name` in reports.
     ///
     /// # Errors
-    /// What is wrong with them. Rows are counted from 1.
+    /// A description of the fault. Rows are counted from 1.
     pub fn dataset(&self, raw: &Raw, name: &str) -> Result<(Dataset, Counts), PrepareFault> {
         if raw.is_empty() {
             return Err(PrepareFault::NoRows);
@@ -101,7 +101,7 @@ impl Preparation {
     /// Inputs as the network takes them, (samples, features).
     ///
     /// # Errors
-    /// What is wrong with them. Rows are counted from 1.
+    /// A description of the fault. Rows are counted from 1.
     pub fn inputs(&self, raw: &Raw) -> Result<(Inputs, Counts), PrepareFault> {
         match (&self.inputs, raw) {
             (InputRule::Pixels { shape }, Raw::Samples(samples)) => match &samples.inputs {
@@ -243,7 +243,7 @@ impl Preparation {
     /// The targets as the network is trained on them.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// A description of the fault.
     fn targets(&self, raw: &Raw) -> Result<Targets, PrepareFault> {
         match (&self.target, raw) {
             (TargetRule::Classes { column, names, .. }, Raw::Table(table)) => {
@@ -375,7 +375,7 @@ fn target_cells<'a>(table: &'a Table, column: &str) -> Result<&'a Cells, Prepare
     }
 }
 
-/// The numbers of a column that had numbers in training. Text that no number is written as is refused.
+/// The numbers of a column that had numbers in training. Text that is not a number is refused.
 fn numbers_of(column: &Column, cells: &Cells) -> Result<Vec<f64>, PrepareFault> {
     match cells {
         Cells::Numbers(numbers) => Ok(numbers.clone()),

@@ -1,4 +1,4 @@
-//! What is fitted on the samples that are trained on.
+//! The preprocessing that is fitted on the training samples.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ pub const MOST_TEXTS: usize = 1000;
 /// at most 16 MiB.
 const MOST_COLUMNS: usize = 90_000;
 
-/// What is predicted from what.
+/// The inputs and the target of a prediction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Choice {
     /// The column of a table to predict, by name or by number, counted from 1.
@@ -137,10 +137,10 @@ impl Choice {
         column.map(|column| &column.cells)
     }
 
-    /// What is made of samples like `raw`, which are trained on, and notes on it.
+    /// The preprocessing of samples like `raw`, which are trained on, and notes on it.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// A description of the fault.
     pub(in crate::data) fn fit(
         &self,
         raw: &Raw,
@@ -321,9 +321,7 @@ impl Choice {
 fn note_constant(columns: &[String], notes: &mut Vec<String>) {
     if !columns.is_empty() {
         let names = listed(columns.iter().map(|name| &name[..]));
-        notes.push(format!(
-            "constant in training, and so of no use to the network: {names}"
-        ));
+        notes.push(format!("constant in training, ignored: {names}"));
     }
 }
 

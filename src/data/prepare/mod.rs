@@ -1,6 +1,6 @@
-//! What is made of raw samples before a network sees them, fitted on the samples that are trained on.
+//! The preprocessing of raw samples, fitted on the training samples.
 //!
-//! Images in bytes stay as they are: the network itself maps 0…255 to its input range. Numbers are
+//! Images in bytes are not changed: the network itself maps 0…255 to its input range. Numbers are
 //! clamped to the range that they had in training and mapped into the range of ρ by [`Input`]; a text of
 //! a column becomes one input for each text that training had, 1 for its own and 0 for the others.
 
@@ -39,13 +39,13 @@ names!(
     Range = "range"
 );
 
-/// What is made of raw samples before a network sees them, and of its outputs afterwards. A saved network
+/// The preprocessing of raw samples before a network, and the conversion of its outputs. A saved network
 /// has it, so that it takes raw samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preparation {
-    /// What is made of the inputs.
+    /// The preprocessing of the inputs.
     pub inputs: InputRule,
-    /// What the network predicts.
+    /// The target of the network.
     pub target: TargetRule,
     /// Which samples were held out of the source, if some were: they are the test set of the same source
     /// again.
@@ -53,11 +53,11 @@ pub struct Preparation {
     pub held_out: Option<HeldOutOf>,
 }
 
-/// What is made of inputs.
+/// The preprocessing of inputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InputRule {
-    /// Bytes stay as they are. The shape is [channels, height, width].
+    /// Bytes are not changed. The shape is [channels, height, width].
     Pixels {
         /// Of an image.
         shape: [usize; 3],
@@ -111,12 +111,12 @@ fn read_name<'a, D: Deserializer<'a>>(from: D) -> Result<&'static Activation, D:
 pub struct Column {
     /// From the header; `x1`, `x2`, … for arrays.
     pub name: String,
-    /// What it holds.
+    /// Its contents.
     #[serde(flatten)]
     pub kind: ColumnKind,
 }
 
-/// What a column holds.
+/// The contents of a column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColumnKind {
@@ -126,7 +126,7 @@ pub enum ColumnKind {
     Texts(Vec<String>),
 }
 
-/// What training had in a column of numbers, without those that were missing.
+/// Statistics of the training numbers in a column, without missing ones.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     /// The mean.
@@ -139,7 +139,7 @@ pub struct Moments {
     pub high: f64,
 }
 
-/// What a network predicts.
+/// The target of a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetRule {
@@ -182,13 +182,13 @@ pub struct Affine {
     pub low: f64,
     /// The largest x.
     pub high: f64,
-    /// What is subtracted.
+    /// The subtrahend.
     pub shift: f64,
-    /// What the difference is multiplied by; 0 for a constant column.
+    /// The factor of the difference; 0 for a constant column.
     pub factor: f64,
-    /// What is added.
+    /// The summand.
     pub offset: f64,
-    /// What stands for a missing x, if anything does.
+    /// The replacement of a missing x, if there is one.
     pub fill: Option<f64>,
 }
 
@@ -276,7 +276,7 @@ impl ColumnKind {
 }
 
 impl InputRule {
-    /// Whether inputs are bytes, which stay as they are.
+    /// Whether inputs are bytes, which are not changed.
     pub fn is_pixels(&self) -> bool {
         matches!(self, Self::Pixels { .. })
     }
@@ -323,7 +323,7 @@ impl InputRule {
         columns.iter().flat_map(of_column).collect()
     }
 
-    /// The shape of what the network takes, [channels, height, width].
+    /// The shape of the inputs of the network, [channels, height, width].
     pub fn shape(&self) -> [usize; 3] {
         match self {
             Self::Pixels { shape } | Self::Columns { shape, .. } => *shape,
@@ -369,8 +369,8 @@ impl TargetRule {
 }
 
 impl Preparation {
-    /// How data are read that the network takes: of a table its columns, with the target if `with_target` is
-    /// set; images scaled to the size of those in training.
+    /// The options with which data for the network are read: of a table its columns, with the target if
+    /// `with_target` is set; images scaled to the size of those in training.
     pub fn read_options(&self, with_target: bool) -> ReadOptions {
         let pixels = match self.inputs {
             InputRule::Pixels { shape } => Some(shape),
@@ -426,13 +426,13 @@ impl Preparation {
     /// From JSON.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
+    /// A description of the fault.
     pub fn from_json(json: &str) -> Result<Self, String> {
         let own: Self = serde_json::from_str(json).map_err(|error| error.to_string())?;
         own.check().map(|()| own)
     }
 
-    /// What does not fit together.
+    /// A description of the parts that do not fit together.
     fn check(&self) -> Result<(), String> {
         let require = |holds: bool, what: &str| match holds {
             true => Ok(()),
@@ -488,7 +488,7 @@ impl Preparation {
         }
     }
 
-    /// A line on it for a person: what is predicted from what.
+    /// A description in one line for the user: the target and the inputs.
     pub fn describe(&self) -> String {
         let from = match &self.inputs {
             InputRule::Pixels {

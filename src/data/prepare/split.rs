@@ -1,4 +1,4 @@
-//! Which samples are held out of training.
+//! The choice of the samples that are held out of training.
 
 use std::path::PathBuf;
 

@@ -84,7 +84,7 @@ impl Layout {
     }
 }
 
-/// What an array is for.
+/// The purpose of an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Bytes of images, and numbers.
@@ -114,7 +114,7 @@ pub struct Array {
 /// taken at once, and otherwise as the bytes come.
 ///
 /// # Errors
-/// The outer result is the reader's own error, the inner one what is wrong with the array.
+/// The outer result is the reader's own error, the inner one describes the fault of the array.
 pub fn read(
     mut reader: impl Read,
     name: &str,
@@ -312,7 +312,7 @@ fn row_major<T: Clone>(all: &[T], dims: &[usize]) -> Vec<T> {
     let mut sorted = Vec::with_capacity(all.len());
     for _ in 0..all.len() {
         sorted.push(all[at].clone());
-        // The next index: the last dimension that is not at its end goes on, those behind it restart.
+        // The next index: the last dimension that is not at its end advances, those after it restart.
         let mut stride = all.len();
         for (dim, place) in dims.iter().zip(&mut index).rev() {
             stride /= dim;

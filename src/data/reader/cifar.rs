@@ -240,7 +240,7 @@ fn read_all(reader: impl Read) -> io::Result<Vec<u8>> {
 /// The pixels, (samples, 3, 32, 32), and the classes in the bytes of a file.
 ///
 /// # Errors
-/// What is wrong with them.
+/// A description of the fault.
 pub fn parse(
     bytes: &[u8],
     is_python: bool,

@@ -58,7 +58,7 @@ pub fn plain_name(path: &Path) -> String {
     name.strip_suffix(".gz").unwrap_or(&name).to_owned()
 }
 
-/// What a failed read of `path` means: a damaged archive, or a fault of the system.
+/// The error for a failed read of `path`: a damaged archive, or a fault of the system.
 pub fn failed(path: &Path) -> impl Fn(io::Error) -> Error {
     move |error| match error.kind() {
         ErrorKind::UnexpectedEof | ErrorKind::InvalidInput | ErrorKind::InvalidData
@@ -75,7 +75,7 @@ pub fn failed(path: &Path) -> impl Fn(io::Error) -> Error {
     }
 }
 
-/// Says of which file a fault is.
+/// Names the file of a fault.
 pub fn fault(path: &Path) -> impl Fn(DataFault) -> Error {
     move |fault| Error::Data {
         path: path.to_owned(),
@@ -88,7 +88,7 @@ pub fn fault(path: &Path) -> impl Fn(DataFault) -> Error {
 /// # Errors
 /// [`DataFault::BeyondMemory`].
 pub fn check_memory(bytes: u64) -> Result<(), DataFault> {
-    // Reading what is free takes longer than to read a small file.
+    // Querying the free memory takes longer than reading a small file.
     if bytes < 64 << 20 {
         return Ok(());
     }
@@ -102,7 +102,7 @@ pub fn check_memory(bytes: u64) -> Result<(), DataFault> {
     }
 }
 
-/// What is in `folder`, sorted by name; names that start with a dot are left out.
+/// The contents of `folder`, sorted by name; names that start with a dot are left out.
 ///
 /// # Errors
 /// [`Error::Io`].

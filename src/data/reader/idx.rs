@@ -14,7 +14,7 @@ use super::options::ReadOptions;
 use crate::data::raw::{Parts, Raw, Samples};
 use crate::error::{DataFault, Result};
 
-/// What follows the name of a part in the name of a file.
+/// The ends of file names, after the name of a part.
 const IMAGES: &str = "images";
 
 /// The start of the name of a file of images: all before `images`, as in `emnist-letters-train-`.
@@ -109,7 +109,7 @@ pub fn read_folder(folder: &Path, options: &ReadOptions) -> Result<Parts> {
     let (train, validation, test) = (of(Part::Train)?, of(Part::Validation)?, of(Part::Test)?);
     match (train, test) {
         (Some(train), _) => parts(train, validation, test, options),
-        // All that there is.
+        // The whole file.
         (None, Some(test)) => parts(test, None, None, options),
         (None, None) => Err(fault(folder)(DataFault::NoSamples)),
     }
@@ -165,7 +165,7 @@ fn parts(
     let file = train.path.file_name().unwrap_or_default();
     if file.to_string_lossy().starts_with("emnist") {
         notes.push(
-            "EMNIST's images are released with rows and columns exchanged, and are taken as they are"
+            "EMNIST's images are released with rows and columns exchanged, and are used in this form"
                 .to_owned(),
         );
     }
@@ -236,10 +236,10 @@ fn read(path: &Path, role: Role) -> Result<Array> {
     read.map_err(fault(path))
 }
 
-/// Reads an array from the bytes of an IDX file, of which there are `length`, if that is known.
+/// Reads an array from the bytes of an IDX file; `length` is their number, if it is known.
 ///
 /// # Errors
-/// The outer result is the reader's own error, the inner one what is wrong with the bytes.
+/// The outer result is the reader's own error, the inner one describes the fault of the bytes.
 pub fn parse(
     mut reader: impl Read,
     name: &str,

@@ -15,7 +15,7 @@ use crate::data::picture::file as picture;
 use crate::data::raw::{Parts, Raw, Samples};
 use crate::error::{DataFault, Error, Result};
 
-/// The most folders within each other, so that a link to a folder above ends somewhere.
+/// The largest depth of nested folders, so that a link to a folder above does not recurse without end.
 const DEPTH: usize = 16;
 
 /// The names of the folders of validation images.
@@ -108,7 +108,7 @@ pub fn read(folder: &Path, options: &ReadOptions) -> Result<Parts> {
     let listing = list(&train, known, known.is_none())?;
     let names = listing.class_names.clone();
     let samples = load(&train, listing, options, &mut notes)?;
-    // The other parts are as the training images are.
+    // The other parts have the form of the training images.
     let own = ReadOptions {
         channels: Some(samples.shape[0]),
         ..options.clone()

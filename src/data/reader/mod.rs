@@ -1,6 +1,6 @@
 //! Readers of a user's own data: from a path to [`Parts`].
 //!
-//! | what is at the path | how it is read |
+//! | contents of the path | read as |
 //! |---|---|
 //! | a folder with a folder for each class | images, PNG and JPEG; in `train`, `val` and `test` if there |
 //! | `.csv` and `.tsv`, also `.gz` | a table with a header; a folder with `train.csv` and `test.csv` |
@@ -212,7 +212,7 @@ fn open_images(folder: &Path, _options: &ReadOptions) -> Result<Parts> {
     Err(unknown(folder)?)
 }
 
-/// What is wrong with a folder without data.
+/// The fault of a folder without data.
 fn unknown(folder: &Path) -> Result<Error> {
     let files = entries(folder)?;
     let reason = match &files[..] {
@@ -225,7 +225,7 @@ fn unknown(folder: &Path) -> Result<Error> {
             };
             match files.iter().find(data) {
                 Some(file) => format!(
-                    "it is a folder, of which the parts are not known; name a file in it, such as {}",
+                    "it is a folder whose parts are not known; name a file in it, such as {}",
                     file.display()
                 ),
                 None => "nothing in it is data of a known form".to_owned(),
@@ -303,7 +303,7 @@ pub mod parse {
     /// A file of CIFAR-10 or CIFAR-100; returns the number of its images.
     ///
     /// # Errors
-    /// What is wrong with the bytes.
+    /// A description of the fault of the bytes.
     pub fn cifar(bytes: &[u8], is_python: bool, is_hundred: bool) -> Result<usize, DataFault> {
         let parsed = cifar::parse(bytes, is_python, is_hundred, false);
         parsed.map(|(_, labels)| labels.len())

@@ -1,6 +1,6 @@
 //! NumPy's arrays: `.npy` files, and `.npz` archives of them.
 //!
-//! The header is read here, strictly, instead of by a crate: those that there are take a parser
+//! The header is read here, strictly, instead of by a crate: the existing crates take a parser
 //! generator with C code for it, and memory as a header claims.
 
 use std::io::{self, Read, Seek};
@@ -37,10 +37,10 @@ pub fn read(path: &Path, name: &str, role: Role) -> Result<Array> {
     read.map_err(fault(path))
 }
 
-/// Reads an array from the bytes of a file, of which there are `length`, if that is known.
+/// Reads an array from the bytes of a file; `length` is their number, if it is known.
 ///
 /// # Errors
-/// The outer result is the reader's own error, the inner one what is wrong with the bytes.
+/// The outer result is the reader's own error, the inner one describes the fault of the bytes.
 pub fn parse(
     mut reader: impl Read,
     name: &str,
@@ -90,7 +90,7 @@ pub fn parse(
     array::read(reader, name, layout, left, role)
 }
 
-/// What a header says: a dictionary of Python's with the type, the order and the shape.
+/// The contents of a header: a Python dictionary with the type, the order and the shape.
 fn layout_of(header: &[u8], array: &str) -> Result<Layout, DataFault> {
     let mut text = Literal(header);
     let (mut descr, mut is_fortran, mut dims) = (None, None, None);
@@ -130,7 +130,7 @@ fn layout_of(header: &[u8], array: &str) -> Result<Layout, DataFault> {
     })
 }
 
-const NEEDED: &str = "what is read is floats of 16, 32 and 64 bits, integers, booleans, and text as \
+const NEEDED: &str = "supported are floats of 16, 32 and 64 bits, integers, booleans, and text as \
                       names of classes";
 
 /// The type that NumPy writes as `<f4`, and whether it is big-endian.
@@ -277,7 +277,7 @@ pub fn parse_archive(
     named::parts(path, &names, options, |name, role| {
         let member = names.iter().position(|own| own == name).unwrap_or_default();
         let file = archive.by_index(member).map_err(broken)?;
-        // What the archive says of the member's size need not be true.
+        // The member's size in the archive need not be true.
         match parse(file, name, None, role) {
             Ok(read) => read.map_err(fault(path)),
             Err(error) => Err(broken(ZipError::Io(io::Error::new(

@@ -1,4 +1,4 @@
-//! What a caller chooses of how data are read.
+//! The options with which data are read.
 
 use super::table::Kind;
 

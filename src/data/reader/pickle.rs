@@ -10,11 +10,11 @@ use std::rc::Rc;
 /// The most tuples within each other.
 const DEPTH: usize = 8;
 
-/// A value. Lists have no lists in them and dictionaries no dictionaries, so that none holds itself and
+/// A value. Lists have no lists in them and dictionaries no dictionaries, so that no value contains itself and
 /// none is deep.
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// None, a truth value, or an object of which nothing is needed.
+    /// None, a truth value, or an object that is not needed.
     Other,
     Integer(i64),
     /// Text or bytes.
@@ -78,7 +78,7 @@ impl Value {
 /// The value that the pickle in `bytes` makes. The memory taken is a multiple of their number.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A description of the fault.
 pub fn read(bytes: &[u8]) -> Result<Value, String> {
     let mut machine = Machine {
         rest: bytes,
@@ -133,7 +133,7 @@ impl<'a> Machine<'a> {
             .ok_or_else(|| "an instruction has no operand".to_owned())
     }
 
-    /// What was put on the stack since the last mark.
+    /// The values that were put on the stack since the last mark.
     fn pop_to_mark(&mut self) -> Result<Vec<Value>, String> {
         let mark = self.stack.iter().rposition(|v| matches!(v, Value::Mark));
         let mark = mark.ok_or("a mark is missing")?;
@@ -170,7 +170,7 @@ impl<'a> Machine<'a> {
             |value: &Value| value.is_plain() || matches!(value, Value::List(_) | Value::Array(_));
         let pairs = entries.as_chunks::<2>().0;
         let Some(Value::Dictionary(own)) = self.stack.last() else {
-            return Err("entries are added to what is no dictionary".to_owned());
+            return Err("entries are added to a value that is not a dictionary".to_owned());
         };
         for [key, value] in pairs {
             match key {
@@ -200,7 +200,7 @@ impl<'a> Machine<'a> {
     fn recall(&mut self, place: usize) -> Result<(), String> {
         let value = self.memo.get(place).cloned();
         self.stack
-            .push(value.ok_or("it recalls what it does not have")?);
+            .push(value.ok_or("it recalls a value that it does not have")?);
         Ok(())
     }
 
@@ -209,7 +209,7 @@ impl<'a> Machine<'a> {
     fn call(&mut self) -> Result<(), String> {
         let arguments = self.pop()?;
         let Value::Global(name) = self.pop()? else {
-            return Err("it calls what is no function".to_owned());
+            return Err("it calls a value that is not a function".to_owned());
         };
         let first = arguments.of_tuple().first().and_then(Value::bytes);
         let made = match &*name {

@@ -60,7 +60,7 @@ pub fn parse(
                 fault(path)(DataFault::ArrayType {
                     array: name.to_owned(),
                     dtype: info.dtype.to_string(),
-                    needed: "what is read is floats of 16, 32 and 64 bits, integers and booleans",
+                    needed: "supported are floats of 16, 32 and 64 bits, integers and booleans",
                 })
             })?,
             is_big_endian: false,

@@ -23,7 +23,7 @@ use crate::sweep::{Record, Sweep, reference};
 pub struct Figure {
     /// Its name, `6-left`.
     pub name: &'static str,
-    /// What it shows.
+    /// Its contents.
     pub summary: &'static str,
     /// The kinds of layer.
     pub kinds: &'static [LayerKind],
@@ -216,7 +216,7 @@ impl Picture {
     }
 }
 
-/// What a figure shows.
+/// The contents of a figure.
 struct Shown<'a> {
     settings: &'a Settings,
     sweeps: &'a [Sweep],

@@ -156,7 +156,7 @@ const PAPER_100: [(Init, [&str; 3]); 2] = [
     (Init::Deterministic, ["74.62", "–", "98.16 ± 1.74"]),
 ];
 
-/// What a table lists of each row.
+/// The columns that a table lists for each row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantity {
     /// Mean ± standard deviation of the training loss.
@@ -190,7 +190,7 @@ impl Quantity {
 pub struct Table {
     /// [`Row::figure`] of its rows.
     pub name: &'static str,
-    /// What is compared.
+    /// The settings that are compared.
     pub quantity: Quantity,
     /// The paper's number for a row, if it has one.
     pub paper: fn(&Row) -> Option<String>,
@@ -227,7 +227,7 @@ impl Table {
         None
     }
 
-    /// The rows, of which there is at least one, as text, and the claims about them.
+    /// The rows, at least one, as text, and the claims about them.
     pub(super) fn text(&self, rows: &[Row]) -> String {
         let first = &rows[0];
         let mut text = format!(
@@ -309,7 +309,7 @@ fn of_each(
     ])
 }
 
-/// What Figure 5 says of random initial weights.
+/// The claims of Figure 5 about random initial weights.
 pub(super) fn claims_5_left(rows: &[Row]) -> Vec<Claim> {
     let losses = of_each(rows, |_| true, |row| row.loss_mean);
     let claim = losses.map(|[s, e, b]| Claim {
@@ -320,7 +320,7 @@ pub(super) fn claims_5_left(rows: &[Row]) -> Vec<Claim> {
     claim.into_iter().collect()
 }
 
-/// What Figure 5 says of deterministic initial weights.
+/// The claims of Figure 5 about deterministic initial weights.
 pub(super) fn claims_5_right(rows: &[Row]) -> Vec<Claim> {
     let Some([s, e, b]) = of_each(rows, |_| true, |row| row.loss_mean) else {
         return Vec::new();
@@ -340,7 +340,7 @@ pub(super) fn claims_5_right(rows: &[Row]) -> Vec<Claim> {
     ]
 }
 
-/// What Figure 6, left, says of low learning rates.
+/// The claims of Figure 6, left, about low learning rates.
 pub(super) fn claims_6_left(rows: &[Row]) -> Vec<Claim> {
     let low = RATES.into_iter().filter(|&rate| rate <= 1e-2);
     let claim = |rate: f32| {
@@ -355,7 +355,7 @@ pub(super) fn claims_6_left(rows: &[Row]) -> Vec<Claim> {
     low.filter_map(claim).collect()
 }
 
-/// What Figure 6, right, says of the differences of consecutive layers.
+/// The claims of Figure 6, right, about the differences of consecutive layers.
 pub(super) fn claims_6_right(rows: &[Row]) -> Vec<Claim> {
     let claim = |init: &Init| {
         let ratio = |row: &Row| row.last_over_first.unwrap_or(f64::NAN);

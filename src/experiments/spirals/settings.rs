@@ -1,4 +1,4 @@
-//! What is trained for a figure: the figure's own settings, or what the options put in their place.
+//! The settings with which a figure is trained: its own, or those of the options.
 
 use super::saved;
 use crate::activation::Activation;
@@ -12,7 +12,7 @@ use crate::sweep::{self, Metrics, Run, Sweep};
 /// Points of each class, in the training set and in the test set.
 const PER_CLASS: usize = 500;
 
-/// What all figures share, and what replaces the settings of each.
+/// The settings that all figures share, and those that replace the settings of each.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Runs of each setting, at least 1; run r has seed `seed` + r, wrapping.
@@ -82,7 +82,7 @@ impl Points {
 pub struct Settings {
     /// The figure's name.
     pub figure: &'static str,
-    /// What is the same for every figure.
+    /// The settings that are the same for every figure.
     pub options: Options,
     /// The kinds of layer.
     pub kinds: &'static [LayerKind],
@@ -101,7 +101,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What the figure shows, for each kind of initial weights and each kind of layer.
+    /// The runs of the figure, for each kind of initial weights and each kind of layer.
     ///
     /// # Errors
     /// Those of [`sweep::network`].

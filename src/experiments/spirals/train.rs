@@ -19,7 +19,7 @@ const SAVE_EVERY: Duration = Duration::from_millis(500);
 /// A stretch takes at least this many times as long as saving did.
 const SAVING: u32 = 20;
 
-/// What to do with the sweeps that are saved in the folder of the results.
+/// The treatment of sweeps that are saved in the folder of the results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Earlier {
     /// Those of other settings are kept, so that training is refused; those of the same settings are trained
@@ -40,7 +40,7 @@ pub enum Event<'a> {
         /// The folder that was searched.
         folder: &'a Path,
     },
-    /// Training of a figure begins anew, although a part of it is saved.
+    /// Training of a figure starts from the beginning, although a part of it is saved.
     NotResumed {
         /// The figure's name.
         figure: &'a str,
@@ -160,7 +160,7 @@ impl fmt::Display for Event<'_> {
 /// How a caller follows training and stops it. Both functions are called from any thread.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
-    /// Is told of every event.
+    /// Called for every event.
     pub tell: &'a (dyn Fn(Event<'_>) + Sync),
     /// Whether to stop.
     pub stop: &'a (dyn Fn() -> bool + Sync),
@@ -171,7 +171,7 @@ pub struct Trainer<'a> {
     device: Device,
     points: &'a Points,
     folder: PathBuf,
-    /// What to do with what is saved in the folder.
+    /// The treatment of sweeps that are saved in the folder.
     earlier: Earlier,
     watch: Watch<'a>,
     /// The networks whose first steps were checked, by their description.
@@ -212,7 +212,7 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// The saved `sweeps` of a figure, if training is to go on from there.
+    /// The saved `sweeps` of a figure, if training is to continue from there.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Checkpoint`]; [`Error::OtherRun`] for different settings.

@@ -6,7 +6,7 @@ use super::report::Results;
 use crate::kind::LayerKind;
 use crate::plot::{Axis, Corner, Figure, Marks, Panel, Series, layer_color, layer_name};
 
-/// The figures that there are results for, each with the name of its files.
+/// The figures whose results exist, each with the name of its files.
 pub fn figures(results: &Results, deep: &[Deep]) -> Vec<(&'static str, Figure)> {
     let mut figures = vec![
         ("accuracy_by_epoch", by_epoch(results)),

@@ -36,7 +36,7 @@ const VALIDATION: usize = 10_000;
 /// Number of training and of test images of a quick experiment.
 const QUICK: (usize, usize) = (2_000, 1_000);
 
-/// What to train, and where the results go.
+/// The cells to train, and the folder of the results.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The rows.
@@ -45,9 +45,9 @@ pub struct Options {
     pub layers: Vec<LayerKind>,
     /// Runs of each cell, at least 1; run r has seed r.
     pub runs: usize,
-    /// Number of epochs, at least 1, in place of the recipe's; its phases keep their parts.
+    /// Number of epochs, at least 1, in place of the recipe's; its phases keep their shares.
     pub epochs: Option<u32>,
-    /// Whether to train one run of one epoch on 2,000 images, to see that everything works.
+    /// Whether to train one run of one epoch on 2,000 images, to check that everything works.
     pub quick: bool,
     /// The folder that has the data, see [`data::load`].
     pub data_dir: Option<PathBuf>,
@@ -72,7 +72,7 @@ impl Options {
     }
 }
 
-/// What an experiment trains.
+/// The cells or networks that an experiment trains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
     /// The cells of the table.
@@ -86,12 +86,12 @@ pub enum Task {
     Deep,
 }
 
-/// What happens during an experiment, for the user.
+/// An event of an experiment, for the user.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// Where the data come from.
     Data(&'a str),
-    /// Runs go on from their checkpoint.
+    /// Runs continue from their checkpoint.
     Resumed {
         /// The cell.
         name: &'a str,
@@ -121,7 +121,7 @@ pub enum Event<'a> {
         /// The checkpoint.
         checkpoint: &'a Path,
     },
-    /// A cell is done: it was found so, or its last run has just been trained.
+    /// A cell is done: it was complete before, or its last run has just been trained.
     Cell {
         /// The cell's name.
         name: &'a str,
@@ -216,7 +216,7 @@ impl fmt::Display for Event<'_> {
 /// How a caller follows an experiment and stops it.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
-    /// Is told of every event.
+    /// Called for every event.
     pub tell: &'a dyn Fn(Event<'_>),
     /// Whether to stop.
     pub stop: &'a dyn Fn() -> bool,
@@ -226,7 +226,7 @@ pub struct Watch<'a> {
 /// it can be stopped, killed and started again.
 #[derive(Clone, Copy)]
 pub struct Experiment<'a> {
-    /// What to train.
+    /// The cells to train.
     pub options: &'a Options,
     /// Where to train.
     pub place: &'a Place,
@@ -235,7 +235,7 @@ pub struct Experiment<'a> {
 }
 
 impl Experiment<'_> {
-    /// Trains what is missing of `task`; false if it was stopped before the end.
+    /// Trains the missing parts of `task`; false if it was stopped before the end.
     ///
     /// # Errors
     /// Those of [`Options::check`], of the data, of the device and of the files; [`Error::Locked`] for a

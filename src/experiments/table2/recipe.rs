@@ -1,4 +1,4 @@
-//! The rows of Table 2, and how each is trained: one recipe per row, the same for its three layers.
+//! The rows of Table 2 and their recipes: one recipe per row, the same for its three layers.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ pub struct Row {
     paper: [f64; 3],
     /// How its networks are trained.
     settings: Settings,
-    /// The settings that it was compared with at the end, on the validation split.
+    /// The settings with which it was compared at the end, on the validation split.
     others: &'static [Settings],
 }
 
@@ -260,7 +260,7 @@ pub const ROWS: [Row; 7] = [
 /// The learning rates of the second table.
 pub const LEARNING_RATES: [f32; 7] = [0.01, 0.03, 0.1, 0.3, 0.5, 1.0, 2.0];
 
-/// How a cell is trained: all that its accuracy depends on, but for the seeds, which are 0, 1, ….
+/// The recipe of a cell: all settings on which its accuracy depends, except the seeds, which are 0, 1, ….
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
     /// ρ.
@@ -340,7 +340,7 @@ impl Recipe {
         self.phases.iter().map(|phase| phase.epochs).sum()
     }
 
-    /// What an executor needs to train runs with seeds from `seed` on, of which `first_step` steps are
+    /// The recipe with which an executor trains runs with seeds from `seed` on, `first_step` steps of which are
     /// done: the rates of the phases are the factors of a rate of 1.
     pub fn training(&self, seed: u64, first_step: u64) -> optim::Recipe {
         let phase = |phase: &Phase| optim::Phase {

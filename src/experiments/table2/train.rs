@@ -19,7 +19,7 @@ use crate::nn::{Model, Parameters};
 use crate::train::keeper::{Ended, Keeper};
 use crate::train::{Course, EpochMetrics, Observer, Position, Schedule};
 
-/// The device that trains all cells. It is opened anew for each network.
+/// The device that trains all cells. It is opened again for each network.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The adapter's name; none on the processor.
@@ -72,7 +72,7 @@ pub(super) struct Trained {
 
 impl Experiment<'_> {
     /// Trains a network with each of `seeds` by `recipe`; none if it was stopped. The runs are saved
-    /// in `checkpoint` after each epoch and where they stop, and they go on from there.
+    /// in `checkpoint` after each epoch and where they stop, and they continue from there.
     ///
     /// # Errors
     /// [`Diverged`](crate::error::Error::Diverged) if a run had a loss that is not finite or far above
@@ -198,7 +198,7 @@ impl Experiment<'_> {
     }
 }
 
-/// Tells of each epoch.
+/// Reports each epoch.
 struct Epochs<'a> {
     name: &'a str,
     /// Number of epochs of all phases.

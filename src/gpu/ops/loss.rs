@@ -8,7 +8,7 @@ use crate::kind::Loss;
 
 params! { batch: u32, outputs: u32, order_stride: u32, realizations: u32 }
 
-/// A loss, and what it compares outputs with.
+/// A loss, and the kind of its targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Objective {
     /// The loss of classes.

@@ -1,10 +1,11 @@
-//! How a kernel that has a gradient changes the parameter: the update files that are linked to it.
+//! The update of a parameter by a kernel that computes its gradient: the update files that are linked to the
+//! kernel.
 
 use crate::gpu::op::{BufferId, Op};
 use crate::gpu::wgsl::{File, RUNS, STEP, wgsl};
 use crate::optim::{Recipe, Rule};
 
-/// What becomes of a gradient.
+/// The use of a gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
     /// It is stored, for [`optimizer_step`](super::elementwise::optimizer_step).

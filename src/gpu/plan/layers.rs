@@ -181,7 +181,7 @@ impl Builder<'_> {
         })
     }
 
-    /// Layer `l`'s input: the output of the layer below, or what stands for it after a dual passage.
+    /// Layer `l`'s input: the output of the layer below, or ρ(a) in place of it after a dual passage.
     pub(super) fn input(&self, l: usize) -> BufferId {
         let passage = self.passages.get(l).copied().flatten();
         passage.map_or(self.z[l], |passage| passage.z)

@@ -1,4 +1,4 @@
-//! What to run: the buffers and dispatches of a network's training and evaluation, with no device in sight.
+//! The plan: the buffers and dispatches of a network's training and evaluation, independent of a device.
 //! [`Plan::new`] is the place to start reading.
 
 mod convolutions;
@@ -348,7 +348,7 @@ struct Builder<'a> {
     specs: BufferSpecs,
     /// The settings of each realization.
     runs: BufferId,
-    /// What stored gradients are multiplied by, (R).
+    /// The factors of stored gradients, (R).
     scales: BufferId,
     /// Parts of the sums of squares of all gradients, (R, parts), if their norm is limited.
     squares: BufferId,
@@ -513,7 +513,7 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// The optimizer's update, with the state of what it updates.
+    /// The optimizer's update, with the state of the tensor that it updates.
     fn updating(&self, state: Option<BufferId>) -> Updating {
         Updating {
             update: self.update,

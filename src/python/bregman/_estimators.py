@@ -53,12 +53,12 @@ _PARAMETERS = """
     n_iter_no_change : int
         That number of epochs.
     warm_start : bool
-        Whether `fit` goes on from the network of the last `fit`, with its standardisation.
+        Whether `fit` continues from the network of the last `fit`, with its standardisation.
     random_state : int, RandomState or None
         The seed of the initial parameters, of the order of the samples and of what is held out.
     n_jobs : int or None
-        Threads; None and -1 stand for all cores, but for one thread inside a joblib worker. They change no
-        bit of the result.
+        Threads; None and -1 stand for all cores, except inside a joblib worker, where they
+        stand for one thread. They change no bit of the result.
     device : {"cpu", "auto", "gpu"}
         Where to train. Predictions are computed on the processor.
     verbose : bool
@@ -194,7 +194,7 @@ class _Network(BaseEstimator):
         print(f"epoch {metrics['epoch']}: training loss {metrics['train_loss']:.6f}{text}")
 
     def _train(self, x, targets, outputs, *, is_regression, epochs, go_on):
-        """Trains on x and its targets, from the network that there is if `go_on` says so."""
+        """Trains on x and its targets, from the current network if `go_on` is true."""
         self._check_settings()
         random = check_random_state(self.random_state)
         # Each call has an order of its own.
@@ -228,7 +228,7 @@ class _Network(BaseEstimator):
             epochs=int(epochs),
             seed=seed,
             initial=self.trained_ if go_on else None,
-            # The steps of later calls go on from the moments of the last one.
+            # The steps of later calls continue from the moments of the last one.
             keep_moments=epochs == 1 or self.warm_start,
             validation=held_out,
             patience=int(self.n_iter_no_change) if held_out is not None else None,
@@ -259,7 +259,7 @@ class _Network(BaseEstimator):
         self.n_iter_ = len(history)
 
     def _goes_on(self):
-        """Whether `fit` goes on from the network that there is."""
+        """Whether `fit` continues from the current network."""
         return self.warm_start and hasattr(self, "trained_")
 
     def _first(self, x, y, reset, **options):
@@ -292,7 +292,7 @@ class BregmanClassifier(ClassifierMixin, _Network):
         return self._learn(X, y, classes, self.max_iter, go_on)
 
     def partial_fit(self, X, y, classes=None):
-        """Trains for one epoch on X and y, from the network that there is. The first call takes all
+        """Trains for one epoch on X and y, from the current network. The first call takes all
         `classes` that will come; its samples give the standardisation."""
         go_on = hasattr(self, "trained_")
         if not go_on and classes is None:
@@ -346,7 +346,7 @@ class BregmanRegressor(RegressorMixin, _Network):
         return self._learn(X, y, self.max_iter, go_on)
 
     def partial_fit(self, X, y):
-        """Trains for one epoch on X and y, from the network that there is. The samples of the first call give
+        """Trains for one epoch on X and y, from the current network. The samples of the first call give
         the standardisation."""
         return self._learn(X, y, 1, hasattr(self, "trained_"))
 

@@ -32,7 +32,7 @@ class Runs:
     @property
     def best(self):
         """The number of the run with the lowest validation loss, or, without a validation set, the lowest
-        training loss. The test set has no part in it."""
+        training loss. The test set is not used for it."""
         chosen = self.trained.best
         if chosen is not None:
             return chosen

@@ -175,7 +175,7 @@ class Network(nn.Module):
         return prepared.values(outputs) if prepared and prepared.kind == "values" else outputs
 
     def logits(self, z):
-        """Logits, (batch, outputs), of inputs that are taken as they are, (batch, in)."""
+        """Logits, (batch, outputs), of preprocessed inputs, (batch, in)."""
         a, first = None, self.layers[0]
         if self.cnn:
             z = z.unflatten(1, self.cnn["image"])

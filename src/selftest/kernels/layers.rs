@@ -13,7 +13,7 @@ use crate::selftest::checks::{Bounded, Checks};
 use crate::selftest::dispatch::{UNWRITTEN, random};
 
 /// Every activation with the small tile and the sigmoid with every tile; in full checks every activation
-/// with every tile, in single precision: what is stored does not depend on either.
+/// with every tile, in single precision: the stored values do not depend on either.
 fn activations_and_tiles(
     checks: &Checks,
 ) -> impl Iterator<Item = (&'static Activation, Tile)> + use<> {
@@ -369,7 +369,7 @@ pub(super) fn layer_backward(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
         let square = |[batch, width, _]: [usize; 3]| [batch, width, width];
         // The batch is the depth of W's gradient.
         let deep = [tile.sizes().k as usize + 1, 6, 5];
-        // An activation takes part through its slope alone, in δ and in q.
+        // An activation occurs only through its slope, in δ and in q.
         let sampled = !checks.full && activation.name != Activation::SIGMOID.name;
         let (shapes, skips) = match sampled {
             true => (

@@ -126,7 +126,7 @@ fn loss_of(objective: Objective) -> Loss {
     }
 }
 
-/// Compares loss and gradient with the textbook's of the same logits, each of which is below 8.
+/// Compares loss and gradient with the textbook's for the same logits, which are all below 8.
 fn compare_loss(
     checks: &mut Checks,
     objective: Objective,

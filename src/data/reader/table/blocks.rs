@@ -200,7 +200,7 @@ impl<R: Read> Blocks<R> {
         Ok(Ok(()))
     }
 
-    /// Goes on behind the empty lines at which the reader is.
+    /// Advances past empty lines.
     ///
     /// # Errors
     /// The reader's own.
@@ -217,7 +217,7 @@ impl<R: Read> Blocks<R> {
         }
     }
 
-    /// Goes on `count` bytes, which must have been looked at.
+    /// Advances by `count` bytes, which must have been inspected.
     pub fn skip(&mut self, count: usize) {
         self.lines += lines_in(&self.buffer[..count]);
         self.buffer.drain(..count);

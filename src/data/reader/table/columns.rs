@@ -7,7 +7,7 @@ use csv::ByteRecord;
 use super::Kind;
 use crate::data::raw::{Cells, Column};
 
-/// What marks a cell as missing, besides NaN in any case.
+/// Texts that mark a cell as missing, besides NaN in upper and lower case.
 const MISSING: [&[u8]; 6] = [b"", b"NA", b"N/A", b"null", b"None", b"?"];
 
 /// A cell that does not fit its column.

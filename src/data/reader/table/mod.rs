@@ -21,7 +21,7 @@ use columns::{Growing, Misfit, RowFault, number, read_rows};
 
 pub use rows::Rows;
 
-/// What the cells of a column are.
+/// The kind of the cells of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Numbers.
@@ -104,7 +104,7 @@ fn read_from<R: Read>(
     }
 }
 
-/// The first row of a table, and what is done with its columns.
+/// The first row of a table, and the use of its columns.
 struct Header {
     names: Vec<String>,
     delimiter: u8,
@@ -115,7 +115,7 @@ struct Header {
 }
 
 impl Header {
-    /// Reads the header; the blocks go on behind it.
+    /// Reads the header; the blocks continue after it.
     fn read<R: Read>(blocks: &mut Blocks<R>, path: &Path) -> Result<Self> {
         let (fail, fault) = (failed(path), fault(path));
         blocks.skip_empty_lines().map_err(&fail)?;
@@ -165,7 +165,7 @@ impl Header {
     /// Wants all columns, of the kinds of their first rows.
     fn guess<R: Read>(&mut self, blocks: &mut Blocks<R>, path: &Path) -> Result<()> {
         self.kinds = vec![Some(Kind::Number); self.names.len()];
-        // Row numbers, as they are written without a name.
+        // Row numbers, which are written without a name.
         if self.names[0].is_empty() {
             self.kinds[0] = None;
         }
@@ -299,7 +299,7 @@ fn check_names(names: &[String]) -> Result<(), DataFault> {
     Ok(())
 }
 
-/// What separates the cells of the header `line`: a tab in a TSV file; otherwise the most frequent of
+/// The delimiter of the cells of the header `line`: a tab in a TSV file; otherwise the most frequent of
 /// comma, semicolon and tab outside quotes.
 fn delimiter_of(path: &Path, line: &[u8]) -> u8 {
     let name = plain_name(path);
@@ -376,7 +376,8 @@ fn read_columns<R: Read>(
         }
         let end = bytes.len();
         blocks.skip(end);
-        // What is to come takes as much for each byte; if its length is unknown, there is as much again.
+        // The rest takes as much memory for each byte; if its length is unknown, it is assumed to be as long
+        // again.
         seen += end as u64;
         let held: u64 = columns.iter().map(Growing::bytes).sum();
         let left = length.map_or(seen, |length| length.saturating_sub(seen));

@@ -1,4 +1,4 @@
-//! What gradients are multiplied by so that their norm is at most the largest one.
+//! The factor of gradients with which their norm is at most the limit.
 
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::Shader;

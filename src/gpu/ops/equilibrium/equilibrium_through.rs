@@ -1,4 +1,4 @@
-//! What dL/dW does to V through the scales D.
+//! The part of dL/dV that goes through the scales D.
 
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::Shader;

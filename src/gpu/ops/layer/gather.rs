@@ -21,7 +21,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// One of each, for kernels that only ask which it is.
+    /// One of each, for kernels that depend only on the kind.
     pub(super) const ALL: [Self; 2] = [
         Self::Bytes {
             pixels: BufferId(0),

@@ -164,7 +164,7 @@ pub fn permutations() -> Vec<Permutation> {
 }
 
 /// Whether the kernel's buffers are few enough for every adapter: with M and the state of an optimizer they
-/// are nine, and WebGPU promises eight.
+/// are nine, and WebGPU guarantees eight.
 pub fn has_room(skip: Skip, update: Update) -> bool {
     !matches!(skip, Skip::Mix { .. }) || matches!(update, Update::Store | Update::Sgd)
 }

@@ -18,7 +18,7 @@ params! {
     clamp_high: f32,
 }
 
-/// What the kernel makes of the pre-activation Wz + b, with the buffers that it needs.
+/// The output that the kernel computes from the pre-activation Wz + b, with the buffers that it needs.
 #[derive(Clone, Copy, Debug)]
 pub enum Epilogue {
     /// z′ = Wz + b.
