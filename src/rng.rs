@@ -26,9 +26,9 @@ pub enum Purpose {
     Split = 6,
     /// Random changes of training images ([`crate::data::Augmentation`]); the stream is the epoch, and each
     /// sample has 8 numbers.
-    Augment = 7,
+    Augment = 8,
     /// Noise on training images, two values a number; the stream is the epoch.
-    Noise = 8,
+    Noise = 9,
 }
 
 /// One stream of random numbers, addressed by index.

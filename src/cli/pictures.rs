@@ -22,6 +22,8 @@ use crate::train::{EpochMetrics, mean, present};
 const MISTAKES: usize = 25;
 /// The number of test samples that are searched for the mistakes of a network with convolutions.
 const LOOKED_AT: usize = 500;
+/// Classes of the largest confusion matrix that is written.
+const MOST_CLASSES: usize = 1000;
 /// The number of values of a sample that are shown, if there are several.
 const VALUES: usize = 6;
 /// Neurons of the first layer shown.
@@ -78,9 +80,11 @@ pub fn write(
         looked_at.truncate(LOOKED_AT);
     }
     let outputs = outputs(model, parameters, &looked_at.inputs);
-    let counts = Confusion::new(&outputs, model.head.outputs, looked_at.labels());
-    atomic::write(&path("confusion.csv"), counts.csv().as_bytes())?;
-    confusion(&counts, looked_at.len(), settings).save_png(&path("confusion.png"))?;
+    if model.head.outputs <= MOST_CLASSES {
+        let counts = Confusion::new(&outputs, model.head.outputs, looked_at.labels());
+        atomic::write(&path("confusion.csv"), counts.csv().as_bytes())?;
+        confusion(&counts, looked_at.len(), settings).save_png(&path("confusion.png"))?;
+    }
     if test.pixels().is_empty() {
         return Ok(());
     }

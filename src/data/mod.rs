@@ -44,6 +44,7 @@ use crate::files::atomic::folder_of;
 use locate::Location;
 
 /// The data to load.
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// The name of a data set, see [`Source::by_name`].
@@ -56,6 +57,7 @@ pub struct Request {
 }
 
 /// A loaded data set: training and test part.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     /// The training samples.

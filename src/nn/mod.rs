@@ -13,6 +13,7 @@ pub use cnn::Cnn;
 pub use layer::{Layer, LayerShape, LayerSpec, Shape};
 pub use model::Model;
 pub use parameters::{LayerParameters, Parameters};
+#[doc(hidden)]
 pub use simplex::project_simplex;
 
 pub use crate::kind::{Form, Init, LayerKind, Loss};

@@ -25,6 +25,7 @@ use crate::activation::Activation;
 use crate::data::spirals::Spirals;
 use crate::error::{Error, Result, at_least_one};
 use crate::kernels::lanes::records;
+#[doc(hidden)]
 pub use crate::kernels::lanes::{LAYER_PARAMETERS, Metrics, WIDTH};
 use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::nn::{Model, Parameters};

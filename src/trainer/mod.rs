@@ -137,7 +137,7 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Random changes of the training images, other ones in each epoch; [`Self::fit`] refuses rows of numbers.
+    /// Random changes of the training images, different in each epoch; [`Self::fit`] refuses rows of numbers.
     pub fn augment(mut self, augmentation: Augmentation) -> Self {
         self.augmentation = Some(augmentation);
         self

@@ -178,7 +178,7 @@ pub struct Options {
     /// Largest norm of the gradient of all parameters; a longer gradient is scaled down to it
     #[arg(long, value_name = "NORM", group = RESULT)]
     pub clip_norm: Option<f32>,
-    /// Random changes of the training images, other ones in each epoch: any of crop:PIXELS (of the image
+    /// Random changes of the training images, different in each epoch: any of crop:PIXELS (of the image
     /// padded by its mirror image), flip (left to right), rotate:DEGREES, scale:PART, shift:PIXELS,
     /// noise:PART (of the range of a pixel) and cutout:PIXELS, separated by commas, such as
     /// flip,shift:4,rotate:11; augmented.png in --out-dir shows sixteen images

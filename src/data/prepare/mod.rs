@@ -10,8 +10,10 @@ mod split;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+#[doc(hidden)]
 pub use apply::Counts;
 pub(super) use fit::Strata;
+#[doc(hidden)]
 pub use fit::{Choice, MOST_TEXTS};
 pub use split::HeldOut;
 pub(super) use split::{Part, hold_out, number};
@@ -54,6 +56,7 @@ pub struct Preparation {
 }
 
 /// The preprocessing of inputs.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InputRule {
@@ -76,6 +79,7 @@ pub enum InputRule {
 }
 
 /// How standardised or raw numbers become inputs.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scale {
@@ -107,6 +111,7 @@ fn read_name<'a, D: Deserializer<'a>>(from: D) -> Result<&'static Activation, D:
 }
 
 /// A column of a table or a feature of an array, as it was in training.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Column {
     /// From the header; `x1`, `x2`, … for arrays.
@@ -117,6 +122,7 @@ pub struct Column {
 }
 
 /// The contents of a column.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColumnKind {
@@ -127,6 +133,7 @@ pub enum ColumnKind {
 }
 
 /// Statistics of the training numbers in a column, without missing ones.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     /// The mean.
@@ -140,6 +147,7 @@ pub struct Moments {
 }
 
 /// The target of a network.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetRule {
@@ -165,6 +173,7 @@ pub enum TargetRule {
 }
 
 /// The samples of a source that were not trained on.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeldOutOf {
     /// The sha256 of the source's samples, in hexadecimal digits.
@@ -176,6 +185,7 @@ pub struct HeldOutOf {
 }
 
 /// The map of a raw number x to v = offset + (min(max(x, low), high) − shift) · factor.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Affine {
     /// The smallest x.

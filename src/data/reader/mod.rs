@@ -32,6 +32,7 @@ use file::{entries, fault, plain_name};
 use table::Kind as ColumnKind;
 
 pub use options::ReadOptions;
+#[doc(hidden)]
 pub use table::{Kind, Rows};
 
 const KNOWN: &str = "a folder of images with a folder for each class, .csv and .tsv files (also .gz), \
@@ -165,6 +166,7 @@ fn open_tables(folder: &Path, train: &Path, options: &ReadOptions) -> Result<Par
 }
 
 /// The columns of a table and their kinds, with which another table can be read as this one was.
+#[doc(hidden)]
 pub fn kinds_of(table: &Table) -> Vec<(String, ColumnKind)> {
     let columns = table.columns.iter();
     let kinds = columns.map(|column| {
@@ -181,11 +183,13 @@ pub fn kinds_of(table: &Table) -> Vec<(String, ColumnKind)> {
 ///
 /// # Errors
 /// Those of [`Rows::new`]; [`Error::Io`].
+#[doc(hidden)]
 pub fn rows(path: &Path, kinds: &[(String, Kind)]) -> Result<Rows<impl std::io::Read + use<>>> {
     Rows::new(file::Input::open(path)?, path, kinds)
 }
 
 /// Whether the name of a file is that of a table.
+#[doc(hidden)]
 pub fn is_table(path: &Path) -> bool {
     table::is_named(path)
 }
@@ -194,6 +198,7 @@ pub fn is_table(path: &Path) -> bool {
 ///
 /// # Errors
 /// [`Error::Io`] and [`Error::Data`].
+#[doc(hidden)]
 #[cfg(feature = "plot")]
 pub fn image(path: &Path, options: &ReadOptions) -> Result<Raw> {
     images::read_file(path, options).map(Raw::Samples)
