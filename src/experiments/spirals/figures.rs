@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use glam::DVec2;
 
-use super::results::{self, Quantity, RATES, Row, Table, differences, row, spread};
+use super::results::{self, Quantity, RATES, Row, Table, differences, of_run, row, spread};
 use super::settings::{Options, Points, Settings};
 use super::train::Trained;
 use crate::data::spirals::{Spirals, input_range};
@@ -27,6 +27,8 @@ pub struct Figure {
     pub summary: &'static str,
     /// The kinds of layer.
     pub kinds: &'static [LayerKind],
+    /// Runs of each setting.
+    pub runs: usize,
     /// Hidden layers.
     pub layers: usize,
     /// Passes over the training set.
@@ -63,6 +65,7 @@ pub static FIGURES: [Figure; 5] = [
     Figure {
         name: "5",
         summary: "loss by epoch",
+        runs: 200,
         inits: Init::ALL,
         recorded: 1000,
         tables: &[
@@ -85,6 +88,7 @@ pub static FIGURES: [Figure; 5] = [
     Figure {
         name: "6-left",
         summary: "accuracy by learning rate",
+        runs: 30,
         epochs: 10_000,
         rates: &RATES,
         tables: &[Table {
@@ -99,6 +103,7 @@ pub static FIGURES: [Figure; 5] = [
     Figure {
         name: "6-right",
         summary: "differences of layers, 50 layers",
+        runs: 50,
         layers: 50,
         epochs: 300,
         inits: Init::ALL,
@@ -114,6 +119,7 @@ pub static FIGURES: [Figure; 5] = [
     Figure {
         name: "depth100",
         summary: "test accuracy and norms, 100 layers",
+        runs: 20,
         layers: 100,
         batch_size: 16,
         rates: &[0.01],
@@ -134,6 +140,7 @@ const SHALLOW: Figure = Figure {
     name: "",
     summary: "",
     kinds: LayerKind::ALL,
+    runs: 100,
     layers: 3,
     epochs: 1000,
     batch_size: 10,
@@ -158,6 +165,7 @@ impl Figure {
             figure: self.name,
             options: options.clone(),
             kinds: self.kinds,
+            runs: options.runs.unwrap_or(self.runs),
             layers: options.layers.unwrap_or(self.layers),
             epochs: options.epochs.unwrap_or(self.epochs),
             batch_size: options.batch_size.unwrap_or(self.batch_size),
@@ -233,7 +241,7 @@ impl Shown<'_> {
 
     /// The rows of a sweep, one for each learning rate.
     fn rows(&self, figure: &'static str, sweep: &Sweep, record: &Record) -> Vec<Row> {
-        let runs = self.settings.options.runs;
+        let runs = self.settings.runs;
         let of_rate = |rate: usize| {
             let which = rate * runs..(rate + 1) * runs;
             row(figure, sweep, (record, self.trained), which, self.points)
@@ -249,7 +257,7 @@ impl Shown<'_> {
         sweep: &Sweep,
         record: &Record,
     ) -> (Vec<Row>, Vec<(f64, f64, f64)>) {
-        let points = by_layer(&differences(sweep, record, &self.points.train));
+        let points = by_layer(&differences(sweep, record, self.points));
         let ratio = match (points.first(), points.last()) {
             (Some(first), Some(last)) => last.1 / first.1,
             _ => f64::NAN,
@@ -296,10 +304,10 @@ fn panel_by_layer(init: Init, label: &str, series: Vec<Series>, legend: Corner) 
 /// Figure 4: the points after each layer of the Bregman network that classifies most of them.
 fn representations(shown: &Shown<'_>) -> Drawing {
     let (sweep, record) = (&shown.sweeps[0], &shown.trained.records[0]);
-    let data = &shown.points.train;
     let best = (0..sweep.runs.len())
         .max_by_key(|&run| record.metrics[run].last().map_or(0, |m| m.correct))
         .unwrap_or(0);
+    let data = of_run(shown.points.train(), &sweep.runs[best]);
     let correct = record.metrics[best].last().map_or(0, |m| m.correct);
     let parameters = record.parameters[best].map(f64::from);
 
@@ -509,7 +517,7 @@ fn rates(shown: &Shown<'_>) -> Drawing {
     let settings = shown.settings;
     let mut csv = String::from("layer,init,lr,seed,loss,accuracy\n");
     let (mut rows, mut series) = (Vec::new(), Vec::new());
-    let samples = shown.points.train.len() as f64;
+    let samples = shown.points.train().len() as f64;
     for (sweep, record) in shown.sweeps.iter().zip(&shown.trained.records) {
         let kind = sweep.model.layers[0].kind;
         for (run, metrics) in sweep.runs.iter().zip(&record.metrics) {

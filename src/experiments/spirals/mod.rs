@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub use figures::{Drawing, FIGURES, Figure, Picture, tables};
 pub use results::{Claim, Quantity, Row, STUCK, Table};
 pub use saved::Saved;
-pub use settings::{Options, Points, Settings};
+pub use settings::{Draw, Options, Points, Settings};
 pub use train::{Earlier, Event, Trained, Trainer, Watch};
 
 use serde_json::Value;
@@ -54,14 +54,16 @@ impl Experiment {
         earlier: Earlier,
     ) -> Result<Self> {
         options.check()?;
+        let figures: Vec<_> = figures.iter().map(|&f| (f, f.settings(options))).collect();
+        let settings = || figures.iter().map(|(_, settings)| settings);
+        settings().try_for_each(Settings::check_memory)?;
+        let runs = settings().map(|settings| settings.runs).max();
         let experiment = Self {
-            figures: figures.iter().map(|&f| (f, f.settings(options))).collect(),
-            points: Points::draw(options),
+            points: Points::draw(options, runs.unwrap_or(1)),
+            figures,
             folder: folder.to_owned(),
             earlier,
         };
-        let mut settings = experiment.figures.iter().map(|(_, settings)| settings);
-        settings.try_for_each(Settings::check_memory)?;
         atomic::check_writable(&experiment.results())?;
         read_json::<Value>(&experiment.results())?;
         atomic::remove_stale(folder);

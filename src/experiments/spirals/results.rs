@@ -12,7 +12,7 @@ use crate::experiments::percent;
 use crate::kind::{Init, LayerKind};
 use crate::nn::Parameters;
 use crate::reference::forward;
-use crate::sweep::{Record, Sweep, reference};
+use crate::sweep::{Record, Run, Samples, Sweep, reference};
 use crate::train::{mean, standard_deviation};
 
 /// A run whose final training loss is above this counts as stuck.
@@ -80,7 +80,7 @@ pub fn row(
     which: Range<usize>,
     points: &Points,
 ) -> Row {
-    let samples = points.train.len() as f64;
+    let samples = points.train().len() as f64;
     let last = |run: usize| record.metrics[run].last().copied().unwrap_or_default();
     let finite: Vec<usize> = which
         .clone()
@@ -91,8 +91,9 @@ pub fn row(
     let accuracies = of_finite(&|r| f64::from(last(r).correct) / samples);
     let tested = of_finite(&|r| {
         let parameters = record.parameters[r].map(f64::from);
-        let correct = reference::evaluate(&sweep.model, &parameters, &points.test).correct;
-        f64::from(correct) / points.test.len() as f64
+        let test = of_run(points.test(), &sweep.runs[r]);
+        let correct = reference::evaluate(&sweep.model, &parameters, test).correct;
+        f64::from(correct) / test.len() as f64
     });
     let (loss_mean, loss_sd) = spread(&losses);
     let (accuracy_mean, accuracy_sd) = spread(&accuracies);
@@ -120,11 +121,17 @@ pub fn row(
     }
 }
 
+/// The samples of a run that was trained.
+pub(super) fn of_run<'a>(samples: Samples<'a>, run: &Run) -> &'a Spirals {
+    samples.of(run.seed).expect("trained runs have samples")
+}
+
 /// ‖z⁽ˡ⁺¹⁾ − z⁽ˡ⁾‖ by layer, the mean over the training points, for each run.
-pub fn differences(sweep: &Sweep, record: &Record, data: &Spirals) -> Vec<Vec<f64>> {
-    let indices: Vec<u32> = (0..data.len() as u32).collect();
-    let (x, _) = reference::batch(data, &indices);
-    let of_run = |parameters: &Parameters| {
+pub fn differences(sweep: &Sweep, record: &Record, points: &Points) -> Vec<Vec<f64>> {
+    let of_pair = |(run, parameters): (&Run, &Parameters)| {
+        let data = of_run(points.train(), run);
+        let indices: Vec<u32> = (0..data.len() as u32).collect();
+        let (x, _) = reference::batch(data, &indices);
         let z = forward(&sweep.model, &parameters.map(f64::from), &x).z;
         let distance = |pair: &[Vec<f64>]| {
             let norms = pair[0].chunks_exact(2).zip(pair[1].chunks_exact(2));
@@ -133,7 +140,8 @@ pub fn differences(sweep: &Sweep, record: &Record, data: &Spirals) -> Vec<Vec<f6
         };
         z.windows(2).map(distance).collect()
     };
-    record.parameters.iter().map(of_run).collect()
+    let pairs = sweep.runs.iter().zip(&record.parameters);
+    pairs.map(of_pair).collect()
 }
 
 /// The paper's Figure 5, final losses: left (random), right (deterministic).

@@ -234,20 +234,19 @@ impl<'a> Trainer<'a> {
     pub fn train(&mut self, settings: &Settings, sweeps: &[Sweep]) -> Result<Option<Trained>> {
         let figure = settings.figure;
         let tell = self.watch.tell;
-        let data = &self.points.train;
+        let samples = self.points.train().len();
         let layers = sweeps.iter().map(|s| s.model.layers.len()).max();
         let on_gpu = self.device.gpu.is_some() && layers.is_some_and(|l| l <= MAX_LAYERS);
         let adapter = self.device.adapter().filter(|_| on_gpu);
         let device = adapter.unwrap_or_else(|| "cpu".to_owned());
         let saved = self.saved(settings, sweeps)?;
         let mut saved = saved.unwrap_or_else(|| Saved::new(sweeps, &device));
-        let steps = |s: &Sweep| s.steps(data.len()) * s.runs.len() as u64;
+        let steps = |s: &Sweep| s.steps(samples) * s.runs.len() as u64;
         let total: u64 = sweeps.iter().map(steps).sum();
         let left = |records: &[Record]| -> u64 {
             let pairs = sweeps.iter().zip(records);
-            let of = |(s, r): (&Sweep, &Record)| {
-                s.steps(data.len()) / u64::from(s.epochs) * r.run_epochs()
-            };
+            let of =
+                |(s, r): (&Sweep, &Record)| s.steps(samples) / u64::from(s.epochs) * r.run_epochs();
             total - pairs.map(of).sum::<u64>()
         };
         let rest = left(&saved.records);
@@ -308,7 +307,7 @@ impl<'a> Trainer<'a> {
         let Watch { tell, stop: asked } = self.watch;
         let path = saved::path(&self.folder, settings.figure);
         let described: Description = settings.described();
-        let data = &self.points.train;
+        let samples = self.points.train();
         let mut stretch = SAVE_EVERY;
         loop {
             let start = Instant::now();
@@ -318,12 +317,13 @@ impl<'a> Trainer<'a> {
                     for (sweep, record) in sweeps.iter().zip(&mut saved.records) {
                         let clock = || start.elapsed();
                         let mut told = |steps| tell(Event::Steps(steps));
-                        let training =
-                            sweep::gpu::resume(gpu, sweep, data, record, &stop, &clock, &mut told);
+                        let training = sweep::gpu::resume(
+                            gpu, sweep, samples, record, &stop, &clock, &mut told,
+                        );
                         pollster::block_on(training)?;
                     }
                 }
-                _ => sweep::cpu::resume(sweeps, data, &mut saved.records, &stop, &|steps| {
+                _ => sweep::cpu::resume(sweeps, samples, &mut saved.records, &stop, &|steps| {
                     tell(Event::Steps(steps));
                 })?,
             }
