@@ -40,7 +40,8 @@
 //! # A figure of the two spirals
 //!
 //! 1. `src/experiments/spirals/figures.rs`: an entry of `FIGURES`, which says what is trained, how it is
-//!    drawn, and which tables and claims it has.
+//!    drawn, and which tables it has.
+//! 2. `src/experiments/spirals/claims.rs`: the paper's claims about it, each with its tests.
 //!
 //! # A data set or a file format
 //!

@@ -12,7 +12,7 @@ use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::selftest::checks::Checks;
 use bregman::selftest::sweeps;
 use bregman::sweep::cpu::{self, Layout};
-use bregman::sweep::{self, Record, Run, Samples, Sweep};
+use bregman::sweep::{self, Record, Run, Samples, Sweep, reference};
 
 fn train<'a>(sweep: &Sweep, data: impl Into<Samples<'a>>, layout: Option<Layout>) -> Record {
     train_on(Isa::widest(), sweep, data, layout)
@@ -131,6 +131,23 @@ fn a_run_is_the_same_in_any_company() {
             }
         }
     }
+}
+
+/// The textbook trains each run on its own points, as if it were alone.
+#[test]
+fn the_reference_has_points_of_each_run_s_own() {
+    let loss = Loss::MeanSquaredError;
+    let all = sweep(LayerKind::Bregman, Form::Dual, loss, 2, 3);
+    let own = own_points(&all, 10);
+    let together = reference::train(&all, &own).expect("a sweep");
+    for (r, run) in all.runs.iter().enumerate() {
+        let mut one = all.clone();
+        one.runs = vec![*run];
+        let alone = reference::train(&one, &own[&run.seed]).expect("a sweep");
+        assert_eq!(alone.metrics[0], together.metrics[r]);
+        assert_eq!(alone.parameters[0], together.parameters[r]);
+    }
+    assert_ne!(together.metrics[0], together.metrics[1]);
 }
 
 /// Sweeps give the same results together, in their order, as alone; steps are counted.

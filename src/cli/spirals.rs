@@ -30,7 +30,8 @@ const INTERVAL: Duration = Duration::from_secs(15);
 /// side by side, and draw the paper's Figures 4, 5 and 6.
 ///
 /// Each figure has the paper's settings; an option replaces them in every figure that is drawn.
-/// Losses and accuracies are on the whole training set after an epoch.
+/// Losses and accuracies are on the whole training set after an epoch. The paper's claims are tested
+/// over pairs of runs with the same seed.
 #[derive(Clone, Debug, Parser)]
 #[command(args_override_self = true, allow_negative_numbers = true)]
 pub struct Options {
@@ -92,7 +93,8 @@ pub struct Options {
     /// Give up what OUT_DIR has of a figure with other settings, which is refused otherwise
     #[arg(long, group = REQUEST)]
     overwrite: bool,
-    /// Folder for figures (PNG, SVG), their numbers (CSV), results.json and checkpoints
+    /// Folder for figures (PNG, SVG), their numbers and those of each run (CSV), results.json, claims.json,
+    /// timing.json and checkpoints
     /// [default: runs/two_spirals, or with a number behind it where that has figures of other settings]
     #[arg(long, value_name = "DIR", group = FREE)]
     out_dir: Option<PathBuf>,
@@ -162,10 +164,10 @@ impl Command for Options {
             tell: &|event| progress.tell(&event),
             stop: &stop::requested,
         };
-        let Some(rows) = experiment.run(device, watch)? else {
+        let Some(results) = experiment.run(device, watch)? else {
             return Ok(Ended::Stopped);
         };
-        print(&spirals::tables(&rows))?;
+        print(&spirals::tables(&results))?;
         say(format_args!("results in {}", folder.display()));
         Ok(Ended::Whole)
     }

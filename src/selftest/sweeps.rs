@@ -128,8 +128,7 @@ fn eight_runs() -> Vec<Run> {
 
 /// Compares each loss, count and parameter of the first 20 steps of 8 runs. The tolerance is that
 /// of [`super::networks::Expected`] for sums over two neurons and a batch. The steps are 20 epochs
-/// of one batch, so that each is recorded, on the same points for all runs, and 5 epochs of 4 batches, the
-/// last of which is short, on points of each run's own.
+/// of one batch, so that each is recorded, and 5 epochs of 4 batches, the last of which is short.
 ///
 /// # Errors
 /// Errors of `train`.
@@ -138,14 +137,9 @@ pub fn first_steps(model: &Model, checks: &mut Checks, train: Train<'_>) -> Resu
     const BATCH: usize = 10;
     let roundings = STEPS * (BATCH + 8) as f64 / f64::from(1 << 23);
     let scale = roundings / f64::from(ETA);
-    for (samples, epochs, own_points) in [(BATCH, 20, false), (3 * BATCH + 7, 5, true)] {
-        let shared = few(model, samples);
-        let of_seed = |run: &Run| (run.seed, few_of(model, samples, run.seed));
-        let of_seeds: BTreeMap<u64, Spirals> = eight_runs().iter().map(of_seed).collect();
-        let data = match own_points {
-            true => Samples::from(&of_seeds),
-            false => Samples::from(&shared),
-        };
+    for (samples, epochs) in [(BATCH, 20), (3 * BATCH + 7, 5)] {
+        let data = few(model, samples);
+        let data = Samples::from(&data);
         let sweep = Sweep {
             model: model.clone(),
             init: Init::Random,
@@ -219,7 +213,38 @@ pub fn first_steps(model: &Model, checks: &mut Checks, train: Train<'_>) -> Resu
     Ok(())
 }
 
-/// Checks what a run depends on. Its seed alone gives its initial parameters; a run that diverges
+/// Checks that runs of `model` with points of their own have the bits that they have alone, on the same
+/// points.
+///
+/// # Errors
+/// Errors of `train`.
+pub fn own_points(model: &Model, checks: &mut Checks, train: Train<'_>) -> Result<()> {
+    let sweep = Sweep {
+        model: model.clone(),
+        init: Init::Random,
+        runs: eight_runs(),
+        epochs: 2,
+        batch_size: 10,
+        record_every: 1,
+    };
+    let of_run = |run: &Run| (run.seed, few_of(model, 23, run.seed));
+    let points: BTreeMap<u64, Spirals> = sweep.runs.iter().map(of_run).collect();
+    let together = train(&sweep, (&points).into())?;
+    for run in [0, 5] {
+        let mut one = sweep.clone();
+        one.runs = vec![sweep.runs[run]];
+        let alone = train(&one, (&points[&sweep.runs[run].seed]).into())?;
+        let same = alone.metrics[0] == together.metrics[run]
+            && alone.parameters[0] == together.parameters[run];
+        let depth = model.layers.len();
+        checks.require(same, || {
+            format!("run {run} of {depth} layers on points of its own, beside others and alone")
+        });
+    }
+    Ok(())
+}
+
+/// Checks what a run depends on. Its seed and its own points alone give its result and its initial parameters; a run that diverges
 /// has the loss NaN and disturbs no other run; and a sweep repeats to the bit.
 ///
 /// # Errors
@@ -232,6 +257,7 @@ pub fn runs(layers: usize, checks: &mut Checks, train: Train<'_>) -> Result<()> 
     ] {
         let (activation, loss) = (&Activation::ARCTAN, Loss::MeanSquaredError);
         let model = sweep::network(kind, form, activation, loss, layers)?;
+        own_points(&model, checks, train)?;
         let data = few(&model, 23);
         for &init in Init::ALL {
             let mut sweep = Sweep {

@@ -4,11 +4,15 @@ use std::path::{Path, PathBuf};
 
 use glam::DVec2;
 
-use super::results::{self, Quantity, RATES, Row, Table, differences, of_run, row, spread};
+use super::claims::{self, Claim, Question};
+use super::results::{
+    self, Outcome, Quantity, RATES, Row, Table, differences, of_run, outcome, row,
+};
 use super::settings::{Options, Points, Settings};
 use super::train::Trained;
 use crate::data::spirals::{Spirals, input_range};
 use crate::error::Result;
+use crate::experiments::stats::spread;
 use crate::files::atomic;
 use crate::kind::{Init, LayerKind, Loss};
 use crate::nn::{LayerParameters, Model, Parameters};
@@ -43,6 +47,8 @@ pub struct Figure {
     pub recorded: u32,
     /// Its tables, each with a name of its own.
     pub tables: &'static [Table],
+    /// What the paper claims of its rows.
+    claims: fn(&[Row]) -> Vec<Question>,
     /// Draws what was trained for it.
     draw: fn(&Shown<'_>) -> Drawing,
 }
@@ -57,7 +63,6 @@ pub static FIGURES: [Figure; 5] = [
             name: "4",
             quantity: Quantity::TrainingLoss,
             paper: Table::no_paper,
-            claims: Table::no_claims,
         }],
         draw: representations,
         ..SHALLOW
@@ -73,15 +78,14 @@ pub static FIGURES: [Figure; 5] = [
                 name: "5-left",
                 quantity: Quantity::TrainingLoss,
                 paper: results::paper_5,
-                claims: results::claims_5_left,
             },
             Table {
                 name: "5-right",
                 quantity: Quantity::TrainingLoss,
                 paper: results::paper_5,
-                claims: results::claims_5_right,
             },
         ],
+        claims: claims::of_5,
         draw: losses,
         ..SHALLOW
     },
@@ -95,8 +99,8 @@ pub static FIGURES: [Figure; 5] = [
             name: "6-left",
             quantity: Quantity::TrainingAccuracy,
             paper: results::paper_6_left,
-            claims: results::claims_6_left,
         }],
+        claims: claims::of_6_left,
         draw: rates,
         ..SHALLOW
     },
@@ -111,8 +115,8 @@ pub static FIGURES: [Figure; 5] = [
             name: "6-right",
             quantity: Quantity::TrainingAccuracy,
             paper: Table::no_paper,
-            claims: results::claims_6_right,
         }],
+        claims: claims::of_6_right,
         draw: layer_differences,
         ..SHALLOW
     },
@@ -128,8 +132,8 @@ pub static FIGURES: [Figure; 5] = [
             name: "depth100",
             quantity: Quantity::TestAccuracy,
             paper: results::paper_depth_100,
-            claims: Table::no_claims,
         }],
+        claims: claims::of_depth_100,
         draw: depth,
         ..SHALLOW
     },
@@ -148,6 +152,7 @@ const SHALLOW: Figure = Figure {
     inits: &[Init::Random],
     recorded: 1,
     tables: &[],
+    claims: |_| Vec::new(),
     draw: |_| Drawing::default(),
 };
 
@@ -190,6 +195,20 @@ impl Figure {
             points,
         })
     }
+
+    /// What the tests say of the paper's claims about `rows`, which were drawn with `settings`.
+    pub fn claims(&self, settings: &Settings, rows: &[Row]) -> Vec<Claim> {
+        claims::decide(settings, (self.claims)(rows))
+    }
+}
+
+/// The numbers of figures.
+#[derive(Clone, Debug, Default)]
+pub struct Results {
+    /// The rows of their tables.
+    pub rows: Vec<Row>,
+    /// What the tests say of the paper's claims.
+    pub claims: Vec<Claim>,
 }
 
 /// Pictures, and a row for each layer and setting.
@@ -239,17 +258,30 @@ impl Shown<'_> {
         all.filter(move |(sweep, _)| sweep.init == init)
     }
 
-    /// The rows of a sweep, one for each learning rate.
-    fn rows(&self, figure: &'static str, sweep: &Sweep, record: &Record) -> Vec<Row> {
-        let runs = self.settings.runs;
-        let of_rate = |rate: usize| {
-            let which = rate * runs..(rate + 1) * runs;
-            row(figure, sweep, (record, self.trained), which, self.points)
-        };
-        (0..self.settings.rates.len()).map(of_rate).collect()
+    /// What each run of a sweep came to.
+    fn outcomes(&self, sweep: &Sweep, record: &Record) -> Vec<Outcome> {
+        let runs = 0..sweep.runs.len();
+        runs.map(|r| outcome(sweep, record, r, self.points))
+            .collect()
     }
 
-    /// The rows of a sweep with the ratio of its last difference of layers to its first; and the
+    /// The rows of a sweep whose runs came to `outcomes`, one for each learning rate.
+    fn rows_of(&self, figure: &'static str, sweep: &Sweep, outcomes: &[Outcome]) -> Vec<Row> {
+        let points = self.settings.options.points.name();
+        let of_rates = outcomes
+            .chunks(self.settings.runs)
+            .zip(&self.settings.rates);
+        of_rates
+            .map(|(outcomes, &rate)| row(figure, sweep, rate, points, outcomes.to_vec()))
+            .collect()
+    }
+
+    /// The rows of a sweep, one for each learning rate.
+    fn rows(&self, figure: &'static str, sweep: &Sweep, record: &Record) -> Vec<Row> {
+        self.rows_of(figure, sweep, &self.outcomes(sweep, record))
+    }
+
+    /// The rows of a sweep with the ratio of each run's last difference of layers to its first; and the
     /// differences by layer.
     fn rows_with_differences(
         &self,
@@ -257,26 +289,28 @@ impl Shown<'_> {
         sweep: &Sweep,
         record: &Record,
     ) -> (Vec<Row>, Vec<(f64, f64, f64)>) {
-        let points = by_layer(&differences(sweep, record, self.points));
-        let ratio = match (points.first(), points.last()) {
-            (Some(first), Some(last)) => last.1 / first.1,
-            _ => f64::NAN,
-        };
-        let mut rows = self.rows(figure, sweep, record);
-        for row in &mut rows {
-            row.last_over_first = Some(ratio);
+        let by_run = differences(sweep, record, self.points);
+        let mut outcomes = self.outcomes(sweep, record);
+        for (outcome, differences) in outcomes.iter_mut().zip(&by_run) {
+            let ends = differences.first().zip(differences.last());
+            outcome.last_over_first = ends.map(|(first, last)| last / first);
         }
-        (rows, points)
+        (self.rows_of(figure, sweep, &outcomes), by_layer(&by_run))
     }
 }
 
-/// The tables of `rows` and the paper's claims about them.
-pub fn tables(rows: &[Row]) -> String {
+/// The tables of the rows and the paper's claims about them.
+pub fn tables(results: &Results) -> String {
     let mut text = String::new();
-    for of_table in rows.chunk_by(|a, b| a.figure == b.figure) {
+    for of_table in results.rows.chunk_by(|a, b| a.figure == b.figure) {
+        let name = of_table[0].figure;
         let mut all = FIGURES.iter().flat_map(|figure| figure.tables);
-        if let Some(table) = all.find(|table| table.name == of_table[0].figure) {
-            text += &(table.text(of_table) + "\n");
+        if let Some(table) = all.find(|table| table.name == name) {
+            text += &table.text(of_table);
+            for claim in results.claims.iter().filter(|claim| claim.figure == name) {
+                text += &format!("{claim}\n");
+            }
+            text += "\n";
         }
     }
     text
@@ -537,7 +571,7 @@ fn rates(shown: &Shown<'_>) -> Drawing {
             .iter()
             .map(|row| {
                 let rate = f64::from(row.lr);
-                (rate, 100.0 * row.accuracy_mean, 100.0 * row.accuracy_sd)
+                (rate, 100.0 * row.accuracy.mean, 100.0 * row.accuracy.sd)
             })
             .collect();
         series.push(Series {
@@ -561,7 +595,7 @@ fn rates(shown: &Shown<'_>) -> Drawing {
         legend: Corner::BottomLeft,
         ..Panel::default()
     };
-    let diverged: usize = rows.iter().map(|row| row.diverged).sum();
+    let diverged: usize = rows.iter().map(|row| row.diverged.count).sum();
     let what = format!(
         "Mean ± standard deviation over the runs that stayed finite ({diverged} of {} did not), {} \
          initial weights.\n",

@@ -242,12 +242,27 @@ impl Settings {
         let options = &self.options;
         let last = options.seed.wrapping_add(self.runs as u64 - 1);
         let rate = match self.rates.as_slice() {
-            [rate] => format!(", learning rate {rate}"),
-            _ => String::new(),
+            [rate] => Some(*rate),
+            _ => None,
         };
         format!(
-            "{what} {} layers of 2 neurons, {}, {} form, {}, batches of {}, {} epochs{rate}.\n\
-             {} runs, seeds {} to {last}, {}.",
+            "{what} {}.\n{} runs, seeds {} to {last}, {}.",
+            self.network(rate),
+            self.runs,
+            options.seed,
+            match options.points {
+                Draw::Own => "each on 1000 points of its own",
+                Draw::Shared => "all on the same 1000 points",
+            },
+        )
+    }
+
+    /// The network and its training, at `rate` if that is not the only one.
+    fn network(&self, rate: Option<f32>) -> String {
+        let options = &self.options;
+        let rate = rate.map_or(String::new(), |rate| format!(", learning rate {rate}"));
+        format!(
+            "{} layers of 2 neurons, {}, {} form, {}, batches of {}, {} epochs{rate}",
             self.layers,
             options.activation.name,
             options.form.name(),
@@ -258,13 +273,65 @@ impl Settings {
             },
             self.batch_size,
             self.epochs,
-            self.runs,
-            options.seed,
-            match options.points {
-                Draw::Own => "each on 1000 points of its own",
-                Draw::Shared => "all on the same 1000 points",
-            },
         )
+    }
+
+    /// What is trained, at `rate` or at the only rate, in words.
+    pub(super) fn conditions(&self, rate: Option<f32>) -> String {
+        let points = match self.options.points {
+            Draw::Own => "points of each run's own",
+            Draw::Shared => "one draw of the points for all runs",
+        };
+        let rate = rate.or(self.rates.first().copied());
+        format!("{}, {points}", self.network(rate))
+    }
+
+    /// The command that trains the figure.
+    pub(super) fn command(&self) -> String {
+        let Options {
+            points,
+            epochs,
+            learning_rates,
+            batch_size,
+            activation,
+            layers,
+            init,
+            form,
+            loss,
+            seed,
+            runs: _,
+        } = &self.options;
+        let rates = |rates: &Vec<f32>| {
+            let rates: Vec<String> = rates.iter().map(f32::to_string).collect();
+            rates.join(",")
+        };
+        // Those that are not what the command takes without them.
+        let changed = |changed: bool, value: &str| changed.then(|| value.to_owned());
+        let options = [
+            ("figure", Some(self.figure.to_owned())),
+            ("runs", Some(self.runs.to_string())),
+            ("seed", Some(seed.to_string())),
+            ("points", changed(*points != Draw::Own, points.name())),
+            ("epochs", epochs.map(|epochs| epochs.to_string())),
+            ("lr", learning_rates.as_ref().map(rates)),
+            ("batch-size", batch_size.map(|size| size.to_string())),
+            (
+                "activation",
+                changed(activation.name != "arctan", activation.name),
+            ),
+            ("layers", layers.map(|layers| layers.to_string())),
+            ("init", init.map(|init| init.name().to_owned())),
+            ("form", changed(*form != Form::Dual, form.name())),
+            (
+                "loss",
+                changed(*loss != Loss::MeanSquaredError, loss.name()),
+            ),
+        ];
+        let given = options.into_iter().filter_map(|(name, value)| {
+            let value = value?;
+            Some(format!(" --{name} {value}"))
+        });
+        format!("bregman spirals{}", given.collect::<String>())
     }
 
     /// The label of an axis of losses.

@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::gpu::ops::sweep::MAX_LAYERS;
 use crate::nn::Model;
 use crate::selftest::checks::Checks;
-use crate::selftest::sweeps::first_steps;
-use crate::sweep::{self, Record, Sweep};
+use crate::selftest::sweeps::{first_steps, own_points};
+use crate::sweep::{self, Record, Samples, Sweep};
 
 /// The shortest stretch of training between two saves.
 const SAVE_EVERY: Duration = Duration::from_millis(500);
@@ -183,8 +183,10 @@ pub struct Trainer<'a> {
 pub struct Trained {
     /// One record of each sweep.
     pub records: Vec<Record>,
-    /// Of all sweeps together.
-    pub steps_per_second: f64,
+    /// Steps of all sweeps together.
+    pub steps: u64,
+    /// Seconds that they took.
+    pub seconds: f64,
     /// The device that trained them: "cpu", or the adapter's name.
     pub device: String,
 }
@@ -289,7 +291,8 @@ impl<'a> Trainer<'a> {
             seconds: saved.seconds,
         });
         Ok(Some(Trained {
-            steps_per_second: per_second(total, saved.seconds),
+            steps: total,
+            seconds: saved.seconds,
             records: saved.records,
             device: saved.device,
         }))
@@ -346,7 +349,8 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Compares the first 20 steps of 8 runs of `model` with the reference.
+    /// Compares the first 20 steps of 8 runs of `model` with the reference, and runs on points of their own
+    /// with the same runs alone.
     fn check(&mut self, on_gpu: bool, model: &Model) -> Result<()> {
         let described = format!(
             "{} {} {} {} {}",
@@ -363,23 +367,21 @@ impl<'a> Trainer<'a> {
         let mut checks = Checks::new(false);
         checks.begin(&key.1);
         let start = Instant::now();
-        first_steps(
-            model,
-            &mut checks,
-            &mut |sweep, data| match &mut self.device.gpu {
-                Some(gpu) if on_gpu => pollster::block_on(sweep::gpu::train(
-                    gpu,
-                    sweep,
-                    data,
-                    &|| start.elapsed(),
-                    &mut |_| {},
-                )),
-                _ => {
-                    let sweeps = [sweep.clone()];
-                    sweep::cpu::train(&sweeps, data, &|_| {}).map(|mut records| records.remove(0))
-                }
-            },
-        )?;
+        let mut train = |sweep: &Sweep, samples: Samples<'_>| match &mut self.device.gpu {
+            Some(gpu) if on_gpu => pollster::block_on(sweep::gpu::train(
+                gpu,
+                sweep,
+                samples,
+                &|| start.elapsed(),
+                &mut |_| {},
+            )),
+            _ => {
+                let sweeps = [sweep.clone()];
+                sweep::cpu::train(&sweeps, samples, &|_| {}).map(|mut records| records.remove(0))
+            }
+        };
+        first_steps(model, &mut checks, &mut train)?;
+        own_points(model, &mut checks, &mut train)?;
         let row = checks.into_rows().remove(0);
         if let Some(failure) = row.failure {
             // On the processor it would be a fault of this crate.
