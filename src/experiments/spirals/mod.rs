@@ -22,7 +22,9 @@ pub use claims::{ALPHA, Claim, Order, Question, Test, Tested, page};
 pub use figures::{Drawing, FIGURES, Figure, Picture, Results, tables};
 pub use results::{Outcome, Quantity, Row, STUCK, Table};
 pub use saved::Saved;
-pub use settings::{Draw, Options, Points, Settings};
+pub use settings::{Options, Points, Settings};
+
+pub use crate::data::spirals::Draw;
 pub use train::{Earlier, Event, Trained, Trainer, Watch};
 
 use serde::Serialize;

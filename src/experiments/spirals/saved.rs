@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::settings::Draw;
+use crate::data::spirals::Draw;
 use crate::error::{CheckpointFault, Error, Result};
 use crate::files::safetensors::State;
 use crate::sweep::{Metrics, Record, Sweep};

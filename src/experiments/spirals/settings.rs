@@ -6,26 +6,15 @@ use rayon::prelude::*;
 
 use super::saved;
 use crate::activation::Activation;
-use crate::data::spirals::Spirals;
+use crate::data::spirals::{Draw, Spirals};
 use crate::error::{Result, at_least_one};
-use crate::kind::{Form, Init, LayerKind, Loss, names};
+use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::memory;
 use crate::optim::Sgd;
 use crate::sweep::{self, Metrics, Run, Samples, Sweep};
 
 /// Points of each class, in the training set and in the test set.
 const PER_CLASS: usize = 500;
-
-/// Whether the runs of a setting are trained on the same points.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Draw {
-    /// Each run has training points and test points of its own, drawn with its seed.
-    Own,
-    /// All runs have the points that are drawn with the seed of the first one.
-    Shared,
-}
-
-names!(Draw, "points", Own = "own", Shared = "shared");
 
 /// What all figures share, and what replaces the settings of each.
 #[derive(Clone, Debug)]
