@@ -55,7 +55,8 @@
 //! # A figure of the two spirals
 //!
 //! 1. `src/experiments/spirals/figures.rs`: an entry of `FIGURES`, which states the runs, the form of the
-//!    picture, and its tables and claims.
+//!    picture, and its tables.
+//! 2. `src/experiments/spirals/claims.rs`: the paper's claims about it, each with its tests.
 //!
 //! # A data set or a file format
 //!

@@ -24,6 +24,8 @@ pub enum Purpose {
     /// Samples that are held out; the stream is 2 · class + part, the part being 0 for the test and 1 for
     /// validation.
     Split = 6,
+    /// Resamples of runs; the stream is the resample.
+    Bootstrap = 7,
     /// Random changes of training images ([`crate::data::Augmentation`]); the stream is the epoch, and each
     /// sample has 8 numbers.
     Augment = 8,

@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bregman::experiments::spirals::{Claim, page as page_of_claims};
+use bregman::experiments::stats::Verdict;
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -243,4 +245,228 @@ fn rates_on_the_page_are_what_was_measured() {
         count += 1;
     }
     assert_eq!(count, 6);
+}
+
+/// The folder of the results of the two spirals.
+const SPIRALS: &str = "benches/results/two_spirals";
+
+/// The claims of a file of [`SPIRALS`].
+fn claims(name: &str) -> Vec<Claim> {
+    let path = root().join(SPIRALS).join(name);
+    serde_json::from_str(&read(&path)).expect("claims")
+}
+
+/// The claims that are published, and those of the same commands with other seeds.
+fn all_claims() -> (Vec<Claim>, Vec<Vec<Claim>>) {
+    let published = claims("claims.json");
+    let repeats = [10_000, 20_000, 30_000, 40_000].map(|seed| {
+        let of_seed = claims(&format!("claims-{seed}.json"));
+        assert!(of_seed.iter().all(|claim| claim.seed == seed));
+        of_seed
+    });
+    let all = [vec![published.clone()], repeats.into()].concat();
+    (published, all)
+}
+
+/// `assets/claims.md` is what the program makes of the results that are kept; BREGMAN_BLESS=1 writes it.
+#[test]
+fn the_page_of_claims_is_made_from_the_results() {
+    let (published, repeats) = all_claims();
+    let page = page_of_claims(&published, &repeats);
+    let path = root().join("assets/claims.md");
+    if std::env::var_os("BREGMAN_BLESS").is_some() {
+        fs::write(&path, &page).expect("write");
+    }
+    assert!(
+        read(&path) == page,
+        "{} is not what the results say; BREGMAN_BLESS=1 cargo test --release --test pages writes it",
+        path.display()
+    );
+}
+
+/// With other seeds no claim has the opposite verdict, and all runs are different ones.
+#[test]
+fn no_claim_is_reproduced_with_one_seed_and_refuted_with_another() {
+    let (_, repeats) = all_claims();
+    let mut count = 0;
+    for claim in &repeats[0] {
+        let same = repeats
+            .iter()
+            .flatten()
+            .filter(|other| (&other.figure, &other.claim) == (&claim.figure, &claim.claim));
+        let verdicts: Vec<Verdict> = same.map(|claim| claim.verdict).collect();
+        count += verdicts.len();
+        let both = [Verdict::Reproduced, Verdict::Refuted].map(|v| verdicts.contains(&v));
+        assert_ne!(both, [true, true], "{}: {verdicts:?}", claim.claim);
+    }
+    assert!(count >= 40, "{count}");
+    for claim in repeats.iter().flatten() {
+        assert!(claim.runs <= 10_000, "{}", claim.claim);
+    }
+}
+
+/// A number of the results that are kept.
+fn number(value: &Value) -> f64 {
+    value
+        .as_f64()
+        .unwrap_or_else(|| panic!("no number: {value}"))
+}
+
+/// A share in per cent with its interval.
+fn share(value: &Value) -> String {
+    let [low, high] = [0, 1].map(|end| 100.0 * number(&value["interval"][end]));
+    format!(
+        "{:.1} ({low:.1} to {high:.1})",
+        100.0 * number(&value["share"])
+    )
+}
+
+/// The tables of the two spirals, on their page and in the README, are those of the results that are kept.
+#[test]
+fn the_two_spirals_on_the_pages_are_what_was_trained() {
+    let results = json(&format!("{SPIRALS}/results.json"));
+    let all = results.as_array().expect("rows");
+    let find = |figure: &str, kind: &str, init: &str, rate: f32| {
+        let mut rows = all.iter();
+        rows.find(|row| {
+            let same_rate = row["lr"].as_f64() == Some(f64::from(rate));
+            row["figure"] == figure && row["layer"] == kind && row["init"] == init && same_rate
+        })
+        .unwrap_or_else(|| panic!("no row {figure} {kind} {init} {rate}"))
+    };
+    let [readme, page] =
+        ["README.md", "assets/two_spirals.md"].map(|path| read(&root().join(path)));
+    let cells = |page: &str, title: &str| {
+        let found = rows(page, title).next();
+        found.unwrap_or_else(|| panic!("no row `{title}`"))
+    };
+    let percent = |value: &Value, digits: usize| {
+        let [mean, deviation] = ["mean", "sd"].map(|key| 100.0 * number(&value[key]));
+        format!("{mean:.digits$} ± {deviation:.digits$}")
+    };
+    let median = |value: &Value, scale: f64, digits: usize| {
+        let number = |value: &Value| match value.as_f64() {
+            Some(x) => format!("{:.digits$}", scale * x),
+            None => "diverged".to_owned(),
+        };
+        let [first, third] = [0, 1].map(|end| number(&value["quartiles"][end]));
+        format!("{} [{first}, {third}]", number(&value["median"]))
+    };
+    const NAMES: [&str; 3] = ["standard", "Euclidean", "Bregman"];
+
+    for (figure, init) in [("5-left", "random"), ("5-right", "deterministic")] {
+        for (kind, name) in KINDS.iter().zip(NAMES) {
+            let row = find(figure, kind, init, 0.1);
+            let found = cells(&page, &format!("{init}: {name}"));
+            let loss = &row["loss"];
+            let [mean, deviation] = ["mean", "sd"].map(|key| number(&loss[key]));
+            let wanted = [
+                format!("{mean:.3} ± {deviation:.3}"),
+                median(loss, 1.0, 3),
+                share(&row["stuck"]),
+            ];
+            assert_eq!(
+                [&found[1], &found[2], &found[3]],
+                wanted.each_ref(),
+                "{figure} {name}"
+            );
+        }
+    }
+
+    const RATES: [f32; 6] = [1e-3, 5e-3, 1e-2, 5e-2, 1e-1, 5e-1];
+    let mut best = Vec::new();
+    for (kind, name) in KINDS.iter().zip(NAMES) {
+        let of_rates = RATES.map(|rate| find("6-left", kind, "random", rate));
+        let expect = |title: &str, wanted: [String; 6]| {
+            assert_eq!(cells(&page, title)[1..], wanted, "two_spirals.md: {title}");
+        };
+        expect(name, of_rates.map(|row| percent(&row["accuracy"], 1)));
+        let medians = of_rates.map(|row| median(&row["accuracy"], 100.0, 1));
+        expect(&format!("{name}: median"), medians);
+        expect(
+            &format!("{name}: stuck %"),
+            of_rates.map(|row| share(&row["stuck"])),
+        );
+        expect(
+            &format!("{name}: diverged %"),
+            of_rates.map(|row| share(&row["diverged"])),
+        );
+        // A mean leaves out the runs that have diverged, so that rates where some have do not compete.
+        let calm = of_rates.iter().filter(|row| row["diverged"]["count"] == 0);
+        let mean = |row: &Value| number(&row["accuracy"]["mean"]);
+        let of_best = calm.max_by(|a, b| mean(a).total_cmp(&mean(b)));
+        best.push(percent(&of_best.expect("a calm rate")["accuracy"], 1));
+    }
+    let short = cells(
+        &readme,
+        "two spirals, 3 layers of 2 neurons, best of six rates ³",
+    );
+    assert_eq!(short[1..4], best, "README.md");
+
+    let mut deep = Vec::new();
+    for init in ["random", "deterministic"] {
+        for (kind, name) in KINDS.iter().zip(NAMES) {
+            for (figure, layers, rate, key) in [
+                ("6-right", 50, 0.1, "accuracy"),
+                ("depth100", 100, 0.01, "test_accuracy"),
+            ] {
+                let row = find(figure, kind, init, rate);
+                let found = cells(&page, &format!("{layers} layers, {init} init: {name}"));
+                assert_eq!(found[1], percent(&row[key], 1), "{figure} {init} {name}");
+                assert_eq!(
+                    found[2],
+                    median(&row[key], 100.0, 1),
+                    "{figure} {init} {name}"
+                );
+                assert_eq!(found[3], share(&row["stuck"]), "{figure} {init} {name}");
+                if figure == "6-right" && init == "random" {
+                    deep.push(found[1].clone());
+                }
+            }
+        }
+    }
+    let short = cells(&readme, "two spirals, 50 layers of 2 neurons ³");
+    assert_eq!(short[1..4], deep, "README.md");
+
+    // Ten draws that 20 runs share each, against runs with points of their own.
+    let shared = json(&format!("{SPIRALS}/shared.json"));
+    let shared = shared.as_array().expect("rows");
+    for (figure, init) in [("5-left", "random"), ("5-right", "deterministic")] {
+        for (kind, name) in KINDS.iter().zip(NAMES) {
+            let of_draws: Vec<&Value> = (shared.iter())
+                .filter(|row| row["figure"] == figure && row["layer"] == *kind)
+                .collect();
+            assert_eq!(of_draws.len(), 10);
+            let same = |row: &&Value| row["points"] == "shared" && row["runs"] == 20;
+            assert!(of_draws.iter().all(same));
+            let squares = of_draws
+                .iter()
+                .map(|row| number(&row["loss"]["sd"]).powi(2));
+            let within = squares.sum::<f64>() / 10.0;
+            let all = number(&find(figure, kind, init, 0.1)["loss"]["sd"]).powi(2);
+            let stuck = of_draws.iter().map(|row| row["stuck"]["count"].as_u64());
+            let stuck: Vec<u64> = stuck.map(|count| count.expect("a count")).collect();
+            let [least, most] =
+                [stuck.iter().min(), stuck.iter().max()].map(|end| *end.expect("ten draws"));
+            let found = cells(&page, &format!("{init} init, {name}"));
+            let wanted = [
+                format!("{:.3}", all.sqrt()),
+                format!("{:.3}", within.sqrt()),
+                format!("{:.3}", (all - within).max(0.0).sqrt()),
+                format!("{least} to {most}"),
+            ];
+            assert_eq!(found[1..], wanted, "two_spirals.md: {init} init, {name}");
+        }
+    }
+
+    // The words of the summaries are the tests'.
+    for claim in claims("claims.json") {
+        let verdict = claim.verdict.name();
+        let row = rows(&page, &claim.claim).next();
+        let row = row.unwrap_or_else(|| panic!("two_spirals.md: no claim `{}`", claim.claim));
+        assert_eq!(row[1], verdict, "two_spirals.md: {}", claim.claim);
+    }
+    let order = claims("claims.json").remove(0);
+    let sentence = format!("random start: {}", order.verdict.name());
+    assert!(readme.contains(&sentence), "README.md: `{sentence}`");
 }

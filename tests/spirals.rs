@@ -8,7 +8,11 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use bregman::activation::Activation;
+use bregman::data::spirals::Spirals;
 use bregman::files::safetensors::{Numbers, State};
+use bregman::kind::{Form, Init, LayerKind, Loss};
+use bregman::sweep::{self, Run, Sweep};
 use program::{folder, signal, stderr, stdout};
 use serde_json::Value;
 
@@ -24,6 +28,11 @@ fn run(args: &str) -> Output {
 
 fn succeeds(args: &str) -> String {
     program::succeeds(SPIRALS, args)
+}
+
+fn json(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).expect("a file");
+    serde_json::from_str(&text).expect("an array")
 }
 
 /// All figures from one command, small: files, rows and tables.
@@ -50,26 +59,78 @@ fn draws_every_figure() {
             assert!(size > 100, "{}: {size} bytes", path.display());
         }
     }
-    let text = fs::read_to_string(out_dir.join("results.json")).expect("results");
-    let rows: Vec<Value> = serde_json::from_str(&text).expect("an array");
-    let count = |figure: &str| rows.iter().filter(|row| row["figure"] == figure).count();
-    let counts = ["4", "5-left", "5-right", "6-left", "6-right", "depth100"].map(count);
-    assert_eq!(counts, [1, 3, 3, 18, 6, 6]);
+    let tables = ["4", "5-left", "5-right", "6-left", "6-right", "depth100"];
+    let rows = json(&out_dir.join("results.json"));
+    let count =
+        |rows: &[Value], figure: &str| rows.iter().filter(|r| r["figure"] == figure).count();
+    assert_eq!(tables.map(|table| count(&rows, table)), [1, 3, 3, 18, 6, 6]);
     for row in &rows {
         assert_eq!(row["runs"], 2);
-        assert_eq!(row["device"], "cpu");
-        let accuracy = row["accuracy_mean"].as_f64().expect("a number");
+        assert_eq!(row["points"], "own");
+        let accuracy = row["accuracy"]["mean"].as_f64().expect("a number");
         assert!((0.3..=1.0).contains(&accuracy), "{row}");
-        for key in ["layer", "init", "lr", "loss_mean", "loss_sd", "accuracy_sd"] {
+        for key in ["layer", "init", "lr", "seed"] {
             assert!(!row[key].is_null(), "{key}: {row}");
         }
-        for key in ["stuck", "diverged", "steps_per_second"] {
-            assert!(row[key].is_number(), "{key}: {row}");
+        for key in ["mean", "sd", "median", "mean_interval", "quartiles"] {
+            assert!(!row["loss"][key].is_null(), "{key}: {row}");
+        }
+        for key in ["stuck", "diverged"] {
+            assert!(row[key]["count"].is_number(), "{key}: {row}");
+            assert!(row[key]["interval"][1].is_number(), "{key}: {row}");
+        }
+        // Results are the same on any machine.
+        for key in ["device", "steps_per_second", "seconds"] {
+            assert!(row[key].is_null(), "{key}: {row}");
         }
     }
-    let tables = stdout(&output);
-    for text in ["Figure 5-left", "paper", "0.072", "reproduced", "96.36"] {
-        assert!(tables.contains(text), "no `{text}` in: {tables}");
+    let claims = json(&out_dir.join("claims.json"));
+    assert_eq!(
+        tables.map(|table| count(&claims, table)),
+        [0, 1, 3, 6, 4, 2]
+    );
+    for claim in &claims {
+        let (runs, command) = (
+            &claim["runs"],
+            claim["command"].as_str().expect("a command"),
+        );
+        assert_eq!(runs, 2);
+        assert!(
+            command.contains("--runs 2 --seed 0 --epochs 2"),
+            "{command}"
+        );
+        // Two runs decide no claim about a median or an order.
+        let order = !claim["tests"][0]["order"].is_null();
+        assert!(!order || claim["verdict"] == "not decided", "{claim}");
+    }
+    let timing = json(&out_dir.join("timing.json"));
+    let figures = timing
+        .iter()
+        .map(|entry| entry["figure"].as_str().expect("a name"));
+    assert_eq!(
+        figures.collect::<Vec<_>>(),
+        ["4", "5", "6-left", "6-right", "depth100"]
+    );
+    for entry in &timing {
+        assert_eq!(entry["device"], "cpu");
+        assert!(
+            entry["host"]
+                .as_str()
+                .is_some_and(|host| host.contains("processors"))
+        );
+        assert!(
+            entry["seconds"]
+                .as_f64()
+                .is_some_and(|seconds| seconds > 0.0)
+        );
+    }
+    for table in tables {
+        let runs = fs::read_to_string(out_dir.join(format!("runs-{table}.csv"))).expect("runs");
+        assert_eq!(runs.lines().count(), 1 + 2 * count(&rows, table), "{table}");
+    }
+    let said = stdout(&output);
+    for text in ["Figure 5-left", "paper", "0.072", "not decided", "96.36"] {
+        assert!(said.contains(text), "no `{text}` in: {said}");
     }
 }
 
@@ -82,13 +143,104 @@ fn counts_what_diverges() {
          --out-dir {}",
         folder.path().display()
     ));
-    let text = fs::read_to_string(folder.path().join("results.json")).expect("results");
-    let rows: Vec<Value> = serde_json::from_str(&text).expect("an array");
+    let rows = json(&folder.path().join("results.json"));
     assert_eq!(rows.len(), 6);
     for row in rows {
         let calm = row["lr"].as_f64().is_some_and(|lr| lr < 1.0);
-        assert_eq!(row["diverged"], if calm { 0 } else { 3 }, "{row}");
-        assert_eq!(row["loss_mean"].is_null(), !calm, "{row}");
+        assert_eq!(row["diverged"]["count"], if calm { 0 } else { 3 }, "{row}");
+        assert_eq!(row["loss"]["mean"].is_null(), !calm, "{row}");
+        assert_eq!(row["loss"]["median"].is_null(), !calm, "{row}");
+    }
+}
+
+/// With `--points shared` the runs are those of before runs had points of their own, to the bit: these are
+/// losses and accuracies of that time.
+#[test]
+fn shared_points_are_those_of_before() {
+    let folder = folder();
+    let args = format!(
+        "--device cpu --figure 5 --runs 3 --epochs 4 --seed 7 --points shared --out-dir {}",
+        folder.path().display()
+    );
+    succeeds(&args);
+    let rows = json(&folder.path().join("results.json"));
+    let means = rows.iter().map(|row| {
+        ["loss", "accuracy", "test_accuracy"]
+            .map(|key| row[key]["mean"].as_f64().expect("a number"))
+    });
+    let before = [
+        [0.176458070675532, 0.7066666666666667, 0.723],
+        [0.18057347337404886, 0.697, 0.7156666666666666],
+        [0.18124059836069742, 0.6996666666666668, 0.7086666666666668],
+        [0.17261954645315805, 0.7176666666666667, 0.7373333333333333],
+        [0.1726195365190506, 0.7176666666666667, 0.7373333333333333],
+        [0.17018344501654306, 0.702, 0.7196666666666666],
+    ];
+    assert_eq!(means.collect::<Vec<_>>(), before);
+
+    // A file of that time does not name the choice, and is of shared points.
+    let checkpoint = folder.path().join("checkpoint-5.safetensors");
+    let mut state = State::load(&checkpoint).expect("a checkpoint");
+    let options = state.metadata.get_mut("options").expect("options");
+    *options = options.replace("\"--points\":\"shared\",", "");
+    assert!(!options.contains("--points"), "{options}");
+    state.save(&checkpoint).expect("a file");
+    assert!(succeeds(&format!("{args} --resume")).contains("100 % done before"));
+    let output = run(&format!("{args} --points own --resume"));
+    assert!(stderr(&output).contains("--points shared, but --points own was given"));
+}
+
+/// The lines of a table of runs that begin with `layer`, of random initial weights.
+fn lines_of(folder: &Path, layer: &str) -> Vec<String> {
+    let csv = fs::read_to_string(folder.join("runs-5-left.csv")).expect("runs");
+    let start = format!("{layer},random,");
+    csv.lines()
+        .filter(|line| line.starts_with(&start))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A run is the same alone and beside others; and its line has the name of the layers that were trained, on the
+/// points of the run's seed.
+#[test]
+fn a_run_is_named_by_its_layers_and_its_seed() {
+    let folders = [(); 2].map(|()| folder());
+    let [together, alone] = folders.each_ref().map(|folder| folder.path());
+    for (folder, options) in [
+        (together, "--runs 3 --seed 7"),
+        (alone, "--runs 1 --seed 8"),
+    ] {
+        let folder = folder.display();
+        succeeds(&format!(
+            "--device cpu --figure 5 --epochs 4 {options} --out-dir {folder}"
+        ));
+    }
+    let (activation, loss) = (&Activation::ARCTAN, Loss::MeanSquaredError);
+    let [data, _] = Spirals::draw(500, 8).map(|spirals| spirals.within(activation));
+    for &kind in LayerKind::ALL {
+        let lines = lines_of(together, kind.name());
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[1..2], lines_of(alone, kind.name())[..]);
+        let sweep = Sweep {
+            model: sweep::network(kind, Form::Dual, activation, loss, 3).expect("a network"),
+            init: Init::Random,
+            runs: vec![Run {
+                seed: 8,
+                learning_rate: 0.1,
+            }],
+            epochs: 4,
+            batch_size: 10,
+            record_every: 4,
+        };
+        let records = sweep::cpu::train(&[sweep], &data, &|_| {}).expect("a sweep");
+        let last = records[0].metrics[0][0];
+        let accuracy = f64::from(last.correct) / 1000.0;
+        let expected = format!(
+            "{},random,0.1,8,{},{accuracy},",
+            kind.name(),
+            f64::from(last.loss)
+        );
+        assert!(lines[1].starts_with(&expected), "{} {expected}", lines[1]);
     }
 }
 
@@ -111,19 +263,16 @@ fn mistakes_are_explained() {
     }
 }
 
-/// The numbers of Figure 5 as written, without the speed.
-fn numbers(folder: &Path) -> (Vec<Value>, [String; 2]) {
-    let text = fs::read_to_string(folder.join("results.json")).expect("results");
-    let mut rows: Vec<Value> = serde_json::from_str(&text).expect("an array");
-    for row in &mut rows {
-        let row = row.as_object_mut().expect("an object");
-        assert!(row.remove("steps_per_second").is_some());
-    }
-    let csv = ["figure-5-left.csv", "figure-5-right.csv"];
-    (
-        rows,
-        csv.map(|name| fs::read_to_string(folder.join(name)).expect("a table")),
-    )
+/// The numbers of Figure 5 as written.
+fn numbers(folder: &Path) -> [String; 5] {
+    let names = [
+        "results.json",
+        "claims.json",
+        "figure-5-left.csv",
+        "figure-5-right.csv",
+        "runs-5-left.csv",
+    ];
+    names.map(|name| fs::read_to_string(folder.join(name)).expect("a table"))
 }
 
 /// A run that is killed, resumed, stopped and resumed again ends with the bits of one that was not
@@ -230,6 +379,7 @@ fn other_options_are_not_resumed() {
     let saved = fs::read(&checkpoint).expect("a checkpoint");
     for (option, found, given) in [
         ("--runs 3", "2", "3"),
+        ("--points shared", "own", "shared"),
         ("--epochs 4", "3", "4"),
         ("--lr 0.2", "0.1", "0.2"),
         ("--batch-size 9", "10", "9"),

@@ -1,6 +1,7 @@
 //! Sweeps on the processor, compared with the textbook, and with themselves in different groups,
 //! layouts and instruction sets.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bregman::activation::Activation;
@@ -11,13 +12,18 @@ use bregman::kind::{Form, Init, LayerKind, Loss};
 use bregman::selftest::checks::Checks;
 use bregman::selftest::sweeps;
 use bregman::sweep::cpu::{self, Layout};
-use bregman::sweep::{self, Record, Run, Sweep};
+use bregman::sweep::{self, Record, Run, Samples, Sweep, reference};
 
-fn train(sweep: &Sweep, data: &Spirals, layout: Option<Layout>) -> Record {
+fn train<'a>(sweep: &Sweep, data: impl Into<Samples<'a>>, layout: Option<Layout>) -> Record {
     train_on(Isa::widest(), sweep, data, layout)
 }
 
-fn train_on(isa: Isa, sweep: &Sweep, data: &Spirals, layout: Option<Layout>) -> Record {
+fn train_on<'a>(
+    isa: Isa,
+    sweep: &Sweep,
+    data: impl Into<Samples<'a>>,
+    layout: Option<Layout>,
+) -> Record {
     let sweeps = [sweep.clone()];
     let mut records = cpu::train_in(&sweeps, data, layout, isa, &|_| {}).expect("a sweep");
     records.remove(0)
@@ -73,11 +79,20 @@ fn runs_are_their_seeds() {
     }
 }
 
+/// Points of each run's own.
+fn own_points(sweep: &Sweep, per_class: usize) -> BTreeMap<u64, Spirals> {
+    let of_run = |run: &Run| {
+        let [train, _] = Spirals::draw(per_class, run.seed);
+        (run.seed, train)
+    };
+    sweep.runs.iter().map(of_run).collect()
+}
+
 /// A run has the same bits alone, among others, in any lane, in either layout and with any
-/// instructions.
+/// instructions, on shared points and on points of its own.
 #[test]
 fn a_run_is_the_same_in_any_company() {
-    let [data, _] = Spirals::draw(60, 1);
+    let [shared, _] = Spirals::draw(60, 1);
     for (kind, form) in [
         (LayerKind::Standard, Form::Dual),
         (LayerKind::Euclidean, Form::Dual),
@@ -88,27 +103,51 @@ fn a_run_is_the_same_in_any_company() {
             for (layers, batch_size) in [(3, 10), (5, 33)] {
                 let mut all = sweep(kind, form, loss, layers, 21);
                 all.batch_size = batch_size;
-                let together = train(&all, &data, Some(Layout::Runs));
-                let samples = train(&all, &data, Some(Layout::Samples));
-                assert_eq!(together, samples, "{kind:?} {form:?} {loss:?}");
-                for isa in Isa::all() {
-                    for layout in [Layout::Runs, Layout::Samples] {
-                        let found = train_on(isa, &all, &data, Some(layout));
-                        assert_eq!(found, together, "{kind:?} {form:?} {loss:?} {}", isa.name());
+                let own = own_points(&all, 60);
+                for data in [Samples::from(&shared), Samples::from(&own)] {
+                    let together = train(&all, data, Some(Layout::Runs));
+                    let samples = train(&all, data, Some(Layout::Samples));
+                    assert_eq!(together, samples, "{kind:?} {form:?} {loss:?}");
+                    for isa in Isa::all() {
+                        for layout in [Layout::Runs, Layout::Samples] {
+                            let found = train_on(isa, &all, data, Some(layout));
+                            let name = isa.name();
+                            assert_eq!(found, together, "{kind:?} {form:?} {loss:?} {name}");
+                        }
                     }
-                }
-                for r in [0, 15, 20] {
-                    let mut one = all.clone();
-                    one.runs = vec![all.runs[r]];
-                    for layout in [Layout::Runs, Layout::Samples] {
-                        let alone = train(&one, &data, Some(layout));
-                        assert_eq!(alone.metrics[0], together.metrics[r]);
-                        assert_eq!(alone.parameters[0], together.parameters[r]);
+                    for r in [0, 15, 20] {
+                        let mut one = all.clone();
+                        one.runs = vec![all.runs[r]];
+                        let its_own = data.of(all.runs[r].seed).expect("points");
+                        for layout in [Layout::Runs, Layout::Samples] {
+                            for data in [data, its_own.into()] {
+                                let alone = train(&one, data, Some(layout));
+                                assert_eq!(alone.metrics[0], together.metrics[r]);
+                                assert_eq!(alone.parameters[0], together.parameters[r]);
+                            }
+                        }
                     }
                 }
             }
         }
     }
+}
+
+/// The textbook trains each run on its own points, as if it were alone.
+#[test]
+fn the_reference_has_points_of_each_run_s_own() {
+    let loss = Loss::MeanSquaredError;
+    let all = sweep(LayerKind::Bregman, Form::Dual, loss, 2, 3);
+    let own = own_points(&all, 10);
+    let together = reference::train(&all, &own).expect("a sweep");
+    for (r, run) in all.runs.iter().enumerate() {
+        let mut one = all.clone();
+        one.runs = vec![*run];
+        let alone = reference::train(&one, &own[&run.seed]).expect("a sweep");
+        assert_eq!(alone.metrics[0], together.metrics[r]);
+        assert_eq!(alone.parameters[0], together.parameters[r]);
+    }
+    assert_ne!(together.metrics[0], together.metrics[1]);
 }
 
 /// Sweeps give the same results together, in their order, as alone; steps are counted.
@@ -252,4 +291,15 @@ fn refuses_what_cannot_be_trained() {
     bad = data.clone();
     bad.labels.pop();
     assert!(matches!(fails(&good, &bad), Error::Shape { .. }));
+    // Points of each run's own: one run has none, or one point fewer.
+    let own = own_points(&good, 10);
+    assert!(good.check(&own).is_ok());
+    let mut bad = own.clone();
+    bad.remove(&8);
+    let error = good.check(&bad).expect_err("an error").to_string();
+    assert!(error.contains("seed 8"), "{error}");
+    let mut bad = own.clone();
+    bad.get_mut(&8).expect("points").labels.pop();
+    bad.get_mut(&8).expect("points").points.pop();
+    assert!(matches!(good.check(&bad), Err(Error::Shape { .. })));
 }

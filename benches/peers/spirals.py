@@ -138,8 +138,8 @@ def ours(options):
         program = Path(__file__).parents[2] / "target/release/bregman"
         command = [program, "spirals", "--device", "cpu", "--out-dir", folder, *options.split()]
         subprocess.run(command, check=True, capture_output=True)
-        rows = json.loads((Path(folder) / "results.json").read_text())
-        return rows[-1]["steps_per_second"]
+        figures = json.loads((Path(folder) / "timing.json").read_text())
+        return figures[-1]["steps_per_second"]
 
 
 def main():
@@ -153,7 +153,7 @@ def main():
     rates = {}
     one = f"--figure 4 --runs 1 --epochs {int(40000 * options.seconds / 5)}"
     rates["ours, one run"] = max(ours(one) for _ in range(3))
-    full = "--figure 6-left"
+    full = "--figure 6-left --runs 10"
     rates["ours, Figure 6 left (180 runs)"] = ours(full)
     rates["JAX jit, a call a step"] = best(jax_jit(x, y, rng), options.seconds)
     steps, scale = jax_scan(x, y, rng)

@@ -12,6 +12,8 @@ const PARAMETERS: u32 = LAYER_PARAMETERS * LAYERS + 3u * OUTPUTS;
 struct Params {
     runs: u32,
     samples: u32,
+    // Sets of samples: one for all runs, or one for each.
+    sets: u32,
     batch: u32,
     epochs: u32,
     record_every: u32,
@@ -33,6 +35,7 @@ struct SampleLoss {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+// (samples, sets), as are the labels.
 @group(0) @binding(1) var<storage, read> points: array<vec2<f32>>;
 @group(0) @binding(2) var<storage, read> labels: array<u32>;
 // The two words of each run's seed, and its learning rate.
@@ -161,6 +164,11 @@ fn backward(delta_head: vec2<f32>) {
     }
 }
 
+// The place of a sample of the run's set.
+fn place_of(sample: u32, run: u32) -> u32 {
+    return sample * params.sets + min(run, params.sets - 1u);
+}
+
 fn train_epoch(run: u32, learning_rate: f32) {
     for (var first = 0u; first < params.samples; first += params.batch) {
         let count = min(params.batch, params.samples - first);
@@ -168,7 +176,7 @@ fn train_epoch(run: u32, learning_rate: f32) {
             gradient[k] = 0.0;
         }
         for (var i = first; i < first + count; i++) {
-            let sample = order[i * params.runs + run];
+            let sample = place_of(order[i * params.runs + run], run);
             let y = forward(points[sample]);
             backward(sample_loss(y, labels[sample]).delta / f32(count));
         }
@@ -180,14 +188,15 @@ fn train_epoch(run: u32, learning_rate: f32) {
 
 // The bits of the mean loss, or those of NaN if it or a parameter is not finite, and the number of samples
 // that are classified correctly.
-fn evaluate() -> vec2<u32> {
+fn evaluate(run: u32) -> vec2<u32> {
     var loss = 0.0;
     var correct = 0u;
     for (var first = 0u; first < params.samples; first += params.batch) {
         // Sums of sums lose less to rounding.
         var part = 0.0;
         for (var i = first; i < min(first + params.batch, params.samples); i++) {
-            let one = sample_loss(forward(points[i]), labels[i]);
+            let sample = place_of(i, run);
+            let one = sample_loss(forward(points[sample]), labels[sample]);
             part += one.loss;
             correct += u32(one.correct);
         }
@@ -224,7 +233,7 @@ fn sweep(
         shuffle(run, seed, epoch);
         train_epoch(run, learning_rates[run]);
         if ((epoch + 1u) % params.record_every == 0u || epoch + 1u == params.epochs) {
-            metrics[slot * params.runs + run] = evaluate();
+            metrics[slot * params.runs + run] = evaluate(run);
             slot++;
         }
     }

@@ -9,6 +9,7 @@
 use std::f32::consts::PI;
 
 use crate::activation::Activation;
+use crate::kind::names;
 use crate::math;
 use crate::rng::{Purpose, Stream};
 
@@ -20,6 +21,17 @@ pub struct Spirals {
     /// 0 or 1, (samples).
     pub labels: Vec<u8>,
 }
+
+/// Whether runs are trained on the same points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Draw {
+    /// Each run has training points and test points of its own, drawn with its seed.
+    Own,
+    /// All runs have the points that are drawn with the seed of the first one.
+    Shared,
+}
+
+names!(Draw, "points", Own = "own", Shared = "shared");
 
 impl Spirals {
     /// A training set and a test set drawn with `seed`, each with `per_class` points of each class.

@@ -5,6 +5,7 @@
 
 pub mod depth;
 pub mod spirals;
+pub mod stats;
 pub mod table2;
 pub mod theory;
 
@@ -24,6 +25,26 @@ fn percent(mean: f64, deviation: Option<f64>) -> String {
         Some(deviation) => format!("{:.2} ± {:.2}", 100.0 * mean, 100.0 * deviation),
         None => format!("{:.2}", 100.0 * mean),
     }
+}
+
+/// The machine: its processor's model, the number of its logical processors, and the system.
+fn host() -> String {
+    let model = fs::read_to_string("/proc/cpuinfo").ok().and_then(|info| {
+        let value = |name: &str| {
+            let lines = info.lines().filter_map(|line| line.split_once(':'));
+            let mut of_name = lines.filter(|(key, _)| key.trim() == name);
+            of_name.next().map(|(_, value)| value.trim().to_owned())
+        };
+        let (model, family) = (value("model name")?, value("cpu family")?);
+        Some(format!("{model} (family {family})"))
+    });
+    format!(
+        "{}, {} logical processors, {} {}",
+        model.unwrap_or_else(|| "processor of an unknown model".to_owned()),
+        std::thread::available_parallelism().map_or(1, usize::from),
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    )
 }
 
 /// JSON on several lines.

@@ -61,6 +61,15 @@ pub struct Metrics {
     pub correct: u32,
 }
 
+/// Samples to train on, at least one.
+#[derive(Clone, Copy)]
+pub struct Set<'a> {
+    /// (samples, 2).
+    pub points: &'a [[f32; WIDTH]],
+    /// The class of each sample, 0 or 1.
+    pub labels: &'a [u8],
+}
+
 /// Up to 16 runs of one network that have done the same number of epochs.
 pub struct Task<'a> {
     /// The kind of the hidden layers.
@@ -77,10 +86,8 @@ pub struct Task<'a> {
     pub outputs: usize,
     /// Samples of a mini-batch.
     pub batch: usize,
-    /// The samples, at least one.
-    pub points: &'a [[f32; WIDTH]],
-    /// The class of each sample, 0 or 1.
-    pub labels: &'a [u8],
+    /// One set of samples for all runs, or one for each, all of the same size.
+    pub sets: &'a [Set<'a>],
     /// The seed of each run, for the order of its samples.
     pub seeds: &'a [u64],
     /// The learning rate of each run.
@@ -224,7 +231,7 @@ fn train_avx2<T: Float32, K: Kind>(task: &Task<'_>, layout: Layout) -> Trained {
 /// A group of runs, from start to end.
 #[inline(always)]
 fn train_group<V: Vectors, T: Float32, K: Kind>(task: &Task<'_>, layout: Layout) -> Trained {
-    let (samples, runs) = (task.points.len(), task.seeds.len());
+    let (samples, runs) = (task.sets[0].labels.len(), task.seeds.len());
     let batches = samples.div_ceil(task.batch) as u64;
     let mut state = State::new(task, layout, T::rho_inv);
     let mut trained: Vec<Vec<Metrics>> = vec![Vec::new(); runs];
@@ -285,7 +292,10 @@ struct State {
     clamp: [f32; 2],
     /// The learning rates, repeated for each parameter, so that the update is one loop.
     rates: Vec<Lanes>,
+    /// Set after set, one for all runs or one for each.
     samples: Vec<Sample>,
+    /// Number of samples of a set.
+    set_len: usize,
     /// The order of the samples of each run, run after run, and scratch memory for one run.
     orders: Vec<u32>,
     picks: Vec<u32>,
@@ -310,7 +320,10 @@ struct State {
 
 impl State {
     fn new(task: &Task<'_>, layout: Layout, rho_inv: fn(f32) -> f32) -> Self {
-        let (depth, runs, samples) = (task.depth, task.seeds.len(), task.points.len());
+        let (depth, runs) = (task.depth, task.seeds.len());
+        let samples = task.sets[0].labels.len();
+        assert!(task.sets.len() == 1 || task.sets.len() == runs);
+        assert!(task.sets.iter().all(|set| set.labels.len() == samples));
         let rows = match layout {
             Layout::Runs => task.batch.min(samples),
             Layout::Samples => task.batch.min(samples).div_ceil(LANES),
@@ -329,13 +342,15 @@ impl State {
             loss: task.loss,
             clamp: task.clamp,
             rates: vec![Lanes(array::from_fn(|lane| task.rates[of_lane(lane)])); count],
-            samples: (task.points.iter().zip(task.labels))
+            samples: (task.sets.iter())
+                .flat_map(|&Set { points, labels }| points.iter().zip(labels))
                 .map(|(&point, &label)| Sample {
                     point,
                     dual: point.map(|x| rho_inv(limit(x, low, high))),
                     label: f32::from(label),
                 })
                 .collect(),
+            set_len: samples,
             orders: vec![0; runs * samples],
             picks: vec![0; samples.next_multiple_of(4)],
             parameters: (0..count).map(in_lanes).collect(),
@@ -368,7 +383,7 @@ impl State {
     /// The order of the samples in `epoch`, for each run.
     #[inline(always)]
     fn shuffle(&mut self, seeds: &[u64], epoch: u32) {
-        let samples = self.samples.len();
+        let samples = self.set_len;
         for (&seed, order) in seeds.iter().zip(self.orders.chunks_exact_mut(samples)) {
             sample_order_into(seed, epoch, order, &mut self.picks);
         }
@@ -378,8 +393,9 @@ impl State {
     /// the data.
     #[inline(always)]
     fn gather(&mut self, first: usize, count: usize, shuffled: bool) {
-        let stride = self.samples.len();
+        let stride = self.set_len;
         let last_run = self.orders.len() - stride;
+        let last_set = self.samples.len() - stride;
         let (layout, dual) = (self.layout, !self.a.is_empty());
         for row in 0..self.rows_of(count) {
             for lane in 0..LANES {
@@ -393,7 +409,7 @@ impl State {
                 } else {
                     place
                 };
-                let sample = self.samples[sample];
+                let sample = self.samples[run.min(last_set) + sample];
                 for n in 0..WIDTH {
                     self.z[n * self.rows + row].0[lane] = sample.point[n];
                     if dual {
@@ -594,7 +610,7 @@ impl State {
 
     /// The metrics of the run in `lane`, after a pass over all samples without an update.
     fn metrics(&self, lane: usize) -> Metrics {
-        let terms = self.samples.len() * self.loss_outputs();
+        let terms = self.set_len * self.loss_outputs();
         let loss = (self.losses[lane] / terms as f64) as f32;
         // A parameter can overflow while the loss stays finite.
         let finite = self.parameters.iter().all(|p| p.0[lane].is_finite());

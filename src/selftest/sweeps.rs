@@ -1,6 +1,7 @@
 //! Sweeps compared with the textbook: the first 20 steps of 8 runs, and the dependences of a run.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::checks::{Check, Checks};
@@ -12,7 +13,7 @@ use crate::gpu::Gpu;
 use crate::gpu::ops::sweep::MAX_LAYERS;
 use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::nn::{Model, Parameters};
-use crate::sweep::{self, Record, Run, Sweep, reference};
+use crate::sweep::{self, Record, Run, Samples, Sweep, reference};
 
 /// The checks of adapters, by name.
 pub const ALL: [(&str, Check); 3] = [
@@ -65,9 +66,9 @@ fn dispatches(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
 }
 
 /// A function that trains a sweep.
-pub type Train<'a> = &'a mut dyn FnMut(&Sweep, &Spirals) -> Result<Record>;
+pub type Train<'a> = &'a mut dyn FnMut(&Sweep, Samples<'_>) -> Result<Record>;
 
-fn train(gpu: &mut Gpu, sweep: &Sweep, data: &Spirals) -> Result<Record> {
+fn train(gpu: &mut Gpu, sweep: &Sweep, data: Samples<'_>) -> Result<Record> {
     let start = Instant::now();
     pollster::block_on(sweep::gpu::train(
         gpu,
@@ -103,7 +104,12 @@ pub fn models(full: bool) -> Vec<Model> {
 
 /// Spirals of a few points.
 fn few(model: &Model, samples: usize) -> Spirals {
-    let [all, _] = Spirals::draw(100, 3).map(|s| s.within(model.layers[0].activation));
+    few_of(model, samples, 3)
+}
+
+/// Those that are drawn with `seed`.
+fn few_of(model: &Model, samples: usize, seed: u64) -> Spirals {
+    let [all, _] = Spirals::draw(100, seed).map(|s| s.within(model.layers[0].activation));
     let chosen = (0..samples).map(|i| i * 67 % all.len());
     Spirals {
         points: chosen.clone().map(|i| all.points[i]).collect(),
@@ -133,6 +139,7 @@ pub fn first_steps(model: &Model, checks: &mut Checks, train: Train<'_>) -> Resu
     let scale = roundings / f64::from(ETA);
     for (samples, epochs) in [(BATCH, 20), (3 * BATCH + 7, 5)] {
         let data = few(model, samples);
+        let data = Samples::from(&data);
         let sweep = Sweep {
             model: model.clone(),
             init: Init::Random,
@@ -141,10 +148,10 @@ pub fn first_steps(model: &Model, checks: &mut Checks, train: Train<'_>) -> Resu
             batch_size: BATCH,
             record_every: 1,
         };
-        let found = train(&sweep, &data)?;
-        let own = reference::train(&sweep, &data)?;
+        let found = train(&sweep, data)?;
+        let own = reference::train(&sweep, data)?;
         let perturbed = (0..3).map(|draw| {
-            reference::train_from(&sweep, &data, |run| perturb(&sweep.initial(run), draw))
+            reference::train_from(&sweep, data, |run| perturb(&sweep.initial(run), draw))
         });
         let perturbed = perturbed.collect::<Result<Vec<_>>>()?;
         let named = |run: usize| {
@@ -206,8 +213,39 @@ pub fn first_steps(model: &Model, checks: &mut Checks, train: Train<'_>) -> Resu
     Ok(())
 }
 
-/// Checks the dependences of a run. Its seed alone gives its initial parameters; a run that diverges
-/// has the loss NaN and changes no other run; and a sweep repeats to the bit.
+/// Checks that runs of `model` with points of their own have the bits that they have alone, on the same
+/// points.
+///
+/// # Errors
+/// Errors of `train`.
+pub fn own_points(model: &Model, checks: &mut Checks, train: Train<'_>) -> Result<()> {
+    let sweep = Sweep {
+        model: model.clone(),
+        init: Init::Random,
+        runs: eight_runs(),
+        epochs: 2,
+        batch_size: 10,
+        record_every: 1,
+    };
+    let of_run = |run: &Run| (run.seed, few_of(model, 23, run.seed));
+    let points: BTreeMap<u64, Spirals> = sweep.runs.iter().map(of_run).collect();
+    let together = train(&sweep, (&points).into())?;
+    for run in [0, 5] {
+        let mut one = sweep.clone();
+        one.runs = vec![sweep.runs[run]];
+        let alone = train(&one, (&points[&sweep.runs[run].seed]).into())?;
+        let same = alone.metrics[0] == together.metrics[run]
+            && alone.parameters[0] == together.parameters[run];
+        let depth = model.layers.len();
+        checks.require(same, || {
+            format!("run {run} of {depth} layers on points of its own, beside others and alone")
+        });
+    }
+    Ok(())
+}
+
+/// Checks the dependences of a run. Its seed and its own points alone give its result and its initial
+/// parameters; a run that diverges has the loss NaN and changes no other run; and a sweep repeats to the bit.
 ///
 /// # Errors
 /// Errors of `train`.
@@ -219,6 +257,7 @@ pub fn runs(layers: usize, checks: &mut Checks, train: Train<'_>) -> Result<()> 
     ] {
         let (activation, loss) = (&Activation::ARCTAN, Loss::MeanSquaredError);
         let model = sweep::network(kind, form, activation, loss, layers)?;
+        own_points(&model, checks, train)?;
         let data = few(&model, 23);
         for &init in Init::ALL {
             let mut sweep = Sweep {
@@ -231,7 +270,7 @@ pub fn runs(layers: usize, checks: &mut Checks, train: Train<'_>) -> Result<()> 
             };
             // The rate is so small that parameters do not change.
             sweep.runs.iter_mut().for_each(|r| r.learning_rate = 1e-30);
-            let still = train(&sweep, &data)?;
+            let still = train(&sweep, (&data).into())?;
             for (run, found) in sweep.runs.iter().zip(&still.parameters) {
                 let expected = sweep.initial(run);
                 let bound = 1e-20 + f64::from(f32::EPSILON);
@@ -241,11 +280,11 @@ pub fn runs(layers: usize, checks: &mut Checks, train: Train<'_>) -> Result<()> 
             sweep.epochs = 12;
             sweep.record_every = 5;
             sweep.runs = eight_runs();
-            let calm = train(&sweep, &data)?;
-            let again = train(&sweep, &data)?;
+            let calm = train(&sweep, (&data).into())?;
+            let again = train(&sweep, (&data).into())?;
             checks.require(calm == again, || "a sweep does not repeat".to_owned());
             sweep.runs[3].learning_rate = 1e30;
-            let one_diverges = train(&sweep, &data)?;
+            let one_diverges = train(&sweep, (&data).into())?;
             checks.require(calm.epochs == [5, 10, 12], || {
                 format!("recorded after {:?}", calm.epochs)
             });

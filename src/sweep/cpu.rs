@@ -7,27 +7,26 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Record, Run, Sweep};
-use crate::data::spirals::Spirals;
+use super::{Record, Run, Samples, Sweep};
 use crate::error::Result;
 #[doc(hidden)]
 pub use crate::kernels::lanes::Layout;
-use crate::kernels::lanes::{Task, Trained};
+use crate::kernels::lanes::{Set, Task, Trained};
 use crate::kernels::{Isa, LANES};
 use crate::nn::Parameters;
 use crate::threads;
 
-/// Trains every run of `sweeps`, all on `data`, on all cores. `progress` is called, from any thread,
-/// with the number of steps finished since its last call, summed over runs.
+/// Trains every run of `sweeps`, each on its own of `samples`, on all cores. `progress` is called, from any
+/// thread, with the number of steps finished since its last call, summed over runs.
 ///
 /// # Errors
 /// Those of [`Sweep::check`].
-pub fn train(
+pub fn train<'a>(
     sweeps: &[Sweep],
-    data: &Spirals,
+    samples: impl Into<Samples<'a>>,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<Record>> {
-    train_in(sweeps, data, None, Isa::widest(), progress)
+    train_in(sweeps, samples, None, Isa::widest(), progress)
 }
 
 /// [`train`] in the given layout, or in whichever is faster, and with the vectors of `isa`. Neither
@@ -36,18 +35,19 @@ pub fn train(
 /// # Errors
 /// Those of [`Sweep::check`].
 #[doc(hidden)]
-pub fn train_in(
+pub fn train_in<'a>(
     sweeps: &[Sweep],
-    data: &Spirals,
+    samples: impl Into<Samples<'a>>,
     layout: Option<Layout>,
     isa: Isa,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<Record>> {
+    let samples = samples.into();
     threads::ready()?;
-    sweeps.iter().try_for_each(|sweep| sweep.check(data))?;
+    sweeps.iter().try_for_each(|sweep| sweep.check(samples))?;
     let mut records: Vec<Record> = sweeps.iter().map(Record::new).collect();
     let how = (layout, isa);
-    resume_in(sweeps, data, &mut records, how, &|| false, progress);
+    resume_in(sweeps, samples, &mut records, how, &|| false, progress);
     Ok(records)
 }
 
@@ -58,22 +58,23 @@ pub fn train_in(
 /// # Errors
 /// Those of [`Sweep::check`].
 #[doc(hidden)]
-pub fn resume(
+pub fn resume<'a>(
     sweeps: &[Sweep],
-    data: &Spirals,
+    samples: impl Into<Samples<'a>>,
     records: &mut [Record],
     stop: &(dyn Fn() -> bool + Sync),
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<()> {
-    sweeps.iter().try_for_each(|sweep| sweep.check(data))?;
+    let samples = samples.into();
+    sweeps.iter().try_for_each(|sweep| sweep.check(samples))?;
     let how = (None, Isa::widest());
-    resume_in(sweeps, data, records, how, stop, progress);
+    resume_in(sweeps, samples, records, how, stop, progress);
     Ok(())
 }
 
 fn resume_in(
     sweeps: &[Sweep],
-    data: &Spirals,
+    samples: Samples<'_>,
     records: &mut [Record],
     (layout, isa): (Option<Layout>, Isa),
     stop: &(dyn Fn() -> bool + Sync),
@@ -102,7 +103,7 @@ fn resume_in(
                 _ => Layout::Runs,
             });
             let group = Group::new(&sweeps[*s], &records[*s], runs.clone());
-            group.train(data, layout, isa, stop, progress)
+            group.train(samples, layout, isa, stop, progress)
         })
         .collect();
     for ((s, runs), trained) in groups.into_iter().zip(trained) {
@@ -130,8 +131,7 @@ fn groups(runs: Range<usize>, largest: usize) -> impl Iterator<Item = Range<usiz
 struct Group<'a> {
     sweep: &'a Sweep,
     done: u32,
-    seeds: Vec<u64>,
-    rates: Vec<f32>,
+    runs: &'a [Run],
     /// By run, in the canonical order of [`crate::nn::Model::tensors`].
     parameters: Vec<Vec<f32>>,
 }
@@ -139,19 +139,17 @@ struct Group<'a> {
 impl<'a> Group<'a> {
     fn new(sweep: &'a Sweep, record: &Record, runs: Range<usize>) -> Self {
         let numbers = |p: &Parameters| p.tensors().flatten().copied().collect();
-        let of_runs: &[Run] = &sweep.runs[runs.clone()];
         Self {
             sweep,
             done: record.done[runs.start],
-            seeds: of_runs.iter().map(|run| run.seed).collect(),
-            rates: of_runs.iter().map(|run| run.learning_rate).collect(),
+            runs: &sweep.runs[runs.clone()],
             parameters: record.parameters[runs].iter().map(numbers).collect(),
         }
     }
 
     fn train(
         &self,
-        data: &Spirals,
+        samples: Samples<'_>,
         layout: Layout,
         isa: Isa,
         stop: &(dyn Fn() -> bool + Sync),
@@ -159,6 +157,15 @@ impl<'a> Group<'a> {
     ) -> Trained {
         let sweep = self.sweep;
         let model = &sweep.model;
+        let seeds: Vec<u64> = self.runs.iter().map(|run| run.seed).collect();
+        let rates: Vec<f32> = self.runs.iter().map(|run| run.learning_rate).collect();
+        let sets = samples.sets(self.runs);
+        let sets: Vec<Set<'_>> = (sets.iter())
+            .map(|set| Set {
+                points: &set.points,
+                labels: &set.labels,
+            })
+            .collect();
         let task = Task {
             kind: model.layers[0].kind,
             form: model.layers[0].form,
@@ -167,10 +174,9 @@ impl<'a> Group<'a> {
             depth: model.layers.len(),
             outputs: model.head.outputs,
             batch: sweep.batch_size,
-            points: &data.points,
-            labels: &data.labels,
-            seeds: &self.seeds,
-            rates: &self.rates,
+            sets: &sets,
+            seeds: &seeds,
+            rates: &rates,
             parameters: &self.parameters,
             epochs: self.done..sweep.epochs,
             record_every: sweep.record_every,

@@ -4,8 +4,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::{Metrics, Record, Run, Sweep, WIDTH};
-use crate::data::spirals::Spirals;
+use super::{Metrics, Record, Run, Samples, Sweep, WIDTH};
 use crate::error::{Error, Result};
 use crate::gpu::ops::sweep::{MAX_LAYERS, Operands, Params, sweep as sweep_op};
 use crate::gpu::{BufferSpecs, Buffers, Gpu, Program, Step};
@@ -18,7 +17,7 @@ const DISPATCH: Duration = Duration::from_millis(250);
 /// invocation after 65,535 turns in all, without reporting an error.
 const SOFTWARE_TURNS: usize = 60_000;
 
-/// Trains every run of `sweep` on `data`. `clock` returns the time since a fixed moment. The first
+/// Trains every run of `sweep` on its own of `samples`. `clock` returns the time since a fixed moment. The first
 /// dispatch trains one epoch; its duration decides the number of epochs in each later dispatch.
 /// `progress` is called with the number of steps finished since its last call, summed over runs.
 ///
@@ -26,16 +25,17 @@ const SOFTWARE_TURNS: usize = 60_000;
 /// Those of [`Sweep::check`]; [`Error::InvalidValue`] for more layers than an invocation holds;
 /// [`Error::Shape`] for more samples than a software adapter does in a dispatch; [`Error::Gpu`] and
 /// [`Error::DeviceLost`].
-pub async fn train(
+pub async fn train<'a>(
     gpu: &mut Gpu,
     sweep: &Sweep,
-    data: &Spirals,
+    samples: impl Into<Samples<'a>>,
     clock: &dyn Fn() -> Duration,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Record> {
-    sweep.check(data)?;
+    let samples = samples.into();
+    sweep.check(samples)?;
     let mut record = Record::new(sweep);
-    resume(gpu, sweep, data, &mut record, &|| false, clock, progress).await?;
+    resume(gpu, sweep, samples, &mut record, &|| false, clock, progress).await?;
     Ok(record)
 }
 
@@ -45,16 +45,17 @@ pub async fn train(
 /// # Errors
 /// Those of [`train`].
 #[doc(hidden)]
-pub async fn resume(
+pub async fn resume<'a>(
     gpu: &mut Gpu,
     sweep: &Sweep,
-    data: &Spirals,
+    samples: impl Into<Samples<'a>>,
     record: &mut Record,
     stop: &dyn Fn() -> bool,
     clock: &dyn Fn() -> Duration,
     progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
-    sweep.check(data)?;
+    let samples = samples.into();
+    sweep.check(samples)?;
     let layers = sweep.model.layers.len();
     if layers > MAX_LAYERS {
         return Err(Error::InvalidValue {
@@ -63,16 +64,21 @@ pub async fn resume(
             reason: format!("an adapter trains at most {MAX_LAYERS} layers; use `device` cpu"),
         });
     }
-    if gpu.summary().software && turns(sweep, data) > SOFTWARE_TURNS {
-        let most = data.len() * SOFTWARE_TURNS / turns(sweep, data);
+    let turns = turns(sweep, samples.len());
+    if gpu.summary().software && turns > SOFTWARE_TURNS {
+        let most = samples.len() * SOFTWARE_TURNS / turns;
         return Err(Error::Shape {
             operation: format!("points of a sweep on {}", gpu.summary().name),
             expected: vec![most, WIDTH],
-            found: vec![data.len(), WIDTH],
+            found: vec![samples.len(), WIDTH],
         });
     }
     // Whatever is laid out by run must fit into a binding.
-    let words = data.len().max(2 * record.epochs.len());
+    let own = match samples {
+        Samples::Shared(_) => 0,
+        Samples::OfSeed(_) => WIDTH * samples.len(),
+    };
+    let words = samples.len().max(own).max(2 * record.epochs.len());
     let limit = gpu.limits().max_storage_buffer_binding_size as usize / 4;
     let most = (limit / words).max(1);
     for part in record.parts(sweep.epochs) {
@@ -81,7 +87,7 @@ pub async fn resume(
                 return Ok(());
             }
             let runs = first..part.end.min(first + most);
-            train_runs(gpu, sweep, runs, data, record, stop, clock, progress).await?;
+            train_runs(gpu, sweep, runs, samples, record, stop, clock, progress).await?;
         }
     }
     Ok(())
@@ -93,7 +99,7 @@ async fn train_runs(
     gpu: &mut Gpu,
     sweep: &Sweep,
     which: Range<usize>,
-    data: &Spirals,
+    samples: Samples<'_>,
     record: &mut Record,
     stop: &dyn Fn() -> bool,
     clock: &dyn Fn() -> Duration,
@@ -106,7 +112,11 @@ async fn train_runs(
     let records = sweep.recorded_epochs().len();
     let count = sweep.model.parameter_count();
     let mut specs = BufferSpecs::default();
-    let labels: Vec<u32> = data.labels.iter().map(|&label| label.into()).collect();
+    let (sets, len) = (samples.sets(runs), samples.len());
+    // (samples, sets), so that neighbouring runs read neighbouring words where they read the same sample.
+    let in_order = || (0..len).flat_map(|i| sets.iter().map(move |set| (set, i)));
+    let points: Vec<[f32; WIDTH]> = in_order().map(|(set, i)| set.points[i]).collect();
+    let labels: Vec<u32> = in_order().map(|(set, i)| set.labels[i].into()).collect();
     let seeds: Vec<[u32; 2]> = runs
         .iter()
         .map(|run| [run.seed as u32, (run.seed >> 32) as u32])
@@ -121,11 +131,11 @@ async fn train_runs(
         }
     }
     let operands = Operands {
-        points: specs.values("sweep points", &data.points),
+        points: specs.values("sweep points", &points),
         labels: specs.values("sweep labels", &labels),
         seeds: specs.values("sweep seeds", &seeds),
         learning_rates: specs.values("sweep learning rates", &rates),
-        order: specs.zeros("sweep order", data.len() * runs.len()),
+        order: specs.zeros("sweep order", len * runs.len()),
         parameters: specs.values("sweep parameters", &so_far),
         metrics: specs.zeros("sweep metrics", 2 * records * runs.len()),
     };
@@ -133,11 +143,12 @@ async fn train_runs(
     let steps = specs.steps("sweep steps", [Step::new(0, 0, 0)]);
 
     let buffers = Buffers::new(gpu, &specs.0).await?;
-    let op = sweep_op(&sweep.model, &params(sweep, runs, data), operands);
+    let params = params(sweep, runs, [sets.len(), len]);
+    let op = sweep_op(&sweep.model, &params, operands);
     let program = Program::new(gpu, &buffers, &[op], Some(steps)).await?;
-    let steps_an_epoch = data.len().div_ceil(sweep.batch_size) as u64;
+    let steps_an_epoch = len.div_ceil(sweep.batch_size) as u64;
     let most = match gpu.summary().software {
-        true => (SOFTWARE_TURNS / turns(sweep, data)) as u32,
+        true => (SOFTWARE_TURNS / turns(sweep, len)) as u32,
         false => u32::MAX,
     };
     let mut epochs = 1;
@@ -181,9 +192,10 @@ async fn train_runs(
     Ok(())
 }
 
-/// Turns of all loops in an epoch of `shaders/sweep/sweep.wgsl`, with an evaluation, as it is written.
-fn turns(sweep: &Sweep, data: &Spirals) -> usize {
-    let (samples, layers) = (data.len(), sweep.model.layers.len());
+/// Turns of all loops in an epoch of `shaders/sweep/sweep.wgsl` on `samples` samples, with an evaluation,
+/// as it is written.
+fn turns(sweep: &Sweep, samples: usize) -> usize {
+    let layers = sweep.model.layers.len();
     let (outputs, parameters) = (sweep.model.head.outputs, sweep.model.parameter_count());
     let batches = samples.div_ceil(sweep.batch_size);
     let forward = 1 + layers + outputs;
@@ -194,13 +206,14 @@ fn turns(sweep: &Sweep, data: &Spirals) -> usize {
     shuffle + training + evaluation + 1 + 3 * parameters + 20 * (layers + 1)
 }
 
-fn params(sweep: &Sweep, runs: &[Run], data: &Spirals) -> Params {
+fn params(sweep: &Sweep, runs: &[Run], [sets, samples]: [usize; 2]) -> Params {
     let model = &sweep.model;
     let fan_in = model.inputs() as f32;
     Params {
         runs: runs.len() as u32,
-        samples: data.len() as u32,
-        batch: sweep.batch_size.min(data.len()) as u32,
+        samples: samples as u32,
+        sets: sets as u32,
+        batch: sweep.batch_size.min(samples) as u32,
         epochs: sweep.epochs,
         record_every: sweep.record_every,
         random: u32::from(sweep.init == Init::Random),

@@ -2,9 +2,9 @@
 //!
 //! A network of three layers of two neurons with one output has 21 parameters, so one invocation of
 //! a compute shader, or one lane of a vector, holds a whole training run. Seeds and learning rates
-//! differ from run to run; everything else is shared. Run r of a sweep is the same run everywhere:
-//! its initial parameters and the order of its samples depend only on its own seed, through
-//! [`crate::rng`].
+//! differ from run to run, and the samples may, too; everything else is shared. Run r of a sweep is the
+//! same run everywhere: its initial parameters and the order of its samples depend only on its own seed,
+//! through [`crate::rng`].
 //!
 //! ```text
 //! Sweep        network, initialisation, epochs, batch size, and the runs
@@ -19,6 +19,7 @@ pub mod gpu;
 #[doc(hidden)]
 pub mod reference;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::activation::Activation;
@@ -70,6 +71,55 @@ pub struct Run {
     pub learning_rate: f32,
 }
 
+/// The samples that the runs of sweeps are trained on.
+#[derive(Clone, Copy, Debug)]
+pub enum Samples<'a> {
+    /// The same for all runs.
+    Shared(&'a Spirals),
+    /// Those of a run's seed for each run, the same number for all seeds.
+    OfSeed(&'a BTreeMap<u64, Spirals>),
+}
+
+impl<'a> From<&'a Spirals> for Samples<'a> {
+    fn from(samples: &'a Spirals) -> Self {
+        Self::Shared(samples)
+    }
+}
+
+impl<'a> From<&'a BTreeMap<u64, Spirals>> for Samples<'a> {
+    fn from(samples: &'a BTreeMap<u64, Spirals>) -> Self {
+        Self::OfSeed(samples)
+    }
+}
+
+impl<'a> Samples<'a> {
+    /// The samples of a run with `seed`; none if there are none of this seed.
+    pub fn of(self, seed: u64) -> Option<&'a Spirals> {
+        match self {
+            Self::Shared(samples) => Some(samples),
+            Self::OfSeed(samples) => samples.get(&seed),
+        }
+    }
+
+    /// Number of samples of a run.
+    #[expect(clippy::len_without_is_empty, reason = "a sweep has samples")]
+    pub fn len(self) -> usize {
+        match self {
+            Self::Shared(samples) => samples.len(),
+            Self::OfSeed(samples) => samples.values().next().map_or(0, Spirals::len),
+        }
+    }
+
+    /// One set of samples for all `runs`, or one for each.
+    fn sets(self, runs: &[Run]) -> Vec<&'a Spirals> {
+        let of_run = |run: &Run| self.of(run.seed).expect("`Sweep::check` has found it");
+        match self {
+            Self::Shared(samples) => vec![samples],
+            Self::OfSeed(_) => runs.iter().map(of_run).collect(),
+        }
+    }
+}
+
 /// Trainings of one network that are run side by side.
 #[derive(Clone, Debug)]
 pub struct Sweep {
@@ -90,12 +140,13 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// Fails unless the network has the shapes of [`network`] and can be trained on `data`.
+    /// Fails unless the network has the shapes of [`network`] and can be trained on `samples`.
     ///
     /// # Errors
-    /// [`Error::Shape`] for different shapes or no data; [`Error::InvalidValue`] for counts of zero,
-    /// rates that are not finite and positive, and layers that differ.
-    pub fn check(&self, data: &Spirals) -> Result<()> {
+    /// [`Error::Shape`] for different shapes, no samples, and numbers of samples that differ from run to
+    /// run; [`Error::InvalidValue`] for counts of zero, rates that are not finite and positive, and layers
+    /// that differ.
+    pub fn check<'a>(&self, samples: impl Into<Samples<'a>>) -> Result<()> {
         let model = &self.model;
         let layer = model.require_uniform("layers")?;
         let expected = network(
@@ -120,15 +171,26 @@ impl Sweep {
         if found != expected || model.cnn.is_some() {
             return Err(shape("widths of a sweep's network", &expected, &found));
         }
-        let points = [data.points.len(), WIDTH];
-        let fits = data.points.len() == data.labels.len() && !data.is_empty();
-        if !fits || data.labels.iter().any(|&label| label > 1) {
-            let samples = data.len().max(1);
-            return Err(shape("points of two classes", &[samples, WIDTH], &points));
-        }
-        if u32::try_from(data.len()).is_err() {
-            let most = u32::MAX as usize;
-            return Err(shape("points of a sweep", &[most, WIDTH], &points));
+        let samples = samples.into();
+        let seeds = match samples {
+            Samples::Shared(_) => &self.runs[..self.runs.len().min(1)],
+            Samples::OfSeed(_) => &self.runs,
+        };
+        for run in seeds {
+            let Some(data) = samples.of(run.seed) else {
+                let operation = format!("points of the run with seed {}", run.seed);
+                return Err(shape(&operation, &[samples.len(), WIDTH], &[0, WIDTH]));
+            };
+            let points = [data.points.len(), WIDTH];
+            let fits = data.points.len() == data.labels.len() && data.len() == samples.len();
+            if !fits || data.is_empty() || data.labels.iter().any(|&label| label > 1) {
+                let samples = samples.len().max(1);
+                return Err(shape("points of two classes", &[samples, WIDTH], &points));
+            }
+            if u32::try_from(data.len()).is_err() {
+                let most = u32::MAX as usize;
+                return Err(shape("points of a sweep", &[most, WIDTH], &points));
+            }
         }
         for run in &self.runs {
             let sgd = Sgd {

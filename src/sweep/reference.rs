@@ -2,7 +2,7 @@
 //!
 //! It is not meant to be fast.
 
-use super::{Metrics, Record, Run, Sweep};
+use super::{Metrics, Record, Run, Samples, Sweep};
 use crate::data::Targets;
 use crate::data::spirals::Spirals;
 use crate::error::Result;
@@ -10,29 +10,31 @@ use crate::nn::{Model, Parameters};
 use crate::reference::{forward, gradients, loss_and_gradient};
 use crate::rng::sample_order;
 
-/// Trains every run of `sweep` on `data`.
+/// Trains every run of `sweep` on its own of `samples`.
 ///
 /// # Errors
 /// Those of [`Sweep::check`].
-pub fn train(sweep: &Sweep, data: &Spirals) -> Result<Record> {
-    train_from(sweep, data, |run| sweep.initial(run))
+pub fn train<'a>(sweep: &Sweep, samples: impl Into<Samples<'a>>) -> Result<Record> {
+    train_from(sweep, samples, |run| sweep.initial(run))
 }
 
 /// Trains every run from the parameters that `initial` returns for it.
 ///
 /// # Errors
 /// Those of [`Sweep::check`].
-pub fn train_from(
+pub fn train_from<'a>(
     sweep: &Sweep,
-    data: &Spirals,
+    samples: impl Into<Samples<'a>>,
     initial: impl Fn(&Run) -> Parameters,
 ) -> Result<Record> {
-    sweep.check(data)?;
+    let samples = samples.into();
+    sweep.check(samples)?;
     let mut record = Record {
         epochs: sweep.recorded_epochs(),
         ..Record::default()
     };
     for run in &sweep.runs {
+        let data = samples.of(run.seed).expect("`Sweep::check` has found it");
         let mut parameters = initial(run).map(f64::from);
         let mut metrics = Vec::new();
         for epoch in 0..sweep.epochs {

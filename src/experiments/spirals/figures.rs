@@ -4,11 +4,15 @@ use std::path::{Path, PathBuf};
 
 use glam::DVec2;
 
-use super::results::{self, Quantity, RATES, Row, Table, differences, row, spread};
+use super::claims::{self, Claim, Question};
+use super::results::{
+    self, Outcome, Quantity, RATES, Row, Table, differences, of_run, outcome, row,
+};
 use super::settings::{Options, Points, Settings};
 use super::train::Trained;
 use crate::data::spirals::{Spirals, input_range};
 use crate::error::Result;
+use crate::experiments::stats::spread;
 use crate::files::atomic;
 use crate::kind::{Init, LayerKind, Loss};
 use crate::nn::{LayerParameters, Model, Parameters};
@@ -27,6 +31,8 @@ pub struct Figure {
     pub summary: &'static str,
     /// The kinds of layer.
     pub kinds: &'static [LayerKind],
+    /// Runs of each setting.
+    pub runs: usize,
     /// Hidden layers.
     pub layers: usize,
     /// Passes over the training set.
@@ -41,6 +47,8 @@ pub struct Figure {
     pub recorded: u32,
     /// Its tables, each with a name of its own.
     pub tables: &'static [Table],
+    /// What the paper claims of its rows.
+    claims: fn(&[Row]) -> Vec<Question>,
     /// Draws what was trained for it.
     draw: fn(&Shown<'_>) -> Drawing,
 }
@@ -55,7 +63,6 @@ pub static FIGURES: [Figure; 5] = [
             name: "4",
             quantity: Quantity::TrainingLoss,
             paper: Table::no_paper,
-            claims: Table::no_claims,
         }],
         draw: representations,
         ..SHALLOW
@@ -63,6 +70,7 @@ pub static FIGURES: [Figure; 5] = [
     Figure {
         name: "5",
         summary: "loss by epoch",
+        runs: 200,
         inits: Init::ALL,
         recorded: 1000,
         tables: &[
@@ -70,35 +78,36 @@ pub static FIGURES: [Figure; 5] = [
                 name: "5-left",
                 quantity: Quantity::TrainingLoss,
                 paper: results::paper_5,
-                claims: results::claims_5_left,
             },
             Table {
                 name: "5-right",
                 quantity: Quantity::TrainingLoss,
                 paper: results::paper_5,
-                claims: results::claims_5_right,
             },
         ],
+        claims: claims::of_5,
         draw: losses,
         ..SHALLOW
     },
     Figure {
         name: "6-left",
         summary: "accuracy by learning rate",
+        runs: 30,
         epochs: 10_000,
         rates: &RATES,
         tables: &[Table {
             name: "6-left",
             quantity: Quantity::TrainingAccuracy,
             paper: results::paper_6_left,
-            claims: results::claims_6_left,
         }],
+        claims: claims::of_6_left,
         draw: rates,
         ..SHALLOW
     },
     Figure {
         name: "6-right",
         summary: "differences of layers, 50 layers",
+        runs: 50,
         layers: 50,
         epochs: 300,
         inits: Init::ALL,
@@ -106,14 +115,15 @@ pub static FIGURES: [Figure; 5] = [
             name: "6-right",
             quantity: Quantity::TrainingAccuracy,
             paper: Table::no_paper,
-            claims: results::claims_6_right,
         }],
+        claims: claims::of_6_right,
         draw: layer_differences,
         ..SHALLOW
     },
     Figure {
         name: "depth100",
         summary: "test accuracy and norms, 100 layers",
+        runs: 20,
         layers: 100,
         batch_size: 16,
         rates: &[0.01],
@@ -122,8 +132,8 @@ pub static FIGURES: [Figure; 5] = [
             name: "depth100",
             quantity: Quantity::TestAccuracy,
             paper: results::paper_depth_100,
-            claims: Table::no_claims,
         }],
+        claims: claims::of_depth_100,
         draw: depth,
         ..SHALLOW
     },
@@ -134,6 +144,7 @@ const SHALLOW: Figure = Figure {
     name: "",
     summary: "",
     kinds: LayerKind::ALL,
+    runs: 100,
     layers: 3,
     epochs: 1000,
     batch_size: 10,
@@ -141,6 +152,7 @@ const SHALLOW: Figure = Figure {
     inits: &[Init::Random],
     recorded: 1,
     tables: &[],
+    claims: |_| Vec::new(),
     draw: |_| Drawing::default(),
 };
 
@@ -158,6 +170,7 @@ impl Figure {
             figure: self.name,
             options: options.clone(),
             kinds: self.kinds,
+            runs: options.runs.unwrap_or(self.runs),
             layers: options.layers.unwrap_or(self.layers),
             epochs: options.epochs.unwrap_or(self.epochs),
             batch_size: options.batch_size.unwrap_or(self.batch_size),
@@ -182,6 +195,20 @@ impl Figure {
             points,
         })
     }
+
+    /// What the tests say of the paper's claims about `rows`, which were drawn with `settings`.
+    pub fn claims(&self, settings: &Settings, rows: &[Row]) -> Vec<Claim> {
+        claims::decide(settings, (self.claims)(rows))
+    }
+}
+
+/// The numbers of figures.
+#[derive(Clone, Debug, Default)]
+pub struct Results {
+    /// The rows of their tables.
+    pub rows: Vec<Row>,
+    /// What the tests say of the paper's claims.
+    pub claims: Vec<Claim>,
 }
 
 /// Pictures, and a row for each layer and setting.
@@ -231,17 +258,30 @@ impl Shown<'_> {
         all.filter(move |(sweep, _)| sweep.init == init)
     }
 
-    /// The rows of a sweep, one for each learning rate.
-    fn rows(&self, figure: &'static str, sweep: &Sweep, record: &Record) -> Vec<Row> {
-        let runs = self.settings.options.runs;
-        let of_rate = |rate: usize| {
-            let which = rate * runs..(rate + 1) * runs;
-            row(figure, sweep, (record, self.trained), which, self.points)
-        };
-        (0..self.settings.rates.len()).map(of_rate).collect()
+    /// What each run of a sweep came to.
+    fn outcomes(&self, sweep: &Sweep, record: &Record) -> Vec<Outcome> {
+        let runs = 0..sweep.runs.len();
+        runs.map(|r| outcome(sweep, record, r, self.points))
+            .collect()
     }
 
-    /// The rows of a sweep with the ratio of its last difference of layers to its first; and the
+    /// The rows of a sweep whose runs came to `outcomes`, one for each learning rate.
+    fn rows_of(&self, figure: &'static str, sweep: &Sweep, outcomes: &[Outcome]) -> Vec<Row> {
+        let points = self.settings.options.points.name();
+        let of_rates = outcomes
+            .chunks(self.settings.runs)
+            .zip(&self.settings.rates);
+        of_rates
+            .map(|(outcomes, &rate)| row(figure, sweep, rate, points, outcomes.to_vec()))
+            .collect()
+    }
+
+    /// The rows of a sweep, one for each learning rate.
+    fn rows(&self, figure: &'static str, sweep: &Sweep, record: &Record) -> Vec<Row> {
+        self.rows_of(figure, sweep, &self.outcomes(sweep, record))
+    }
+
+    /// The rows of a sweep with the ratio of each run's last difference of layers to its first; and the
     /// differences by layer.
     fn rows_with_differences(
         &self,
@@ -249,26 +289,28 @@ impl Shown<'_> {
         sweep: &Sweep,
         record: &Record,
     ) -> (Vec<Row>, Vec<(f64, f64, f64)>) {
-        let points = by_layer(&differences(sweep, record, &self.points.train));
-        let ratio = match (points.first(), points.last()) {
-            (Some(first), Some(last)) => last.1 / first.1,
-            _ => f64::NAN,
-        };
-        let mut rows = self.rows(figure, sweep, record);
-        for row in &mut rows {
-            row.last_over_first = Some(ratio);
+        let by_run = differences(sweep, record, self.points);
+        let mut outcomes = self.outcomes(sweep, record);
+        for (outcome, differences) in outcomes.iter_mut().zip(&by_run) {
+            let ends = differences.first().zip(differences.last());
+            outcome.last_over_first = ends.map(|(first, last)| last / first);
         }
-        (rows, points)
+        (self.rows_of(figure, sweep, &outcomes), by_layer(&by_run))
     }
 }
 
-/// The tables of `rows` and the paper's claims about them.
-pub fn tables(rows: &[Row]) -> String {
+/// The tables of the rows and the paper's claims about them.
+pub fn tables(results: &Results) -> String {
     let mut text = String::new();
-    for of_table in rows.chunk_by(|a, b| a.figure == b.figure) {
+    for of_table in results.rows.chunk_by(|a, b| a.figure == b.figure) {
+        let name = of_table[0].figure;
         let mut all = FIGURES.iter().flat_map(|figure| figure.tables);
-        if let Some(table) = all.find(|table| table.name == of_table[0].figure) {
-            text += &(table.text(of_table) + "\n");
+        if let Some(table) = all.find(|table| table.name == name) {
+            text += &table.text(of_table);
+            for claim in results.claims.iter().filter(|claim| claim.figure == name) {
+                text += &format!("{claim}\n");
+            }
+            text += "\n";
         }
     }
     text
@@ -296,10 +338,10 @@ fn panel_by_layer(init: Init, label: &str, series: Vec<Series>, legend: Corner) 
 /// Figure 4: the points after each layer of the Bregman network that classifies most of them.
 fn representations(shown: &Shown<'_>) -> Drawing {
     let (sweep, record) = (&shown.sweeps[0], &shown.trained.records[0]);
-    let data = &shown.points.train;
     let best = (0..sweep.runs.len())
         .max_by_key(|&run| record.metrics[run].last().map_or(0, |m| m.correct))
         .unwrap_or(0);
+    let data = of_run(shown.points.train(), &sweep.runs[best]);
     let correct = record.metrics[best].last().map_or(0, |m| m.correct);
     let parameters = record.parameters[best].map(f64::from);
 
@@ -509,7 +551,7 @@ fn rates(shown: &Shown<'_>) -> Drawing {
     let settings = shown.settings;
     let mut csv = String::from("layer,init,lr,seed,loss,accuracy\n");
     let (mut rows, mut series) = (Vec::new(), Vec::new());
-    let samples = shown.points.train.len() as f64;
+    let samples = shown.points.train().len() as f64;
     for (sweep, record) in shown.sweeps.iter().zip(&shown.trained.records) {
         let kind = sweep.model.layers[0].kind;
         for (run, metrics) in sweep.runs.iter().zip(&record.metrics) {
@@ -529,7 +571,7 @@ fn rates(shown: &Shown<'_>) -> Drawing {
             .iter()
             .map(|row| {
                 let rate = f64::from(row.lr);
-                (rate, 100.0 * row.accuracy_mean, 100.0 * row.accuracy_sd)
+                (rate, 100.0 * row.accuracy.mean, 100.0 * row.accuracy.sd)
             })
             .collect();
         series.push(Series {
@@ -553,7 +595,7 @@ fn rates(shown: &Shown<'_>) -> Drawing {
         legend: Corner::BottomLeft,
         ..Panel::default()
     };
-    let diverged: usize = rows.iter().map(|row| row.diverged).sum();
+    let diverged: usize = rows.iter().map(|row| row.diverged.count).sum();
     let what = format!(
         "Mean ± standard deviation over the runs that stayed finite ({diverged} of {} did not), {} \
          initial weights.\n",

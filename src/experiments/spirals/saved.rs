@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::data::spirals::Draw;
 use crate::error::{CheckpointFault, Error, Result};
 use crate::files::safetensors::State;
 use crate::sweep::{Metrics, Record, Sweep};
@@ -93,7 +94,12 @@ impl Saved {
         };
         let found = read_description(&state).map_err(fault)?;
         for (&option, given) in described {
-            let found = found.get(option).map_or("not set", String::as_str);
+            let found = match (found.get(option), option) {
+                (Some(found), _) => found,
+                // Files from before there was a choice.
+                (None, "--points") => Draw::Shared.name(),
+                (None, _) => "not set",
+            };
             if found != given {
                 return Err(Error::OtherRun {
                     path: path.to_owned(),

@@ -1,13 +1,17 @@
 //! The settings with which a figure is trained: its own, or those of the options.
 
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
 use super::saved;
 use crate::activation::Activation;
-use crate::data::spirals::Spirals;
+use crate::data::spirals::{Draw, Spirals};
 use crate::error::{Result, at_least_one};
 use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::memory;
 use crate::optim::Sgd;
-use crate::sweep::{self, Metrics, Run, Sweep};
+use crate::sweep::{self, Metrics, Run, Samples, Sweep};
 
 /// Points of each class, in the training set and in the test set.
 const PER_CLASS: usize = 500;
@@ -15,8 +19,10 @@ const PER_CLASS: usize = 500;
 /// The settings that all figures share, and those that replace the settings of each.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Runs of each setting, at least 1; run r has seed `seed` + r, wrapping.
-    pub runs: usize,
+    /// Runs of each setting, at least 1, by default the figure's own; run r has seed `seed` + r, wrapping.
+    pub runs: Option<usize>,
+    /// Whether each run has points of its own.
+    pub points: Draw,
     /// Passes over the training set, at least 1; by default the figure's own.
     pub epochs: Option<u32>,
     /// Learning rates, finite and positive; by default the figure's own. A figure of one rate takes
@@ -34,7 +40,7 @@ pub struct Options {
     pub form: Form,
     /// Squared error of one output, or cross-entropy of two.
     pub loss: Loss,
-    /// The seed of the points and of the first run.
+    /// The seed of the first run and, where they are shared, of the points.
     pub seed: u64,
 }
 
@@ -45,7 +51,7 @@ impl Options {
     /// [`Error::InvalidValue`](crate::error::Error::InvalidValue) for a count of zero and a rate that is not finite and positive.
     pub fn check(&self) -> Result<()> {
         at_least_one(&[
-            ("runs", self.runs),
+            ("runs", self.runs.unwrap_or(1)),
             ("epochs", self.epochs.map_or(1, |epochs| epochs as usize)),
             ("layers", self.layers.unwrap_or(1)),
         ])?;
@@ -59,21 +65,62 @@ impl Options {
     }
 }
 
-/// The points to train on and those to test on.
+/// The points to train on and those to test on, 500 of each class, drawn independently.
 #[derive(Clone, Debug)]
 pub struct Points {
-    /// 500 points of each class.
-    pub train: Spirals,
-    /// The same number of points, drawn independently.
-    pub test: Spirals,
+    train: Sets,
+    test: Sets,
+}
+
+/// Points for all runs, or for each seed.
+#[derive(Clone, Debug)]
+enum Sets {
+    Shared(Spirals),
+    OfSeed(BTreeMap<u64, Spirals>),
+}
+
+impl Sets {
+    fn samples(&self) -> Samples<'_> {
+        match self {
+            Self::Shared(spirals) => spirals.into(),
+            Self::OfSeed(sets) => sets.into(),
+        }
+    }
 }
 
 impl Points {
-    /// The points of `options`, where its activation can take them.
-    pub fn draw(options: &Options) -> Self {
-        let drawn = Spirals::draw(PER_CLASS, options.seed);
-        let [train, test] = drawn.map(|spirals| spirals.within(options.activation));
+    /// The points of `runs` runs with `options`, where their activation can take them.
+    pub fn draw(options: &Options, runs: usize) -> Self {
+        let draw = |seed| {
+            let drawn = Spirals::draw(PER_CLASS, seed);
+            drawn.map(|spirals| spirals.within(options.activation))
+        };
+        let [train, test] = match options.points {
+            Draw::Shared => draw(options.seed).map(Sets::Shared),
+            Draw::Own => {
+                let runs = (0..runs as u64).into_par_iter();
+                let seeds = runs.map(|run| options.seed.wrapping_add(run));
+                let drawn: Vec<_> = seeds.map(|seed| (seed, draw(seed))).collect();
+                let mut sets = [(); 2].map(|()| BTreeMap::new());
+                for (seed, drawn) in drawn {
+                    for (sets, spirals) in sets.iter_mut().zip(drawn) {
+                        sets.insert(seed, spirals);
+                    }
+                }
+                sets.map(Sets::OfSeed)
+            }
+        };
         Self { train, test }
+    }
+
+    /// The points to train on.
+    pub fn train(&self) -> Samples<'_> {
+        self.train.samples()
+    }
+
+    /// The points to test on.
+    pub fn test(&self) -> Samples<'_> {
+        self.test.samples()
     }
 }
 
@@ -86,6 +133,8 @@ pub struct Settings {
     pub options: Options,
     /// The kinds of layer.
     pub kinds: &'static [LayerKind],
+    /// Runs of each setting.
+    pub runs: usize,
     /// Hidden layers.
     pub layers: usize,
     /// Passes over the training set.
@@ -117,12 +166,11 @@ impl Settings {
             form,
             activation,
             loss,
-            runs,
             seed,
             ..
         } = self.options;
         let of_rate = |&learning_rate| {
-            (0..runs as u64).map(move |run| Run {
+            (0..self.runs as u64).map(move |run| Run {
                 seed: seed.wrapping_add(run),
                 learning_rate,
             })
@@ -137,20 +185,19 @@ impl Settings {
         })
     }
 
-    /// Whether this machine can hold all runs: their parameters and the metrics that are recorded.
+    /// Whether this machine can hold all runs: their parameters, the metrics that are recorded, and their
+    /// points.
     pub(super) fn check_memory(&self) -> Result<()> {
         // A layer of two neurons has six numbers, and the head at most as many.
         let parameters = (self.layers as u128 + 1) * 6 * size_of::<f32>() as u128;
         let metrics = u128::from(self.epochs.min(self.recorded)) * size_of::<Metrics>() as u128;
         let one = size_of::<Run>() as u128 + parameters + metrics;
-        let counts = [
-            self.options.runs,
-            self.rates.len(),
-            self.kinds.len(),
-            self.inits.len(),
-        ];
-        let all = counts.iter().map(|&count| count as u128);
-        memory::check(all.fold(one, u128::saturating_mul))
+        let counts = [self.rates.len(), self.kinds.len(), self.inits.len()];
+        let of_seed = counts.iter().map(|&count| count as u128);
+        let of_seed = of_seed.fold(one, u128::saturating_mul);
+        // Two coordinates and a label of each point to train on and to test on.
+        let points = 2 * 2 * PER_CLASS as u128 * 9;
+        memory::check((self.runs as u128).saturating_mul(of_seed.saturating_add(points)))
     }
 
     /// All that the sweeps depend on, by the names that files of saved sweeps have.
@@ -158,7 +205,8 @@ impl Settings {
         let options = &self.options;
         let list = |words: Vec<String>| words.join(",");
         [
-            ("--runs", options.runs.to_string()),
+            ("--runs", self.runs.to_string()),
+            ("--points", options.points.name().to_owned()),
             ("--epochs", self.epochs.to_string()),
             (
                 "--lr",
@@ -181,14 +229,29 @@ impl Settings {
     /// `what` and the settings, for the caption of a picture.
     pub(super) fn caption(&self, what: &str) -> String {
         let options = &self.options;
-        let last = options.seed.wrapping_add(options.runs as u64 - 1);
+        let last = options.seed.wrapping_add(self.runs as u64 - 1);
         let rate = match self.rates.as_slice() {
-            [rate] => format!(", learning rate {rate}"),
-            _ => String::new(),
+            [rate] => Some(*rate),
+            _ => None,
         };
         format!(
-            "{what} {} layers of 2 neurons, {}, {} form, {}, batches of {}, {} epochs{rate}.\n\
-             {} runs, seeds {} to {last}, on 1000 points.",
+            "{what} {}.\n{} runs, seeds {} to {last}, {}.",
+            self.network(rate),
+            self.runs,
+            options.seed,
+            match options.points {
+                Draw::Own => "each on 1000 points of its own",
+                Draw::Shared => "all on the same 1000 points",
+            },
+        )
+    }
+
+    /// The network and its training, at `rate` if that is not the only one.
+    fn network(&self, rate: Option<f32>) -> String {
+        let options = &self.options;
+        let rate = rate.map_or(String::new(), |rate| format!(", learning rate {rate}"));
+        format!(
+            "{} layers of 2 neurons, {}, {} form, {}, batches of {}, {} epochs{rate}",
             self.layers,
             options.activation.name,
             options.form.name(),
@@ -199,9 +262,65 @@ impl Settings {
             },
             self.batch_size,
             self.epochs,
-            options.runs,
-            options.seed,
         )
+    }
+
+    /// What is trained, at `rate` or at the only rate, in words.
+    pub(super) fn conditions(&self, rate: Option<f32>) -> String {
+        let points = match self.options.points {
+            Draw::Own => "points of each run's own",
+            Draw::Shared => "one draw of the points for all runs",
+        };
+        let rate = rate.or(self.rates.first().copied());
+        format!("{}, {points}", self.network(rate))
+    }
+
+    /// The command that trains the figure.
+    pub(super) fn command(&self) -> String {
+        let Options {
+            points,
+            epochs,
+            learning_rates,
+            batch_size,
+            activation,
+            layers,
+            init,
+            form,
+            loss,
+            seed,
+            runs: _,
+        } = &self.options;
+        let rates = |rates: &Vec<f32>| {
+            let rates: Vec<String> = rates.iter().map(f32::to_string).collect();
+            rates.join(",")
+        };
+        // Those that are not what the command takes without them.
+        let changed = |changed: bool, value: &str| changed.then(|| value.to_owned());
+        let options = [
+            ("figure", Some(self.figure.to_owned())),
+            ("runs", Some(self.runs.to_string())),
+            ("seed", Some(seed.to_string())),
+            ("points", changed(*points != Draw::Own, points.name())),
+            ("epochs", epochs.map(|epochs| epochs.to_string())),
+            ("lr", learning_rates.as_ref().map(rates)),
+            ("batch-size", batch_size.map(|size| size.to_string())),
+            (
+                "activation",
+                changed(activation.name != "arctan", activation.name),
+            ),
+            ("layers", layers.map(|layers| layers.to_string())),
+            ("init", init.map(|init| init.name().to_owned())),
+            ("form", changed(*form != Form::Dual, form.name())),
+            (
+                "loss",
+                changed(*loss != Loss::MeanSquaredError, loss.name()),
+            ),
+        ];
+        let given = options.into_iter().filter_map(|(name, value)| {
+            let value = value?;
+            Some(format!(" --{name} {value}"))
+        });
+        format!("bregman spirals{}", given.collect::<String>())
     }
 
     /// The label of an axis of losses.

@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::gpu::ops::sweep::MAX_LAYERS;
 use crate::nn::Model;
 use crate::selftest::checks::Checks;
-use crate::selftest::sweeps::first_steps;
-use crate::sweep::{self, Record, Sweep};
+use crate::selftest::sweeps::{first_steps, own_points};
+use crate::sweep::{self, Record, Samples, Sweep};
 
 /// The shortest stretch of training between two saves.
 const SAVE_EVERY: Duration = Duration::from_millis(500);
@@ -183,8 +183,10 @@ pub struct Trainer<'a> {
 pub struct Trained {
     /// One record of each sweep.
     pub records: Vec<Record>,
-    /// Of all sweeps together.
-    pub steps_per_second: f64,
+    /// Steps of all sweeps together.
+    pub steps: u64,
+    /// Seconds that they took.
+    pub seconds: f64,
     /// The device that trained them: "cpu", or the adapter's name.
     pub device: String,
 }
@@ -234,20 +236,19 @@ impl<'a> Trainer<'a> {
     pub fn train(&mut self, settings: &Settings, sweeps: &[Sweep]) -> Result<Option<Trained>> {
         let figure = settings.figure;
         let tell = self.watch.tell;
-        let data = &self.points.train;
+        let samples = self.points.train().len();
         let layers = sweeps.iter().map(|s| s.model.layers.len()).max();
         let on_gpu = self.device.gpu.is_some() && layers.is_some_and(|l| l <= MAX_LAYERS);
         let adapter = self.device.adapter().filter(|_| on_gpu);
         let device = adapter.unwrap_or_else(|| "cpu".to_owned());
         let saved = self.saved(settings, sweeps)?;
         let mut saved = saved.unwrap_or_else(|| Saved::new(sweeps, &device));
-        let steps = |s: &Sweep| s.steps(data.len()) * s.runs.len() as u64;
+        let steps = |s: &Sweep| s.steps(samples) * s.runs.len() as u64;
         let total: u64 = sweeps.iter().map(steps).sum();
         let left = |records: &[Record]| -> u64 {
             let pairs = sweeps.iter().zip(records);
-            let of = |(s, r): (&Sweep, &Record)| {
-                s.steps(data.len()) / u64::from(s.epochs) * r.run_epochs()
-            };
+            let of =
+                |(s, r): (&Sweep, &Record)| s.steps(samples) / u64::from(s.epochs) * r.run_epochs();
             total - pairs.map(of).sum::<u64>()
         };
         let rest = left(&saved.records);
@@ -290,7 +291,8 @@ impl<'a> Trainer<'a> {
             seconds: saved.seconds,
         });
         Ok(Some(Trained {
-            steps_per_second: per_second(total, saved.seconds),
+            steps: total,
+            seconds: saved.seconds,
             records: saved.records,
             device: saved.device,
         }))
@@ -308,7 +310,7 @@ impl<'a> Trainer<'a> {
         let Watch { tell, stop: asked } = self.watch;
         let path = saved::path(&self.folder, settings.figure);
         let described: Description = settings.described();
-        let data = &self.points.train;
+        let samples = self.points.train();
         let mut stretch = SAVE_EVERY;
         loop {
             let start = Instant::now();
@@ -318,12 +320,13 @@ impl<'a> Trainer<'a> {
                     for (sweep, record) in sweeps.iter().zip(&mut saved.records) {
                         let clock = || start.elapsed();
                         let mut told = |steps| tell(Event::Steps(steps));
-                        let training =
-                            sweep::gpu::resume(gpu, sweep, data, record, &stop, &clock, &mut told);
+                        let training = sweep::gpu::resume(
+                            gpu, sweep, samples, record, &stop, &clock, &mut told,
+                        );
                         pollster::block_on(training)?;
                     }
                 }
-                _ => sweep::cpu::resume(sweeps, data, &mut saved.records, &stop, &|steps| {
+                _ => sweep::cpu::resume(sweeps, samples, &mut saved.records, &stop, &|steps| {
                     tell(Event::Steps(steps));
                 })?,
             }
@@ -346,7 +349,8 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Compares the first 20 steps of 8 runs of `model` with the reference.
+    /// Compares the first 20 steps of 8 runs of `model` with the reference, and runs on points of their own
+    /// with the same runs alone.
     fn check(&mut self, on_gpu: bool, model: &Model) -> Result<()> {
         let described = format!(
             "{} {} {} {} {}",
@@ -363,23 +367,21 @@ impl<'a> Trainer<'a> {
         let mut checks = Checks::new(false);
         checks.begin(&key.1);
         let start = Instant::now();
-        first_steps(
-            model,
-            &mut checks,
-            &mut |sweep, data| match &mut self.device.gpu {
-                Some(gpu) if on_gpu => pollster::block_on(sweep::gpu::train(
-                    gpu,
-                    sweep,
-                    data,
-                    &|| start.elapsed(),
-                    &mut |_| {},
-                )),
-                _ => {
-                    let sweeps = [sweep.clone()];
-                    sweep::cpu::train(&sweeps, data, &|_| {}).map(|mut records| records.remove(0))
-                }
-            },
-        )?;
+        let mut train = |sweep: &Sweep, samples: Samples<'_>| match &mut self.device.gpu {
+            Some(gpu) if on_gpu => pollster::block_on(sweep::gpu::train(
+                gpu,
+                sweep,
+                samples,
+                &|| start.elapsed(),
+                &mut |_| {},
+            )),
+            _ => {
+                let sweeps = [sweep.clone()];
+                sweep::cpu::train(&sweeps, samples, &|_| {}).map(|mut records| records.remove(0))
+            }
+        };
+        first_steps(model, &mut checks, &mut train)?;
+        own_points(model, &mut checks, &mut train)?;
         let row = checks.into_rows().remove(0);
         if let Some(failure) = row.failure {
             // On the processor it would be a fault of this crate.

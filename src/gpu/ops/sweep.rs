@@ -8,8 +8,8 @@ use crate::kind::{Form, LayerKind, Loss};
 use crate::nn::Model;
 
 params! {
-    runs: u32, samples: u32, batch: u32, epochs: u32, record_every: u32, random: u32, bound: f32,
-    diagonal: f32, head_weight: f32, clamp_low: f32, clamp_high: f32
+    runs: u32, samples: u32, sets: u32, batch: u32, epochs: u32, record_every: u32, random: u32,
+    bound: f32, diagonal: f32, head_weight: f32, clamp_low: f32, clamp_high: f32
 }
 
 /// The largest number of layers that one invocation holds.
@@ -70,9 +70,9 @@ pub fn permutations() -> Vec<Permutation> {
 /// Buffers of a sweep.
 #[derive(Clone, Copy, Debug)]
 pub struct Operands {
-    /// (samples, 2).
+    /// (samples, sets, 2): one set of samples for all runs, or one for each.
     pub points: BufferId,
-    /// (samples).
+    /// (samples, sets).
     pub labels: BufferId,
     /// The two words of each run's seed, the lower one first.
     pub seeds: BufferId,
