@@ -87,10 +87,13 @@ fn a_limit_of_memory_is_respected() {
         &format!("{SMALL} --width 6000 --hidden-layers 9 --threads 1"),
         &[],
     );
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "ulimit -v 900000; exec \"$@\"", "sh"]);
-    shell.arg(run.get_program()).args(run.get_args());
-    refused(&shell.output().expect("sh"), 1, &["MiB"]);
+    for limit in ["-v", "-d"] {
+        let mut shell = Command::new("sh");
+        let script = format!("ulimit {limit} 900000; exec \"$@\"");
+        shell.args(["-c", &script, "sh"]);
+        shell.arg(run.get_program()).args(run.get_args());
+        refused(&shell.output().expect("sh"), 1, &["MiB", "--width"]);
+    }
 }
 
 #[test]
