@@ -6,6 +6,7 @@ use crate::activation::Activation;
 use crate::data::{Dataset, Inputs, Split, Splits, Targets};
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor};
+pub use crate::kind::KINDS;
 use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::nn::cnn::{BlockSpec, Cnn, Dropout};
 use crate::nn::{LayerSpec, Model, Parameters};
@@ -30,14 +31,6 @@ pub const TRAIN_SAMPLES: usize = 37;
 
 /// Features of a sample; a prime.
 const FEATURES: usize = 13;
-
-/// Each kind of layer in each form.
-pub const KINDS: [(LayerKind, Form); 4] = [
-    (LayerKind::Standard, Form::Dual),
-    (LayerKind::Euclidean, Form::Dual),
-    (LayerKind::Bregman, Form::Dual),
-    (LayerKind::Bregman, Form::Primal),
-];
 
 /// A network under test.
 #[derive(Clone)]
