@@ -11,6 +11,7 @@ pub mod args;
 pub mod bench;
 pub mod evaluate;
 pub mod export;
+mod folders;
 pub mod layered;
 pub mod pictures;
 pub mod predict;

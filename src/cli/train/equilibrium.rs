@@ -5,13 +5,11 @@ use std::sync::Arc;
 use super::load::{Data, load_data};
 use super::network::{Cells, MAX_SAMPLES, aligned};
 use super::options::{Options, Resolved};
-use super::prepare::{
-    announce_device, batch_size, check_vacant, claim, course, note_without_effect,
-};
+use super::prepare::{batch_size, check_vacant, claim, course, note_without_effect};
 use super::report::{Results, evaluated};
 use crate::bilevel::equilibrium::{AnyEquilibrium, Equilibrium, Solver, checkpoint};
 use crate::cli::progress::Progress;
-use crate::cli::say::{plural, print, say, thousands};
+use crate::cli::say::{announce_device, plural, print, say, thousands};
 use crate::cli::{Ended, stop};
 use crate::data::Split;
 use crate::device::Device;

@@ -17,7 +17,7 @@ use super::report::Results;
 use super::{Trained, trained};
 use crate::checkpoint::{self, Run};
 use crate::cli::args::groups;
-use crate::cli::say::{note, plural, print, say, warn};
+use crate::cli::say::{announce_device, note, plural, print, say, warn};
 use crate::cli::{Ended, layered};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -76,7 +76,7 @@ pub async fn run(options: &Options) -> Result<Ended> {
     if let Some(folder) = &options.out_dir {
         layered::write_settings(folder, &settings)?;
     }
-    prepare::announce_device(&device);
+    announce_device(&device);
     prepare::note_without_effect(options, device.kind());
     drop(device);
     say(format_args!(

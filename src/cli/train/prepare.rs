@@ -15,7 +15,7 @@ use crate::checkpoint::{self, Checkpoint, Run};
 use crate::cli::args::{groups, invalid};
 use crate::cli::layered::{self, SETTINGS};
 use crate::cli::pictures;
-use crate::cli::say::{note, plural, say, say_warning};
+use crate::cli::say::{announce_device, note, plural, say};
 use crate::data::Splits;
 use crate::device::{AnyExecutor, Device};
 use crate::error::{Error, Result};
@@ -326,14 +326,6 @@ pub fn check_no_launches(options: &Options, folder: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Says which device was chosen and why, and what to beware of.
-pub fn announce_device(device: &Device) {
-    say(format_args!("device: {}", device.description));
-    if let Some(warning) = &device.warning {
-        say_warning(warning);
-    }
 }
 
 /// The number of samples of a batch, which never exceeds the samples, so that nothing is laid out for
