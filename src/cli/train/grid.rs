@@ -44,6 +44,7 @@ struct Lists<'a> {
 #[derive(Serialize)]
 struct Report<'a> {
     options: &'a Resolved,
+    data_sha256: &'a str,
     runs: &'a [Row],
     best: Option<Best>,
 }
@@ -311,7 +312,8 @@ impl Lists<'_> {
         let Some(folder) = &options.out_dir else {
             return Ok(());
         };
-        prepare::check_vacant(options, Some(folder), settings, &self.data_sha256)?;
+        let data = &self.data_sha256;
+        prepare::check_checkpoint(options, folder, settings, data)?;
         for (number, path) in found(folder)? {
             let is_resumed = |(_, resumed): &(_, PathBuf)| atomic::same_file(resumed, &path);
             if resumed.iter().any(is_resumed) {
@@ -337,7 +339,12 @@ impl Lists<'_> {
             };
             return Err(Error::Occupied { path, difference });
         }
-        Ok(())
+        for number in 1..=launches.len() {
+            // A run without lists may have such a folder.
+            let launch = folder.join(folder_of(number));
+            prepare::check_results(options, &launch, settings, data)?;
+        }
+        prepare::check_results(options, folder, settings, data)
     }
 
     /// The run of a launch in `path`, if it is that of these lists.
@@ -463,6 +470,7 @@ impl Lists<'_> {
         };
         let report = Report {
             options: resolved,
+            data_sha256: &self.data_sha256,
             runs: rows,
             best,
         };

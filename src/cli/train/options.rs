@@ -208,8 +208,8 @@ pub struct Options {
     /// launch-K for the runs that are trained side by side; one run at a time may write there
     #[arg(long, value_name = "DIR", group = FREE)]
     pub out_dir: Option<PathBuf>,
-    /// Give up the checkpoint of a different run in --out-dir, or with lists those of all launches, which
-    /// is refused otherwise
+    /// Give up what a different run left in --out-dir, which is refused otherwise: its checkpoint, or with
+    /// lists those of all launches, and its results, which stay until the new ones are there
     #[arg(long, group = REQUEST)]
     pub overwrite: bool,
     /// Save the run as checkpoint.safetensors in --out-dir, every N epochs and at the end; a resumed
