@@ -129,11 +129,9 @@ impl Device {
     }
 
     fn on_processor(reason: &str) -> Self {
-        let threads = rayon::current_num_threads();
-        let plural = if threads == 1 { "" } else { "s" };
         Self {
             gpu: None,
-            description: format!("cpu, {threads} thread{plural} ({reason})"),
+            description: format!("{} ({reason})", processor()),
             warning: None,
         }
     }
@@ -158,6 +156,11 @@ impl Device {
             Some(_) => "gpu",
             None => "cpu",
         }
+    }
+
+    /// Its name for reports: the adapter's, or that of the processor with its number of threads.
+    pub fn name(&self) -> String {
+        self.adapter().unwrap_or_else(processor)
     }
 
     /// The adapter's name, if there is one.
@@ -211,6 +214,13 @@ impl Device {
             }
         })
     }
+}
+
+/// The name of the processor, with the number of threads of this process.
+fn processor() -> String {
+    let threads = rayon::current_num_threads();
+    let plural = if threads == 1 { "" } else { "s" };
+    format!("cpu, {threads} thread{plural}")
 }
 
 /// An executor of a network on either kind of device.

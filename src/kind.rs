@@ -42,6 +42,15 @@ pub enum LayerKind {
     Bregman,
 }
 
+/// Each kind of hidden layer in each of its forms.
+#[doc(hidden)]
+pub const KINDS: [(LayerKind, Form); 4] = [
+    (LayerKind::Standard, Form::Dual),
+    (LayerKind::Euclidean, Form::Dual),
+    (LayerKind::Bregman, Form::Dual),
+    (LayerKind::Bregman, Form::Primal),
+];
+
 /// The variable that a Bregman layer passes to the next. The other kinds have one form only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {

@@ -461,7 +461,7 @@ fn odd_functions_are_exactly_odd() {
 }
 
 fn activations() -> impl Strategy<Value = &'static Activation> {
-    (0..Activation::ALL.len()).prop_map(|i| &Activation::ALL[i])
+    proptest::sample::select(Activation::ALL.iter().collect::<Vec<_>>())
 }
 
 /// Any finite f32, by its bits: every magnitude is equally likely.

@@ -476,7 +476,7 @@ fn divergence_stops_and_touches_nothing() {
     let earlier = read();
 
     let file = folder.path().join("y.safetensors");
-    let blow_up = "--lr 1e30 --activation identity --realizations 2 --json";
+    let blow_up = "--lr 1e30 --activation identity --realizations 2 --json --overwrite";
     let args = format!("{args} {blow_up} --save {}", file.display());
     fails(
         &args,

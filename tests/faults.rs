@@ -69,6 +69,12 @@ mod faults {
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
+    /// Prints how many faults a test made, for the table of `assets/faults.md`.
+    #[expect(clippy::print_stderr, reason = "the count is what is asked for")]
+    pub fn count(text: &str) {
+        eprintln!("{text}");
+    }
+
     /// A name of bytes.
     pub fn name(bytes: &[u8]) -> &Path {
         let name: &OsStr = std::os::unix::ffi::OsStrExt::from_bytes(bytes);

@@ -25,8 +25,7 @@ use crate::gpu::tile::{Layout, Tile};
 use crate::gpu::{
     BufferId, BufferSpec, Buffers, Contents, Gpu, GpuExecutor, LayerPlan, Op, PlanOptions, Program,
 };
-use crate::kind::Storage;
-use crate::kind::{Form, Init, LayerKind, Loss};
+use crate::kind::{Form, Init, KINDS, LayerKind, Loss, Storage};
 use crate::nn::{Cnn, Model};
 use crate::optim::{Recipe, Sgd};
 use crate::selftest::dispatch::random;
@@ -315,9 +314,8 @@ impl Network {
     pub fn all(software: bool, full: bool) -> Vec<Self> {
         let sizes = Self::sizes(software);
         let one = if software { [32, 64] } else { [128, 784] };
-        let kinds = crate::selftest::networks::KINDS;
         let mut networks = Vec::new();
-        for (kind, form) in kinds {
+        for (kind, form) in KINDS {
             for realizations in [1, 5] {
                 for &[batch, width] in sizes {
                     let usual = kind == LayerKind::Bregman && form == Form::Dual;

@@ -10,6 +10,7 @@ use crate::bench;
 use crate::data::Splits;
 use crate::data::{self, Request};
 use crate::error::{Error, Result};
+use crate::files::json;
 use crate::gpu::{Gpu, GpuExecutor, PlanOptions, Selection};
 use crate::kind::Storage;
 use crate::kind::{Form, Init, LayerKind, Loss};
@@ -69,6 +70,11 @@ impl Part {
     /// The seconds that it may take.
     pub fn seconds(self) -> u64 {
         self.name_and_seconds().1
+    }
+
+    /// Whether another program measures it, which may not be there.
+    pub fn is_of_another_program(self) -> bool {
+        matches!(self, Self::Pytorch | Self::Burn)
     }
 
     fn name_and_seconds(self) -> (&'static str, u64) {
@@ -193,7 +199,7 @@ impl Part {
                 Ok(rows.all())
             }
             Self::Mnist => mnist(&gpu, data_dir),
-            Self::Selftest => Ok(json!(selftest::run(&mut gpu, false, &mut |_| {})?)),
+            Self::Selftest => Ok(json::value(&selftest::run(&mut gpu, false, &mut |_| {})?)),
             Self::Pytorch | Self::Burn => Err(Error::UnknownName {
                 kind: "part of this program",
                 name: self.name().to_owned(),

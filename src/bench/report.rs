@@ -107,6 +107,12 @@ impl Report {
         }
     }
 
+    /// Whether any part found something.
+    pub fn has_found(&self) -> bool {
+        let mut parts = self.parts.values();
+        parts.any(|part| part.found.get("failed").is_none())
+    }
+
     /// The results of the part `adapter`.
     ///
     /// # Errors
@@ -186,6 +192,9 @@ mod tests {
         let names: Vec<&String> = second.parts.keys().collect();
         assert_eq!(names, ["adapter", "cnn", "steps"]);
         assert_eq!(second.parts["cnn"].failure(), Some("no time was left"));
+        assert!(second.has_found());
+        second.parts.retain(|name, _| name == "cnn");
+        assert!(!second.has_found());
         assert_eq!(
             second.found::<Vec<Value>>(Part::Cnn),
             Err("Failed: no time was left".to_owned())

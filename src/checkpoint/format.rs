@@ -21,6 +21,10 @@ const NETWORK_VERSION: &str = "2";
 /// The entry of the metadata that distinguishes a run's file from a network's.
 pub(super) const VERSION_KEY: &str = "bregman_run";
 
+/// The value of `layer` in the metadata of a layer at its limit of infinite depth, which is none of the
+/// kinds of layers here.
+pub const EQUILIBRIUM: &str = "equilibrium";
+
 type FaultResult<T> = std::result::Result<T, CheckpointFault>;
 
 /// Decimal digits that give back the very number, as a float32 here and as Python's `float()`:
@@ -217,6 +221,9 @@ fn described(state: &State<'_>) -> String {
 /// version 1, where they are alike.
 fn read_layers(state: &State<'_>) -> FaultResult<Vec<Settings>> {
     match state.metadata.get(NETWORK_VERSION_KEY).map(String::as_str) {
+        None | Some("1") if state.text("layer")? == EQUILIBRIUM => {
+            Err(CheckpointFault::Equilibrium)
+        }
         None | Some("1") => {
             let kind = state.parse_by("layer", LayerKind::by_name)?;
             let form = state.parse_by("form", Form::by_name)?;

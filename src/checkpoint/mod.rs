@@ -35,6 +35,8 @@ mod format;
 mod network;
 mod run;
 
+#[cfg(feature = "theory")]
+pub(crate) use format::EQUILIBRIUM;
 pub(crate) use format::description;
 pub use network::{Checkpoint, load, save};
 #[doc(hidden)]

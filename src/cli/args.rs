@@ -9,7 +9,7 @@ use crate::activation::Activation;
 use crate::data::Augmentation;
 use crate::data::prepare::HeldOut;
 use crate::device::DeviceKind;
-use crate::error::{Error, FIELDS};
+use crate::error::{CheckpointFault, Error, FIELDS};
 use crate::files::path_text;
 use crate::kind::{Form, Init, LayerKind, Loss, Storage};
 use crate::nn::{Layer, LayerSpec, Model, cnn};
@@ -63,8 +63,22 @@ pub fn message(error: &Error) -> String {
     match error {
         // In these, backticks enclose text that was typed or read from a file.
         Error::UnknownName { .. } | Error::Settings { .. } | Error::Environment { .. } => text,
+        Error::Checkpoint { fault, .. } if !names_options(fault) => text,
         _ => flags(&text),
     }
+}
+
+/// Whether the message of `fault` has options in backticks. In those of all others, backticks enclose what
+/// was read from the file, which may have the name of an option.
+fn names_options(fault: &CheckpointFault) -> bool {
+    matches!(
+        fault,
+        CheckpointFault::NotARun
+            | CheckpointFault::Run
+            | CheckpointFault::Equilibrium
+            | CheckpointFault::NotEquilibrium { .. }
+            | CheckpointFault::OtherValue { .. }
+    )
 }
 
 /// `text` with the flags of the running command where it has fields in backticks.
@@ -383,6 +397,7 @@ mod tests {
                         "out",
                         "outputs",
                         "picture",
+                        "problems",
                         "realization",
                         "record every",
                         "report",

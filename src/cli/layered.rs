@@ -463,6 +463,16 @@ pub fn write_settings(folder: &Path, settings: &BTreeMap<String, String>) -> Res
     atomic::write(&folder.join(SETTINGS), text.as_bytes()).map(drop)
 }
 
+/// The settings in the folder of a run's results.
+///
+/// # Errors
+/// Those of [`settings::read`].
+pub fn read_settings(folder: &Path) -> Result<BTreeMap<String, String>> {
+    Ok(settings::read(&folder.join(SETTINGS))?
+        .into_iter()
+        .collect())
+}
+
 /// Whether two values mean the same: 0.1 is 0.10.
 fn same(a: &str, b: &str) -> bool {
     let same_number = |(a, b): (&str, &str)| {

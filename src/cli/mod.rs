@@ -10,6 +10,7 @@ pub mod args;
 pub mod bench;
 pub mod evaluate;
 pub mod export;
+mod folders;
 pub mod layered;
 pub mod pictures;
 pub mod predict;
@@ -24,6 +25,7 @@ pub mod train;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
@@ -105,6 +107,7 @@ impl Entry {
 
     /// Runs the command as `program`, the words of the command line before the options.
     fn run(&self, program: Vec<OsString>, options: &[OsString]) -> ExitCode {
+        quiet_mesa();
         env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
         // A process runs one command.
         let _ = RUNNING.set(Running {
@@ -119,6 +122,24 @@ impl Entry {
     }
 }
 
+/// Where there is no desktop, Mesa's Vulkan layer that asks the desktop for its device writes "error:
+/// XDG_RUNTIME_DIR is invalid or not set" at each search for adapters, which is no error of this program.
+/// This switches the layer off there, unless a user has given it a device to choose.
+fn quiet_mesa() {
+    const SWITCH: &str = "NODEVICE_SELECT";
+    let desktop = std::env::var_os("XDG_RUNTIME_DIR");
+    let has_desktop = desktop.is_some_and(|folder| Path::new(&folder).is_absolute());
+    let choices = [SWITCH, "MESA_VK_DEVICE_SELECT", "DRI_PRIME"];
+    let has_choice = choices.iter().any(|name| std::env::var_os(name).is_some());
+    // Only Linux tells.
+    let threads = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+    if !has_desktop && !has_choice && threads == 1 {
+        // SAFETY: a change of the environment must not meet another thread that reads or changes it. There
+        // is none, since this is the only thread of the process, and it starts none meanwhile.
+        unsafe { std::env::set_var(SWITCH, "1") };
+    }
+}
+
 /// The command that this process runs.
 struct Running {
     /// The words of the command line before the options: `bregman train`.
@@ -130,7 +151,7 @@ struct Running {
 static RUNNING: OnceLock<Running> = OnceLock::new();
 
 fn file_name(path: &OsString) -> String {
-    let name = std::path::Path::new(path).file_name().unwrap_or_default();
+    let name = Path::new(path).file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
 }
 
@@ -170,6 +191,7 @@ pub fn description() -> clap::Command {
     clap::Command::new("bregman")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Train and use Bregman neural networks on a GPU or on the processor")
+        .after_help(EXIT_CODES)
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands(COMMANDS.iter().map(Entry::description))
@@ -227,8 +249,12 @@ pub enum Ended {
     Failed,
 }
 
-/// The exit code of a command, the same rule for all: 0 for success, 1 for an error or a failed
-/// check, 2 for options that cannot work, 130 for a stop. Prints the error.
+/// The rule of exit codes, the same for all commands.
+pub const EXIT_CODES: &str = "Exit codes: 0 for success, 1 for an error or a failed check, 2 for options \
+                              that cannot work wherever they are given, 130 for a stop by Ctrl-C or another \
+                              signal.";
+
+/// The exit code of a command by the rule of [`EXIT_CODES`]. Prints the error.
 pub fn exit(result: Result<Ended>) -> ExitCode {
     match result {
         Ok(Ended::Whole) => ExitCode::SUCCESS,
@@ -241,6 +267,7 @@ pub fn exit(result: Result<Ended>) -> ExitCode {
                 Error::InvalidValue { .. }
                 | Error::LayerRanges { .. }
                 | Error::UnknownName { .. }
+                | Error::Settings { .. }
                 | Error::Environment { .. } => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde::Serialize;
 
 use super::args::RESULT;
 use super::say::{csv_line, note, print, say, say_error, say_warning};
@@ -15,6 +16,7 @@ use crate::data::prepare::{Counts, Preparation, TargetRule};
 use crate::data::raw::Raw;
 use crate::data::reader::{self, Rows};
 use crate::error::{DataFault, Error, PrepareFault, Result};
+use crate::files::json;
 use crate::kind::names;
 use crate::predict::{self, outputs, probabilities, ranked};
 
@@ -292,11 +294,8 @@ fn class_header(names: &[String]) -> String {
 }
 
 /// An object with these numbers.
-fn named<T: Into<f64>>(names: &[String], numbers: impl Iterator<Item = T>) -> serde_json::Value {
+fn named<T: Serialize>(names: &[String], numbers: impl Iterator<Item = T>) -> serde_json::Value {
     let pairs = names.iter().zip(numbers);
-    let pairs = pairs.map(|(name, number)| {
-        let number: f64 = number.into();
-        (name.clone(), number.into())
-    });
+    let pairs = pairs.map(|(name, number)| (name.clone(), json::value(&number)));
     serde_json::Value::Object(pairs.collect())
 }

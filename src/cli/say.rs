@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::args::{flags, message};
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::train::{mean, present, standard_deviation};
 
@@ -25,6 +26,14 @@ pub fn warn(error: &Error) {
 /// Prints a warning of the library to standard error.
 pub fn say_warning(warning: &str) {
     say(format_args!("warning: {}", flags(warning)));
+}
+
+/// Says which device was chosen and why, and what to beware of.
+pub fn announce_device(device: &Device) {
+    say(format_args!("device: {}", device.description));
+    if let Some(warning) = &device.warning {
+        say_warning(warning);
+    }
 }
 
 /// Prints a note for the user to standard error.

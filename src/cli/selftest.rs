@@ -19,7 +19,7 @@ use crate::selftest::{self, Report};
 /// gradients and ten training steps, against float64, each within a bound derived for it.
 ///
 /// Without --adapter or WGPU_ADAPTER_NAME all adapters are tested; WGPU_BACKEND limits them. The exit code is 1
-/// if any check fails.
+/// if any check fails. Nothing is kept of a self-test that is stopped.
 #[derive(Clone, Debug, Parser)]
 pub struct Options {
     /// Adapter to test, by any part of its name

@@ -15,11 +15,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::args::{
     FREE, REQUEST, RESULT, activation_parser, device_parser, form_parser, init_parser, loss_parser,
 };
-use super::say::{print, say, say_warning, warn};
+use super::folders::first_vacant;
+use super::say::{announce_device, print, say, warn};
 use super::{Command, Ended, same_command_line, stop};
 use crate::activation::Activation;
 use crate::device::{Device, DeviceKind};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::experiments::spirals::{self, Draw, Earlier, Event, Experiment, FIGURES, Figure, Watch};
 use crate::kind::{Form, Init, Loss};
 
@@ -150,12 +151,12 @@ impl Command for Options {
         let in_folder = |folder: &Path| Experiment::new(&figures, &options, folder, earlier);
         let (folder, experiment) = match self.out_dir {
             Some(folder) => (folder.clone(), in_folder(&folder)?),
-            None => free_folder(in_folder)?,
+            None => first_vacant(OUT_DIR, |folder| {
+                let experiment = in_folder(folder)?;
+                experiment.check_vacant().map(|_| experiment)
+            })?,
         };
-        say(format_args!("device: {}", device.description));
-        if let Some(warning) = &device.warning {
-            say_warning(warning);
-        }
+        announce_device(&device);
         stop::listen();
         let progress = Progress {
             bar: Mutex::default(),
@@ -171,23 +172,6 @@ impl Command for Options {
         print(&spirals::tables(&results))?;
         say(format_args!("results in {}", folder.display()));
         Ok(Ended::Whole)
-    }
-}
-
-/// The first of the default folders in which no results of different settings would be lost, with the experiment
-/// there.
-fn free_folder(in_folder: impl Fn(&Path) -> Result<Experiment>) -> Result<(PathBuf, Experiment)> {
-    let mut number = 1;
-    loop {
-        let folder = match number {
-            1 => PathBuf::from(OUT_DIR),
-            number => PathBuf::from(format!("{OUT_DIR}-{number}")),
-        };
-        let experiment = in_folder(&folder)?;
-        match experiment.check_vacant() {
-            Err(Error::Occupied { .. }) => number += 1,
-            vacant => return vacant.map(|_| (folder, experiment)),
-        }
     }
 }
 

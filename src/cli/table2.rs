@@ -6,13 +6,11 @@ use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::args::{FREE, REQUEST, RESULT, device_parser, layer_parser};
-use super::say::{print, say, say_warning, warn};
+use super::say::{announce_device, print, say, warn};
 use super::{Command, Ended, same_command_line, stop};
-use crate::device::DeviceKind;
+use crate::device::{Device, DeviceKind};
 use crate::error::Result;
-use crate::experiments::table2::{
-    self, Deep, Event, Experiment, Place, ROWS, Results, Row, Task, Watch,
-};
+use crate::experiments::table2::{self, Deep, Event, Experiment, ROWS, Results, Row, Task, Watch};
 use crate::kind::LayerKind;
 
 /// Train the cells of Table 2 (7 networks × 3 layers) and compare them with the paper.
@@ -87,15 +85,12 @@ impl Command for Options {
             out_dir: self.out_dir,
         };
         options.check()?;
-        let place = pollster::block_on(Place::choose(self.device))?;
-        say(format_args!("device: {}", place.description()));
-        if let Some(warning) = &place.warning {
-            say_warning(warning);
-        }
+        let device = pollster::block_on(Device::choose(self.device, None))?;
+        announce_device(&device);
         stop::listen();
         let experiment = Experiment {
             options: &options,
-            place: &place,
+            device: &device,
             watch: Watch {
                 tell: &|event| match event {
                     Event::NotSaved(error) => warn(error),

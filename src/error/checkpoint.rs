@@ -16,6 +16,21 @@ pub enum CheckpointFault {
     /// The file is the checkpoint of a run, where a network is needed.
     #[error("it is the checkpoint of a run, with all its realizations; use `resume` for it")]
     Run,
+    /// The file is a layer at its limit of infinite depth, where a network of layers is needed.
+    #[error(
+        "it is a Bregman layer at its limit of infinite depth: pass `equilibrium` to train or to evaluate \
+         it; predictions and exports do not take such a network"
+    )]
+    Equilibrium,
+    /// The file is a network of layers, where a layer at its limit of infinite depth is needed.
+    #[error(
+        "its layers are {found}, and `equilibrium` takes a layer at its limit of infinite depth: leave \
+         it out"
+    )]
+    NotEquilibrium {
+        /// The kind of its layers.
+        found: String,
+    },
     /// An entry of the metadata is missing.
     #[error("its metadata has no entry \"{key}\"; files saved by this program have it")]
     MissingMetadata {

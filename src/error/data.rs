@@ -41,7 +41,10 @@ pub enum DataFault {
         found: u32,
     },
     /// A wrong number of samples.
-    #[error("its header says {found} samples, where {expected} are needed")]
+    #[error(
+        "its header says {found} samples, where {expected} are needed{}",
+        OWN_DATA
+    )]
     Count {
         /// The number of samples that this file has as released.
         expected: u32,
@@ -49,15 +52,18 @@ pub enum DataFault {
         found: u32,
     },
     /// Images of a wrong size.
-    #[error("its images are {}×{} pixels, where {}×{} are needed", found[0], found[1], expected[0], expected[1])]
+    #[error(
+        "its images are {}×{} pixels, where {}×{} are needed{}",
+        found[0], found[1], expected[0], expected[1], OWN_DATA
+    )]
     ImageSize {
         /// Height and width needed.
         expected: [u32; 2],
         /// Height and width in the header.
         found: [u32; 2],
     },
-    /// A label that is not a class.
-    #[error("sample {sample} has label {label}; labels go from 0 to {}", classes - 1)]
+    /// A label that is not a class of the named data set.
+    #[error("sample {sample} has label {label}; labels go from 0 to {}{}", classes - 1, OWN_DATA)]
     Label {
         /// The position of the sample.
         sample: usize,
@@ -337,6 +343,10 @@ pub enum DataFault {
         known: Vec<String>,
     },
 }
+
+/// Where a file is well-formed, and only not that of the named data set.
+const OWN_DATA: &str =
+    "; data of your own, of any size and number of classes, are read with `data`";
 
 /// Names in quotes, at most ten.
 fn list(names: &[String]) -> String {

@@ -4,7 +4,7 @@ mod checkpoint;
 mod data;
 mod prepare;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use checkpoint::CheckpointFault;
 #[doc(hidden)]
@@ -66,6 +66,7 @@ pub const FIELDS: &[&str] = &[
     "overwrite",
     "patience",
     "picture",
+    "problems",
     "realization",
     "realizations",
     "record_every",
@@ -74,6 +75,7 @@ pub const FIELDS: &[&str] = &[
     "runs",
     "save",
     "schedule",
+    "seed",
     "share",
     "skip_broken",
     "split_seed",
@@ -310,14 +312,19 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// The folder of the results holds the checkpoint of a different run.
+    /// The folder of the results holds the checkpoint or the results of a different run.
     #[error(
-        "{} is the checkpoint of a different run ({difference}): choose another `out_dir`, continue that \
-         run (`resume`), or delete its checkpoint with `overwrite`",
-        path.display()
+        "{} {} of a different run ({difference}): choose another `out_dir`, {}",
+        path.display(),
+        if is_checkpoint(path) { "is the checkpoint" } else { "has the results" },
+        if is_checkpoint(path) {
+            "continue that run (`resume`), or delete its checkpoint with `overwrite`"
+        } else {
+            "or replace them with `overwrite`"
+        },
     )]
     Occupied {
-        /// The checkpoint.
+        /// The checkpoint, or a file of the results.
         path: PathBuf,
         /// The difference.
         difference: String,
@@ -447,6 +454,11 @@ pub enum Error {
         /// How to get the data by hand.
         by_hand: String,
     },
+}
+
+/// Whether the file is a checkpoint, by its name.
+fn is_checkpoint(path: &Path) -> bool {
+    path.extension() == Some("safetensors".as_ref())
 }
 
 impl Error {

@@ -1,17 +1,17 @@
 //! Problem 2.2 at L = 1, 2, 4, …, 256 against its limit, on the spirals and on MNIST.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::write_json;
+use super::{read_json, write_json};
 use crate::activation::Activation;
 use crate::bilevel::equilibrium::experiment::{self, Outcome, Training};
 use crate::bilevel::equilibrium::{Equilibrium, Gradient, Solver};
 use crate::data::spirals::Spirals;
 use crate::data::{self, Dataset, Inputs, Request};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kind::Loss;
 use crate::plot::{Axis, Corner, Figure, Marks, PALETTE, Panel, Series};
 
@@ -33,10 +33,10 @@ const EXACT: Solver = Solver {
 };
 
 /// The results on one data set.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Results {
     /// The data set.
-    pub dataset: &'static str,
+    pub dataset: String,
     /// Samples, units and the settings of training.
     pub setting: String,
     /// One for each of [`DEPTHS`], then the limit.
@@ -45,7 +45,7 @@ pub struct Results {
 }
 
 /// The networks of one L, or of the limit.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Networks {
     /// L; none for the limit.
     pub layers: Option<usize>,
@@ -61,11 +61,20 @@ fn layers_name(layers: Option<usize>) -> String {
     layers.map_or("limit".to_owned(), |l| l.to_string())
 }
 
+/// How a caller follows the experiment and stops it.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// Is told of every network.
+    pub tell: &'a dyn Fn(Event<'_>),
+    /// Whether to stop before the next network.
+    pub stop: &'a dyn Fn() -> bool,
+}
+
 /// A message for the user: a network has been trained.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
     /// The data set.
-    pub dataset: &'static str,
+    pub dataset: &'a str,
     /// The result of training the network.
     pub outcome: &'a Outcome,
 }
@@ -133,7 +142,14 @@ struct Task {
 }
 
 impl Task {
-    fn run(&self, tell: &dyn Fn(Event<'_>)) -> Result<Results> {
+    /// Trains the networks that `found` lacks, and calls `keep` with the results after each; none if it was
+    /// stopped before the last.
+    fn run(
+        &self,
+        found: Option<&Results>,
+        watch: Watch<'_>,
+        keep: &mut dyn FnMut(&Results) -> Result<()>,
+    ) -> Result<Option<Results>> {
         let Self {
             dataset,
             shape,
@@ -147,36 +163,60 @@ impl Task {
             *shape,
             Solver::DEFAULT,
         )?;
-        let gradients = DEPTHS.map(Gradient::Unrolled);
-        let gradients = gradients.into_iter().chain([Gradient::Implicit]);
-        let mut networks: Vec<Networks> = Vec::new();
+        let mut results = found.cloned().unwrap_or_else(|| self.nothing());
         // Seed by seed, so that other load on the machine slows all L alike.
-        for seed in training.seed..training.seed + SEEDS {
+        for seed in self.seeds() {
             let training = Training { seed, ..*training };
-            for (i, gradient) in gradients.clone().enumerate() {
+            for (i, gradient) in gradients().enumerate() {
+                let networks = results.networks.get_mut(i);
+                let has_seed = |n: &Networks| n.outcomes.iter().any(|o| o.seed == seed);
+                if networks.as_deref().is_some_and(has_seed) {
+                    continue;
+                }
+                if (watch.stop)() {
+                    return Ok(None);
+                }
                 let samples = [train, test];
                 let (outcome, parameters) =
                     experiment::train(&equilibrium, EXACT, samples, training, gradient)?;
-                tell(Event {
+                (watch.tell)(Event {
                     dataset,
                     outcome: &outcome,
                 });
-                if let Some(earlier) = networks.get_mut(i) {
-                    earlier.outcomes.push(outcome);
-                    continue;
+                if let Some(networks) = networks {
+                    networks.outcomes.push(outcome);
+                } else {
+                    let depths = outcome.layers.map_or(DEPTHS.to_vec(), |l| vec![l]);
+                    let measured: Vec<u32> = (0..train.len().min(DISTANCES) as u32).collect();
+                    let x = &train.values_of(&measured, &equilibrium.model.pixel_values());
+                    results.networks.push(Networks {
+                        layers: outcome.layers,
+                        outcomes: vec![outcome],
+                        distances: experiment::distances(&equilibrium, &parameters, x, &depths)?,
+                    });
                 }
-                let depths = outcome.layers.map_or(DEPTHS.to_vec(), |l| vec![l]);
-                let measured: Vec<u32> = (0..train.len().min(DISTANCES) as u32).collect();
-                let x = &train.values_of(&measured, &equilibrium.model.pixel_values());
-                networks.push(Networks {
-                    layers: outcome.layers,
-                    outcomes: vec![outcome],
-                    distances: experiment::distances(&equilibrium, &parameters, x, &depths)?,
-                });
+                keep(&results)?;
             }
         }
-        Ok(Results {
+        Ok(Some(results))
+    }
+
+    fn seeds(&self) -> impl Iterator<Item = u64> {
+        let first = self.training.seed;
+        (0..SEEDS).map(move |i| first.wrapping_add(i))
+    }
+
+    /// The results before any network is trained.
+    fn nothing(&self) -> Results {
+        let Self {
             dataset,
+            shape,
+            train,
+            test,
+            training,
+        } = self;
+        Results {
+            dataset: (*dataset).to_owned(),
             setting: format!(
                 "{} samples, {} test samples, {} tanh units, {} epochs, batches of {}, rate {}, \
                  seeds {} to {}",
@@ -187,11 +227,36 @@ impl Task {
                 training.batch_size,
                 training.learning_rate,
                 training.seed,
-                training.seed + SEEDS - 1,
+                training.seed.wrapping_add(SEEDS - 1),
             ),
-            networks,
-        })
+            networks: Vec::new(),
+        }
     }
+
+    /// Whether `found` are results of this task, of its first networks in the order in which they are
+    /// trained.
+    fn has_begun(&self, found: &Results) -> bool {
+        let wanted = self.nothing();
+        let mut layers = found.networks.iter().map(|networks| networks.layers);
+        let mut known = gradients().map(|gradient| match gradient {
+            Gradient::Unrolled(layers) => Some(layers),
+            Gradient::Implicit => None,
+        });
+        let in_order = |networks: &Networks| {
+            let seeds = networks.outcomes.iter().map(|outcome| outcome.seed);
+            !networks.outcomes.is_empty() && self.seeds().take(networks.outcomes.len()).eq(seeds)
+        };
+        found.dataset == wanted.dataset
+            && found.setting == wanted.setting
+            && layers.all(|layers| known.next() == Some(layers))
+            && found.networks.iter().all(in_order)
+    }
+}
+
+/// How networks are trained: at each of [`DEPTHS`], then at the limit.
+fn gradients() -> impl Iterator<Item = Gradient> {
+    let unrolled = DEPTHS.into_iter().map(Gradient::Unrolled);
+    unrolled.chain([Gradient::Implicit])
 }
 
 fn spirals(seed: u64) -> Result<Task> {
@@ -239,18 +304,106 @@ fn mnist(data_dir: Option<PathBuf>, seed: u64) -> Result<Task> {
     })
 }
 
-/// Trains all networks on both data sets; MNIST is in `data_dir`, see [`data::load`].
-///
-/// # Errors
-/// Those of reading MNIST.
-pub fn run(data_dir: Option<PathBuf>, seed: u64, tell: &dyn Fn(Event<'_>)) -> Result<Vec<Results>> {
-    let tasks = [spirals(seed)?, mnist(data_dir, seed)?];
-    tasks.iter().map(|task| task.run(tell)).collect()
+/// The data sets, loaded, and how networks are trained on each.
+pub struct Experiment {
+    tasks: Vec<Task>,
+}
+
+impl Experiment {
+    /// The experiment with networks from `seed` on; MNIST is in `data_dir`, see [`data::load`].
+    ///
+    /// # Errors
+    /// Those of reading MNIST.
+    pub fn new(data_dir: Option<PathBuf>, seed: u64) -> Result<Self> {
+        Ok(Self {
+            tasks: vec![spirals(seed)?, mnist(data_dir, seed)?],
+        })
+    }
+
+    /// Checks that the results in `folder`, whole or in part, if there are any, are not those of other
+    /// settings.
+    ///
+    /// # Errors
+    /// [`Error::Occupied`] if they are; [`Error::Io`].
+    pub fn check_vacant(&self, folder: &Path) -> Result<()> {
+        for path in [results_file(folder), partial_file(folder)] {
+            let found: Vec<Results> = read_json(&path)?;
+            let is_own = |found: &Results| self.tasks.iter().any(|task| task.has_begun(found));
+            if let Some(other) = found.iter().find(|found| !is_own(found)) {
+                let task = self.tasks.iter().find(|task| task.dataset == other.dataset);
+                let here = task.map_or(String::new(), |task| task.nothing().setting);
+                let difference = format!("there {}: {}; here {here}", other.dataset, other.setting);
+                return Err(Error::Occupied { path, difference });
+            }
+        }
+        Ok(())
+    }
+
+    /// Trains the networks that `found` lacks; none if it was stopped before the last. Meanwhile those that
+    /// there are lie in [`partial_file`] of `folder`.
+    ///
+    /// # Errors
+    /// Those of training; [`Error::Io`].
+    pub fn run(
+        &self,
+        folder: &Path,
+        found: Found,
+        watch: Watch<'_>,
+    ) -> Result<Option<Vec<Results>>> {
+        let mut results = Vec::with_capacity(self.tasks.len());
+        for task in &self.tasks {
+            let mut found = found.results.iter();
+            let found = found.find(|found| task.has_begun(found));
+            let mut keep = |so_far: &Results| {
+                let all: Vec<&Results> = results.iter().chain([so_far]).collect();
+                write_json(&partial_file(folder), &all).map(drop)
+            };
+            match task.run(found, watch, &mut keep)? {
+                Some(whole) => results.push(whole),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(results))
+    }
+}
+
+/// The results that are in a folder already.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Whether they are all.
+    pub is_whole: bool,
+    results: Vec<Results>,
+}
+
+impl Found {
+    /// The results in `folder`: those of all networks, or of those that had been trained when the experiment
+    /// was stopped.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn read(folder: &Path) -> Result<Self> {
+        let whole: Vec<Results> = read_json(&results_file(folder))?;
+        Ok(match whole.is_empty() {
+            true => Self {
+                is_whole: false,
+                results: read_json(&partial_file(folder))?,
+            },
+            false => Self {
+                is_whole: true,
+                results: whole,
+            },
+        })
+    }
 }
 
 /// The file of the results in `folder`.
 pub fn results_file(folder: &Path) -> PathBuf {
     folder.join("depth.json")
+}
+
+/// The file of the results in `folder` until all networks are trained.
+pub fn partial_file(folder: &Path) -> PathBuf {
+    folder.join("depth.partial.json")
 }
 
 /// Writes the results and their figure into `folder`; returns the files.
@@ -259,6 +412,8 @@ pub fn results_file(folder: &Path) -> PathBuf {
 /// [`Error::Io`](crate::error::Error::Io).
 pub fn write(folder: &Path, results: &[Results]) -> Result<[PathBuf; 3]> {
     let json = write_json(&results_file(folder), &results)?;
+    // There is none if nothing was left to train.
+    let _ = fs::remove_file(partial_file(folder));
     let [png, svg] = figure(results).save(&folder.join("depth"))?;
     Ok([json, png, svg])
 }
@@ -387,4 +542,86 @@ fn panels(results: &Results) -> [Panel; 3] {
     let mut distance = panel("distance to the limit", "mean $‖h_L − h‖ / √n$", distances);
     distance.y.log = true;
     [loss, accuracy, distance]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// The experiment on forty samples of the spirals.
+    fn small(seed: u64) -> Experiment {
+        let samples = |spirals: Spirals| {
+            Dataset::classification(&spirals.points, &spirals.labels).expect("samples")
+        };
+        let [train, test] = Spirals::draw(40, seed).map(samples);
+        let task = Task {
+            dataset: "spirals",
+            shape: [2, 4, 2],
+            train,
+            test,
+            training: Training {
+                epochs: 1,
+                batch_size: 10,
+                learning_rate: 0.1,
+                seed,
+            },
+        };
+        Experiment { tasks: vec![task] }
+    }
+
+    /// Goes on in `folder` until so many `networks` have been trained; without the times.
+    fn run(experiment: &Experiment, folder: &Path, networks: usize) -> Option<Vec<Results>> {
+        let trained = Cell::new(0);
+        let watch = Watch {
+            tell: &|_| trained.set(trained.get() + 1),
+            stop: &|| trained.get() >= networks,
+        };
+        let found = Found::read(folder).expect("readable");
+        let mut results = experiment.run(folder, found, watch).expect("it trains")?;
+        for networks in results.iter_mut().flat_map(|found| &mut found.networks) {
+            for outcome in &mut networks.outcomes {
+                outcome.seconds = 0.0;
+            }
+        }
+        Some(results)
+    }
+
+    #[test]
+    fn what_was_trained_before_a_stop_is_kept_and_not_trained_again() {
+        let folders = [(); 2].map(|()| tempfile::tempdir().expect("temporary folder"));
+        let [whole, parts] = folders.each_ref().map(|folder| folder.path());
+        let experiment = small(0);
+        let all = usize::MAX;
+        let expected = run(&experiment, whole, all).expect("nobody stops it");
+        let count = |results: &[Results]| -> usize {
+            let networks = results.iter().flat_map(|found| &found.networks);
+            networks.map(|networks| networks.outcomes.len()).sum()
+        };
+        assert_eq!(count(&expected), 30);
+        let occupied = |folder: &Path| {
+            assert!(experiment.check_vacant(folder).is_ok());
+            let error = small(4).check_vacant(folder).expect_err("its seeds differ");
+            let said = error.to_string();
+            assert!(
+                said.contains("seeds 0 to 2") && said.contains("seeds 4 to 6"),
+                "{said}"
+            );
+            assert!(matches!(error, Error::Occupied { .. }), "{said}");
+        };
+        // Within the first seed, and within the second.
+        for (more, sum) in [(4, 4), (9, 13)] {
+            assert_eq!(run(&experiment, parts, more), None);
+            let partial: Vec<Results> = read_json(&partial_file(parts)).expect("written");
+            assert_eq!(count(&partial), sum);
+            occupied(parts);
+        }
+        assert_eq!(run(&experiment, parts, all), Some(expected.clone()));
+        write(parts, &expected).expect("room");
+        assert!(!partial_file(parts).exists());
+        occupied(parts);
+        assert!(Found::read(parts).expect("readable").is_whole);
+        assert_eq!(run(&experiment, parts, 0), Some(expected));
+    }
 }

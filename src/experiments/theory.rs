@@ -2,8 +2,10 @@
 //! The claims are checked in [`crate::bilevel::propositions`].
 
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use nalgebra::{DMatrix, DVector};
+use serde::{Deserialize, Serialize};
 
 use super::write_json;
 use crate::activation::Activation;
@@ -12,7 +14,7 @@ use crate::bilevel::propositions::Row;
 use crate::bilevel::prox::Potential;
 use crate::bilevel::sampler::Sampler;
 use crate::bilevel::{Geometry, Majorant, Minimization, Problem, Quadratic};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kind::LayerKind;
 use crate::plot::{Axis, Corner, Figure, Marks, PALETTE, Panel, Series, layer_color};
 
@@ -21,12 +23,54 @@ pub fn verdicts_file(folder: &Path) -> PathBuf {
     folder.join("bilevel.json")
 }
 
+/// What the verdicts depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The seed of the samples.
+    pub seed: u64,
+    /// The number of random problems for each claim.
+    pub problems: u32,
+}
+
+/// The verdicts in their file.
+#[derive(Serialize)]
+struct Verdicts<'a> {
+    #[serde(flatten)]
+    settings: Settings,
+    verdicts: &'a [Row],
+}
+
 /// Writes the verdicts into `folder`; returns the file.
 ///
 /// # Errors
-/// [`Error::Io`](crate::error::Error::Io).
-pub fn write_verdicts(folder: &Path, rows: &[Row]) -> Result<PathBuf> {
-    write_json(&verdicts_file(folder), &rows)
+/// [`Error::Io`].
+pub fn write_verdicts(folder: &Path, settings: Settings, verdicts: &[Row]) -> Result<PathBuf> {
+    let all = Verdicts { settings, verdicts };
+    write_json(&verdicts_file(folder), &all)
+}
+
+/// Checks that the verdicts in `folder`, if there are any, are not those of other settings.
+///
+/// # Errors
+/// [`Error::Occupied`] if they are; [`Error::Io`].
+pub fn check_vacant(folder: &Path, settings: Settings) -> Result<()> {
+    let path = verdicts_file(folder);
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        text => text.map_err(Error::io("read", &path))?,
+    };
+    let difference = match serde_json::from_str::<Settings>(&text) {
+        Ok(found) if found == settings => return Ok(()),
+        Ok(found) if found.seed != settings.seed => {
+            format!("`seed` is {} there and {} here", found.seed, settings.seed)
+        }
+        Ok(found) => format!(
+            "`problems` is {} there and {} here",
+            found.problems, settings.problems
+        ),
+        Err(_) => "it does not say with which settings they were found".to_owned(),
+    };
+    Err(Error::Occupied { path, difference })
 }
 
 /// The verdict of a check on a claim.

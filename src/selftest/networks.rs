@@ -6,6 +6,7 @@ use crate::activation::Activation;
 use crate::data::{Dataset, Inputs, Split, Splits, Targets};
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor};
+pub use crate::kind::KINDS;
 use crate::kind::{Form, Init, LayerKind, Loss};
 use crate::nn::cnn::{BlockSpec, Cnn, Dropout};
 use crate::nn::{LayerSpec, Model, Parameters};
@@ -32,14 +33,6 @@ pub const TRAIN_SAMPLES: usize = 37;
 const FEATURES: usize = 13;
 /// Channels, height and width of the images of networks without convolutions, where they are images.
 const IMAGE: [usize; 3] = [2, 3, 5];
-
-/// Each kind of layer in each form.
-pub const KINDS: [(LayerKind, Form); 4] = [
-    (LayerKind::Standard, Form::Dual),
-    (LayerKind::Euclidean, Form::Dual),
-    (LayerKind::Bregman, Form::Dual),
-    (LayerKind::Bregman, Form::Primal),
-];
 
 /// A network under test.
 #[derive(Clone)]

@@ -53,7 +53,7 @@ pub struct EventFiles {
     recipe: Recipe,
     /// Steps of an epoch.
     steps: u64,
-    files: Option<(File, Events)>,
+    files: Option<(MetricsFile, Events)>,
     /// The parameters at the end of the last epoch; empty if the run was resumed within one.
     before: Vec<Parameters>,
     tensors: Vec<String>,
@@ -87,15 +87,9 @@ impl EventFiles {
         position: &Position,
         warn: &mut dyn FnMut(&Error),
     ) -> Result<()> {
-        let path = self.folder.join(METRICS_SO_FAR);
-        let lines: String = position.epochs.iter().map(|e| json_line(&e)).collect();
-        let opened = atomic::write(&path, lines.as_bytes()).and_then(|path| {
-            let file = File::options().append(true).open(&path);
+        let opened = MetricsFile::begin(&self.folder, position).and_then(|file| {
             let first = position.epochs.len() as u32 + 1;
-            Ok((
-                file.map_err(Error::io("write", path))?,
-                Events::create(&self.folder, first)?,
-            ))
+            Ok((file, Events::create(&self.folder, first)?))
         });
         self.files = opened.inspect_err(warn).ok();
         if position.steps == 0 && self.files.is_some() {
@@ -126,8 +120,7 @@ impl EventFiles {
         let counts = |r: usize| position.diverged.get(r).is_none_or(Option::is_none);
         scalars.extend(norms(&self.tensors, &self.before, &after, &counts));
         let written = file
-            .write_all(json_line(&metrics).as_bytes())
-            .map_err(Error::io("write", self.folder.join(METRICS_SO_FAR)))
+            .add(&metrics)
             .and_then(|()| events.scalars(metrics.epoch, scalars));
         if let Err(error) = written {
             warn(&error);
@@ -135,6 +128,35 @@ impl EventFiles {
         }
         self.before = after;
         Ok(())
+    }
+}
+
+/// The file [`METRICS_SO_FAR`], which grows by a line with each epoch.
+pub struct MetricsFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl MetricsFile {
+    /// The file in `folder` with the epochs up to `position`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn begin(folder: &Path, position: &Position) -> Result<Self> {
+        let lines: String = position.epochs.iter().map(|e| json_line(&e)).collect();
+        let path = atomic::write(&folder.join(METRICS_SO_FAR), lines.as_bytes())?;
+        let file = File::options().append(true).open(&path);
+        let file = file.map_err(Error::io("write", &path))?;
+        Ok(Self { path, file })
+    }
+
+    /// Adds the line of an epoch.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn add(&mut self, metrics: &EpochMetrics) -> Result<()> {
+        let written = self.file.write_all(json_line(metrics).as_bytes());
+        written.map_err(Error::io("write", &self.path))
     }
 }
 

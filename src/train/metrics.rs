@@ -299,6 +299,10 @@ pub struct Summary<O> {
     pub options: O,
     /// The data set's name.
     pub dataset: String,
+    /// The sha256 of the data, see [`Splits::sha256`](crate::data::Splits::sha256); none if the network was
+    /// only evaluated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_sha256: Option<String>,
     /// `gpu` or `cpu`.
     pub device: &'static str,
     /// The adapter's name; none on the processor.
@@ -361,6 +365,7 @@ impl<O> Summary<O> {
         Self {
             options,
             dataset,
+            data_sha256: None,
             device,
             adapter,
             test_loss: mean_of_present(&column(|outcome| outcome.test_loss)),

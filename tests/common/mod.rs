@@ -19,6 +19,7 @@ use bregman::selftest::networks::{
 };
 use bregman::train::{EpochMetrics, Position, Schedule, Silent, train_until};
 use proptest::prelude::*;
+use proptest::sample::select;
 use proptest::test_runner::{RngSeed, TestRunner};
 
 /// The fault of a run of `model`, if there is one.
@@ -215,21 +216,24 @@ pub fn standard_is_euclidean(mut run_of: impl FnMut(&Model, Vec<Parameters>) -> 
 /// Networks of one to four hidden layers of any width, with M or without.
 fn networks() -> impl Strategy<Value = Model> {
     let widths = proptest::collection::vec(1..24usize, 1..=4);
-    let activations = 0..Activation::ALL.len();
+    let activations = select(Activation::ALL.iter().collect::<Vec<_>>());
     let losses = prop_oneof![Just(Loss::CrossEntropy), Just(Loss::MeanSquaredError)];
-    (0..KINDS.len(), activations, losses, widths, 1..12usize).prop_map(
-        |(kind, activation, loss, hidden, outputs)| {
-            let (kind, form) = KINDS[kind];
+    (
+        select(KINDS.to_vec()),
+        activations,
+        losses,
+        widths,
+        1..12usize,
+    )
+        .prop_map(|((kind, form), activation, loss, hidden, outputs)| {
             // One output is for squared errors alone.
             let outputs = match loss {
                 Loss::CrossEntropy => outputs.max(2),
                 Loss::MeanSquaredError | Loss::Huber => outputs,
             };
             let widths: Vec<usize> = [13].into_iter().chain(hidden).collect();
-            let activation = &Activation::ALL[activation];
             Model::new(kind, form, activation, loss, &widths, outputs).expect("a network")
-        },
-    )
+        })
 }
 
 /// Ten steps of networks of any shape: every loss, count and parameter is the reference's to

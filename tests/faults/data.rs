@@ -8,8 +8,8 @@ use bregman::data::{Part, cifar10, idx};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{fails, succeeds};
-use crate::program::folder;
+use super::{SMALL, fails, refused, succeeds};
+use crate::program::{self, folder};
 
 /// Files in CIFAR-10's format with a few images; the classes differ in brightness.
 pub fn write_cifar(folder: &Path) {
@@ -34,7 +34,7 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The four files of a data set of MNIST's sizes and other contents, by their names.
-fn strangers() -> Vec<(String, Vec<u8>)> {
+pub fn strangers() -> Vec<(String, Vec<u8>)> {
     let header =
         |fields: &[u32]| -> Vec<u8> { fields.iter().flat_map(|f| f.to_be_bytes()).collect() };
     let mut files = Vec::new();
@@ -160,4 +160,105 @@ fn what_is_there_instead_of_data_is_named() {
         fs::write(&path, "x").expect("write");
         at(python.path(), &["Python version", "cifar-10-binary.tar.gz"]);
     }
+}
+
+/// IDX files of one's own are not MNIST, whatever their names: the error of `--data-dir` says how they are
+/// read, and there they train.
+#[test]
+fn own_files_in_the_place_of_mnist_are_read_as_own_data() {
+    // Samples for training and for the test, classes, and the side of the images; as in EMNIST, there may be
+    // more classes than ten.
+    let cases = [
+        ("100", [100, 20, 10, 28], "its header says 100 samples"),
+        (
+            "EMNIST",
+            [1128, 188, 47, 28],
+            "its header says 1128 samples",
+        ),
+        (
+            "62-classes",
+            [60_000, 10_000, 62, 28],
+            "labels go from 0 to 9",
+        ),
+        (
+            "32x32",
+            [60_000, 10_000, 10, 32],
+            "its images are 32×32 pixels",
+        ),
+    ];
+    for (name, [train, test, classes, side], fault) in cases {
+        let folder = folder();
+        let header = |magic: u32, dims: &[u32]| -> Vec<u8> {
+            let fields = [magic].into_iter().chain(dims.iter().copied());
+            fields.flat_map(u32::to_be_bytes).collect()
+        };
+        for (part, samples) in [("train", train), ("t10k", test)] {
+            let mut images = header(0x0803, &[samples, side, side]);
+            let mut labels = header(0x0801, &[samples]);
+            for sample in 0..samples {
+                // A bar whose place is the class.
+                let class = sample % classes;
+                let pixels = (0..side * side).map(|p| if p / 13 == class { 255 } else { 0 });
+                images.extend(pixels);
+                labels.push(class as u8);
+            }
+            let write = |kind: &str, bytes: Vec<u8>| {
+                let path = folder.path().join(format!("{part}-{kind}-ubyte"));
+                fs::write(path, bytes).expect("write");
+            };
+            write("images-idx3", images);
+            write("labels-idx1", labels);
+        }
+        let at = folder.path();
+        fails(RUN, &[("--data-dir", at)], 1, &[fault, "own", "--data"]);
+        let own = RUN.replace("--dataset mnist ", "");
+        let said = succeeds(&format!("{own} --lr 0.01"), &[("--data", at)]);
+        // Of the first fifty samples.
+        let network = format!("→ 9 → {},", classes.min(50));
+        assert!(said.contains(&network), "{name}: {said}");
+    }
+}
+
+/// A saved layer of infinite depth is told from a network of layers, by its own option.
+#[test]
+fn a_layer_of_infinite_depth_is_not_taken_for_another_network() {
+    let folder = folder();
+    let [limit, layers] = ["limit", "layers"].map(|name| folder.path().join(name));
+    succeeds(&format!("{SMALL} --equilibrium"), &[("--save", &limit)]);
+    succeeds(SMALL, &[("--save", &layers)]);
+    let with = |program: &str, args: &str, network: &Path| {
+        let mut command = program::command(program, args);
+        command.arg("--load").arg(network);
+        command.output().expect("it starts")
+    };
+    let small = "--device cpu --limit-test 20";
+    for program in ["bregman evaluate", "bregman train"] {
+        let output = with(program, small, &limit);
+        refused(&output, 1, &["limit of infinite depth: pass --equilibrium"]);
+        let small = format!("{small} --equilibrium --limit-train 50 --epochs 1");
+        assert!(with(program, &small, &limit).status.success());
+        refused(
+            &with(program, &small, &layers),
+            1,
+            &["its layers are bregman", "leave it out"],
+        );
+    }
+    for (program, args) in [("bregman predict", "picture.png"), ("bregman export", "")] {
+        let output = with(program, args, &limit);
+        refused(
+            &output,
+            1,
+            &["predictions and exports do not take such a network"],
+        );
+    }
+    // What was read from a file stays as it is, even where it is the name of an option.
+    let bytes = fs::read(&layers).expect("read");
+    let text = b"\"layer\":\"bregman\"";
+    let place = bytes.windows(text.len()).position(|window| window == text);
+    let place = place.expect("the kind of its layers");
+    let mut other = bytes.clone();
+    other[place..place + text.len()].copy_from_slice(b"\"layer\":\"dropout\"");
+    fs::write(&layers, &other).expect("write");
+    let output = with("bregman evaluate", small, &layers);
+    refused(&output, 1, &["unknown layer `dropout`"]);
 }

@@ -167,6 +167,178 @@ fn a_checkpoint_of_another_run_is_not_passed_over() {
     assert_eq!(fs::read(&checkpoint).expect("there"), b"mine");
 }
 
+/// Results of other settings are not replaced unless they are given up, and the same settings are told that
+/// they are done; of networks of layers, of the layer of infinite depth, and of grids.
+#[test]
+fn results_of_another_run_are_not_replaced() {
+    let folder = folder();
+    for (name, first, second, difference) in [
+        ("lr", "", "--lr 0.4", "--lr is 0.1 there and 0.4 here"),
+        (
+            "equilibrium",
+            "",
+            "--equilibrium",
+            "--equilibrium is not set there and true here",
+        ),
+        (
+            "width",
+            "--equilibrium",
+            "--equilibrium --width 12",
+            "--width is 13 there and 12 here",
+        ),
+        (
+            "grid",
+            "",
+            "--lr 0.1,0.2",
+            "--lr is 0.1 there and 0.1,0.2 here",
+        ),
+    ] {
+        let out = folder.path().join(name);
+        let at = [("--out-dir", out.as_path())];
+        let files = [
+            "metrics.jsonl",
+            "summary.json",
+            "settings.toml",
+            "curves.png",
+        ];
+        let contents = || files.map(|file| fs::read(out.join(file)).ok());
+        let first = format!("{SMALL} {first}");
+        let second = format!("{SMALL} {second}");
+        assert!(!succeeds(&first, &at).contains("which is done"));
+        let before = contents();
+        fails(
+            &second,
+            &at,
+            1,
+            &["summary.json has the results", difference, "--overwrite"],
+        );
+        assert!(contents() == before, "{name}");
+        // The same run, with options that change nothing.
+        for same in [first.clone(), format!("{first} --threads 1 --lr 0.10")] {
+            let said = succeeds(&same, &at);
+            assert!(
+                said.contains("summary.json is of this run, which is done"),
+                "{said}"
+            );
+        }
+        succeeds(&format!("{second} --overwrite"), &at);
+        if name != "grid" {
+            fails(&first, &at, 1, &["has the results of a different run"]);
+        }
+        let said = succeeds(&second, &at);
+        assert!(said.contains("of this run"), "{said}");
+    }
+}
+
+/// So it is with other data under the same name, and with results that do not say of what they are.
+#[test]
+fn results_of_other_data_are_not_replaced() {
+    let folder = folder();
+    let (table, out) = (folder.path().join("t.csv"), folder.path().join("out"));
+    let write = |last: &str| {
+        let rows = (0..30).map(|i| format!("{},{}\n", i % 7, ["a", "b"][i % 2]));
+        let text: String = rows.collect();
+        fs::write(&table, format!("x,y\n{text}{last}\n")).expect("write");
+    };
+    let run = "--target y --epochs 1 --device cpu --width 5";
+    let paths = [("--data", table.as_path()), ("--out-dir", out.as_path())];
+    write("3,a");
+    succeeds(run, &paths);
+    write("3,b");
+    fails(
+        run,
+        &paths,
+        1,
+        &["summary.json", "its data are different", "--overwrite"],
+    );
+    write("3,a");
+    succeeds(run, &paths);
+    // A summary of an earlier program does not have the data's sha256.
+    let summary = out.join("summary.json");
+    let text = fs::read_to_string(&summary).expect("read");
+    let earlier: String = text
+        .lines()
+        .filter(|line| !line.contains("data_sha256"))
+        .collect();
+    fs::write(&summary, earlier).expect("write");
+    succeeds(run, &paths);
+    // A run that did not come to its end has no summary, and begins again with any settings.
+    fs::remove_file(&summary).expect("remove");
+    succeeds(&format!("{run} --seed 1"), &paths);
+    fs::remove_file(out.join("settings.toml")).expect("remove");
+    fails(
+        run,
+        &paths,
+        1,
+        &["there is no settings.toml", "--overwrite"],
+    );
+    // An evaluation is no run.
+    let network = out.join("x.safetensors");
+    succeeds(
+        &format!("{run} --overwrite"),
+        &[paths[0], paths[1], ("--save", &network)],
+    );
+    succeeds(
+        "--eval-only --device cpu",
+        &[paths[0], paths[1], ("--load", &network)],
+    );
+}
+
+/// The verdicts on the theory have a folder of their own for each of their settings.
+#[test]
+fn verdicts_of_other_settings_are_not_replaced() {
+    let folder = folder();
+    let theory = |args: &str| {
+        let mut command = program::command("bregman theory", args);
+        command.current_dir(folder.path());
+        command.output().expect("it starts")
+    };
+    let seed_of = |name: &str| json(&folder.path().join(name).join("bilevel.json"))["seed"].clone();
+    for (args, other, difference) in [
+        (
+            "--problems 2 --out-dir q",
+            "--problems 2 --out-dir q --seed 4",
+            "--seed is 0 there and 4 here",
+        ),
+        (
+            "--problems 2 --out-dir q",
+            "--problems 3 --out-dir q",
+            "--problems is 2 there and 3 here",
+        ),
+    ] {
+        assert!(theory(args).status.success());
+        super::refused(
+            &theory(other),
+            1,
+            &["bilevel.json has the results", difference, "--overwrite"],
+        );
+        assert_eq!(seed_of("q"), 0);
+    }
+    assert!(
+        theory("--problems 2 --out-dir q --seed 4 --overwrite")
+            .status
+            .success()
+    );
+    assert_eq!(seed_of("q"), 4);
+    // Folders that nobody names are numbered.
+    for seed in [0, 4, 0] {
+        assert!(
+            theory(&format!("--problems 2 --seed {seed}"))
+                .status
+                .success()
+        );
+    }
+    assert_eq!([seed_of("runs/bilevel"), seed_of("runs/bilevel-2")], [0, 4]);
+    assert!(!folder.path().join("runs/bilevel-3").exists());
+    // A file of an earlier program does not say its settings.
+    fs::write(folder.path().join("q/bilevel.json"), "[]").expect("write");
+    super::refused(
+        &theory("--problems 2 --out-dir q"),
+        1,
+        &["does not say", "--overwrite"],
+    );
+}
+
 /// An evaluation leaves the files of the training as they are.
 #[test]
 fn an_evaluation_replaces_no_result_of_training() {

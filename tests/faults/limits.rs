@@ -27,8 +27,8 @@ fn output(command: &mut Command) -> Output {
 fn refused_threads_leave_one() {
     let folder = folder();
     let save = folder.path().join("net.safetensors");
-    // The stacks of 2,000 threads do not fit into the addresses.
-    let few = "ulimit -v 600000; RAYON_NUM_THREADS=2000 exec";
+    // The stacks of four threads for each processor do not fit into the addresses.
+    let few = "ulimit -v 600000; RUST_MIN_STACK=400000000 RAYON_NUM_THREADS=2000 exec";
     let training = command(SMALL, &[("--save", &save), ("--out-dir", folder.path())]);
     let trained = output(&mut under(few, &training));
     assert!(trained.status.success(), "{}", said(&trained));
@@ -69,6 +69,17 @@ fn threads_are_as_many_as_are_of_use() {
     let started = Instant::now();
     let said = succeeds(&format!("{SMALL} --threads 30000"), &[]);
     assert!(said.contains("30000 threads would wait"), "{said}");
+    // Whoever names the number, the bound is the same.
+    let named = command(SMALL, &[])
+        .env("RAYON_NUM_THREADS", "3000")
+        .output();
+    let named = named.expect("it starts");
+    let said = super::said(&named);
+    assert!(named.status.success(), "{said}");
+    assert!(
+        said.contains("3000 threads (RAYON_NUM_THREADS) would wait"),
+        "{said}"
+    );
     assert!(started.elapsed() < Duration::from_secs(20));
     if Command::new("taskset").arg("-V").output().is_ok() {
         let bound = output(&mut under("exec taskset -c 0", &command(SMALL, &[])));
@@ -111,6 +122,10 @@ fn memory_may_end_at_any_moment() {
         }
         goes_on(RUN, &out, &whole);
     }
+    super::count(&format!(
+        "12 limits of memory: {refusals} errors, {ends} whole runs, {} without room for the program",
+        12 - refusals - ends
+    ));
     assert!(refusals > 0 && ends > 0, "{refusals} refusals, {ends} ends");
 }
 

@@ -87,10 +87,13 @@ fn a_limit_of_memory_is_respected() {
         &format!("{SMALL} --width 6000 --hidden-layers 9 --threads 1"),
         &[],
     );
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "ulimit -v 900000; exec \"$@\"", "sh"]);
-    shell.arg(run.get_program()).args(run.get_args());
-    refused(&shell.output().expect("sh"), 1, &["MiB"]);
+    for limit in ["-v", "-d"] {
+        let mut shell = Command::new("sh");
+        let script = format!("ulimit {limit} 900000; exec \"$@\"");
+        shell.args(["-c", &script, "sh"]);
+        shell.arg(run.get_program()).args(run.get_args());
+        refused(&shell.output().expect("sh"), 1, &["MiB", "--width"]);
+    }
 }
 
 #[test]
@@ -117,7 +120,7 @@ fn values_that_say_nothing_are_refused() {
     fails(
         SMALL,
         &[("--config", &settings)],
-        1,
+        2,
         &["UTF-16", "run.toml"],
     );
     fs::write(&settings, b"\xef\xbb\xbfseed = 3\n").expect("write");
@@ -139,4 +142,24 @@ fn values_that_say_nothing_are_refused() {
         "{said}"
     );
     assert!(!said.contains("NOT as expected"), "{said}");
+}
+
+/// A value that cannot work has one exit code, wherever it is given, and the help says which.
+#[test]
+fn the_exit_code_does_not_depend_on_where_a_value_is_given() {
+    let folder = folder();
+    let settings = folder.path().join("run.toml");
+    // What is on the command line would replace what the others say.
+    let small = SMALL.replace("--lr 0.1", "").replace("--width 13", "");
+    for (name, value) in [("lr", "x"), ("layer", "conv"), ("width", "0")] {
+        fails(&format!("{small} --{name} {value}"), &[], 2, &[name, value]);
+        fs::write(&settings, format!("{name} = \"{value}\"\n")).expect("write");
+        fails(&small, &[("--config", &settings)], 2, &[name, value]);
+        let variable = format!("BREGMAN_{}", name.to_uppercase());
+        let output = command(&small, &[]).env(variable, value).output();
+        refused(&output.expect("it starts"), 2, &[name, value]);
+    }
+    let help = stdout(&program::run("bregman", "--help"));
+    let rule = help.lines().find(|line| line.starts_with("Exit codes: "));
+    assert_eq!(rule, Some(bregman::cli::EXIT_CODES));
 }

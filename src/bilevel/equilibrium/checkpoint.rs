@@ -6,13 +6,11 @@ use std::path::Path;
 
 use super::{CpuLayer, Equilibrium, Gradient, Solver};
 use crate::activation::Activation;
+use crate::checkpoint::EQUILIBRIUM;
 use crate::error::{CheckpointFault, Error, Result};
 use crate::files::safetensors::State;
 use crate::kind::Loss;
 use crate::nn::Parameters;
-
-/// The value of `layer` in the metadata.
-const LAYER: &str = "equilibrium";
 
 /// The names of the parameters, in their order.
 const NAMES: [&str; 5] = [
@@ -54,7 +52,7 @@ pub fn save(
     state.insert("layers.0.weight", &[n, n], layer.weight());
     let [low, high] = model.input_range;
     state.metadata = [
-        ("layer", LAYER.to_owned()),
+        ("layer", EQUILIBRIUM.to_owned()),
         ("activation", model.layers[0].activation.name.to_owned()),
         ("loss", model.loss.name().to_owned()),
         ("input_low", low.to_string()),
@@ -86,9 +84,9 @@ fn read(mut state: State<'_>, solver: Solver) -> Result<Saved, CheckpointFault> 
         reason,
     };
     let layer = state.text("layer")?;
-    if layer != LAYER {
-        let reason = format!("`equilibrium` loads {LAYER} layers only");
-        return Err(refused("layer", layer.to_owned(), reason));
+    if layer != EQUILIBRIUM {
+        let found = layer.to_owned();
+        return Err(CheckpointFault::NotEquilibrium { found });
     }
     let activation = state.parse_by("activation", Activation::by_name)?;
     let loss = state.parse_by("loss", Loss::by_name)?;

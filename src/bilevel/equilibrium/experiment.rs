@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use nalgebra::DVector;
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::cpu::CpuLayer;
 use super::layer::{Equilibrium, Gradient, Solver};
@@ -30,7 +30,7 @@ pub struct Training {
 }
 
 /// The result of training one network.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// L, or `None` for the limit.
     pub layers: Option<usize>,

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::args::{FREE, REQUEST, RESULT};
 use super::say::{print, say};
-use super::{Command, Ended};
+use super::{Command, Ended, stop};
 use crate::bench::{Measured, Part, Report};
 use crate::device::adapter_name;
 use crate::error::{Error, Result};
@@ -26,7 +26,8 @@ use pack::{Contents, pack};
 ///
 /// Each part runs in a process of its own with a limit on its time, so that a part that fails or
 /// hangs leaves the others standing. All parts end within nine minutes. The report is a JSON file and
-/// a page beside it.
+/// a page beside it, written after each part; Ctrl-C stops the part under way, and the others are kept.
+/// The exit code is 1 if a part fails, except for PyTorch and burn unless --parts names them.
 #[derive(Clone, Debug, Parser)]
 pub struct Options {
     /// Adapter, by any part of its name; else the first hardware adapter, or a software one
@@ -57,8 +58,14 @@ pub struct Options {
     /// Run these parts, and keep the others of a report of this day that is there already
     #[arg(long, value_name = "PART,…", value_delimiter = ',', value_parser = part_parser(), group = RESULT)]
     parts: Option<Vec<Part>>,
-    /// Seconds that all parts together may take
-    #[arg(long, value_name = "S", default_value_t = 520, group = RESULT)]
+    /// Seconds that all parts together may take, at least 5
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 520,
+        value_parser = clap::value_parser!(u64).range(LEAST..),
+        group = RESULT
+    )]
     seconds: u64,
     /// Write the page of this report's JSON file again, beside it, and exit
     #[arg(long, value_name = "FILE", group = REQUEST)]
@@ -72,6 +79,9 @@ pub struct Options {
     #[arg(long, value_name = "DIR", group = REQUEST)]
     pack: Option<PathBuf>,
 }
+
+/// The seconds that must be left for a part to begin.
+const LEAST: u64 = 5;
 
 fn part_parser() -> impl TypedValueParser<Value = Part> {
     PossibleValuesParser::new(Part::ALL.map(Part::name)).try_map(|name| Part::by_name(&name))
@@ -96,7 +106,7 @@ impl Command for Options {
             };
             pack(folder, &contents)?;
         } else {
-            report(&self)?;
+            return report(&self);
         }
         Ok(Ended::Whole)
     }
@@ -142,8 +152,10 @@ impl Options {
     }
 }
 
-/// Runs every part that was asked for in a process of its own, and saves the report after each.
-fn report(options: &Options) -> Result<()> {
+/// Runs every part that was asked for in a process of its own, and saves the report after each, once there
+/// is anything to report.
+fn report(options: &Options) -> Result<Ended> {
+    stop::listen();
     let _lock = lock::own_folder(&options.out_dir)?;
     let start = Instant::now();
     let folder = &options.out_dir;
@@ -152,6 +164,8 @@ fn report(options: &Options) -> Result<()> {
         .to_zoned(jiff::tz::TimeZone::UTC)
         .date();
     let mut report = Report::new(today.to_string());
+    let mut failed = Vec::new();
+    let mut ended = Ended::Whole;
     for part in Part::ALL {
         // The adapter names the report.
         let wanted = |parts: &Vec<Part>| part == Part::Adapter || parts.contains(&part);
@@ -160,12 +174,18 @@ fn report(options: &Options) -> Result<()> {
         }
         let left = options.seconds.saturating_sub(start.elapsed().as_secs());
         let began = Instant::now();
-        let mut measured = match left {
-            0..5 => Measured::failed("no time was left"),
+        let measured = match left {
+            ..LEAST => Some(Measured::failed("no time was left")),
             _ => {
                 let limit = Duration::from_secs(part.seconds().min(left));
-                output(options.process(part, &report)?, folder, limit)
+                let process = options.process(part, &report)?;
+                output(process, folder, limit, &stop::requested)
             }
+        };
+        let Some(mut measured) = measured else {
+            say(format_args!("stopped in the part {}", part.name()));
+            ended = Ended::Stopped;
+            break;
         };
         measured.seconds = began.elapsed().as_secs_f64();
         let state = match measured.failure() {
@@ -177,38 +197,60 @@ fn report(options: &Options) -> Result<()> {
             part.name(),
             measured.seconds
         ));
+        let is_wanted = options.parts.is_some() || !part.is_of_another_program();
+        if is_wanted && measured.failure().is_some() {
+            failed.push(part.name());
+        }
         report.parts.insert(part.name().to_owned(), measured);
         if part == Part::Adapter && options.parts.is_some() {
             report.add_earlier(folder)?;
         }
-        // After every part, so that what was measured stays if this process is stopped.
-        report.save(folder)?;
+        // After every part, so that what was measured stays if this process is killed.
+        if report.has_found() {
+            report.save(folder)?;
+        }
     }
-    say(format_args!("wrote {}", report.path(folder).display()));
-    Ok(())
+    match report.has_found() {
+        true => say(format_args!("wrote {}", report.path(folder).display())),
+        false => say("nothing was measured, and no report is written"),
+    }
+    if !failed.is_empty() && ended == Ended::Whole {
+        say(format_args!("failed: {}", failed.join(", ")));
+        ended = Ended::Failed;
+    }
+    Ok(ended)
 }
 
-/// The last line of JSON that `process` prints within `limit`, or why there is none.
-fn output(mut process: Process, folder: &Path, limit: Duration) -> Measured {
+/// The last line of JSON that `process` prints within `limit`, or why there is none. None at all if `stop`
+/// asked to stop before the process ended well.
+fn output(
+    mut process: Process,
+    folder: &Path,
+    limit: Duration,
+    stop: &dyn Fn() -> bool,
+) -> Option<Measured> {
     // To files, so that no full pipe stops it.
     let [out, err] = ["part.out", "part.err"].map(|name| folder.join(name));
     let files = [&out, &err].map(std::fs::File::create);
     let [Ok(stdout), Ok(stderr)] = files else {
-        return Measured::failed(format!("cannot write to {}", folder.display()));
+        let reason = format!("cannot write to {}", folder.display());
+        return Some(Measured::failed(reason));
     };
     let spawned = process.stdout(stdout).stderr(stderr).spawn();
     let mut child = match spawned {
         Ok(child) => child,
         Err(error) => {
             let program = process.get_program().display();
-            return Measured::failed(format!("{program}: {error}"));
+            return Some(Measured::failed(format!("{program}: {error}")));
         }
     };
     let start = Instant::now();
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break Some(status),
-            Ok(None) if start.elapsed() < limit => std::thread::sleep(Duration::from_millis(20)),
+            Ok(None) if start.elapsed() < limit && !stop() => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
             _ => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -221,21 +263,27 @@ fn output(mut process: Process, folder: &Path, limit: Duration) -> Measured {
     for path in [&out, &err] {
         let _ = std::fs::remove_file(path);
     }
+    // A terminal's Ctrl-C ends the process as well.
+    if stop() && !status.is_some_and(|status| status.success()) {
+        return None;
+    }
     let last = |text: &str| text.trim().lines().next_back().unwrap_or("").to_owned();
     let failure = match status {
         None => Some(format!("stopped after {} s", limit.as_secs())),
         Some(status) if status.success() => None,
         Some(status) => Some(format!("{status}: {}", last(&complaint))),
     };
-    match (serde_json::from_str::<Value>(&last(&text)), failure) {
-        (Ok(found), unfinished) => Measured {
-            found,
-            seconds: 0.0,
-            unfinished,
+    Some(
+        match (serde_json::from_str::<Value>(&last(&text)), failure) {
+            (Ok(found), unfinished) => Measured {
+                found,
+                seconds: 0.0,
+                unfinished,
+            },
+            (Err(_), Some(reason)) => Measured::failed(reason),
+            (Err(error), None) => Measured::failed(error.to_string()),
         },
-        (Err(_), Some(reason)) => Measured::failed(reason),
-        (Err(error), None) => Measured::failed(error.to_string()),
-    }
+    )
 }
 
 #[cfg(all(test, unix))]
@@ -244,11 +292,12 @@ mod tests {
 
     use super::*;
 
-    fn shell(script: &str, milliseconds: u64) -> Measured {
+    fn shell(script: &str, milliseconds: u64, stop: bool) -> Option<Measured> {
         let folder = tempfile::tempdir().expect("a folder");
         let mut process = Process::new("sh");
         process.args(["-c", script]);
-        let measured = output(process, folder.path(), Duration::from_millis(milliseconds));
+        let limit = Duration::from_millis(milliseconds);
+        let measured = output(process, folder.path(), limit, &|| stop);
         assert_eq!(
             std::fs::read_dir(folder.path()).expect("a folder").count(),
             0
@@ -257,7 +306,18 @@ mod tests {
     }
 
     #[test]
+    fn a_part_that_is_stopped_is_none_unless_it_had_ended_well() {
+        let start = Instant::now();
+        assert!(shell("exec sleep 60", 60_000, true).is_none());
+        assert!(start.elapsed() < Duration::from_secs(30));
+        assert!(shell("kill -INT $$", 60_000, true).is_none());
+    }
+
+    #[test]
     fn a_part_that_fails_or_hangs_keeps_its_rows_and_says_so() {
+        let shell = |script: &str, milliseconds| {
+            shell(script, milliseconds, false).expect("nobody stops it")
+        };
         let whole = shell("echo '[1]'; echo '[1,2]'", 5000);
         assert_eq!(
             (whole.found.clone(), whole.failure()),

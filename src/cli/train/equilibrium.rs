@@ -1,23 +1,24 @@
 //! Training of one Bregman layer at its limit of infinite depth.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::load::{Data, load_data};
 use super::network::{Cells, MAX_SAMPLES, aligned};
 use super::options::{Options, Resolved};
-use super::prepare::{
-    announce_device, batch_size, check_vacant, claim, course, note_without_effect,
-};
+use super::prepare::{batch_size, check_vacant, claim, course, note_without_effect};
 use super::report::{Results, evaluated};
 use crate::bilevel::equilibrium::{AnyEquilibrium, Equilibrium, Solver, checkpoint};
 use crate::cli::progress::Progress;
-use crate::cli::say::{plural, print, say, thousands};
+use crate::cli::say::{announce_device, plural, print, say, thousands, warn};
 use crate::cli::{Ended, stop};
 use crate::data::Split;
 use crate::device::Device;
 use crate::error::Result;
+use crate::files::atomic;
 use crate::memory;
 use crate::optim::Sgd;
+use crate::train::events::MetricsFile;
 use crate::train::{self, Position};
 
 /// Trains, evaluates or prints the layer that `options` describe.
@@ -65,6 +66,9 @@ pub async fn run(options: &Options) -> Result<Ended> {
         return Ok(Ended::Whole);
     };
     let _lock = claim(&options)?;
+    if let Some(path) = saved_when_stopped(&options).filter(|_| !options.eval_only) {
+        atomic::check_writable(&path)?;
+    }
     let parameters = parameters.unwrap_or_else(|| equilibrium.initial(options.seed.first()));
 
     announce_device(&device);
@@ -79,11 +83,12 @@ pub async fn run(options: &Options) -> Result<Ended> {
         dataset,
         kind,
         adapter,
+        data_sha256: splits.sha256(),
         splits: Arc::clone(&splits),
     };
     if !options.eval_only {
         let folder = options.out_dir.as_deref();
-        check_vacant(&options, folder, &results.settings, &splits.sha256())?;
+        check_vacant(&options, folder, &results.settings, &results.data_sha256)?;
     }
     let sgd = Sgd {
         batch_size: batch_size(&options, &splits),
@@ -104,6 +109,11 @@ pub async fn run(options: &Options) -> Result<Ended> {
     } else {
         stop::listen();
         let mut progress = Progress::new(schedule, false);
+        // Its metrics stay if the run is stopped or killed.
+        let mut so_far = match &options.out_dir {
+            Some(folder) => Some(MetricsFile::begin(folder, &position)?),
+            None => None,
+        };
         for epoch in 1..=schedule.epochs {
             train::train_course(
                 &mut executor,
@@ -117,11 +127,24 @@ pub async fn run(options: &Options) -> Result<Ended> {
             if position.epochs.len() < epoch as usize {
                 break;
             }
+            if let (Some(file), Some(metrics)) = (&mut so_far, position.epochs.last())
+                && let Err(error) = file.add(&metrics)
+            {
+                warn(&error);
+                so_far = None;
+            }
             say(format_args!("  {}", executor.take_report().describe(width)));
         }
         course.outcomes(&position)
     };
-    if let Some(path) = &options.save {
+    let is_whole = options.eval_only
+        || position.epochs.len() == schedule.epochs as usize
+        || course.is_over(&position);
+    let place = match is_whole {
+        true => options.save.clone(),
+        false => saved_when_stopped(&options),
+    };
+    if let Some(path) = &place {
         let parameters = course.networks(&mut executor, &position).await?;
         let parameters = parameters.into_iter().flatten();
         for parameters in parameters.take(1) {
@@ -129,24 +152,37 @@ pub async fn run(options: &Options) -> Result<Ended> {
             say(format_args!("saved {}", path.display()));
         }
     }
-    let is_whole = position.epochs.len() == schedule.epochs as usize || course.is_over(&position);
-    if !options.eval_only && !is_whole {
+    if !is_whole {
         say(format_args!(
             "stopped in epoch {}, after {} of {}; {}",
             position.epochs.len() + 1,
             position.steps,
             plural(schedule.steps(), "step"),
-            match options.save {
+            match &place {
                 Some(_) if position.kept.iter().any(Option::is_some) => {
                     "the network of the best epoch is saved, and --load trains it further"
                 }
                 Some(_) => "the network is saved as it was then, and --load trains it further",
-                None => "nothing was saved: --save keeps the network of a run that is stopped",
+                None => {
+                    "nothing was saved: --save or --out-dir keeps the network of a run that is \
+                     stopped"
+                }
             }
         ));
         return Ok(Ended::Stopped);
     }
     results.report_saved(&options, &position, outcomes, &[])
+}
+
+/// The name of the network of a run that was stopped, in the folder of its results.
+const STOPPED: &str = "network.safetensors";
+
+/// The file for the network of a run that is stopped: that of `save`, else one in the folder of the results;
+/// none if there is neither.
+fn saved_when_stopped(options: &Options) -> Option<PathBuf> {
+    let folder = options.out_dir.as_ref();
+    let in_folder = folder.map(|folder| folder.join(STOPPED));
+    options.save.clone().or(in_folder)
 }
 
 /// Refuses, before anything is allocated, a layer that cannot fit into this machine's memory: U, V and

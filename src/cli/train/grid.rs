@@ -17,7 +17,7 @@ use super::report::Results;
 use super::{Trained, trained};
 use crate::checkpoint::{self, Run};
 use crate::cli::args::groups;
-use crate::cli::say::{note, plural, print, say, warn};
+use crate::cli::say::{announce_device, note, plural, print, say, warn};
 use crate::cli::{Ended, layered};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -48,6 +48,7 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     task: Option<&'static str>,
     options: &'a Resolved,
+    data_sha256: &'a str,
     runs: &'a [Row],
     best: Option<Best>,
 }
@@ -80,7 +81,7 @@ pub async fn run(options: &Options) -> Result<Ended> {
     if let Some(folder) = &options.out_dir {
         layered::write_settings(folder, &settings)?;
     }
-    prepare::announce_device(&device);
+    announce_device(&device);
     prepare::note_without_effect(options, device.kind());
     drop(device);
     say(format_args!(
@@ -316,7 +317,8 @@ impl Lists<'_> {
         let Some(folder) = &options.out_dir else {
             return Ok(());
         };
-        prepare::check_vacant(options, Some(folder), settings, &self.data_sha256)?;
+        let data = &self.data_sha256;
+        prepare::check_checkpoint(options, folder, settings, data)?;
         for (number, path) in found(folder)? {
             let is_resumed = |(_, resumed): &(_, PathBuf)| atomic::same_file(resumed, &path);
             if resumed.iter().any(is_resumed) {
@@ -342,7 +344,12 @@ impl Lists<'_> {
             };
             return Err(Error::Occupied { path, difference });
         }
-        Ok(())
+        for number in 1..=launches.len() {
+            // A run without lists may have such a folder.
+            let launch = folder.join(folder_of(number));
+            prepare::check_results(options, &launch, settings, data)?;
+        }
+        prepare::check_results(options, folder, settings, data)
     }
 
     /// The run of a launch in `path`, if it is that of these lists.
@@ -470,6 +477,7 @@ impl Lists<'_> {
         let report = Report {
             task: is_regression.then_some("regression"),
             options: resolved,
+            data_sha256: &self.data_sha256,
             runs: rows,
             best,
         };

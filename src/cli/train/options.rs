@@ -214,8 +214,8 @@ pub struct Options {
     /// launch-K for the runs that are trained side by side; one run at a time may write there
     #[arg(long, value_name = "DIR", group = FREE)]
     pub out_dir: Option<PathBuf>,
-    /// Delete the checkpoint of a different run in --out-dir, or with lists those of all launches; without
-    /// this option the run is refused
+    /// Replace the checkpoint and the results of a different run in --out-dir, or with lists those of all
+    /// launches; without this option the run is refused; the old results stay until the new ones are there
     #[arg(long, group = REQUEST)]
     pub overwrite: bool,
     /// Save the run as checkpoint.safetensors in --out-dir, every N epochs and at the end; a resumed

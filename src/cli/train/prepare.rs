@@ -1,11 +1,12 @@
 //! The preparation of a run: the device, the data, the network, and the folder for its results.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use clap::CommandFactory;
+use serde_json::Value;
 
 use super::load::{Data, load_data};
 use super::network::{self, Network};
@@ -15,7 +16,7 @@ use crate::checkpoint::{self, Checkpoint, Run};
 use crate::cli::args::{groups, invalid};
 use crate::cli::layered::{self, SETTINGS};
 use crate::cli::pictures;
-use crate::cli::say::{note, plural, say, say_warning};
+use crate::cli::say::{announce_device, note, plural, say};
 use crate::data::Splits;
 use crate::device::{AnyExecutor, Device};
 use crate::error::{Error, Result};
@@ -151,6 +152,7 @@ impl<'a> Prepared<'a> {
             kind,
             adapter,
             splits: Arc::clone(&self.splits),
+            data_sha256: self.splits.sha256(),
         }
     }
 
@@ -167,7 +169,7 @@ impl<'a> Prepared<'a> {
             run: Run {
                 model: self.network.model.clone(),
                 dataset: self.dataset.clone(),
-                data_sha256: self.splits.sha256(),
+                data_sha256: results.data_sha256.clone(),
                 device: device.unwrap_or_else(|| results.kind.to_owned()),
                 options: results.settings.clone(),
                 seed: self.recipe().run(0).seed,
@@ -251,22 +253,42 @@ pub fn claim(options: &Options) -> Result<Option<Lock>> {
     Ok(lock)
 }
 
-/// Checks that the checkpoint in `folder`, which is that of the results, if there is one, is not that of a
-/// different run than the one with `settings` on `data`, by their sha256; or removes it, if that is asked
-/// for.
+/// Checks that what was left in `folder`, which is that of the results, is not of a different run than the
+/// one with `settings` on `data`, by their sha256. If there is a checkpoint, it decides, since results that
+/// lie beside it may be older.
 ///
 /// # Errors
-/// [`Error::Occupied`] if it is; [`Error::Io`].
+/// Those of [`check_checkpoint`] and [`check_results`].
 pub fn check_vacant(
     options: &Options,
     folder: Option<&Path>,
     settings: &BTreeMap<String, String>,
     data: &str,
 ) -> Result<()> {
-    let path = folder.map(|folder| folder.join(CHECKPOINT));
-    let Some(path) = path.filter(|path| path.exists()) else {
+    let Some(folder) = folder else {
         return Ok(());
     };
+    match folder.join(CHECKPOINT).exists() {
+        true => check_checkpoint(options, folder, settings, data),
+        false => check_results(options, folder, settings, data),
+    }
+}
+
+/// Checks that the checkpoint in `folder`, if there is one, is not that of a different run than the one with
+/// `settings` on `data`; or removes it, if that is asked for.
+///
+/// # Errors
+/// [`Error::Occupied`] if it is; [`Error::Io`].
+pub fn check_checkpoint(
+    options: &Options,
+    folder: &Path,
+    settings: &BTreeMap<String, String>,
+    data: &str,
+) -> Result<()> {
+    let path = folder.join(CHECKPOINT);
+    if !path.exists() {
+        return Ok(());
+    }
     let resumed = options.run.as_ref();
     if resumed.is_some_and(|(resumed, _)| atomic::same_file(resumed, &path)) {
         return Ok(());
@@ -282,18 +304,9 @@ pub fn check_vacant(
         Error::Checkpoint { fault, .. } => occupied(fault.to_string()),
         error => error,
     })?;
-    let command = Options::command().groups(groups());
-    if let Some(difference) = layered::difference(&command, &found.options, settings) {
-        let layered::Difference {
-            field,
-            found,
-            given,
-        } = difference;
-        let difference = format!("`{field}` is {found} there and {given} here");
+    let difference = difference(&found.options, settings, Some(&found.data_sha256), data);
+    if let Some(difference) = difference {
         return Err(occupied(difference));
-    }
-    if found.data_sha256 != data {
-        return Err(occupied("its data are different".to_owned()));
     }
     let done = found.position.epochs.len();
     let path = path.display();
@@ -306,6 +319,78 @@ pub fn check_vacant(
         ),
     });
     Ok(())
+}
+
+/// Checks that the results in `folder`, if there are any, are not those of a different run than the one with
+/// `settings` on `data`, unless they are given up. They stay until those of the new run are there; but a
+/// grid, which writes its settings before it trains, removes the summary that does not belong to them.
+///
+/// # Errors
+/// [`Error::Occupied`] if they are; [`Error::Io`].
+pub fn check_results(
+    options: &Options,
+    folder: &Path,
+    settings: &BTreeMap<String, String>,
+    data: &str,
+) -> Result<()> {
+    let path = folder.join(SUMMARY);
+    // A run that did not come to its end has no summary, and may begin again.
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        text => text.map_err(Error::io("read", &path))?,
+    };
+    let found = match layered::read_settings(folder) {
+        Ok(settings) => Ok(settings),
+        Err(Error::Settings { reason, .. }) => Err(format!("of its {SETTINGS}: {reason}")),
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Err(format!("there is no {SETTINGS} beside it"))
+        }
+        Err(error) => return Err(error),
+    };
+    let difference = match found {
+        Err(reason) => Some(reason),
+        Ok(found) => {
+            // A file of an earlier program does not have the sha256.
+            let summary: Value = serde_json::from_str(&text).unwrap_or_default();
+            difference(&found, settings, summary["data_sha256"].as_str(), data)
+        }
+    };
+    match difference {
+        None if options.run.is_some() => Ok(()),
+        None => {
+            note(&format!(
+                "{} is of this run, which is done: it is trained again, and its results are replaced at the end",
+                path.display()
+            ));
+            Ok(())
+        }
+        Some(_) if options.overwrite && options.is_grid() => {
+            fs::remove_file(&path).map_err(Error::io("remove", path))
+        }
+        Some(_) if options.overwrite => Ok(()),
+        Some(difference) => Err(Error::Occupied { path, difference }),
+    }
+}
+
+/// How the run with the options `found` and the data with the sha256 `found_data`, if that is known, differs
+/// from the one with `settings` on `data`; none if they are the same run.
+fn difference(
+    found: &BTreeMap<String, String>,
+    settings: &BTreeMap<String, String>,
+    found_data: Option<&str>,
+    data: &str,
+) -> Option<String> {
+    let command = Options::command().groups(groups());
+    if let Some(difference) = layered::difference(&command, found, settings) {
+        let layered::Difference {
+            field,
+            found,
+            given,
+        } = difference;
+        return Some(format!("`{field}` is {found} there and {given} here"));
+    }
+    let is_other = found_data.is_some_and(|found| found != data);
+    is_other.then(|| "its data are different".to_owned())
 }
 
 /// Checks that there are no checkpoints of the launches of a grid in `folder`, which is that of the results
@@ -326,14 +411,6 @@ pub fn check_no_launches(options: &Options, folder: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Says which device was chosen and why, and what to beware of.
-pub fn announce_device(device: &Device) {
-    say(format_args!("device: {}", device.description));
-    if let Some(warning) = &device.warning {
-        say_warning(warning);
-    }
 }
 
 /// The number of samples of a batch, which never exceeds the samples, so that nothing is laid out for

@@ -29,6 +29,8 @@ pub struct Results {
     pub adapter: Option<String>,
     /// The data.
     pub splits: Arc<Splits>,
+    /// Their sha256.
+    pub data_sha256: String,
 }
 
 impl Results {
@@ -125,10 +127,12 @@ impl Results {
             kind,
             adapter,
             splits,
+            data_sha256,
         } = self;
         let test = &splits.test;
         let epochs = position.epochs.iter().collect();
         let mut summary = Summary::new(resolved, dataset, kind, adapter, epochs, outcomes);
+        summary.data_sha256 = (!options.eval_only).then_some(data_sha256);
         if let Some(k) = options.top_k.filter(|_| !test.is_regression()) {
             let width = model.head.outputs;
             let networks = parameters.iter().flatten();

@@ -257,10 +257,13 @@ pub fn parse(
         false => parse_binary(bytes, is_hundred, coarse)?,
     };
     match labels.iter().position(|&label| label >= classes) {
-        Some(sample) => Err(DataFault::Label {
-            sample,
-            label: labels[sample],
-            classes,
+        Some(sample) => Err(DataFault::Malformed {
+            format: "CIFAR",
+            reason: format!(
+                "sample {sample} has label {}; labels go from 0 to {}",
+                labels[sample],
+                classes - 1
+            ),
         }),
         None => Ok((pixels, labels.into_iter().map(u32::from).collect())),
     }

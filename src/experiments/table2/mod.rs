@@ -22,9 +22,9 @@ pub use deep::Deep;
 pub use figures::figures;
 pub use recipe::{LEARNING_RATES, Phase, ROWS, Recipe, Row, Settings};
 pub use report::{Cell, Results, Trial};
-pub use train::Place;
 
 use crate::data::{self, Loaded, Request, Splits};
+use crate::device::Device;
 use crate::error::{Error, Result, at_least_one};
 use crate::files::lock;
 use crate::kind::LayerKind;
@@ -229,7 +229,7 @@ pub struct Experiment<'a> {
     /// The cells to train.
     pub options: &'a Options,
     /// Where to train.
-    pub place: &'a Place,
+    pub device: &'a Device,
     /// How to follow and stop it.
     pub watch: Watch<'a>,
 }
@@ -298,7 +298,7 @@ impl Experiment<'_> {
     ) -> Result<bool> {
         let Self {
             options,
-            place,
+            device,
             watch,
         } = *self;
         let recipe = options.recipe(row);
@@ -346,7 +346,7 @@ impl Experiment<'_> {
             return Ok(false);
         };
         cell.add(&trained.accuracies, trained.seconds);
-        cell.device = place.description();
+        cell.device = device.name();
         cell.test_images = data.test.len();
         (watch.tell)(Event::Cell {
             name: &name,

@@ -8,7 +8,6 @@ use super::recipe::Recipe;
 use super::{Event, Experiment};
 use crate::checkpoint::Run;
 use crate::data::Splits;
-use crate::device::{Device, DeviceKind};
 use crate::error::Result;
 use crate::executor::Executor;
 use crate::experiments::json;
@@ -18,47 +17,6 @@ use crate::memory;
 use crate::nn::{Model, Parameters};
 use crate::train::keeper::{Ended, Keeper};
 use crate::train::{Course, EpochMetrics, Observer, Position, Schedule};
-
-/// The device that trains all cells. It is opened again for each network.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The adapter's name; none on the processor.
-    adapter: Option<String>,
-    /// A warning about the choice, for the user.
-    pub warning: Option<String>,
-}
-
-impl Place {
-    /// The device of `kind`, see [`Device::choose`].
-    ///
-    /// # Errors
-    /// Those of [`Device::choose`].
-    pub async fn choose(kind: DeviceKind) -> Result<Self> {
-        let device = Device::choose(kind, None).await?;
-        Ok(Self {
-            adapter: device.adapter(),
-            warning: device.warning,
-        })
-    }
-
-    /// Its name for reports.
-    pub fn description(&self) -> String {
-        self.adapter.clone().unwrap_or_else(|| {
-            let threads = rayon::current_num_threads();
-            let plural = if threads == 1 { "" } else { "s" };
-            format!("cpu, {threads} thread{plural}")
-        })
-    }
-
-    /// Opens it.
-    async fn open(&self) -> Result<Device> {
-        let kind = match self.adapter {
-            Some(_) => DeviceKind::Gpu,
-            None => DeviceKind::Cpu,
-        };
-        Device::choose(kind, self.adapter.clone()).await
-    }
-}
 
 /// Trained runs.
 pub(super) struct Trained {
@@ -104,7 +62,7 @@ impl Experiment<'_> {
             model: model.clone(),
             dataset: splits.train.name.clone(),
             data_sha256: splits.sha256(),
-            device: self.place.description(),
+            device: self.device.name(),
             options: [
                 ("recipe".to_owned(), json(recipe)),
                 ("seeds".to_owned(), format!("{seeds:?}")),
@@ -151,8 +109,10 @@ impl Experiment<'_> {
             storage: Storage::F32,
         };
         if position.epochs.len() < schedule.epochs as usize {
-            let device = self.place.open().await?;
-            let executor = device.executor(model, splits, options, || parameters);
+            let executor = self
+                .device
+                .clone()
+                .executor(model, splits, options, || parameters);
             let mut executor = executor.await?;
             executor.set_moments(&moments)?;
             let course = Course::from(&schedule);

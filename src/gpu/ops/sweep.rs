@@ -22,12 +22,7 @@ const LAYERS: [File; 4] = [
     wgsl!("sweep/layers_4"),
 ];
 
-const KINDS: [(LayerKind, Form); 4] = [
-    (LayerKind::Standard, Form::Dual),
-    (LayerKind::Euclidean, Form::Dual),
-    (LayerKind::Bregman, Form::Dual),
-    (LayerKind::Bregman, Form::Primal),
-];
+use crate::kind::KINDS;
 
 /// The kernel for `layers` layers of a kind.
 ///
