@@ -787,7 +787,7 @@ mod tests {
         ] {
             assert!(said.contains(words), "{words}: {said}");
         }
-        let page = page(&claims, &[claims.clone()]);
+        let page = page(&claims, std::slice::from_ref(&claims));
         assert!(page.contains("| `--seed 40` |"), "{page}");
         assert!(page.contains("reproduced (20; 1.00, 1.00)"), "{page}");
     }
