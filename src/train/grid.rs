@@ -514,7 +514,7 @@ mod tests {
             ("0.1,,0.2", "empty entry"),
             ("0.1,", "empty entry"),
             ("0.1,0.2,0.10", "0.10 is in the list twice"),
-            ("0.1;0.2", "not a number"),
+            ("0.1;0.2", "not a valid number"),
             ("log:1:0.1:5", "LOW must be below HIGH"),
             ("linear:1:1:5", "LOW must be below HIGH"),
             ("log:0:1:5", "LOW must be positive"),
