@@ -17,6 +17,9 @@ import bregman
 import numpy as np
 from bregman import Cnn, Dataset, Interrupted, Model, Optimizer, RateSchedule, Trained, Trainer
 
+# A process that a shell has put in the background ignores SIGINT, and so would all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def rings(samples=240, seed=0):
     """Points of the plane, and whether each is within a circle."""
