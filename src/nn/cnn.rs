@@ -8,7 +8,7 @@
 //! z₀ = ρ(f),   a₀ = f  (dual form)
 //! ```
 //!
-//! with the first one's own ρ. A Bregman layer's input must lie in the range of ρ, where ρ⁻¹ is defined. ρ maps
+//! with the ρ of the first layer. A Bregman layer's input must lie in the range of ρ, where ρ⁻¹ is defined. ρ maps
 //! into it without a scale, and it makes the features themselves the dual variable. So the skip path
 //! passes them on unchanged, and its gradient reaches the convolutions undamped.
 
