@@ -1,10 +1,11 @@
 // A step of an optimizer on one tensor, (R, len / R), from its stored gradient times the realization's
-// scale.
+// scale. The gradient is the sum of its parts, (R, parts, len / R), in order.
 // Hooks: update (updated).
 
 struct Params {
     len: u32,
     realizations: u32,
+    parts: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -21,7 +22,13 @@ fn optimizer_step(
     if (index >= params.len) {
         return;
     }
-    let realization = index / (params.len / params.realizations);
-    let scaled = scales[realization] * gradient[index];
+    let len = params.len / params.realizations;
+    let realization = index / len;
+    let first = index + realization * (params.parts - 1u) * len;
+    var sum = gradient[first];
+    for (var part = 1u; part < params.parts; part++) {
+        sum += gradient[first + part * len];
+    }
+    let scaled = scales[realization] * sum;
     parameter[index] = updated(realization, index, parameter[index], scaled);
 }

@@ -1,10 +1,10 @@
 // One workgroup's tile of a matrix product lhs (m, k) · rhs (k, n). A tile file states the sizes. A size is
-// (m, n, k). Past k, elements of lhs count as 0, and those of rhs may be any finite number; past m and n,
-// both may be anything.
+// (m, n, k). Past k, elements of both operands count as 0, so their blocks may be anything there, as they may
+// past m and n; a block may even begin past the end of its buffer, where WebGPU reads some number.
 //
 // The depth is processed in stages of TILE_K: while one is multiplied, the next is loaded to registers.
-// SLICES groups of invocations share each stage, each with its own part of the depth, and their sums are
-// added always in the same order.
+// SLICES groups of invocations share each stage. Depth k belongs to slice k / 8 mod SLICES, and the sums of
+// the slices are added always in the same order: so tiles with as many slices give the same bits.
 //
 // Hooks: kernel (operands_of, store_element), kernel or layout (rhs_block, rhs_lines, rhs_place), kernel
 // or layout or operand (lhs_block, lhs_lines, lhs_place), layout or operand (finish_lhs).
@@ -22,21 +22,27 @@ const TWO_COLS: bool = THREAD_N == 8u;
 // The number of blocks of four depths in a stage, and in a slice's part of it.
 const FOURS: u32 = TILE_K / 4u;
 const SLICE_FOURS: u32 = FOURS / SLICES;
-const_assert SLICE_FOURS == 2u || SLICE_FOURS == 4u;
-// An invocation loads a block of 4 × 4 elements a stage.
+const_assert SLICE_FOURS == 2u || SLICE_FOURS == 4u || SLICE_FOURS == 8u;
+// Blocks of 4 × 4 elements in a stage. An invocation loads one, or one of each operand.
 const LHS_BLOCKS: u32 = QUADS_M * FOURS;
-const_assert QUADS * FOURS == THREADS;
+const RHS_BLOCKS: u32 = QUADS_N * FOURS;
+const LOADS_BOTH: bool = LHS_BLOCKS == THREADS;
+const_assert LHS_BLOCKS + RHS_BLOCKS == THREADS || (LOADS_BOTH && RHS_BLOCKS <= THREADS);
 // Invocations are laid out in squares of four by four.
 const_assert THREADS_M % 4u == 0u && THREADS_N % 4u == 0u;
-// The number of rows whose sums, one for each slice, fit the memory of the stage.
-const PASS_ROWS: u32 = min(TILE_M, TILE_K * QUADS / (SLICES * QUADS_N));
+// The number of rows whose sums, one for each slice, fit the memory of the stage; a power of two.
+const FITTING_ROWS: u32 = TILE_K * QUADS / (SLICES * QUADS_N);
+const PASS_ROWS: u32 = min(TILE_M, 1u << firstLeadingBit(FITTING_ROWS));
+const KEPT_LINE: u32 = FOURS * QUADS;
 // The number of their elements that an invocation stores.
 const PASS_ELEMENTS: u32 = PASS_ROWS * TILE_N / THREADS;
 
 // [kk % 4][kk / 4, quad]: four neighbouring rows of lhs to a vector, then four columns of rhs. Which of
 // the four lines is meant is known when the kernel is compiled, and the rest of an index does not change
-// from stage to stage: a read costs neither arithmetic nor a bounds check.
-var<workgroup> stage: array<array<vec4<f32>, QUADS * FOURS>, 4>;
+// from stage to stage: a read costs neither arithmetic nor a bounds check. Invocations that load along k
+// write the same quad of neighbouring blocks at a time: so that they fall into different banks, blocks are
+// PADDING vectors apart or, without padding, their quads are swapped.
+var<workgroup> stage: array<array<vec4<f32>, (QUADS + PADDING) * FOURS>, 4>;
 // The invocation's sums: row r of its one or two quads of rows, for its first and second quad of columns.
 // They are named one by one, because drivers keep larger arrays in memory, not in registers.
 var<private> acc00: vec4<f32>;
@@ -82,23 +88,24 @@ fn place_across_k(slot: u32, quads: u32) -> vec2<u32> {
     return vec2(slot % quads, slot / quads);
 }
 
-// The place of a quad of block `four` in a line of the stage: quads are swapped from one block to the next,
-// so that invocations that load along k write to different banks.
+// The place of a quad of block `four` among the quads of an operand.
 fn swizzled(quad: u32, four: u32, quads: u32) -> u32 {
+    if (PADDING > 0u) {
+        return quad;
+    }
     return quad ^ (four & (min(quads, 8u) - 1u));
 }
 
 fn place_of_lhs(quad: u32, four: u32) -> u32 {
-    return four * QUADS + swizzled(quad, four, QUADS_M);
+    return four * (QUADS + PADDING) + swizzled(quad, four, QUADS_M);
 }
 
 fn place_of_rhs(quad: u32, four: u32) -> u32 {
-    return four * QUADS + QUADS_M + swizzled(quad, four, QUADS_N);
+    return four * (QUADS + PADDING) + QUADS_M + swizzled(quad, four, QUADS_N);
 }
 
-// The block of 4 × 4 elements that an invocation loads in each stage.
+// A block of 4 × 4 elements of an operand that an invocation loads in each stage.
 struct Share {
-    is_lhs: bool,
     realization: u32,
     // Its first row of lhs or column of rhs.
     start: u32,
@@ -110,45 +117,47 @@ struct Share {
     lines: vec4<u32>,
 }
 
-fn share_of(tile: OutputTile, thread: u32, size: vec3<u32>) -> Share {
-    var share: Share;
-    share.is_lhs = thread < LHS_BLOCKS;
-    share.realization = tile.realization;
-    if (share.is_lhs) {
-        let place = lhs_place(thread);
-        share.start = tile.row + 4u * place.x;
-        share.kk = 4u * place.y;
-        share.at = place_of_lhs(place.x, place.y);
-        share.lines = lhs_lines(tile.realization, share.start, size);
-    } else {
-        let place = rhs_place(thread - LHS_BLOCKS);
-        share.start = tile.col + 4u * place.x;
-        share.kk = 4u * place.y;
-        share.at = place_of_rhs(place.x, place.y);
-        share.lines = rhs_lines(tile.realization, share.start, size);
-    }
-    return share;
+fn lhs_share(tile: OutputTile, slot: u32, size: vec3<u32>) -> Share {
+    let place = lhs_place(slot);
+    let start = tile.row + 4u * place.x;
+    let lines = lhs_lines(tile.realization, start, size);
+    return Share(tile.realization, start, 4u * place.y, place_of_lhs(place.x, place.y), lines);
 }
 
-// Column c is vector kk + c of the stage.
-fn load_block(share: Share, k0: u32, size: vec3<u32>) -> mat4x4<f32> {
-    let kk = k0 + share.kk;
-    if (share.is_lhs) {
-        return lhs_block(share.lines, share.realization, share.start, kk, size);
-    }
-    return rhs_block(share.lines, share.realization, share.start, kk, size);
+fn rhs_share(tile: OutputTile, slot: u32, size: vec3<u32>) -> Share {
+    let place = rhs_place(slot);
+    let start = tile.col + 4u * place.x;
+    let lines = rhs_lines(tile.realization, start, size);
+    return Share(tile.realization, start, 4u * place.y, place_of_rhs(place.x, place.y), lines);
 }
 
-fn store_block(loaded: mat4x4<f32>, share: Share, k0: u32, size: vec3<u32>) {
-    var block = loaded;
-    if (share.is_lhs) {
-        let kk = k0 + share.kk;
-        block = finish_lhs(loaded, share.realization, share.start, kk, size);
-    }
-    stage[0][share.at] = block[0];
-    stage[1][share.at] = block[1];
-    stage[2][share.at] = block[2];
-    stage[3][share.at] = block[3];
+// A loaded block, with zeros past the depth. Column c is vector kk + c of the stage.
+fn within_depth(block: mat4x4<f32>, kk: u32, size: vec3<u32>) -> mat4x4<f32> {
+    return mat4x4(
+        select(vec4(0.0), block[0], kk < size.z),
+        select(vec4(0.0), block[1], kk + 1u < size.z),
+        select(vec4(0.0), block[2], kk + 2u < size.z),
+        select(vec4(0.0), block[3], kk + 3u < size.z),
+    );
+}
+
+fn load_lhs(share: Share, k0: u32, size: vec3<u32>) -> mat4x4<f32> {
+    return lhs_block(share.lines, share.realization, share.start, k0 + share.kk, size);
+}
+
+fn load_rhs(share: Share, k0: u32, size: vec3<u32>) -> mat4x4<f32> {
+    return rhs_block(share.lines, share.realization, share.start, k0 + share.kk, size);
+}
+
+fn finished(block: mat4x4<f32>, share: Share, k0: u32, size: vec3<u32>) -> mat4x4<f32> {
+    return finish_lhs(block, share.realization, share.start, k0 + share.kk, size);
+}
+
+fn store_block(block: mat4x4<f32>, at: u32) {
+    stage[0][at] = block[0];
+    stage[1][at] = block[1];
+    stage[2][at] = block[2];
+    stage[3][at] = block[3];
 }
 
 // The quads that an invocation multiplies: its first of rows in .x, of columns in .y. Sixteen neighbours
@@ -219,25 +228,75 @@ fn clear_tile() {
     acc71 = vec4(0.0);
 }
 
+// Multiplies the slice's part of a stage: pairs of blocks, SLICES pairs apart.
+fn multiply_stage(slice: u32, quads: vec2<u32>) {
+    let four = 2u * slice;
+    multiply_four(four, quads);
+    multiply_four(four + 1u, quads);
+    if (SLICE_FOURS >= 4u) {
+        multiply_four(four + 2u * SLICES, quads);
+        multiply_four(four + 2u * SLICES + 1u, quads);
+    }
+    if (SLICE_FOURS == 8u) {
+        multiply_four(four + 4u * SLICES, quads);
+        multiply_four(four + 4u * SLICES + 1u, quads);
+        multiply_four(four + 6u * SLICES, quads);
+        multiply_four(four + 6u * SLICES + 1u, quads);
+    }
+}
+
 // Adds the product over all of the depth. Each stage's load is among the multiplications of the one
 // before, under no condition here, so that drivers can mix them; past the end it loads values that are not used.
 fn accumulate_tile(tile: OutputTile, thread: u32, size: vec3<u32>) {
-    let share = share_of(tile, thread, size);
     let quads = quads_of(thread);
-    let four = thread / SLICE_THREADS * SLICE_FOURS;
-    var block = load_block(share, 0u, size);
-    for (var k0 = 0u; k0 < size.z; k0 += TILE_K) {
-        store_block(block, share, k0, size);
-        workgroupBarrier();
-        block = load_block(share, k0 + TILE_K, size);
-        multiply_four(four, quads);
-        multiply_four(four + 1u, quads);
-        if (SLICE_FOURS == 4u) {
-            multiply_four(four + 2u, quads);
-            multiply_four(four + 3u, quads);
+    let slice = thread / SLICE_THREADS;
+    if (LOADS_BOTH) {
+        let lhs = lhs_share(tile, thread, size);
+        let rhs = rhs_share(tile, thread % RHS_BLOCKS, size);
+        var lhs_next = load_lhs(lhs, 0u, size);
+        var rhs_next = load_rhs(rhs, 0u, size);
+        for (var k0 = 0u; k0 < size.z; k0 += TILE_K) {
+            store_block(within_depth(finished(lhs_next, lhs, k0, size), k0 + lhs.kk, size), lhs.at);
+            if (thread < RHS_BLOCKS) {
+                store_block(within_depth(rhs_next, k0 + rhs.kk, size), rhs.at);
+            }
+            workgroupBarrier();
+            let k1 = k0 + TILE_K;
+            lhs_next = load_lhs(lhs, k1, size);
+            rhs_next = load_rhs(rhs, k1, size);
+            multiply_stage(slice, quads);
+            workgroupBarrier();
         }
+        return;
+    }
+    let is_lhs = thread < LHS_BLOCKS;
+    var share: Share;
+    if (is_lhs) {
+        share = lhs_share(tile, thread, size);
+    } else {
+        share = rhs_share(tile, thread - LHS_BLOCKS, size);
+    }
+    var next = load_either(is_lhs, share, 0u, size);
+    for (var k0 = 0u; k0 < size.z; k0 += TILE_K) {
+        if (is_lhs) {
+            next = finished(next, share, k0, size);
+        }
+        store_block(within_depth(next, k0 + share.kk, size), share.at);
+        workgroupBarrier();
+        next = load_either(is_lhs, share, k0 + TILE_K, size);
+        multiply_stage(slice, quads);
         workgroupBarrier();
     }
+}
+
+fn load_either(is_lhs: bool, share: Share, k0: u32, size: vec3<u32>) -> mat4x4<f32> {
+    var block: mat4x4<f32>;
+    if (is_lhs) {
+        block = load_lhs(share, k0, size);
+    } else {
+        block = load_rhs(share, k0, size);
+    }
+    return block;
 }
 
 // Leaves the sums of four rows and a quad of columns to `store_tile`, if the pass from row `first` has
@@ -263,7 +322,7 @@ fn pass_on(
 }
 
 fn keep(flat: u32, sums: vec4<f32>) {
-    stage[flat / THREADS][flat % THREADS] = sums;
+    stage[flat / KEPT_LINE][flat % KEPT_LINE] = sums;
 }
 
 // An element of the output, and the sum for it.
@@ -285,7 +344,7 @@ fn element_of(tile: OutputTile, first: u32, element: u32, size: vec3<u32>) -> El
     var sum = 0.0;
     for (var s = 0u; s < SLICES; s++) {
         let flat = s * PASS_ROWS * QUADS_N + element / 4u;
-        sum += stage[flat / THREADS][flat % THREADS][element % 4u];
+        sum += stage[flat / KEPT_LINE][flat % KEPT_LINE][element % 4u];
     }
     return Element(tile.realization, row, col, sum, row < size.x && col < size.y, operands);
 }

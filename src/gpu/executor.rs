@@ -243,18 +243,24 @@ impl GpuExecutor {
         let numbered = numbered.map(|(step, number)| step.trained_by(recipe, number, epoch as u64));
         self.buffers
             .write_steps(&self.gpu, uniforms, steps.start, numbered);
-        let each = self.steps_per_submission();
+        let most = self.steps_per_submission();
+        // The first submissions are short, so that the device has work while the host records the next.
+        let mut each = 1;
+        let mut ends = Vec::new();
         let mut finished = 0;
-        for first in steps.clone().step_by(each) {
-            let slots = first..steps.end.min(first + each);
+        let mut next = steps.start;
+        while next < steps.end {
+            let slots = next..steps.end.min(next + each);
+            next = slots.end;
+            ends.push(next - steps.start);
             let programs = [self.parity, 1 - self.parity].map(|p| &self.train_step[p]);
             let odd = slots.len() % 2;
             finished += run_in_turn(&mut self.gpu, &programs, slots)?;
             self.parity = (self.parity + odd) % 2;
-            progress((finished * each).min(steps.len()));
+            progress(finished.checked_sub(1).map_or(0, |last| ends[last]));
+            each = (2 * each).min(most);
             if stop() {
-                steps.end = steps.end.min(first + each);
-                break;
+                steps.end = next;
             }
         }
         self.steps += steps.len() as u64;

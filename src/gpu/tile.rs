@@ -15,6 +15,9 @@ pub struct Product {
     pub k: usize,
 }
 
+/// The number of workgroups that occupies most of the processors of a big card.
+const ENOUGH_WORKGROUPS: usize = 96;
+
 /// The sizes of a workgroup's tile of a matrix product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TileSizes {
@@ -30,6 +33,8 @@ pub struct TileSizes {
     pub thread_n: u32,
     /// The number of parts of the depth, each for invocations of its own.
     pub slices: u32,
+    /// Unused vectors between the blocks of a stage.
+    pub padding: u32,
 }
 
 /// The tiles, smallest first.
@@ -41,18 +46,21 @@ pub enum Tile {
     Short,
     /// 32 × 32.
     Small,
-    /// 64 × 64.
+    /// 64 × 64, which gives the bits of `Small`.
+    Medium4,
+    /// 64 × 64, which gives the bits of `Short`.
     Medium,
-    /// 128 × 128.
+    /// 128 × 64.
     Large,
 }
 
 impl Tile {
     /// Every tile.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Deep,
         Self::Short,
         Self::Small,
+        Self::Medium4,
         Self::Medium,
         Self::Large,
     ];
@@ -63,6 +71,7 @@ impl Tile {
             Self::Deep => wgsl!("product/tile/deep"),
             Self::Short => wgsl!("product/tile/short"),
             Self::Small => wgsl!("product/tile/small"),
+            Self::Medium4 => wgsl!("product/tile/medium4"),
             Self::Medium => wgsl!("product/tile/medium"),
             Self::Large => wgsl!("product/tile/large"),
         }
@@ -70,7 +79,7 @@ impl Tile {
 
     /// Its sizes, as its file states them.
     pub fn sizes(self) -> TileSizes {
-        static SIZES: LazyLock<[TileSizes; 5]> = LazyLock::new(|| {
+        static SIZES: LazyLock<[TileSizes; 6]> = LazyLock::new(|| {
             Tile::ALL.map(|tile| {
                 let module = naga::front::wgsl::parse_str(tile.file().text)
                     .expect("tile files are checked by a test");
@@ -83,6 +92,7 @@ impl Tile {
                     thread_m: get("THREAD_M"),
                     thread_n: get("THREAD_N"),
                     slices: get("SLICES"),
+                    padding: get("PADDING"),
                 }
             })
         });
@@ -101,6 +111,29 @@ impl Tile {
         tiles.into_iter().find(filled).unwrap_or(tiles[N - 1])
     }
 
+    /// The tile for `realizations` of products with these (m, n) outputs in one dispatch, of which this is the
+    /// tile for one: a larger tile with as many slices, which gives the same bits, if all outputs fill it and
+    /// each gives enough workgroups.
+    pub fn for_realizations<const N: usize>(
+        self,
+        realizations: usize,
+        outputs: [[usize; 2]; N],
+    ) -> Self {
+        // Short sums spend most of their time on starting and ending, which many small workgroups hide better.
+        const ENOUGH_OF_SHORT_SUMS: usize = 6 * ENOUGH_WORKGROUPS;
+        let (larger, enough) = match self {
+            Self::Short => (Self::Medium, ENOUGH_OF_SHORT_SUMS),
+            Self::Small => (Self::Medium4, ENOUGH_WORKGROUPS),
+            _ => return self,
+        };
+        let good =
+            |[m, n]: [usize; 2]| realizations * larger.tiles(m, n) >= enough && larger.fills(m, n);
+        match outputs.into_iter().all(good) {
+            true => larger,
+            false => self,
+        }
+    }
+
     fn fills(self, m: usize, n: usize) -> bool {
         let TileSizes {
             m: rows, n: cols, ..
@@ -113,7 +146,6 @@ impl Tile {
     /// workgroups spend most of their time on starting and ending; then `Medium` by the rule of `Large`, else
     /// `Small`. It depends on the shape only, so that results do not depend on the adapter or on R.
     pub fn for_product(Product { m, n, k }: Product) -> Self {
-        const ENOUGH_WORKGROUPS: usize = 96;
         const FEW_WORKGROUPS: usize = 64;
         const LONG_SUM: usize = 64;
         const SHORT_SUM: usize = 128;

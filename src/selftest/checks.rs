@@ -249,4 +249,18 @@ impl Checks {
     pub fn into_rows(self) -> Vec<Row> {
         self.rows
     }
+
+    /// Adds the comparisons of `others` to the rows of the same names.
+    pub fn extend(&mut self, others: Vec<Row>) {
+        for other in others {
+            self.begin(&other.name);
+            let row = &mut self.rows[self.current];
+            row.numbers += other.numbers;
+            if other.worst > row.worst {
+                row.worst = other.worst;
+                row.place = other.place;
+            }
+            row.failure = row.failure.take().or(other.failure);
+        }
+    }
 }

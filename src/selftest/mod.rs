@@ -23,13 +23,16 @@ pub mod sweeps;
 #[doc(hidden)]
 pub mod training;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
 use std::time::Instant;
 
 use serde::Serialize;
 
 use crate::error::Result;
 use crate::gpu::Gpu;
-use checks::{Checks, Row};
+use checks::{Check, Checks, Row};
 use functions::FunctionRow;
 
 /// The result of the self-test of one adapter.
@@ -64,22 +67,26 @@ pub fn run(gpu: &mut Gpu, full: bool, progress: &mut dyn FnMut(&str)) -> Result<
     let start = Instant::now();
     progress("elementary functions");
     let functions = functions::check(gpu)?;
-    let mut rows = |all: &[(&str, checks::Check)]| -> Result<Vec<Row>> {
+    let groups: [&[(&str, Check)]; 5] = [
+        &activations::ALL,
+        &kernels::ALL,
+        &convolutions::ALL,
+        &training::ALL,
+        &sweeps::ALL,
+    ];
+    let all: Vec<(&str, Check)> = groups.concat();
+    let mut found = side_by_side(gpu, full, &all, progress)?.into_iter();
+    let [activations, mut kernels, convolutions, mut training, sweeps] = groups.map(|group| {
         let mut checks = Checks::new(full);
-        for (name, check) in all {
-            progress(name);
-            checks.begin(name);
-            check(gpu, &mut checks)?;
+        for rows in found.by_ref().take(group.len()) {
+            checks.extend(rows);
         }
         // A check that only begins rows of other names leaves its own row empty.
         let rows = checks.into_rows().into_iter();
-        Ok(rows.filter(|row| row.numbers > 0).collect())
-    };
-    let activations = rows(&activations::ALL)?;
-    let mut kernels = rows(&kernels::ALL)?;
-    kernels.extend(rows(&convolutions::ALL)?);
-    let mut training = rows(&training::ALL)?;
-    training.extend(rows(&sweeps::ALL)?);
+        rows.filter(|row| row.numbers > 0).collect::<Vec<_>>()
+    });
+    kernels.extend(convolutions);
+    training.extend(sweeps);
     let right = |rows: &[Row]| rows.iter().all(|row| row.failure.is_none());
     let passed = functions.iter().all(FunctionRow::passes)
         && [&activations, &kernels, &training].map(|rows| right(rows)) == [true; 3];
@@ -95,4 +102,63 @@ pub fn run(gpu: &mut Gpu, full: bool, progress: &mut dyn FnMut(&str)) -> Result<
         training,
         seconds: start.elapsed().as_secs_f64(),
     })
+}
+
+/// The rows of each of `all`, which share the processors: drivers spend most of the time on compiling kernels.
+/// Where the system has no threads to give, this one does all of them.
+fn side_by_side(
+    gpu: &Gpu,
+    full: bool,
+    all: &[(&str, Check)],
+    progress: &mut dyn FnMut(&str),
+) -> Result<Vec<Vec<Row>>> {
+    let next = AtomicUsize::new(0);
+    let rows = Mutex::new(vec![Vec::new(); all.len()]);
+    let work = |report: &mut dyn FnMut(usize)| -> Result<()> {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some((name, check)) = all.get(index) else {
+                return Ok(());
+            };
+            report(index);
+            let mut checks = Checks::new(full);
+            checks.begin(name);
+            check(&mut gpu.clone(), &mut checks)?;
+            let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
+            rows[index] = checks.into_rows();
+        }
+    };
+    let (begun, names) = mpsc::channel();
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let work = &work;
+    let outcome = thread::scope(|scope| {
+        let helpers: Vec<_> = (0..threads.min(all.len()))
+            .map_while(|_| {
+                let begun = begun.clone();
+                let helper = move || {
+                    work(&mut |index| {
+                        // The receiver outlives the threads.
+                        let _ = begun.send(index);
+                    })
+                };
+                thread::Builder::new().spawn_scoped(scope, helper).ok()
+            })
+            .collect();
+        drop(begun);
+        let own = match helpers.is_empty() {
+            true => work(&mut |index| progress(all[index].0)),
+            false => {
+                names.iter().for_each(|index: usize| progress(all[index].0));
+                Ok(())
+            }
+        };
+        let others = helpers.into_iter().map(|helper| {
+            helper
+                .join()
+                .unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+        });
+        others.fold(own, |first, other| first.and(other))
+    });
+    outcome?;
+    Ok(rows.into_inner().unwrap_or_else(PoisonError::into_inner))
 }

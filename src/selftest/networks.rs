@@ -81,6 +81,16 @@ pub fn cases() -> Vec<Case> {
             model: model.expect("a valid network"),
         });
     }
+    // Lines of a multiple of 4, a bias that has workgroups of its own, and more classes than the head's kernel
+    // takes on to the layer below.
+    for (widths, outputs) in [(&[13, 32, 32][..], 8), (&[13, 13], 40)] {
+        let (kind, loss) = (LayerKind::Bregman, Loss::CrossEntropy);
+        let model = Model::new(kind, Form::Dual, &Activation::TANH, loss, widths, outputs);
+        cases.push(Case {
+            name: format!("bregman dual tanh {widths:?}, {outputs} classes"),
+            model: model.expect("a valid network"),
+        });
+    }
     cases
 }
 

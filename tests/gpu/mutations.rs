@@ -174,9 +174,9 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         "standard  tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
-            file: "product/operand/vector",
-            find: "< vec4(len)",
-            replace: "< vec4(len - 1u)",
+            file: "product/tile_matmul",
+            find: "block[0], kk < size.z)",
+            replace: "block[0], kk + 1u < size.z)",
         },
     ),
     (
@@ -200,13 +200,63 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         },
     ),
     (
-        "the bias not averaged over the whole batch",
+        "a bias that moves too little",
         "standard  tanh [13, 13, 13]",
         false,
         Fault::Wgsl {
             file: "layer/layer_backward",
             find: "vec4(1.0), ones)",
-            replace: "vec4(1.0), ones & vec4(kk > 0u))",
+            replace: "vec4(0.9), ones)",
+        },
+    ),
+    (
+        "a bias with workgroups of its own, skipped",
+        "bregman dual tanh [13, 32, 32], 8 classes",
+        false,
+        Fault::Wgsl {
+            file: "layer/layer_backward",
+            find: "updated_parameter(realization, row, params.inputs, bias[place], gradient)",
+            replace: "bias[place]",
+        },
+    ),
+    (
+        "a bias without the last part of the batch",
+        "bregman dual tanh [13, 32, 32], 8 classes",
+        false,
+        Fault::Wgsl {
+            file: "layer/layer_backward",
+            find: "part < BIAS_PARTS",
+            replace: "part + 1u < BIAS_PARTS",
+        },
+    ),
+    (
+        "tiles of W where those of δ are",
+        "bregman dual tanh [13, 32, 32], 8 classes",
+        false,
+        Fault::Wgsl {
+            file: "layer/layer_backward",
+            find: "select(tiles(input_size), 0u, weight_first)",
+            replace: "select(0u, 0u, weight_first)",
+        },
+    ),
+    (
+        "the last class left out of δ below the head",
+        "bregman dual tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "layer/below/delta",
+            find: "label < params.outputs)",
+            replace: "label + 1u < params.outputs)",
+        },
+    ),
+    (
+        "no slope below the head",
+        "standard  tanh [13, 13, 13]",
+        false,
+        Fault::Wgsl {
+            file: "layer/below/delta",
+            find: "rho_slope(f32(z[place])) * sums[own]",
+            replace: "sums[own]",
         },
     ),
     (
@@ -225,8 +275,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "layer/layer_backward",
-            find: "(realization * size.z + min(kk, size.z - 1u)) * params.inputs",
-            replace: "(realization + min(kk, size.z - 1u)) * params.inputs",
+            find: "vec4(realization * size.z * params.inputs)",
+            replace: "vec4(realization * params.inputs)",
         },
     ),
     (
@@ -285,8 +335,8 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
         false,
         Fault::Wgsl {
             file: "product/operand/batch_scalar",
-            find: "= Stored(value[i]);",
-            replace: "= Stored(value[i] * f32(row + 1u < step.count));",
+            find: "= Stored(value[i - kk]);",
+            replace: "= Stored(value[i - kk] * f32(row + 1u < step.count));",
         },
     ),
     (

@@ -14,8 +14,8 @@ use bregman::reference::Reference;
 use bregman::rng::sample_order;
 
 use bregman::selftest::networks::{
-    Case, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, initial, mixed_cases, optimizer_cases,
-    run, splits,
+    Case, REALIZATIONS, Record, SEED, SGD, cases, cnn_cases, dataset, initial, mixed_cases,
+    optimizer_cases, run, splits,
 };
 
 use bregman::train::{Position, Silent, train_until};
@@ -43,6 +43,7 @@ pub fn tests() -> Vec<Test> {
         ("networks::a_trainer_trains_on_an_adapter", trainer),
         ("networks::half_precision_follows_single", half_precision),
         ("networks::one_batch_is_overfitted", overfits),
+        ("networks::a_large_batch_is_updated_in_parts", large_batches),
         ("networks::non_finite_parameters_are_reported", non_finite),
         ("networks::an_epoch_of_many_submissions", submissions),
         ("networks::orders_that_do_not_fit_are_refused", refuses),
@@ -51,6 +52,54 @@ pub fn tests() -> Vec<Test> {
         ("networks::a_resumed_run_is_the_whole_run", resumes),
         ("networks::a_lost_device_leaves_the_checkpoint", lost_run),
     ]
+}
+
+fn after_an_epoch(mut executor: impl Executor, orders: &[Vec<u32>]) -> Vec<Parameters> {
+    pollster::block_on(async {
+        executor
+            .train_epoch(orders, &mut |_| {})
+            .await
+            .expect("an epoch");
+        executor.parameters().await.expect("parameters")
+    })
+}
+
+/// The first layer's gradient is that of parts of the batch; the last step has a smaller batch, which ends
+/// within the second part.
+fn large_batches() {
+    let train = dataset(1024 + 700, 5, 0);
+    let splits = Splits {
+        test: train.select(&[0, 1, 2]),
+        validation: None,
+        train,
+    };
+    let (kind, loss, tanh) = (LayerKind::Bregman, Loss::CrossEntropy, &Activation::TANH);
+    let model = Model::new(kind, Form::Dual, tanh, loss, &[13, 13, 13], 5).expect("a network");
+    let parameters = initial(&model, REALIZATIONS);
+    let sgd = Sgd {
+        batch_size: 1024,
+        ..SGD
+    };
+    let options = options(REALIZATIONS, sgd, true);
+    let plan = Plan::new(&model, &splits, options.clone()).expect("a plan");
+    let kernels = plan.train_step.iter().map(|op| op.shader.kernel());
+    let sums = kernels.filter(|&kernel| kernel == "optimizer_step").count();
+    assert_eq!(sums, 2, "parts of a weight and of a bias");
+    let orders: Vec<_> = (0..REALIZATIONS as u64)
+        .map(|r| sample_order(SEED + r, 0, splits.train.len()))
+        .collect();
+    let reference = Reference::new(&model, &splits, &parameters, sgd).expect("a reference");
+    let expected = after_an_epoch(reference, &orders);
+    let found = after_an_epoch(executor(&model, &splits, &parameters, options), &orders);
+    for (expected, found) in expected.iter().zip(&found) {
+        for (expected, found) in expected.tensors().zip(found.tensors()) {
+            for (expected, found) in expected.iter().zip(found) {
+                // Two steps; the sums of 1,024 terms are below 1.
+                let near = (expected - found).abs() <= 1e-5 * (1.0 + expected.abs());
+                assert!(near, "found {found}, expected {expected}");
+            }
+        }
+    }
 }
 
 fn options(realizations: usize, recipe: impl Into<Recipe>, fused: bool) -> PlanOptions {

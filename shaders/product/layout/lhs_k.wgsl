@@ -7,7 +7,7 @@ fn lhs_place(slot: u32) -> vec2<u32> {
 
 // The starts of four rows.
 fn lhs_lines(realization: u32, row: u32, size: vec3<u32>) -> vec4<u32> {
-    return (vec4(realization * size.x) + within(0u, row, size.x)) * size.z;
+    return (vec4(realization * size.x) + four_within(row, size.x)) * size.z;
 }
 
 fn lhs_block(
@@ -17,11 +17,10 @@ fn lhs_block(
     kk: u32,
     size: vec3<u32>,
 ) -> mat4x4<f32> {
-    let exists = below(kk, size.z);
     return transpose(mat4x4(
-        select(vec4(0.0), lhs_vector(lines.x, kk, size.z), exists),
-        select(vec4(0.0), lhs_vector(lines.y, kk, size.z), exists),
-        select(vec4(0.0), lhs_vector(lines.z, kk, size.z), exists),
-        select(vec4(0.0), lhs_vector(lines.w, kk, size.z), exists),
+        lhs_vector(lines.x, kk),
+        lhs_vector(lines.y, kk),
+        lhs_vector(lines.z, kk),
+        lhs_vector(lines.w, kk),
     ));
 }

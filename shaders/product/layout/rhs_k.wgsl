@@ -7,7 +7,7 @@ fn rhs_place(slot: u32) -> vec2<u32> {
 
 // The starts of four columns.
 fn rhs_lines(realization: u32, col: u32, size: vec3<u32>) -> vec4<u32> {
-    return (vec4(realization * size.y) + within(0u, col, size.y)) * size.z;
+    return (vec4(realization * size.y) + four_within(col, size.y)) * size.z;
 }
 
 fn rhs_block(
@@ -18,9 +18,9 @@ fn rhs_block(
     size: vec3<u32>,
 ) -> mat4x4<f32> {
     return transpose(mat4x4(
-        rhs_vector(lines.x, kk, size.z),
-        rhs_vector(lines.y, kk, size.z),
-        rhs_vector(lines.z, kk, size.z),
-        rhs_vector(lines.w, kk, size.z),
+        rhs_vector(lines.x, kk),
+        rhs_vector(lines.y, kk),
+        rhs_vector(lines.z, kk),
+        rhs_vector(lines.w, kk),
     ));
 }

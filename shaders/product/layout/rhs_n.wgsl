@@ -10,11 +10,6 @@ fn rhs_lines(realization: u32, col: u32, size: vec3<u32>) -> vec4<u32> {
     return vec4(realization * size.z * size.y);
 }
 
-fn rhs_line(matrix: u32, col: u32, kk: u32, size: vec3<u32>) -> vec4<f32> {
-    let start = matrix + min(kk, size.z - 1u) * size.y;
-    return rhs_vector(start, col, size.y);
-}
-
 fn rhs_block(
     lines: vec4<u32>,
     realization: u32,
@@ -22,10 +17,11 @@ fn rhs_block(
     kk: u32,
     size: vec3<u32>,
 ) -> mat4x4<f32> {
+    let start = lines.x + kk * size.y;
     return mat4x4(
-        rhs_line(lines.x, col, kk, size),
-        rhs_line(lines.x, col, kk + 1u, size),
-        rhs_line(lines.x, col, kk + 2u, size),
-        rhs_line(lines.x, col, kk + 3u, size),
+        rhs_vector(start, col),
+        rhs_vector(start + size.y, col),
+        rhs_vector(start + 2u * size.y, col),
+        rhs_vector(start + 3u * size.y, col),
     );
 }

@@ -3,19 +3,19 @@
 @group(0) @binding(2) var<storage, read> weight: array<Stored>;
 @group(0) @binding(3) var<storage, read> z: array<Stored>;
 
-fn delta_vector(start: u32, offset: u32, len: u32) -> vec4<f32> {
-    let at = within(start, offset, len);
-    return vec4(delta[at.x], delta[at.y], delta[at.z], delta[at.w]);
+fn delta_vector(start: u32, offset: u32) -> vec4<f32> {
+    let at = start + offset;
+    return vec4(delta[at], delta[at + 1u], delta[at + 2u], delta[at + 3u]);
 }
 
-fn weight_vector(start: u32, offset: u32, len: u32) -> vec4<f32> {
-    let at = within(start, offset, len);
-    return vec4<f32>(vec4(weight[at.x], weight[at.y], weight[at.z], weight[at.w]));
+fn weight_vector(start: u32, offset: u32) -> vec4<f32> {
+    let at = start + offset;
+    return vec4<f32>(vec4(weight[at], weight[at + 1u], weight[at + 2u], weight[at + 3u]));
 }
 
-fn z_vector(start: u32, offset: u32, len: u32) -> vec4<f32> {
-    let at = within(start, offset, len);
-    return vec4<f32>(vec4(z[at.x], z[at.y], z[at.z], z[at.w]));
+fn z_vector(start: u32, offset: u32) -> vec4<f32> {
+    let at = start + offset;
+    return vec4<f32>(vec4(z[at], z[at + 1u], z[at + 2u], z[at + 3u]));
 }
 
 fn delta_element(index: u32) -> f32 {

@@ -3,16 +3,16 @@
 @group(0) @binding(2) var<storage, read> weight: array<Stored4>;
 @group(0) @binding(3) var<storage, read> z: array<Stored4>;
 
-fn delta_vector(start: u32, offset: u32, len: u32) -> vec4<f32> {
-    return delta[start / 4u + min(offset, len - 4u) / 4u];
+fn delta_vector(start: u32, offset: u32) -> vec4<f32> {
+    return delta[start / 4u + offset / 4u];
 }
 
-fn weight_vector(start: u32, offset: u32, len: u32) -> vec4<f32> {
-    return vec4<f32>(weight[start / 4u + min(offset, len - 4u) / 4u]);
+fn weight_vector(start: u32, offset: u32) -> vec4<f32> {
+    return vec4<f32>(weight[start / 4u + offset / 4u]);
 }
 
-fn z_vector(start: u32, offset: u32, len: u32) -> vec4<f32> {
-    return vec4<f32>(z[start / 4u + min(offset, len - 4u) / 4u]);
+fn z_vector(start: u32, offset: u32) -> vec4<f32> {
+    return vec4<f32>(z[start / 4u + offset / 4u]);
 }
 
 fn delta_element(index: u32) -> f32 {

@@ -14,7 +14,7 @@ fn lhs_place(slot: u32) -> vec2<u32> {
 
 // The first inputs of four samples.
 fn lhs_lines(realization: u32, row: u32, size: vec3<u32>) -> vec4<u32> {
-    let rows = within(0u, row, params.batch);
+    let rows = four_within(row, params.batch);
     return vec4(
         sample_start(realization, rows.x),
         sample_start(realization, rows.y),

@@ -4,18 +4,15 @@
 @group(0) @binding(1) var<storage, read_write> z: array<Stored>;
 
 fn sample_line(start: u32, realization: u32, row: u32, kk: u32, size: vec3<u32>) -> vec4<f32> {
-    let at = within(start, kk, size.z);
-    let exists = below(kk, select(0u, size.z, row < size.x));
+    let at = start + kk;
     let value = select(
         vec4(0.0),
-        vec4(input_value(at.x), input_value(at.y), input_value(at.z), input_value(at.w)),
-        exists & vec4(row < step.count),
+        vec4(input_value(at), input_value(at + 1u), input_value(at + 2u), input_value(at + 3u)),
+        row < step.count,
     );
-    if (first_column) {
-        for (var i = 0u; i < 4u; i++) {
-            if (exists[i]) {
-                z[(realization * size.x + row) * size.z + kk + i] = Stored(value[i]);
-            }
+    if (first_column && row < size.x) {
+        for (var i = kk; i < min(kk + 4u, size.z); i++) {
+            z[(realization * size.x + row) * size.z + i] = Stored(value[i - kk]);
         }
     }
     return value;

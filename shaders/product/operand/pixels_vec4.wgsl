@@ -12,7 +12,7 @@ fn lhs_block(
     kk: u32,
     size: vec3<u32>,
 ) -> mat4x4<f32> {
-    let at = lines / 4u + vec4(min(kk, size.z - 4u) / 4u);
+    let at = lines / 4u + vec4(kk / 4u);
     words = vec4(pixels[at.x], pixels[at.y], pixels[at.z], pixels[at.w]);
     return mat4x4<f32>();
 }

@@ -6,3 +6,4 @@ const TILE_K: u32 = 128u;
 const THREAD_M: u32 = 4u;
 const THREAD_N: u32 = 4u;
 const SLICES: u32 = 16u;
+const PADDING: u32 = 0u;

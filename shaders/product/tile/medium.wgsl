@@ -5,3 +5,4 @@ const TILE_K: u32 = 32u;
 const THREAD_M: u32 = 8u;
 const THREAD_N: u32 = 4u;
 const SLICES: u32 = 2u;
+const PADDING: u32 = 0u;

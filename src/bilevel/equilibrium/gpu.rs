@@ -119,7 +119,13 @@ impl GpuEquilibrium {
         let one_step = specs.steps("one step", Step::all(1, 1));
         let step_of = |len, gradient, parameter| {
             let operands = [gradient, scales];
-            ops::elementwise::optimizer_step::optimizer_step(1, len, updating, operands, parameter)
+            ops::elementwise::optimizer_step::optimizer_step(
+                [1, 1],
+                len,
+                updating,
+                operands,
+                parameter,
+            )
         };
         let names = ["U", "b", "V", "head weight", "head bias"];
         let lens = [n * features, n, n * n, outputs * n, outputs];

@@ -4,6 +4,7 @@ use super::{Builder, LayerState, TensorState};
 use crate::gpu::op::{BufferId, Op};
 use crate::gpu::ops;
 use crate::gpu::ops::conv::conv2d_backward_weight::Parts;
+use crate::nn::Model;
 use crate::nn::cnn::{Block, Cnn, Conv};
 
 /// Buffers of the convolutions.
@@ -11,12 +12,18 @@ pub(super) struct Convolutions {
     /// Images, (R, batch, channels, height, width).
     pub images: BufferId,
     blocks: Vec<BlockBuffers>,
-    /// f, (R, batch, features): in dual form a₀.
+    /// f, (R, batch, features): in dual form a₀. Without dropout it is the last block's output.
     pub features: BufferId,
-    /// dL/df, (R, batch, features).
+    /// dL/df, (R, batch, features). Without dropout it is that of the last block's output.
     pub delta: BufferId,
     /// The parts of the gradients of one block.
     partial_gradient: BufferId,
+}
+
+/// Whether the features are a dual variable within bounds.
+fn limits_features(model: &Model) -> bool {
+    let first = &model.layers[0];
+    first.is_dual() && first.limits_dual()
 }
 
 struct BlockBuffers {
@@ -49,7 +56,7 @@ impl BlockBuffers {
         tensors
             .zip(states)
             .map(|((tensor, gradient), (len, state))| {
-                builder.optimizer_step(len, state, gradient, tensor)
+                builder.optimizer_step([1, len], state, gradient, tensor)
             })
             .collect()
     }
@@ -108,11 +115,21 @@ impl Convolutions {
         };
         let parts = largest(&|conv| Parts::of(conv, batch).len(conv, r));
         let partial_gradient = builder.zeros("conv gradient parts", parts);
+        let len = rows * cnn.features();
+        let last = &blocks[blocks.len() - 1];
+        let [features, delta] = match cnn.dropout.is_some() {
+            true => ["features", "features delta"].map(|name| builder.zeros(name, len)),
+            // The bounds of the dual variable act on it in place, but the slope below needs what was there.
+            false if last.pooled.is_none() && limits_features(builder.model) => {
+                [builder.zeros("features", len), last.output_delta]
+            }
+            false => [last.output(), last.output_delta],
+        };
         Self {
             images: builder.zeros("images", rows * cnn.inputs()),
             blocks,
-            features: builder.zeros("features", rows * cnn.features()),
-            delta: builder.zeros("features delta", rows * cnn.features()),
+            features,
+            delta,
             partial_gradient,
         }
     }
@@ -170,17 +187,18 @@ impl Convolutions {
             x = buffers.output();
         }
         let len = batch * cnn.features();
-        let dropout = cnn.dropout.as_ref().filter(|_| training);
-        ops.push(ops::elementwise::dropout::dropout(
-            dropout,
-            [r, len],
-            builder.seeds,
-            x,
-            self.features,
-        ));
-        let first = &model.layers[0];
-        let activation = first.activation;
-        if first.is_dual() && first.limits_dual() {
+        if self.features != x {
+            let dropout = cnn.dropout.as_ref().filter(|_| training);
+            ops.push(ops::elementwise::dropout::dropout(
+                dropout,
+                [r, len],
+                builder.seeds,
+                x,
+                self.features,
+            ));
+        }
+        let activation = model.layers[0].activation;
+        if limits_features(model) {
             ops.push(ops::elementwise::limit_dual::limit_dual(
                 activation,
                 r * len,
@@ -203,14 +221,15 @@ impl Convolutions {
         let fused = builder.options.fused;
         let mut ops = Vec::new();
         let last = &self.blocks[self.blocks.len() - 1];
-        // Without dropout this copies from the layers' buffer to the block's.
-        ops.push(ops::elementwise::dropout::dropout(
-            cnn.dropout.as_ref(),
-            [r, batch * cnn.features()],
-            builder.seeds,
-            self.delta,
-            last.output_delta,
-        ));
+        if let Some(dropout) = &cnn.dropout {
+            ops.push(ops::elementwise::dropout::dropout(
+                Some(dropout),
+                [r, batch * cnn.features()],
+                builder.seeds,
+                self.delta,
+                last.output_delta,
+            ));
+        }
         for (number, block) in cnn.blocks.iter().enumerate().rev() {
             let Block { conv, pool } = block;
             let buffers = &self.blocks[number];

@@ -11,13 +11,13 @@ use crate::gpu::ops::layer::layer_forward::Input;
 use crate::gpu::ops::loss::Objective;
 
 impl Builder<'_> {
-    /// The plan for a split; and where training augments its images, the dispatch that takes the place of the
-    /// first one in a training step.
+    /// The plan for a split, and the dispatches that take the place of the first and the last ones in a training
+    /// step: where training augments its images, and where the head goes on to δ of the last layer.
     pub(super) fn split(
         &mut self,
         split: Split,
         splits: &Splits,
-    ) -> Result<(SplitPlan, Option<Op>)> {
+    ) -> Result<(SplitPlan, [Option<Op>; 2])> {
         let data = splits.get(split);
         let [r, batch] = self.rows();
         let samples = data.len();
@@ -64,8 +64,11 @@ impl Builder<'_> {
             let shape = [r, batch, samples];
             augmented = Some(ops::layer::augment::augment(&augmenter, shape, operands));
         }
-        let on_the_way =
-            self.convolutions.is_none() && self.layers[0].mix.is_none() && augmented.is_none();
+        let gathers_apart = self.gathers_apart();
+        let on_the_way = self.convolutions.is_none()
+            && self.layers[0].mix.is_none()
+            && augmented.is_none()
+            && !gathers_apart;
         let input = if self.options.fused && on_the_way {
             Input::Data {
                 order_stride,
@@ -89,7 +92,10 @@ impl Builder<'_> {
         self.head_logits(&mut outputs);
         let objective = Objective::of(self.model.loss, data);
         let buffers = [targets, order, metrics];
-        self.head_and_loss(objective, order_stride, buffers, &mut evaluate);
+        let mut training = Vec::new();
+        self.head_and_loss(objective, order_stride, buffers, true, &mut training);
+        let last = training.pop().filter(|_| self.head_goes_below());
+        self.head_and_loss(objective, order_stride, buffers, false, &mut evaluate);
         let plan = SplitPlan {
             split,
             samples,
@@ -99,7 +105,15 @@ impl Builder<'_> {
             evaluate,
             outputs,
         };
-        Ok((plan, augmented))
+        Ok((plan, [augmented, last]))
+    }
+
+    /// Whether the batch is gathered before the first layer even where that layer could: each of its tiles'
+    /// columns looks all inputs up, which takes longer than one more dispatch where there are many columns.
+    fn gathers_apart(&self) -> bool {
+        const MANY_OUTPUTS: usize = 400_000;
+        let [r, batch] = self.rows();
+        r * batch * self.model.layers[0].shape.outputs >= MANY_OUTPUTS
     }
 
     /// The parameters, in canonical order.

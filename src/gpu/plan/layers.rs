@@ -29,11 +29,21 @@ fn dual_window(activation: &Activation) -> [f32; 2] {
 }
 
 impl Builder<'_> {
+    /// Whether a training step's head goes on to δ of the last layer.
+    pub(super) fn head_goes_below(&self) -> bool {
+        let outputs = self.model.head.outputs;
+        self.options.fused
+            && ops::layer::head::takes(outputs)
+            && ops::layer::head::goes_below(outputs)
+    }
+
+    /// The head and the loss; `training` if δ of the last layer may follow in the same dispatch.
     pub(super) fn head_and_loss(
         &self,
         objective: Objective,
         order_stride: usize,
         [targets, order, metrics]: [BufferId; 3],
+        training: bool,
         ops: &mut Vec<Op>,
     ) {
         let [r, batch] = self.rows();
@@ -51,9 +61,19 @@ impl Builder<'_> {
                 delta,
                 metrics,
             };
-            let rows = self.rows();
-            let op = ops::layer::head::head(objective, rows, head, order_stride, operands);
-            ops.push(op);
+            let below = ops::layer::head::Below {
+                activation: self.activation_of_input(l),
+                delta: self.delta[l - 1],
+            };
+            ops.push(ops::layer::head::head(
+                objective,
+                [r, batch],
+                head,
+                order_stride,
+                operands,
+                (training && self.head_goes_below()).then_some(below),
+                ops::layer::head::Samples::of(r * batch),
+            ));
             return;
         }
         self.head_logits(ops);
@@ -84,6 +104,13 @@ impl Builder<'_> {
         }
     }
 
+    /// The tile of a layer's forward.
+    pub(super) fn forward_tile(&self, layer: &LayerShape) -> Tile {
+        let [r, batch] = self.rows();
+        let product = forward_product(batch, layer);
+        Tile::for_product(product).for_realizations(r, [[product.m, product.n]])
+    }
+
     pub(super) fn fused_forward(
         &self,
         epilogue: ops::layer::layer_forward::Epilogue,
@@ -93,7 +120,7 @@ impl Builder<'_> {
         output: BufferId,
     ) -> Op {
         let rows = self.rows();
-        let tile = Tile::for_product(forward_product(rows[1], layer));
+        let tile = self.forward_tile(layer);
         let LayerBuffers { weight, bias, .. } = self.layers[l];
         let operands = ops::layer::layer_forward::Operands {
             z,
@@ -131,7 +158,7 @@ impl Builder<'_> {
                 self.forward_epilogue(l, mix.u),
                 settings.activation,
                 settings.clamp,
-                Tile::for_product(forward_product(rows[1], layer)),
+                self.forward_tile(layer),
                 rows,
                 layer,
                 ops::layer::layer_forward_mix::Operands {
@@ -288,9 +315,11 @@ impl Builder<'_> {
         }
     }
 
-    /// The buffer for dL/da of the layer's input, if anything before it is trained.
+    /// The buffer for dL/da of the layer's input, if anything before it is trained and no other dispatch
+    /// computes it.
     pub(super) fn input_delta(&self, l: usize) -> Option<BufferId> {
         match l.checked_sub(1) {
+            Some(_) if l == self.model.layers.len() && self.head_goes_below() => None,
             Some(below) => Some(self.delta[below]),
             None => self
                 .convolutions
@@ -313,7 +342,7 @@ impl Builder<'_> {
         let passage = self.passages.get(l).copied().flatten();
         let passed_delta = passage.and_then(|passage| passage.delta);
         let input_delta = passed_delta.or(self.input_delta(l));
-        let tile = ops::layer::layer_backward::tile(batch, layer, input_delta.is_some());
+        let tile = ops::layer::layer_backward::tile([r, batch], layer, input_delta.is_some());
         if !self.options.fused {
             self.unfused_backward(l, layer, skip, tile, input_delta, ops);
             self.pass_delta(l, ops);
@@ -340,12 +369,14 @@ impl Builder<'_> {
             output: input_delta.unwrap_or(self.unused),
             input_wanted: input_delta.is_some(),
         };
+        // Each part of the batch stands for a realization of its own, whose gradient is stored.
+        let parts = buffers.gradient_parts;
         ops.push(ops::layer::layer_backward::layer_backward(
             skip,
             activation,
             tile,
             updating,
-            [r, batch],
+            [r * parts, batch / parts],
             layer,
             operands,
         ));

@@ -11,6 +11,7 @@ use convolutions::Convolutions;
 
 use super::buffers::BufferSpecs;
 use super::op::{BufferId, BufferSpec, Op, Step};
+use super::ops;
 use super::ops::elementwise::gradient_squares::parts as squares_of;
 use super::ops::layer::layer_backward::Skip;
 use super::ops::layer::layer_forward::Input;
@@ -19,7 +20,7 @@ use super::storage::to_half;
 use crate::data::{Inputs, Split, Splits};
 use crate::error::{Error, Result};
 use crate::kind::Storage;
-use crate::nn::Model;
+use crate::nn::{LayerShape, Model};
 use crate::optim::Recipe;
 
 /// The options of a plan.
@@ -97,9 +98,9 @@ impl Plan {
         let mut split_plans = Vec::new();
         let mut train_step = Vec::new();
         for split in present {
-            let (plan, batch) = builder.split(split, splits)?;
+            let (plan, ends) = builder.split(split, splits)?;
             if split == Split::Train {
-                train_step = builder.train_forward(&plan.evaluate, batch);
+                train_step = builder.train_forward(&plan.evaluate, ends);
             }
             split_plans.push(plan);
         }
@@ -223,8 +224,10 @@ struct LayerBuffers {
     /// The weight after an odd number of steps; the unfused path updates it in place.
     next_weight: Option<BufferId>,
     bias: BufferId,
-    /// The stored gradients of weight and bias, unless the kernel that computes them updates them.
+    /// The stored gradients of weight and bias, (R, parts, …), unless the kernel that computes them updates them.
     gradients: Option<[BufferId; 2]>,
+    /// The number of parts of the batch whose gradients are stored.
+    gradient_parts: usize,
     state: LayerState,
     mix: Option<MixBuffers>,
 }
@@ -402,11 +405,13 @@ impl<'a> Builder<'a> {
         };
         let names = (0..model.layers.len()).map(|l| format!("layers.{l}"));
         let names = names.chain(["head".to_owned()]);
-        for (layer, name) in model.shapes().zip(names) {
+        for ((l, layer), name) in model.shapes().enumerate().zip(names) {
             let [matrix, vector] = [layer.inputs, 1].map(|n| r * layer.outputs * n);
             // Weight and bias are updated by the kernel that computes their gradients, unless M takes the
             // place of the state among its buffers.
-            let stored = builder.clips() || (layer.mix && builder.state_words() > 0);
+            let gradient_parts = builder.gradient_parts(l, layer);
+            let through_state = layer.mix && builder.state_words() > 0;
+            let stored = builder.clips() || through_state || gradient_parts > 1;
             let buffers = LayerBuffers {
                 weight: builder.zeros(format!("{name}.weight"), matrix),
                 next_weight: (fused && !stored)
@@ -414,9 +419,10 @@ impl<'a> Builder<'a> {
                 bias: builder.zeros(format!("{name}.bias"), vector),
                 gradients: stored.then(|| {
                     [("weight", matrix), ("bias", vector)].map(|(tensor, len)| {
-                        builder.zeros(format!("{name}.{tensor} gradient"), len)
+                        builder.zeros(format!("{name}.{tensor} gradient"), gradient_parts * len)
                     })
                 }),
+                gradient_parts,
                 state: builder.state(&name, fused && !stored, [matrix, vector]),
                 mix: layer.mix.then(|| MixBuffers {
                     matrix: builder.zeros(format!("{name}.mix"), matrix),
@@ -485,6 +491,30 @@ impl<'a> Builder<'a> {
         self.options.recipe.clip_norm.is_some()
     }
 
+    /// The number of parts of the batch whose gradients layer `l` stores before they are added: more than one
+    /// where the batch is so large that the few workgroups of the update would run on after all others. It
+    /// depends on the shape only.
+    fn gradient_parts(&self, l: usize, layer: &LayerShape) -> usize {
+        const ENOUGH_WORKGROUPS: usize = 512;
+        const LEAST_SAMPLES: usize = 512;
+        let options = &self.options;
+        let alone = l == 0 && self.model.cnn.is_none() && !layer.mix;
+        if !alone || !options.fused || self.clips() || options.storage == Storage::F16 {
+            return 1;
+        }
+        let batch = options.recipe.batch_size;
+        let tile = ops::layer::layer_backward::tile([1, batch], layer, false);
+        let tiles = tile.tiles(layer.outputs, layer.inputs);
+        let mut parts = 1;
+        while parts * tiles < ENOUGH_WORKGROUPS
+            && batch.is_multiple_of(2 * parts)
+            && batch / (2 * parts) >= LEAST_SAMPLES
+        {
+            parts *= 2;
+        }
+        parts
+    }
+
     /// Words of the optimizer's state for each parameter.
     fn state_words(&self) -> usize {
         self.options.recipe.moments()
@@ -549,11 +579,15 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The forward pass of evaluation, with dropout, and with `batch` in place of the gather if there is one.
-    fn train_forward(&self, evaluate: &[Op], batch: Option<Op>) -> Vec<Op> {
+    /// The forward pass of evaluation, with dropout, and with these dispatches in place of the first and the last
+    /// one, if there are any.
+    fn train_forward(&self, evaluate: &[Op], [first, last]: [Option<Op>; 2]) -> Vec<Op> {
         let mut ops = evaluate.to_vec();
-        if let Some(batch) = batch {
-            ops[0] = batch;
+        if let Some((op, first)) = ops.first_mut().zip(first) {
+            *op = first;
+        }
+        if let Some((op, last)) = ops.last_mut().zip(last) {
+            *op = last;
         }
         let convolutions = self.convolutions_forward(true);
         // After the gather.

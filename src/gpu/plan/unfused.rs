@@ -82,7 +82,7 @@ impl Builder<'_> {
     ) -> Op {
         let [r, batch] = self.rows();
         let product = forward_product(batch, layer);
-        let tile = Tile::for_product(product);
+        let tile = self.forward_tile(layer);
         ops::product::matmul::matmul(Layout::Nt, tile, r, product, z, matrix, output)
     }
 

@@ -27,17 +27,23 @@ impl Builder<'_> {
         convolutions.chain(found)
     }
 
-    /// One tensor's update from its stored gradient, where each realization has `len` parameters.
+    /// One tensor's update from the `parts` of its stored gradient, where each realization has `len` parameters.
     pub(super) fn optimizer_step(
         &self,
-        len: usize,
+        [parts, len]: [usize; 2],
         state: Option<BufferId>,
         gradient: BufferId,
         parameter: BufferId,
     ) -> Op {
         let r = self.options.realizations;
         let operands = [gradient, self.scales];
-        optimizer_step(r, r * len, self.updating(state), operands, parameter)
+        optimizer_step(
+            [r, parts],
+            r * len,
+            self.updating(state),
+            operands,
+            parameter,
+        )
     }
 
     /// The updates of a layer's weight and bias from their stored gradients.
@@ -48,10 +54,11 @@ impl Builder<'_> {
         [weight, bias]: [BufferId; 2],
     ) -> [Op; 2] {
         let [weight_state, bias_state] = buffers.state.apart();
-        let matrix = layer.outputs * layer.inputs;
+        let [weight_len, bias_len] = [layer.outputs * layer.inputs, layer.outputs];
+        let parts = buffers.gradient_parts;
         [
-            self.optimizer_step(matrix, weight_state, weight, buffers.weight),
-            self.optimizer_step(layer.outputs, bias_state, bias, buffers.bias),
+            self.optimizer_step([parts, weight_len], weight_state, weight, buffers.weight),
+            self.optimizer_step([parts, bias_len], bias_state, bias, buffers.bias),
         ]
     }
 
@@ -65,7 +72,7 @@ impl Builder<'_> {
         let rows = self.options.realizations * layer.outputs;
         let len = layer.outputs * layer.inputs;
         [
-            self.optimizer_step(len, state, gradient, matrix),
+            self.optimizer_step([1, len], state, gradient, matrix),
             project_simplex(rows, layer.inputs, matrix),
         ]
     }

@@ -104,11 +104,14 @@ pub(super) fn elementwise(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     ));
     let updating = run.sgd(R, 0.3)?;
     let scales = run.input(&[1.0; R]);
+    let parts = 3;
+    let gradient = random(4, parts * len, -2.0, 1.0);
+    let gradient_id = run.input(&gradient);
     run.op(ops::elementwise::optimizer_step::optimizer_step(
-        R,
+        [R, parts],
         len,
         updating,
-        [y_id, scales],
+        [gradient_id, scales],
         sgd,
     ));
     run.op(ops::elementwise::apply_gate::apply_gate(
@@ -131,10 +134,15 @@ pub(super) fn elementwise(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     checks.begin("add_bias");
     checks.compare("", &found[1], &expected);
     checks.begin("optimizer_step");
+    let sum = |i: usize| {
+        let [r, place] = [i / (rows * cols), i % (rows * cols)];
+        let part = |part: usize| gradient[(r * parts + part) * rows * cols + place];
+        Bounded::dot((0..parts).map(|p| (part(p), 1.0)))
+    };
     checks.compare(
         "",
         &found[2],
-        &all(&|i| exact(x[i]).plus(exact(-0.3).times(exact(y[i])))),
+        &all(&|i| exact(x[i]).plus(exact(-0.3).times(sum(i)))),
     );
     let gate = |i: usize| {
         if y[i] >= window[0] && y[i] <= window[1] {

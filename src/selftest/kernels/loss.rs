@@ -1,15 +1,17 @@
 //! The losses and their gradients, behind given logits and behind the head.
 
 use super::{R, elements};
+use crate::activation::Activation;
 use crate::data::Targets;
 use crate::error::Result;
+use crate::gpu::ops::layer::head::{Below, Samples, goes_below};
 use crate::gpu::ops::loss::Objective;
-use crate::gpu::{BufferId, Gpu, ops};
+use crate::gpu::{Gpu, ops};
 use crate::kind::Loss;
 use crate::nn::LayerShape;
 use crate::reference::{LossGradient, loss_and_gradient};
 use crate::selftest::checks::{Bounded, Checks};
-use crate::selftest::dispatch::{Run, random};
+use crate::selftest::dispatch::{Run, UNWRITTEN, random};
 
 /// δ, and (loss, correct) of each sample of each realization.
 type LossOutput = (Vec<f32>, Vec<Vec<(f32, u32)>>);
@@ -41,7 +43,8 @@ fn run_loss(
         samples,
         operands,
     ));
-    read_loss(gpu, run, delta, metrics, [batch, count, slot as usize])
+    let read = run.read_words(gpu, &[delta, metrics])?;
+    Ok(loss_output(&read, [batch, count, slot as usize]))
 }
 
 /// An order, not the identity, by which sample i of realization r's step is batch · r + i; and its
@@ -54,21 +57,15 @@ fn loss_order(batch: usize) -> (Vec<u32>, usize) {
     (order, samples)
 }
 
-fn read_loss(
-    gpu: &mut Gpu,
-    run: Run,
-    delta: BufferId,
-    metrics: BufferId,
-    [batch, count, slot]: [usize; 3],
-) -> Result<LossOutput> {
-    let read = run.read_words(gpu, &[delta, metrics])?;
+/// What the words of δ and of the metrics say.
+fn loss_output(read: &[Vec<u32>], [batch, count, slot]: [usize; 3]) -> LossOutput {
     let delta = read[0].iter().map(|&bits| f32::from_bits(bits)).collect();
     let pairs: Vec<(f32, u32)> = read[1][slot * R * batch * 2..]
         .chunks_exact(2)
         .map(|m| (f32::from_bits(m[0]), m[1]))
         .collect();
     let own = |realization: &[(f32, u32)]| realization[..count].to_vec();
-    Ok((delta, pairs.chunks_exact(batch).map(own).collect()))
+    (delta, pairs.chunks_exact(batch).map(own).collect())
 }
 
 pub(super) fn loss(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
@@ -189,60 +186,100 @@ fn margin(logits: &[f64]) -> f64 {
     sorted[0] - sorted[1]
 }
 
-/// The head and its loss in one dispatch.
+/// The head and its loss in one dispatch, and δ of the layer below.
 pub(super) fn head(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     // One full block of classes, one that is not full, and many.
     let many = [16, 37, 256].map(|outputs| (Objective::Classes(Loss::CrossEntropy), outputs));
     for (objective, outputs) in LOSSES.into_iter().chain(many) {
         for ([batch, count], inputs) in [([1, 1], 1), ([13, 7], 31), ([9, 9], 133)] {
-            let layer = LayerShape {
-                inputs,
-                outputs,
-                mix: false,
-            };
-            let z = checks.stored(random(1, R * batch * inputs, -0.5, 0.9));
-            let weight = checks.stored(random(2, R * outputs * inputs, -0.3, 0.4));
-            let bias = random(3, R * outputs, -1.0, 1.0);
-            let targets = targets(objective, batch, outputs);
-            let (order, samples) = loss_order(batch);
-            let [first, slot] = [2, 1];
-            let mut run = checks.run();
-            run.step(first, count as u32, slot);
-            let delta = run.output(R * batch * outputs);
-            let metrics = run.output(2 * R * batch * 2);
-            let operands = ops::layer::head::Operands {
-                z: run.input(&z),
-                weight: run.input(&weight),
-                bias: run.input(&bias),
-                targets: run.targets(&targets),
-                order: run.bytes(bytemuck::cast_slice(&order)),
-                delta,
-                metrics,
-            };
-            run.op(ops::layer::head::head(
-                objective,
-                [R, batch],
-                &layer,
-                samples,
-                operands,
-            ));
-            let logits = elements(batch, outputs, |r, i, j| {
-                let line = (r * batch + i) * inputs;
-                let entry = (r * outputs + j) * inputs;
-                let terms = (0..inputs).map(|k| (z[line + k], weight[entry + k]));
-                Bounded::dot(terms).plus(Bounded::exact(bias[r * outputs + j]))
-            });
-            let found = read_loss(gpu, run, delta, metrics, [batch, count, slot as usize])?;
-            compare_loss(
-                checks,
-                objective,
-                &logits,
-                &targets,
-                [batch, outputs, count],
-                found,
-            );
+            head_case(gpu, checks, objective, [batch, count], [inputs, outputs])?;
         }
     }
+    Ok(())
+}
+
+/// One head, with one sample a workgroup and with four, which must give the same bits.
+fn head_case(
+    gpu: &mut Gpu,
+    checks: &mut Checks,
+    objective: Objective,
+    [batch, count]: [usize; 2],
+    [inputs, outputs]: [usize; 2],
+) -> Result<()> {
+    let activation = &Activation::TANH;
+    let layer = LayerShape {
+        inputs,
+        outputs,
+        mix: false,
+    };
+    let z = checks.stored(random(1, R * batch * inputs, -0.5, 0.9));
+    let weight = checks.stored(random(2, R * outputs * inputs, -0.3, 0.4));
+    let bias = random(3, R * outputs, -1.0, 1.0);
+    let targets = targets(objective, batch, outputs);
+    let (order, samples) = loss_order(batch);
+    let [first, slot] = [2, 1];
+    let mut run_with = |of_workgroup: Samples| -> Result<Vec<Vec<u32>>> {
+        let mut run = checks.run();
+        run.step(first, count as u32, slot);
+        let delta = run.output(R * batch * outputs);
+        let metrics = run.output(2 * R * batch * 2);
+        let below = run.output(R * batch * inputs);
+        let operands = ops::layer::head::Operands {
+            z: run.input(&z),
+            weight: run.input(&weight),
+            bias: run.input(&bias),
+            targets: run.targets(&targets),
+            order: run.bytes(bytemuck::cast_slice(&order)),
+            delta,
+            metrics,
+        };
+        let of_below = Below {
+            activation,
+            delta: below,
+        };
+        run.op(ops::layer::head::head(
+            objective,
+            [R, batch],
+            &layer,
+            samples,
+            operands,
+            goes_below(outputs).then_some(of_below),
+            of_workgroup,
+        ));
+        run.read_words(gpu, &[delta, metrics, below])
+    };
+    let found = run_with(Samples::One)?;
+    let same = run_with(Samples::Four)? == found;
+    let what = format!("{objective:?} {outputs} outputs, {count} of {batch}, {inputs} inputs");
+    checks.require(same, || format!("{what}: four samples a workgroup differ"));
+    let logits = elements(batch, outputs, |r, i, j| {
+        let line = (r * batch + i) * inputs;
+        let entry = (r * outputs + j) * inputs;
+        let terms = (0..inputs).map(|k| (z[line + k], weight[entry + k]));
+        Bounded::dot(terms).plus(Bounded::exact(bias[r * outputs + j]))
+    });
+    let (delta, metrics) = loss_output(&found, [batch, count, slot as usize]);
+    let below = elements(batch, inputs, |r, i, k| {
+        if !goes_below(outputs) {
+            return Bounded::exact(UNWRITTEN);
+        }
+        let terms = (0..outputs).map(|j| {
+            let own = delta[(r * batch + i) * outputs + j];
+            (own, weight[(r * outputs + j) * inputs + k])
+        });
+        let z = z[(r * batch + i) * inputs + k];
+        Bounded::dot(terms).times(Bounded::function(activation.rho_slope, z))
+    });
+    let found: Vec<f32> = found[2].iter().map(|&bits| f32::from_bits(bits)).collect();
+    checks.compare(&format!("{what}, δ below"), &found, &below);
+    compare_loss(
+        checks,
+        objective,
+        &logits,
+        &targets,
+        [batch, outputs, count],
+        (delta, metrics),
+    );
     Ok(())
 }
 

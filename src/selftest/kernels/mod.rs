@@ -16,8 +16,9 @@ use crate::kind::Storage;
 const R: usize = 2;
 
 /// The checks, by name.
-pub const ALL: [(&str, Check); 22] = [
+pub const ALL: [(&str, Check); 23] = [
     ("matmul", matmul),
+    ("tiles_that_sum_alike", tiles_that_sum_alike),
     ("layer_forward", layers::layer_forward),
     ("layer_forward_of_pixels", layers::layer_forward_of_pixels),
     ("layer_forward_mix", layers::layer_forward_mix),
@@ -80,6 +81,38 @@ fn awkward_products(tile: Tile) -> Vec<Product> {
         product(m + 1, n - 1, k + 1),
         product(m + 4, n + 4, 2 * k + 4),
     ]
+}
+
+/// Tiles with as many slices give the same bits, of which R may then choose either.
+fn tiles_that_sum_alike(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
+    for layout in Layout::ALL {
+        for [m, n, k] in [[1, 1, 1], [65, 67, 37], [68, 132, 100], [33, 31, 141]] {
+            let lhs = random(1, R * m * k, -1.0, 2.0);
+            let rhs = random(2, R * k * n, -2.0, 1.0);
+            let mut run = Run::default();
+            let [l, r] = [&lhs, &rhs].map(|x| run.input(x));
+            let product = Product { m, n, k };
+            let outputs = Tile::ALL.map(|tile| {
+                let output = run.output(R * m * n);
+                run.op(ops::product::matmul::matmul(
+                    layout, tile, R, product, l, r, output,
+                ));
+                output
+            });
+            let found = run.read_words(gpu, &outputs)?;
+            for (tile, own) in Tile::ALL.iter().zip(&found) {
+                let slices = tile.sizes().slices;
+                let alike = Tile::ALL.iter().zip(&found);
+                let alike = alike.filter(|(other, _)| other.sizes().slices == slices);
+                for (other, found) in alike {
+                    checks.require(own == found, || {
+                        format!("{layout:?} {tile:?} and {other:?}, {m} × {n} × {k}")
+                    });
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn matmul(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {

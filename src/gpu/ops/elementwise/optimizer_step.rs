@@ -5,7 +5,7 @@ use crate::gpu::ops::update::{Update, Updating};
 use crate::gpu::shader::Shader;
 use crate::gpu::wgsl::{GRID, wgsl};
 
-params! { len: u32, realizations: u32 }
+params! { len: u32, realizations: u32, parts: u32 }
 
 /// The kernel for an update.
 pub fn shader(update: Update) -> Shader {
@@ -19,9 +19,10 @@ pub fn permutations() -> Vec<Permutation> {
     Params::permutations(steps.map(shader))
 }
 
-/// Updates parameter (R, len / R) by its gradient times the realization's scale, scales (R).
+/// Updates parameter (R, len / R) by its gradient, the sum of (R, parts, len / R), times the realization's scale,
+/// scales (R).
 pub fn optimizer_step(
-    realizations: usize,
+    [realizations, parts]: [usize; 2],
     len: usize,
     updating: Updating,
     [gradient, scales]: [BufferId; 2],
@@ -30,6 +31,7 @@ pub fn optimizer_step(
     let params = Params {
         len: len as u32,
         realizations: realizations as u32,
+        parts: parts as u32,
     };
     let op = Op::new(shader(updating.update), &params, Grid::Elements(len))
         .bind("gradient", gradient)

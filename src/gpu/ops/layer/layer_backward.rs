@@ -1,9 +1,12 @@
 //! The backward pass of a layer in one dispatch: δ (R, batch, in) of the layer below from
 //! δ′ (R, batch, out), and the update of W (R, out, in) by δ′ᵀ z and of b (R, out) by Σ δ′.
 
+use std::sync::LazyLock;
+
 use crate::activation::Activation;
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::ops::update::{Update, Updating};
+use crate::gpu::reflect::reflect;
 use crate::gpu::shader::{STORAGE, Shader};
 use crate::gpu::tile::{Product, Tile};
 use crate::gpu::wgsl::{File, LHS_WHOLE, NUMBERS, TILE_MATMUL, VECTOR, wgsl};
@@ -169,6 +172,30 @@ pub fn has_room(skip: Skip, update: Update) -> bool {
     !matches!(skip, Skip::Mix { .. }) || matches!(update, Update::Store | Update::Sgd)
 }
 
+/// The number of outputs whose bias a workgroup of its own updates; widths of z that are multiples of it have
+/// such workgroups, as the kernel's file states.
+static BIAS_MULTIPLE: LazyLock<usize> = LazyLock::new(|| {
+    let file = shader(
+        Skip::None,
+        &Activation::IDENTITY,
+        Tile::Small,
+        true,
+        Update::Store,
+    );
+    let reflection = reflect(&file).expect("checked by a test");
+    reflection.constants["BIAS_MULTIPLE"] as usize
+});
+
+/// The workgroups for one realization's update.
+fn update_workgroups(tile: Tile, layer: &LayerShape) -> usize {
+    let multiple = *BIAS_MULTIPLE;
+    match layer.inputs.is_multiple_of(multiple) {
+        true => tile.tiles(layer.outputs, layer.inputs) + layer.outputs.div_ceil(multiple),
+        // The column after the last is the bias.
+        false => tile.tiles(layer.outputs, layer.inputs + 1),
+    }
+}
+
 /// Buffers of a layer's backward.
 #[derive(Clone, Copy, Debug)]
 pub struct Operands {
@@ -191,8 +218,8 @@ pub struct Operands {
 
 /// The tile of both products: that of W's gradient if δ is not needed or W has few outputs (`Deep`);
 /// `Short` if both products would take it, or W's gradient would and one stage holds the batch; else the
-/// smaller of both, but at least `Small`.
-pub fn tile(batch: usize, layer: &LayerShape, input_wanted: bool) -> Tile {
+/// smaller of both, but at least `Small`. With several realizations it may be a larger one of the same bits.
+pub fn tile([realizations, batch]: [usize; 2], layer: &LayerShape, input_wanted: bool) -> Tile {
     let weight = Tile::for_product(Product {
         m: layer.outputs,
         n: layer.inputs,
@@ -204,13 +231,18 @@ pub fn tile(batch: usize, layer: &LayerShape, input_wanted: bool) -> Tile {
         k: layer.outputs,
     });
     let one_stage = batch <= Tile::Short.sizes().k as usize;
-    match (weight, input) {
+    let tile = match (weight, input) {
         _ if !input_wanted => weight,
         (Tile::Deep, _) => Tile::Deep,
         (Tile::Short, Tile::Short) => Tile::Short,
         (Tile::Short, _) if one_stage => Tile::Short,
         (Tile::Short, _) | (_, Tile::Deep | Tile::Short) => Tile::Small,
         _ => weight.min(input),
+    };
+    let update = [layer.outputs, layer.inputs];
+    match input_wanted {
+        true => tile.for_realizations(realizations, [update, [batch, layer.inputs]]),
+        false => tile.for_realizations(realizations, [update]),
     }
 }
 
@@ -239,8 +271,7 @@ pub fn layer_backward(
         gate_low,
         gate_high,
     };
-    // The column after the last is the bias.
-    let tiles = tile.tiles(wanted_rows, layer.inputs) + tile.tiles(layer.outputs, layer.inputs + 1);
+    let tiles = tile.tiles(wanted_rows, layer.inputs) + update_workgroups(tile, layer);
     let aligned = layer.inputs.is_multiple_of(4) && layer.outputs.is_multiple_of(4);
     let op = Op::new(
         shader(skip, activation, tile, aligned, updating.update),
