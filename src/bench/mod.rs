@@ -4,10 +4,12 @@
 
 mod page;
 mod parts;
+mod profile;
 mod report;
 
 pub use page::page;
 pub use parts::Part;
+pub use profile::{Case, Dispatch};
 pub use report::{Adapter, Measured, Report};
 
 use std::time::{Duration, Instant};
@@ -431,23 +433,6 @@ impl Network {
             Storage::F32 => &[true, false],
             Storage::F16 => &[true],
         }
-    }
-
-    /// The dispatches of a fused training step of three layers, each by itself: seconds by the device's own
-    /// clock, and nothing on devices without one.
-    ///
-    /// # Errors
-    /// Those of [`GpuExecutor`].
-    pub fn profile(&self, gpu: &Gpu) -> Result<Option<Vec<(String, f64)>>> {
-        let software = gpu.summary().software;
-        let mut executor = self.executor(gpu, true, 1)?;
-        let (program, gpu) = executor.train_step();
-        let times = if software { 1 } else { 100 };
-        warm(software, || {
-            let seconds = pollster::block_on(program.device_seconds(gpu, times))?;
-            Ok(seconds.unwrap_or(0.0))
-        })?;
-        pollster::block_on(program.profile(gpu, times))
     }
 
     /// Whole training steps of three layers, ready to be measured.

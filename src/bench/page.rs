@@ -5,19 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Row;
 use super::parts::Part;
+use super::profile::Dispatch;
 use super::report::Report;
+use super::{Limits, Row};
 use crate::error::Result;
 use crate::files::atomic;
-
-/// A dispatch of the part `profile`.
-#[derive(Deserialize)]
-struct Dispatch {
-    realizations: usize,
-    kernel: String,
-    device_seconds: f64,
-}
 
 /// A training of the part `mnist`.
 #[derive(Deserialize)]
@@ -89,7 +82,9 @@ impl Report {
 pub fn page(report: &Report) -> String {
     let mut page = String::new();
     let mut line = |text: &str| page += &format!("{text}\n");
-    match report.adapter() {
+    let adapter = report.adapter();
+    let limits = adapter.as_ref().ok().map(|adapter| adapter.measured);
+    match adapter {
         Err(reason) => line(&format!("# Unknown adapter, {}\n\n{reason}\n", report.date)),
         Ok(adapter) => {
             line(&format!("# {}, {}\n", adapter.name, report.date));
@@ -112,6 +107,11 @@ pub fn page(report: &Report) -> String {
              compiled, or taken from the driver's shader cache, which is not changed.\n"
         ));
     }
+    line("## Dispatches of a fused step, each by itself\n");
+    line(&match report.found::<Vec<Dispatch>>(Part::Profile) {
+        Ok(dispatches) => profile_table(&dispatches, limits.as_ref()),
+        Err(reason) => format!("{reason}\n"),
+    });
     for part in [Part::Steps, Part::Cnn, Part::Matmul, Part::Layers] {
         line(&format!("## {}\n", part.name()));
         line(&match report.found::<Vec<Row>>(part) {
@@ -123,11 +123,6 @@ pub fn page(report: &Report) -> String {
             line(&format!("Not all was measured: {reason}\n"));
         }
     }
-    line("## Dispatches of a step, three layers\n");
-    line(&match report.found::<Vec<Dispatch>>(Part::Profile) {
-        Ok(dispatches) => profile_table(&dispatches),
-        Err(reason) => format!("{reason}\n"),
-    });
     line("## MNIST\n");
     line(&match report.found::<Vec<Training>>(Part::Mnist) {
         Ok(trainings) => trainings.iter().map(training_line).collect(),
@@ -180,19 +175,38 @@ fn rows_table(rows: &[Row]) -> String {
     table
 }
 
-fn profile_table(dispatches: &[Dispatch]) -> String {
-    let mut table = "| R | kernel | tile | device µs |\n|---|---|---|---|\n".to_owned();
-    for dispatch in dispatches {
-        // A kernel's label is the list of the files that it is linked from, its own first.
-        let files: Vec<&str> = dispatch.kernel.split('+').collect();
-        let tile = files.iter().find_map(|file| file.split_once("tile/"));
+/// The dispatches of each case, and their sum; the share of the FMA peak of `limits` where the FLOPs are
+/// known.
+fn profile_table(dispatches: &[Dispatch], limits: Option<&Limits>) -> String {
+    let mut table = "| network | dispatch | tile | workgroups | device µs | of peak |\n\
+                     |---|---|---|---|---|---|\n"
+        .to_owned();
+    let same = |a: &Dispatch, b: &Dispatch| (&a.case, a.realizations) == (&b.case, b.realizations);
+    for step in dispatches.chunk_by(same) {
+        let case =
+            (step[0].case.clone()).unwrap_or_else(|| format!("R = {}", step[0].realizations));
+        for dispatch in step {
+            let workgroups = dispatch.workgroups.map(|count| count.to_string());
+            let share = limits.zip(dispatch.flops).map(|(limits, flops)| {
+                let rate = flops / dispatch.device_seconds;
+                format!("{:.1} %", 100.0 * rate / limits.fma_flops_per_second)
+            });
+            let _ = writeln!(
+                table,
+                "| {case} | `{}` | {} | {} | {:.2} | {} |",
+                dispatch.name(),
+                dispatch.tile().unwrap_or_default(),
+                workgroups.unwrap_or_default(),
+                1e6 * dispatch.device_seconds,
+                share.unwrap_or_default(),
+            );
+        }
+        let sum: f64 = step.iter().map(|dispatch| dispatch.device_seconds).sum();
         let _ = writeln!(
             table,
-            "| {} | `{}` | {} | {:.2} |",
-            dispatch.realizations,
-            files[0],
-            tile.map_or("", |(_, tile)| tile),
-            1e6 * dispatch.device_seconds,
+            "| {case} | sum of {} | | | {:.2} | |",
+            step.len(),
+            1e6 * sum
         );
     }
     table
@@ -287,5 +301,40 @@ mod tests {
             table.ends_with("\nSamples/s: 32000 and 40000.\n"),
             "{table}"
         );
+    }
+
+    #[test]
+    fn a_profile_has_a_sum_for_each_network_and_shares_of_the_peak() {
+        let dispatch = |case: Option<&str>, kernel: &str, flops| Dispatch {
+            case: case.map(str::to_owned),
+            realizations: 5,
+            kernel: kernel.to_owned(),
+            workgroups: case.map(|_| 100),
+            flops,
+            device_seconds: 2e-6,
+        };
+        let limits = Limits {
+            fma_flops_per_second: 1e12,
+            copy_bytes_per_second: 1e12,
+        };
+        let new = Some("batch 8 × 4, R = 5");
+        let table = profile_table(
+            &[
+                dispatch(new, "layer_forward+product/tile/small+math", Some(5e5)),
+                dispatch(new, "head+loss/mse", None),
+                // As earlier reports have them.
+                dispatch(None, "layer_forward+tile/deep", None),
+            ],
+            Some(&limits),
+        );
+        for row in [
+            "| batch 8 × 4, R = 5 | `layer_forward` | small | 100 | 2.00 | 25.0 % |",
+            "| batch 8 × 4, R = 5 | `head` |  | 100 | 2.00 |  |",
+            "| batch 8 × 4, R = 5 | sum of 2 | | | 4.00 | |",
+            "| R = 5 | `layer_forward` | deep |  | 2.00 |  |",
+            "| R = 5 | sum of 1 | | | 2.00 | |",
+        ] {
+            assert!(table.contains(row), "{row}:\n{table}");
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Network, Row, Steps};
+use super::{Case, Network, Steps};
 use crate::activation::Activation;
 use crate::bench;
 use crate::data::Splits;
@@ -26,7 +27,7 @@ pub enum Part {
     Adapter,
     /// Seconds from the request for the adapter to the end of the first training step.
     FirstStep,
-    /// A training step, dispatch by dispatch.
+    /// Fused training steps, dispatch by dispatch.
     Profile,
     /// Training steps of fully connected networks.
     Steps,
@@ -147,19 +148,12 @@ impl Part {
                 Ok(json!({ "case": network.name("step", true), "seconds": seconds }))
             }
             Self::Profile => {
-                let mut rows = Vec::new();
-                for realizations in if software { &[1][..] } else { &[1, 5] } {
-                    let mut network = Network::bregman(usual[0], usual[1]);
-                    network.realizations = *realizations;
-                    for (kernel, seconds) in network.profile(&gpu)?.unwrap_or_default() {
-                        rows.push(json!({
-                            "realizations": realizations,
-                            "kernel": kernel,
-                            "device_seconds": seconds,
-                        }));
+                for case in Case::all(software) {
+                    for dispatch in case.measure(&gpu)?.unwrap_or_default() {
+                        rows.push(dispatch);
                     }
                 }
-                Ok(json!(rows))
+                Ok(rows.all())
             }
             Self::Steps => {
                 let limits = bench::limits(&mut gpu, rounds)?;
@@ -198,7 +192,7 @@ impl Part {
                 }
                 Ok(rows.all())
             }
-            Self::Mnist => mnist(&gpu, data_dir),
+            Self::Mnist => mnist(&gpu, data_dir, rows),
             Self::Selftest => Ok(json::value(&selftest::run(&mut gpu, false, &mut |_| {})?)),
             Self::Pytorch | Self::Burn => Err(Error::UnknownName {
                 kind: "part of this program",
@@ -212,13 +206,13 @@ impl Part {
 /// Rows of a part. All rows so far are passed on after each, so that a part that is stopped leaves
 /// them.
 struct Rows<'a> {
-    rows: Vec<Row>,
+    rows: Vec<Value>,
     partial: &'a mut dyn FnMut(&Value),
 }
 
 impl Rows<'_> {
-    fn push(&mut self, row: Row) {
-        self.rows.push(row);
+    fn push(&mut self, row: impl Serialize) {
+        self.rows.push(json::value(&row));
         (self.partial)(&json!(self.rows));
     }
 
@@ -229,7 +223,7 @@ impl Rows<'_> {
 
 /// Three layers of 784 in batches of 128, at R = 1 and 5; a smaller network on 512 samples on a
 /// software adapter.
-fn mnist(gpu: &Gpu, data_dir: PathBuf) -> Result<Value> {
+fn mnist(gpu: &Gpu, data_dir: PathBuf, mut rows: Rows) -> Result<Value> {
     let request = Request {
         dataset: Some("mnist".to_owned()),
         data_dir: Some(data_dir),
@@ -243,7 +237,6 @@ fn mnist(gpu: &Gpu, data_dir: PathBuf) -> Result<Value> {
     let (mut train, mut test) = (loaded.train, loaded.test);
     train.truncate(samples);
     test.truncate(samples);
-    let mut rows = Vec::new();
     for realizations in [1, 5] {
         let widths = [784, width, width, width];
         let (kind, loss) = (LayerKind::Bregman, Loss::CrossEntropy);
@@ -288,5 +281,5 @@ fn mnist(gpu: &Gpu, data_dir: PathBuf) -> Result<Value> {
             "epochs": epochs,
         }));
     }
-    Ok(json!(rows))
+    Ok(rows.all())
 }

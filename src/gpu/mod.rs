@@ -45,5 +45,5 @@ pub use plan::PlanOptions;
 #[doc(hidden)]
 pub use plan::{LayerPlan, Plan};
 #[doc(hidden)]
-pub use program::{Buffers, Program};
+pub use program::{Buffers, DispatchSummary, Program};
 pub(crate) use storage::{decode, to_half};
