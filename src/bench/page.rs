@@ -36,7 +36,9 @@ struct FirstStep {
 
 #[derive(Deserialize)]
 struct Verdict {
-    passed: bool,
+    passed: Option<bool>,
+    /// The check that was running when the self-test was cut off.
+    running: Option<String>,
 }
 
 /// The results of another library's program.
@@ -51,7 +53,9 @@ struct Peer {
 struct PeerRow {
     name: String,
     how: Option<String>,
-    seconds: f64,
+    /// None for a way that failed.
+    seconds: Option<f64>,
+    failed: Option<String>,
 }
 
 impl Report {
@@ -107,36 +111,48 @@ pub fn page(report: &Report) -> String {
              compiled, or taken from the driver's shader cache, which is not changed.\n"
         ));
     }
-    line("## Dispatches of a fused step, each by itself\n");
-    line(&match report.found::<Vec<Dispatch>>(Part::Profile) {
-        Ok(dispatches) => profile_table(&dispatches, limits.as_ref()),
-        Err(reason) => format!("{reason}\n"),
-    });
-    for part in [Part::Steps, Part::Cnn, Part::Matmul, Part::Layers] {
-        line(&format!("## {}\n", part.name()));
-        line(&match report.found::<Vec<Row>>(part) {
-            Ok(rows) => rows_table(&rows),
-            Err(reason) => format!("{reason}\n"),
-        });
-        let measured = report.parts.get(part.name());
-        if let Some(reason) = measured.and_then(|measured| measured.unfinished.as_ref()) {
-            line(&format!("Not all was measured: {reason}\n"));
+    let mut section = |title: &str, part: Part, text: Result<String, String>| {
+        line(&format!("## {title}\n"));
+        line(&text.unwrap_or_else(|reason| format!("{reason}\n")));
+        if let Some(note) = unfinished(report, part) {
+            line(&note);
         }
-    }
-    line("## MNIST\n");
-    line(&match report.found::<Vec<Training>>(Part::Mnist) {
-        Ok(trainings) => trainings.iter().map(training_line).collect(),
-        Err(reason) => format!("{reason}\n"),
+    };
+    let profile = report.found::<Vec<Dispatch>>(Part::Profile);
+    let profile = profile.map(|dispatches| profile_table(&dispatches, limits.as_ref()));
+    let title = "Dispatches of a fused step, each by itself";
+    section(title, Part::Profile, profile);
+    let rows = |part| Ok(rows_table(&report.found::<Vec<Row>>(part)?));
+    section("Training steps", Part::Steps, rows(Part::Steps));
+    section("The CNN", Part::Cnn, rows(Part::Cnn));
+    section("Matrix products", Part::Matmul, rows(Part::Matmul));
+    let mnist = report.found::<Vec<Training>>(Part::Mnist);
+    let mnist = mnist.map(|trainings| trainings.iter().map(training_line).collect());
+    section("MNIST", Part::Mnist, mnist);
+    let selftest = report.found(Part::Selftest).map(|verdict| match verdict {
+        Verdict {
+            passed: Some(true), ..
+        } => "All right.\n".to_owned(),
+        Verdict {
+            passed: Some(false),
+            ..
+        } => "NOT RIGHT: see the JSON file.\n".to_owned(),
+        Verdict { running, .. } => match running {
+            Some(check) => format!("No verdict: the check `{check}` was running.\n"),
+            None => "No verdict.\n".to_owned(),
+        },
     });
-    line("## Peers\n");
+    section("Self-test", Part::Selftest, selftest);
+    section("Layers", Part::Layers, rows(Part::Layers));
+    line("## Other libraries\n");
     line(&peers_table(report));
-    line("## Self-test\n");
-    line(&match report.found(Part::Selftest) {
-        Ok(Verdict { passed: true }) => "All right.".to_owned(),
-        Ok(Verdict { passed: false }) => "NOT RIGHT: see the JSON file.".to_owned(),
-        Err(reason) => reason,
-    });
     page
+}
+
+/// The sentence about a part that has a part of its results.
+fn unfinished(report: &Report, part: Part) -> Option<String> {
+    let reason = report.parts.get(part.name())?.unfinished.as_ref()?;
+    Some(format!("**Not all was measured:** {reason}.\n"))
 }
 
 fn rows_table(rows: &[Row]) -> String {
@@ -245,18 +261,26 @@ fn peers_table(report: &Report) -> String {
             }
         };
         let _ = writeln!(about, "{library} {} on {}.\n", peer.version, peer.device);
+        if let Some(note) = unfinished(report, part) {
+            let _ = writeln!(about, "{library}: {note}");
+        }
         for row in peer.rows {
             let own = ours.iter().find(|own| own.name == row.name);
-            let (own, ratio) = own.map_or_else(Default::default, |own| {
-                let ratio = format!("{:.2}", row.seconds / own.seconds);
-                (format!("{:.2}", 1e6 * own.seconds), ratio)
-            });
+            let ratio = |own: &Row| Some(format!("{:.2}", row.seconds? / own.seconds));
             let _ = writeln!(
                 table,
-                "| {} | {library} | {} | {:.2} | {own} | {ratio} |",
+                "| {} | {library} | {} | {} | {} | {} |",
                 row.name,
                 row.how.unwrap_or_default(),
-                1e6 * row.seconds,
+                match row.seconds {
+                    Some(seconds) => format!("{:.2}", 1e6 * seconds),
+                    None => format!(
+                        "failed: {}",
+                        row.failed.unwrap_or_default().replace('|', "/")
+                    ),
+                },
+                own.map_or(String::new(), |own| format!("{:.2}", 1e6 * own.seconds)),
+                own.and_then(ratio).unwrap_or_default(),
             );
         }
     }
@@ -265,7 +289,10 @@ fn peers_table(report: &Report) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::bench::Measured;
 
     fn row(name: &str, seconds: f64, samples: Option<usize>) -> Row {
         Row {
@@ -335,6 +362,47 @@ mod tests {
             "| R = 5 | sum of 1 | | | 2.00 | |",
         ] {
             assert!(table.contains(row), "{row}:\n{table}");
+        }
+    }
+
+    fn report(parts: &[(Part, Value, Option<&str>)]) -> Report {
+        let mut report = Report::new("2026-11-25".to_owned());
+        for (part, found, unfinished) in parts {
+            let measured = Measured {
+                found: found.clone(),
+                seconds: 1.0,
+                unfinished: unfinished.map(str::to_owned),
+            };
+            report.parts.insert(part.name().to_owned(), measured);
+        }
+        report
+    }
+
+    #[test]
+    fn a_part_that_was_cut_off_says_so_under_its_rows() {
+        let rows = json!([row("step a, fused", 2e-6, None)]);
+        let peer = json!({ "version": "1", "device": "card", "rows": [
+            { "name": "step a, fused", "how": "eager", "seconds": 4e-6 },
+            { "name": "step a, fused", "how": "compiled", "failed": "no | compiler" },
+        ]});
+        let running = json!({ "running": "head" });
+        let cut = Some("cut off after 20 s");
+        let page = page(&report(&[
+            (Part::Steps, rows, cut),
+            (Part::Pytorch, peer, cut),
+            (Part::Selftest, running, cut),
+            (Part::Burn, json!({ "failed": "cut off after 9 s" }), None),
+        ]));
+        let note = "**Not all was measured:** cut off after 20 s.";
+        assert_eq!(page.matches(note).count(), 3, "{page}");
+        for text in [
+            "| step a, fused | PyTorch | eager | 4.00 | 2.00 | 2.00 |",
+            "| step a, fused | PyTorch | compiled | failed: no / compiler | 2.00 |  |",
+            "No verdict: the check `head` was running.",
+            "burn: Failed: cut off after 9 s",
+            "## The CNN\n\nNot run.",
+        ] {
+            assert!(page.contains(text), "{text}:\n{page}");
         }
     }
 }

@@ -25,42 +25,42 @@ use crate::train::{self, Schedule, Silent};
 pub enum Part {
     /// Name, driver and limits of the adapter, and its measured rates of FMAs and of copying.
     Adapter,
-    /// Seconds from the request for the adapter to the end of the first training step.
-    FirstStep,
     /// Fused training steps, dispatch by dispatch.
     Profile,
     /// Training steps of fully connected networks.
     Steps,
+    /// PyTorch on the same networks, by a script.
+    Pytorch,
     /// Training steps of the small convolutional network.
     Cnn,
     /// Products of square matrices, with each tile.
     Matmul,
     /// Epochs of MNIST.
     Mnist,
-    /// PyTorch on the same network, by a script.
-    Pytorch,
-    /// burn on the same network, by a program.
-    Burn,
-    /// Forward and backward of single layers.
-    Layers,
+    /// Seconds from the request for the adapter to the end of the first training step.
+    FirstStep,
     /// The self-test.
     Selftest,
+    /// Forward and backward of single layers.
+    Layers,
+    /// burn on the same networks, by a program.
+    Burn,
 }
 
 impl Part {
     /// All parts in the order in which they run, the most wanted first.
     pub const ALL: [Self; 11] = [
         Self::Adapter,
-        Self::FirstStep,
         Self::Profile,
         Self::Steps,
+        Self::Pytorch,
         Self::Cnn,
         Self::Matmul,
         Self::Mnist,
-        Self::Pytorch,
-        Self::Burn,
-        Self::Layers,
+        Self::FirstStep,
         Self::Selftest,
+        Self::Layers,
+        Self::Burn,
     ];
 
     /// Its name, as in the report.
@@ -68,7 +68,8 @@ impl Part {
         self.name_and_seconds().0
     }
 
-    /// The seconds that it may take.
+    /// Its share of the report's time, in seconds. The shares of all parts are less than the 520 s that the
+    /// report takes at most, and a part also gets what those before it leave of theirs.
     pub fn seconds(self) -> u64 {
         self.name_and_seconds().1
     }
@@ -80,17 +81,17 @@ impl Part {
 
     fn name_and_seconds(self) -> (&'static str, u64) {
         match self {
-            Self::Adapter => ("adapter", 20),
-            Self::FirstStep => ("first step", 20),
-            Self::Profile => ("profile", 20),
+            Self::Adapter => ("adapter", 15),
+            Self::Profile => ("profile", 40),
             Self::Steps => ("steps", 90),
-            Self::Cnn => ("cnn", 30),
-            Self::Matmul => ("matmul", 45),
-            Self::Mnist => ("mnist", 60),
-            Self::Pytorch => ("pytorch", 120),
+            Self::Pytorch => ("pytorch", 75),
+            Self::Cnn => ("cnn", 20),
+            Self::Matmul => ("matmul", 35),
+            Self::Mnist => ("mnist", 20),
+            Self::FirstStep => ("first step", 10),
+            Self::Selftest => ("selftest", 75),
+            Self::Layers => ("layers", 60),
             Self::Burn => ("burn", 60),
-            Self::Layers => ("layers", 90),
-            Self::Selftest => ("selftest", 300),
         }
     }
 
@@ -108,7 +109,8 @@ impl Part {
     }
 
     /// Measures this part on the adapter of `selection` and returns the results in the form of the report.
-    /// `partial` is called with all rows so far after each row of a part that has rows.
+    /// `partial` is called with all rows so far after each row of a part that has rows, and with the name of
+    /// each check of the self-test before it runs, so that a part that is cut off leaves these.
     ///
     /// # Errors
     /// Those of the adapter, the data and the executor; [`Error::UnknownName`] for PyTorch and burn,
@@ -125,7 +127,7 @@ impl Part {
         let usual = if software { [32, 64] } else { [128, 784] };
         let mut rows = Rows {
             rows: Vec::new(),
-            partial,
+            partial: &mut *partial,
         };
         match self {
             Self::Adapter => {
@@ -193,7 +195,10 @@ impl Part {
                 Ok(rows.all())
             }
             Self::Mnist => mnist(&gpu, data_dir, rows),
-            Self::Selftest => Ok(json::value(&selftest::run(&mut gpu, false, &mut |_| {})?)),
+            Self::Selftest => {
+                let mut progress = |check: &str| partial(&json!({ "running": check }));
+                Ok(json::value(&selftest::run(&mut gpu, false, &mut progress)?))
+            }
             Self::Pytorch | Self::Burn => Err(Error::UnknownName {
                 kind: "part of this program",
                 name: self.name().to_owned(),
@@ -203,7 +208,7 @@ impl Part {
     }
 }
 
-/// Rows of a part. All rows so far are passed on after each, so that a part that is stopped leaves
+/// Rows of a part. All rows so far are passed on after each, so that a part that is cut off leaves
 /// them.
 struct Rows<'a> {
     rows: Vec<Value>,
