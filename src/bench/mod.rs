@@ -55,6 +55,13 @@ pub struct Row {
     pub samples: Option<usize>,
 }
 
+/// The wall time of the unfused operation among `rows` divided by that of `row`, if that is the fused one.
+pub fn unfused_over_fused(row: &Row, rows: &[Row]) -> Option<f64> {
+    let unfused = row.name.strip_suffix(", fused")?.to_owned() + ", unfused";
+    let other = rows.iter().find(|other| other.name == unfused)?;
+    Some(other.seconds / row.seconds)
+}
+
 /// The measured limits of the adapter.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Limits {

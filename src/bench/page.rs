@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::parts::Part;
 use super::profile::Dispatch;
 use super::report::Report;
-use super::{Limits, Row};
+use super::{Limits, Row, unfused_over_fused};
 use crate::error::Result;
 use crate::files::atomic;
 
@@ -162,13 +162,8 @@ fn rows_table(rows: &[Row]) -> String {
             .to_owned();
     for row in rows {
         let name = &row.name;
-        let unfused = name.replace(", fused", ", unfused");
-        let other = rows.iter().find(|other| other.name == unfused);
-        let ratio = other
-            .filter(|_| unfused != *name)
-            .map_or(String::new(), |other| {
-                format!("{:.2}", other.seconds / row.seconds)
-            });
+        let ratio =
+            unfused_over_fused(row, rows).map_or(String::new(), |ratio| format!("{ratio:.2}"));
         let device = row
             .device_seconds
             .map_or(String::new(), |seconds| format!("{:.2}", 1e6 * seconds));
