@@ -6,11 +6,13 @@ mod page;
 mod parts;
 mod profile;
 mod report;
+mod units;
 
 pub use page::page;
 pub use parts::Part;
 pub use profile::{Case, Dispatch};
 pub use report::{Adapter, Measured, Report};
+pub use units::Units;
 
 use std::time::{Duration, Instant};
 

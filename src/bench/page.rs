@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::parts::Part;
 use super::profile::Dispatch;
 use super::report::Report;
+use super::units::Units;
 use super::{Limits, Row, unfused_over_fused};
 use crate::error::Result;
 use crate::files::atomic;
@@ -126,6 +127,9 @@ pub fn page(report: &Report) -> String {
     section("Training steps", Part::Steps, rows(Part::Steps));
     section("The CNN", Part::Cnn, rows(Part::Cnn));
     section("Matrix products", Part::Matmul, rows(Part::Matmul));
+    let units = report.found::<Units>(Part::MatrixUnits);
+    let units = units.map(|units| units_text(&units));
+    section("Matrix units", Part::MatrixUnits, units);
     let mnist = report.found::<Vec<Training>>(Part::Mnist);
     let mnist = mnist.map(|trainings| trainings.iter().map(training_line).collect());
     section("MNIST", Part::Mnist, mnist);
@@ -221,6 +225,24 @@ fn profile_table(dispatches: &[Dispatch], limits: Option<&Limits>) -> String {
         );
     }
     table
+}
+
+/// What the adapter lists of its matrix units, and their rates.
+fn units_text(units: &Units) -> String {
+    let mut text = match units.shapes.is_empty() {
+        true => "The adapter lists no products of matrix units.\n".to_owned(),
+        false => format!(
+            "Products (m × n × k) that the adapter lists: {}.\n",
+            units.shapes.join(", ")
+        ),
+    };
+    if let Some(note) = &units.note {
+        let _ = writeln!(text, "\n{note}");
+    }
+    if !units.rows.is_empty() {
+        let _ = write!(text, "\n{}", rows_table(&units.rows));
+    }
+    text
 }
 
 fn training_line(training: &Training) -> String {
@@ -371,6 +393,27 @@ mod tests {
             report.parts.insert(part.name().to_owned(), measured);
         }
         report
+    }
+
+    #[test]
+    fn matrix_units_have_their_products_and_rates_or_a_sentence() {
+        let none = "The adapter lists no products of matrix units.\n";
+        assert_eq!(units_text(&Units::default()), none);
+        let shapes = ["8 × 8 × 8 f16 → f32", "8 × 8 × 8 f16 → f16"];
+        let units = Units {
+            shapes: shapes.map(str::to_owned).to_vec(),
+            rows: vec![row("products", 2e-6, None)],
+            note: Some("Subgroups differ.".to_owned()),
+            ..Units::default()
+        };
+        let text = units_text(&units);
+        let listed =
+            "lists: 8 × 8 × 8 f16 → f32, 8 × 8 × 8 f16 → f16.\n\nSubgroups differ.\n\n| what |";
+        assert!(text.contains(listed), "{text}");
+        assert!(
+            text.contains("| products | 2.00 |  | 1000.0 | 25.0 % | 8 |"),
+            "{text}"
+        );
     }
 
     #[test]

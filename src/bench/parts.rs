@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::units::{self, Units};
 use super::{Case, Network, Steps};
 use crate::activation::Activation;
 use crate::bench;
@@ -35,6 +36,8 @@ pub enum Part {
     Cnn,
     /// Products of square matrices, with each tile.
     Matmul,
+    /// The products that the adapter's matrix units compute, and their rate.
+    MatrixUnits,
     /// Epochs of MNIST.
     Mnist,
     /// Seconds from the request for the adapter to the end of the first training step.
@@ -49,13 +52,14 @@ pub enum Part {
 
 impl Part {
     /// All parts in the order in which they run, the most wanted first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Adapter,
         Self::Profile,
         Self::Steps,
         Self::Pytorch,
         Self::Cnn,
         Self::Matmul,
+        Self::MatrixUnits,
         Self::Mnist,
         Self::FirstStep,
         Self::Selftest,
@@ -87,6 +91,7 @@ impl Part {
             Self::Pytorch => ("pytorch", 75),
             Self::Cnn => ("cnn", 20),
             Self::Matmul => ("matmul", 35),
+            Self::MatrixUnits => ("matrix units", 20),
             Self::Mnist => ("mnist", 20),
             Self::FirstStep => ("first step", 10),
             Self::Selftest => ("selftest", 75),
@@ -184,6 +189,13 @@ impl Part {
                     }
                 }
                 Ok(rows.all())
+            }
+            Self::MatrixUnits => {
+                let limits = bench::limits(&mut gpu, rounds)?;
+                drop(gpu);
+                let mut partial = |units: &Units| partial(&json::value(units));
+                let units = units::measure(selection, &limits, rounds, &mut partial)?;
+                Ok(json::value(&units))
             }
             Self::Layers => {
                 let limits = bench::limits(&mut gpu, rounds)?;

@@ -32,6 +32,8 @@ pub mod wgsl;
 
 pub use adapter::{AdapterSummary, Selection, adapters};
 #[doc(hidden)]
+pub use adapter::{MatrixShape, MatrixUnits};
+#[doc(hidden)]
 pub use buffers::BufferSpecs;
 pub use device::Gpu;
 #[doc(hidden)]

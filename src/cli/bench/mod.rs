@@ -21,8 +21,8 @@ use crate::gpu::Selection;
 use pack::{Contents, pack};
 
 /// Measure an adapter: limits, training steps dispatch by dispatch and whole, PyTorch beside them where a
-/// Python has it, the CNN, matrix products, MNIST, the first step, the self-test with its agreement of
-/// fused, unfused and float64, layers, and burn where it was built.
+/// Python has it, the CNN, matrix products, matrix units, MNIST, the first step, the self-test with its
+/// agreement of fused, unfused and float64, layers, and burn where it was built.
 ///
 /// Each part runs in a process of its own with a share of the time, so that a part that fails or hangs
 /// leaves the others standing; it may also take what the parts before it leave of their shares. A part that
