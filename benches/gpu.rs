@@ -1,9 +1,10 @@
-//! Layers, training steps and matrix products on one adapter (`WGPU_ADAPTER_NAME` picks it), fused
-//! against unfused, with the adapter's own limits measured in the same run.
+//! Training steps, layers and matrix products on one adapter (`WGPU_ADAPTER_NAME` picks it), fused against
+//! unfused first, with the adapter's own limits measured in the same run.
 //!
 //! `cargo bench --bench gpu`, and `-- --full` for the product of all kinds, forms, sizes and R. A
-//! software adapter runs the small sizes alone. Criterion times the wall, the last wait included;
-//! the table after it has the device's own time, too, where it has a clock.
+//! software adapter runs the small sizes alone. Criterion times the wall of steps and layers, the last wait
+//! included, and compares it with its last run; the table after each of the three has the device's own time,
+//! too, where it has a clock.
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it found")]
 
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use bregman::bench::{self, Limits, Network, Row, Target};
 use bregman::error::Result;
 use bregman::gpu::{Gpu, Program, Selection};
-use criterion::{Criterion, Throughput};
+use criterion::{Criterion, SamplingMode, Throughput};
 
 fn main() -> Result<()> {
     let full = std::env::args().any(|argument| argument == "--full");
@@ -39,20 +40,8 @@ fn main() -> Result<()> {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(50))
         .measurement_time(Duration::from_millis(200));
-    let mut rows = Vec::new();
-    for size in if software { &[64][..] } else { &[1024, 4096] } {
-        for target in bench::matmul(&gpu, *size)? {
-            measure(&mut criterion, &mut gpu, &target);
-            rows.push(target.row(&mut gpu, &limits, 5)?);
-        }
-    }
-    for network in Network::all(software, full) {
-        for target in network.layer(&gpu)? {
-            measure(&mut criterion, &mut gpu, &target);
-            rows.push(target.row(&mut gpu, &limits, 5)?);
-        }
-    }
     let networks = Network::all(software, full).into_iter();
+    let mut rows = Vec::new();
     for network in networks.chain(Network::halves(&gpu)) {
         for &fused in network.paths() {
             let mut executor = network.executor(&gpu, fused, 1)?;
@@ -64,11 +53,22 @@ fn main() -> Result<()> {
             rows.push(steps.row(&limits, 3)?);
         }
     }
-    println!(
-        "\n{:60} {:>10} {:>10} {:>10} {:>6} {:>10}",
-        "", "wall µs", "device µs", "GFLOP/s", "peak", "dispatches"
-    );
-    rows.iter().for_each(print);
+    print("training steps", &rows);
+    let mut rows = Vec::new();
+    for network in Network::all(software, full) {
+        for target in network.layer(&gpu)? {
+            measure(&mut criterion, &mut gpu, &target);
+            rows.push(target.row(&mut gpu, &limits, 3)?);
+        }
+    }
+    print("layers", &rows);
+    let mut rows = Vec::new();
+    for size in if software { &[64][..] } else { &[1024, 4096] } {
+        for target in bench::matmul(&gpu, *size)? {
+            rows.push(target.row(&mut gpu, &limits, 3)?);
+        }
+    }
+    print("matrix products", &rows);
     Ok(())
 }
 
@@ -84,6 +84,8 @@ fn measure(criterion: &mut Criterion, gpu: &mut Gpu, target: &Target) {
 fn run(criterion: &mut Criterion, gpu: &mut Gpu, program: &Program, name: &str, flops: f64) {
     let mut group = criterion.benchmark_group("gpu");
     group.throughput(Throughput::Elements(flops as u64));
+    // Else criterion runs what takes long 55 times.
+    group.sampling_mode(SamplingMode::Flat);
     group.bench_function(name, |bencher| {
         bencher.iter_custom(|times| {
             let start = Instant::now();
@@ -97,16 +99,26 @@ fn run(criterion: &mut Criterion, gpu: &mut Gpu, program: &Program, name: &str, 
     group.finish();
 }
 
-fn print(row: &Row) {
-    let device = row
-        .device_seconds
-        .map_or("".to_owned(), |seconds| format!("{:.2}", 1e6 * seconds));
+/// Prints `rows`, with the time of each unfused operation divided by that of the fused one beside the latter.
+fn print(title: &str, rows: &[Row]) {
     println!(
-        "{:60} {:10.2} {device:>10} {:10.2} {:5.1}% {:10}",
-        row.name,
-        1e6 * row.seconds,
-        1e-9 * row.flops_per_second,
-        100.0 * row.share_of_peak,
-        row.dispatches
+        "\n{title:60} {:>10} {:>10} {:>10} {:>6} {:>10} {:>15}",
+        "wall µs", "device µs", "GFLOP/s", "peak", "dispatches", "unfused ÷ fused"
     );
+    for row in rows {
+        let device = row
+            .device_seconds
+            .map_or(String::new(), |seconds| format!("{:.2}", 1e6 * seconds));
+        let ratio = bench::unfused_over_fused(row, rows)
+            .map_or(String::new(), |ratio| format!("{ratio:.2}"));
+        println!(
+            "{:60} {:10.2} {device:>10} {:10.2} {:5.1}% {:10} {ratio:>15}",
+            row.name,
+            1e6 * row.seconds,
+            1e-9 * row.flops_per_second,
+            100.0 * row.share_of_peak,
+            row.dispatches
+        );
+    }
+    println!();
 }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bregman::bench::Report;
 use bregman::experiments::spirals::{Claim, page as page_of_claims};
 use bregman::experiments::stats::Verdict;
 use serde_json::Value;
@@ -245,6 +246,35 @@ fn rates_on_the_page_are_what_was_measured() {
         count += 1;
     }
     assert_eq!(count, 6);
+}
+
+/// The page of each report on an adapter is what the program makes of its JSON file, whatever version wrote
+/// that; BREGMAN_BLESS=1 writes it.
+#[test]
+fn the_pages_of_reports_are_made_from_the_results() {
+    let folder = root().join("benches/results");
+    let entries = fs::read_dir(&folder).expect("a folder");
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    paths.retain(|path| path.extension().is_some_and(|end| end == "json"));
+    // The comparison on the processor has a form of its own.
+    paths.retain(|path| !path.to_string_lossy().contains("/cpu-"));
+    assert!(paths.len() >= 3, "{paths:?}");
+    for path in paths {
+        let report = Report::load(&path).expect("a report");
+        let page = bregman::bench::page(&report);
+        assert!(!page.contains("Not readable"), "{page}");
+        if std::env::var_os("BREGMAN_BLESS").is_some() {
+            report.save_page(&path).expect("write");
+        }
+        let kept = path.with_extension("md");
+        assert!(
+            read(&kept) == page,
+            "{} is not what the results say; BREGMAN_BLESS=1 cargo test --release --test pages writes it",
+            kept.display()
+        );
+    }
 }
 
 /// The folder of the results of the two spirals.

@@ -1,4 +1,4 @@
-"""JAX, one jitted step on buffers that it donates: answers as `cargo bench --bench cpu -- --serve`."""
+"""JAX, one jitted step on buffers that it donates: answers as `cargo bench --bench processor -- --serve`."""
 
 import sys
 import time

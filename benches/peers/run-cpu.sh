@@ -10,11 +10,11 @@ if ! [ -x "$venv/bin/python" ]; then
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet torch jax
 fi
-bench=$(cargo bench --bench cpu --no-run --message-format json | "$venv/bin/python" -c '
+bench=$(cargo bench --bench processor --no-run --message-format json | "$venv/bin/python" -c '
 import json, sys
 for line in sys.stdin:
     message = json.loads(line)
-    if message.get("executable") and message["target"]["name"] == "cpu":
+    if message.get("executable") and message["target"]["name"] == "processor":
         print(message["executable"])')
 rust=benches/peers/rust
 cargo build --release --manifest-path $rust/Cargo.toml --features burn-cpu,candle

@@ -1,4 +1,4 @@
-"""PyTorch on two threads: answers requests as `cargo bench --bench cpu -- --serve` does.
+"""PyTorch on two threads: answers requests as `cargo bench --bench processor -- --serve` does.
 
 The network is written as its users would: eager, or through torch.compile with `compiled`.
 """

@@ -4,11 +4,15 @@
 
 mod page;
 mod parts;
+mod profile;
 mod report;
+mod units;
 
 pub use page::page;
 pub use parts::Part;
+pub use profile::{Case, Dispatch};
 pub use report::{Adapter, Measured, Report};
+pub use units::Units;
 
 use std::time::{Duration, Instant};
 
@@ -51,6 +55,13 @@ pub struct Row {
     /// rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<usize>,
+}
+
+/// The wall time of the unfused operation among `rows` divided by that of `row`, if that is the fused one.
+pub fn unfused_over_fused(row: &Row, rows: &[Row]) -> Option<f64> {
+    let unfused = row.name.strip_suffix(", fused")?.to_owned() + ", unfused";
+    let other = rows.iter().find(|other| other.name == unfused)?;
+    Some(other.seconds / row.seconds)
 }
 
 /// The measured limits of the adapter.
@@ -431,23 +442,6 @@ impl Network {
             Storage::F32 => &[true, false],
             Storage::F16 => &[true],
         }
-    }
-
-    /// The dispatches of a fused training step of three layers, each by itself: seconds by the device's own
-    /// clock, and nothing on devices without one.
-    ///
-    /// # Errors
-    /// Those of [`GpuExecutor`].
-    pub fn profile(&self, gpu: &Gpu) -> Result<Option<Vec<(String, f64)>>> {
-        let software = gpu.summary().software;
-        let mut executor = self.executor(gpu, true, 1)?;
-        let (program, gpu) = executor.train_step();
-        let times = if software { 1 } else { 100 };
-        warm(software, || {
-            let seconds = pollster::block_on(program.device_seconds(gpu, times))?;
-            Ok(seconds.unwrap_or(0.0))
-        })?;
-        pollster::block_on(program.profile(gpu, times))
     }
 
     /// Whole training steps of three layers, ready to be measured.

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Network, Row, Steps};
+use super::units::{self, Units};
+use super::{Case, Network, Steps};
 use crate::activation::Activation;
 use crate::bench;
 use crate::data::Splits;
@@ -24,42 +26,45 @@ use crate::train::{self, Schedule, Silent};
 pub enum Part {
     /// Name, driver and limits of the adapter, and its measured rates of FMAs and of copying.
     Adapter,
-    /// Seconds from the request for the adapter to the end of the first training step.
-    FirstStep,
-    /// A training step, dispatch by dispatch.
+    /// Fused training steps, dispatch by dispatch.
     Profile,
     /// Training steps of fully connected networks.
     Steps,
+    /// PyTorch on the same networks, by a script.
+    Pytorch,
     /// Training steps of the small convolutional network.
     Cnn,
     /// Products of square matrices, with each tile.
     Matmul,
+    /// The products that the adapter's matrix units compute, and their rate.
+    MatrixUnits,
     /// Epochs of MNIST.
     Mnist,
-    /// PyTorch on the same network, by a script.
-    Pytorch,
-    /// burn on the same network, by a program.
-    Burn,
-    /// Forward and backward of single layers.
-    Layers,
+    /// Seconds from the request for the adapter to the end of the first training step.
+    FirstStep,
     /// The self-test.
     Selftest,
+    /// Forward and backward of single layers.
+    Layers,
+    /// burn on the same networks, by a program.
+    Burn,
 }
 
 impl Part {
     /// All parts in the order in which they run, the most wanted first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Adapter,
-        Self::FirstStep,
         Self::Profile,
         Self::Steps,
+        Self::Pytorch,
         Self::Cnn,
         Self::Matmul,
+        Self::MatrixUnits,
         Self::Mnist,
-        Self::Pytorch,
-        Self::Burn,
-        Self::Layers,
+        Self::FirstStep,
         Self::Selftest,
+        Self::Layers,
+        Self::Burn,
     ];
 
     /// Its name, as in the report.
@@ -67,7 +72,8 @@ impl Part {
         self.name_and_seconds().0
     }
 
-    /// The seconds that it may take.
+    /// Its share of the report's time, in seconds. The shares of all parts are less than the 520 s that the
+    /// report takes at most, and a part also gets what those before it leave of theirs.
     pub fn seconds(self) -> u64 {
         self.name_and_seconds().1
     }
@@ -79,17 +85,18 @@ impl Part {
 
     fn name_and_seconds(self) -> (&'static str, u64) {
         match self {
-            Self::Adapter => ("adapter", 20),
-            Self::FirstStep => ("first step", 20),
-            Self::Profile => ("profile", 20),
+            Self::Adapter => ("adapter", 15),
+            Self::Profile => ("profile", 40),
             Self::Steps => ("steps", 90),
-            Self::Cnn => ("cnn", 30),
-            Self::Matmul => ("matmul", 45),
-            Self::Mnist => ("mnist", 60),
-            Self::Pytorch => ("pytorch", 120),
+            Self::Pytorch => ("pytorch", 75),
+            Self::Cnn => ("cnn", 20),
+            Self::Matmul => ("matmul", 35),
+            Self::MatrixUnits => ("matrix units", 20),
+            Self::Mnist => ("mnist", 20),
+            Self::FirstStep => ("first step", 10),
+            Self::Selftest => ("selftest", 75),
+            Self::Layers => ("layers", 60),
             Self::Burn => ("burn", 60),
-            Self::Layers => ("layers", 90),
-            Self::Selftest => ("selftest", 300),
         }
     }
 
@@ -107,7 +114,8 @@ impl Part {
     }
 
     /// Measures this part on the adapter of `selection` and returns the results in the form of the report.
-    /// `partial` is called with all rows so far after each row of a part that has rows.
+    /// `partial` is called with all rows so far after each row of a part that has rows, and with the name of
+    /// each check of the self-test before it runs, so that a part that is cut off leaves these.
     ///
     /// # Errors
     /// Those of the adapter, the data and the executor; [`Error::UnknownName`] for PyTorch and burn,
@@ -124,7 +132,7 @@ impl Part {
         let usual = if software { [32, 64] } else { [128, 784] };
         let mut rows = Rows {
             rows: Vec::new(),
-            partial,
+            partial: &mut *partial,
         };
         match self {
             Self::Adapter => {
@@ -147,19 +155,12 @@ impl Part {
                 Ok(json!({ "case": network.name("step", true), "seconds": seconds }))
             }
             Self::Profile => {
-                let mut rows = Vec::new();
-                for realizations in if software { &[1][..] } else { &[1, 5] } {
-                    let mut network = Network::bregman(usual[0], usual[1]);
-                    network.realizations = *realizations;
-                    for (kernel, seconds) in network.profile(&gpu)?.unwrap_or_default() {
-                        rows.push(json!({
-                            "realizations": realizations,
-                            "kernel": kernel,
-                            "device_seconds": seconds,
-                        }));
+                for case in Case::all(software) {
+                    for dispatch in case.measure(&gpu)?.unwrap_or_default() {
+                        rows.push(dispatch);
                     }
                 }
-                Ok(json!(rows))
+                Ok(rows.all())
             }
             Self::Steps => {
                 let limits = bench::limits(&mut gpu, rounds)?;
@@ -189,6 +190,13 @@ impl Part {
                 }
                 Ok(rows.all())
             }
+            Self::MatrixUnits => {
+                let limits = bench::limits(&mut gpu, rounds)?;
+                drop(gpu);
+                let mut partial = |units: &Units| partial(&json::value(units));
+                let units = units::measure(selection, &limits, rounds, &mut partial)?;
+                Ok(json::value(&units))
+            }
             Self::Layers => {
                 let limits = bench::limits(&mut gpu, rounds)?;
                 for network in Network::all(software, false) {
@@ -198,8 +206,11 @@ impl Part {
                 }
                 Ok(rows.all())
             }
-            Self::Mnist => mnist(&gpu, data_dir),
-            Self::Selftest => Ok(json::value(&selftest::run(&mut gpu, false, &mut |_| {})?)),
+            Self::Mnist => mnist(&gpu, data_dir, rows),
+            Self::Selftest => {
+                let mut progress = |check: &str| partial(&json!({ "running": check }));
+                Ok(json::value(&selftest::run(&mut gpu, false, &mut progress)?))
+            }
             Self::Pytorch | Self::Burn => Err(Error::UnknownName {
                 kind: "part of this program",
                 name: self.name().to_owned(),
@@ -209,16 +220,16 @@ impl Part {
     }
 }
 
-/// Rows of a part. All rows so far are passed on after each, so that a part that is stopped leaves
+/// Rows of a part. All rows so far are passed on after each, so that a part that is cut off leaves
 /// them.
 struct Rows<'a> {
-    rows: Vec<Row>,
+    rows: Vec<Value>,
     partial: &'a mut dyn FnMut(&Value),
 }
 
 impl Rows<'_> {
-    fn push(&mut self, row: Row) {
-        self.rows.push(row);
+    fn push(&mut self, row: impl Serialize) {
+        self.rows.push(json::value(&row));
         (self.partial)(&json!(self.rows));
     }
 
@@ -229,7 +240,7 @@ impl Rows<'_> {
 
 /// Three layers of 784 in batches of 128, at R = 1 and 5; a smaller network on 512 samples on a
 /// software adapter.
-fn mnist(gpu: &Gpu, data_dir: PathBuf) -> Result<Value> {
+fn mnist(gpu: &Gpu, data_dir: PathBuf, mut rows: Rows) -> Result<Value> {
     let request = Request {
         dataset: Some("mnist".to_owned()),
         data_dir: Some(data_dir),
@@ -243,7 +254,6 @@ fn mnist(gpu: &Gpu, data_dir: PathBuf) -> Result<Value> {
     let (mut train, mut test) = (loaded.train, loaded.test);
     train.truncate(samples);
     test.truncate(samples);
-    let mut rows = Vec::new();
     for realizations in [1, 5] {
         let widths = [784, width, width, width];
         let (kind, loss) = (LayerKind::Bregman, Loss::CrossEntropy);
@@ -288,5 +298,5 @@ fn mnist(gpu: &Gpu, data_dir: PathBuf) -> Result<Value> {
             "epochs": epochs,
         }));
     }
-    Ok(json!(rows))
+    Ok(rows.all())
 }

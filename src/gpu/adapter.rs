@@ -38,6 +38,84 @@ impl std::fmt::Display for AdapterSummary {
     }
 }
 
+/// The sizes and number types of a product that an adapter's matrix units compute: (m, k) · (k, n), added to
+/// sums (m, n).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MatrixShape {
+    /// Rows of the left operand and of the sums.
+    pub m: u32,
+    /// Columns of the right operand and of the sums.
+    pub n: u32,
+    /// Columns of the left operand, rows of the right one.
+    pub k: u32,
+    /// The number type of the operands: "f16", "f32", "i32" or "u32".
+    pub operands: &'static str,
+    /// The number type of the sums.
+    pub sums: &'static str,
+}
+
+impl MatrixShape {
+    fn new(properties: &wgpu::CooperativeMatrixProperties) -> Self {
+        let name = |scalar| match scalar {
+            wgpu::CooperativeScalarType::F16 => "f16",
+            wgpu::CooperativeScalarType::F32 => "f32",
+            wgpu::CooperativeScalarType::I32 => "i32",
+            wgpu::CooperativeScalarType::U32 => "u32",
+        };
+        Self {
+            m: properties.m_size,
+            n: properties.n_size,
+            k: properties.k_size,
+            operands: name(properties.ab_type),
+            sums: name(properties.cr_type),
+        }
+    }
+}
+
+impl std::fmt::Display for MatrixShape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            m,
+            n,
+            k,
+            operands,
+            sums,
+        } = self;
+        write!(f, "{m} × {n} × {k} {operands} → {sums}")
+    }
+}
+
+/// An adapter's matrix units, which a subgroup of invocations uses together.
+#[derive(Clone, Debug)]
+pub struct MatrixUnits {
+    /// The products that they compute, those of 8 and 16 rows and columns alone; none without such units.
+    pub shapes: Vec<MatrixShape>,
+    /// The number of invocations in a subgroup, if all subgroups have the same.
+    pub subgroup: Option<usize>,
+}
+
+/// The matrix units of the adapter that `selection` selects. Some drivers end the process when they are asked.
+///
+/// # Errors
+/// Those of [`select`].
+pub(super) async fn matrix_units(selection: &Selection) -> Result<MatrixUnits> {
+    let (adapter, _) = select(selection).await?;
+    let properties = adapter.cooperative_matrix_properties();
+    let mut shapes: Vec<MatrixShape> = Vec::new();
+    for shape in properties.iter().map(MatrixShape::new) {
+        // Saturating sums of integers are listed beside the others.
+        if !shapes.contains(&shape) {
+            shapes.push(shape);
+        }
+    }
+    let info = adapter.get_info();
+    let fixed = info.subgroup_min_size == info.subgroup_max_size;
+    Ok(MatrixUnits {
+        shapes,
+        subgroup: fixed.then_some(info.subgroup_min_size as usize),
+    })
+}
+
 /// Selects an adapter.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::adapter::{self, AdapterSummary, Selection};
+use super::adapter::{self, AdapterSummary, MatrixUnits, Selection};
 use super::kernel::Kernel;
 use super::shader::Shader;
 use crate::error::{Error, Result};
@@ -49,26 +49,58 @@ impl Gpu {
     /// refuses a device.
     pub async fn request(selection: &Selection) -> Result<Self> {
         let (adapter, summary) = adapter::select(selection).await?;
-        Self::open(adapter, summary).await
+        Self::open(adapter, summary, wgpu::Features::empty()).await
+    }
+
+    /// The matrix units of the adapter that `selection` selects. Some drivers end the process when they are
+    /// asked, so only measurements ask, in a process of their own.
+    ///
+    /// # Errors
+    /// [`Error::UnknownName`] or [`Error::NoAdapter`] if there is no such adapter.
+    pub async fn matrix_units(selection: &Selection) -> Result<MatrixUnits> {
+        adapter::matrix_units(selection).await
+    }
+
+    /// Opens the adapter that `selection` selects with its matrix units, which wgpu counts as experimental.
+    ///
+    /// # Errors
+    /// Those of [`Self::request`]; [`Error::Gpu`] also for an adapter without matrix units.
+    pub async fn request_with_matrix_units(selection: &Selection) -> Result<Self> {
+        let (adapter, summary) = adapter::select(selection).await?;
+        let features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+        Self::open(adapter, summary, features).await
     }
 
     /// Opens every adapter, hardware before software.
     pub async fn request_all() -> Vec<Result<Self>> {
         let mut opened = Vec::new();
         for (adapter, summary) in adapter::ranked().await {
-            opened.push(Self::open(adapter, summary).await);
+            opened.push(Self::open(adapter, summary, wgpu::Features::empty()).await);
         }
         opened
     }
 
-    async fn open(adapter: wgpu::Adapter, summary: AdapterSummary) -> Result<Self> {
+    /// Opens `adapter` with the experimental features `experimental` too.
+    async fn open(
+        adapter: wgpu::Adapter,
+        summary: AdapterSummary,
+        experimental: wgpu::Features,
+    ) -> Result<Self> {
+        let experimental_features = match experimental.is_empty() {
+            true => wgpu::ExperimentalFeatures::disabled(),
+            // SAFETY: these features may have errors in wgpu and in drivers. Only a measurement asks for them, in
+            // a process that does nothing else, and its kernels use only products that the adapter lists.
+            false => unsafe { wgpu::ExperimentalFeatures::enabled() },
+        };
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("bregman"),
                 required_limits: adapter.limits(),
                 // For measurements, and for storage in half precision.
-                required_features: adapter.features()
-                    & (wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16),
+                required_features: experimental
+                    | (adapter.features()
+                        & (wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16)),
+                experimental_features,
                 ..Default::default()
             })
             .await

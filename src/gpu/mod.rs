@@ -32,6 +32,8 @@ pub mod wgsl;
 
 pub use adapter::{AdapterSummary, Selection, adapters};
 #[doc(hidden)]
+pub use adapter::{MatrixShape, MatrixUnits};
+#[doc(hidden)]
 pub use buffers::BufferSpecs;
 pub use device::Gpu;
 #[doc(hidden)]
@@ -45,5 +47,5 @@ pub use plan::PlanOptions;
 #[doc(hidden)]
 pub use plan::{LayerPlan, Plan};
 #[doc(hidden)]
-pub use program::{Buffers, Program};
+pub use program::{Buffers, DispatchSummary, Program};
 pub(crate) use storage::{decode, to_half};

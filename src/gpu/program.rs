@@ -81,6 +81,20 @@ struct Dispatch {
     bind_group: wgpu::BindGroup,
     step_group: Option<wgpu::BindGroup>,
     workgroups: [u32; 3],
+    /// The bytes of the kernel's `Params`.
+    params: Vec<u8>,
+}
+
+/// What a dispatch of a [`Program`] runs.
+#[derive(Clone, Debug)]
+pub struct DispatchSummary {
+    /// The label of its shader: the kernel's name and those of the files linked to it, with `+` between
+    /// them.
+    pub label: String,
+    /// The number of its workgroups.
+    pub workgroups: usize,
+    /// The fields of the kernel's `Params` that are `u32`, by their names.
+    pub params: HashMap<String, u32>,
 }
 
 /// Dispatches, ready to be replayed.
@@ -133,6 +147,7 @@ impl Program {
                         bind_group,
                         step_group,
                         workgroups,
+                        params: op.params.clone(),
                         kernel: Arc::clone(&kernel),
                     }
                 })
@@ -175,26 +190,50 @@ impl Program {
         device_seconds(&self.0, gpu, times).await
     }
 
-    /// The same for each dispatch by itself, `times` times in a pass of its own: the label of its shader,
-    /// and the seconds of one dispatch.
+    /// The same for one dispatch of the step by itself, `index` from 0: seconds of `times` of them.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
-    pub async fn profile(&self, gpu: &mut Gpu, times: usize) -> Result<Option<Vec<(String, f64)>>> {
-        let mut rows = Vec::new();
-        for dispatch in &self.0 {
-            let dispatch = std::slice::from_ref(dispatch);
-            let Some(seconds) = device_seconds(dispatch, gpu, times).await? else {
-                return Ok(None);
-            };
-            rows.push((dispatch[0].kernel.label.clone(), seconds / times as f64));
-        }
-        Ok(Some(rows))
+    /// Those of [`Self::device_seconds`].
+    ///
+    /// # Panics
+    /// If the step has no dispatch `index`.
+    pub async fn dispatch_seconds(
+        &self,
+        gpu: &mut Gpu,
+        index: usize,
+        times: usize,
+    ) -> Result<Option<f64>> {
+        device_seconds(std::slice::from_ref(&self.0[index]), gpu, times).await
+    }
+
+    /// What each dispatch of a step runs, in their order.
+    pub fn summaries(&self) -> Vec<DispatchSummary> {
+        self.0.iter().map(Dispatch::summary).collect()
     }
 
     /// The number of dispatches in a step.
     pub fn dispatches(&self) -> usize {
         self.0.len()
+    }
+}
+
+impl Dispatch {
+    fn summary(&self) -> DispatchSummary {
+        let fields = self.kernel.reflection.params.iter();
+        let integers = fields.filter(|field| field.scalar == "u32");
+        let params = integers.map(|field| {
+            let bytes = &self.params[field.offset as usize..][..4];
+            (field.name.clone(), bytemuck::pod_read_unaligned(bytes))
+        });
+        DispatchSummary {
+            label: self.kernel.label.clone(),
+            workgroups: self
+                .workgroups
+                .iter()
+                .map(|&count| count as usize)
+                .product(),
+            params: params.collect(),
+        }
     }
 }
 

@@ -72,7 +72,8 @@ pub fn parse(shader: &Shader) -> Result<(naga::Module, ModuleInfo)> {
     };
     let module =
         naga::front::wgsl::parse_str(&text).map_err(|e| failed(e.emit_to_string(&text)))?;
-    let info = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16)
+    let capabilities = Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX;
+    let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .map_err(|e| failed(e.emit_to_string(&text)))?;
     Ok((module, info))

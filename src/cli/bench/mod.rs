@@ -20,14 +20,16 @@ use crate::files::lock;
 use crate::gpu::Selection;
 use pack::{Contents, pack};
 
-/// Measure an adapter: limits, first step, training steps, the CNN, matrix products, MNIST, PyTorch
-/// beside it where a Python has it, burn where it was built, layers, and the self-test with its
-/// agreement of fused, unfused and float64.
+/// Measure an adapter: limits, training steps dispatch by dispatch and whole, PyTorch beside them where a
+/// Python has it, the CNN, matrix products, matrix units, MNIST, the first step, the self-test with its
+/// agreement of fused, unfused and float64, layers, and burn where it was built.
 ///
-/// Each part runs in a process of its own with a limit on its time, so that a part that fails or
-/// hangs leaves the others standing. All parts end within nine minutes. The report is a JSON file and
-/// a page beside it, written after each part; Ctrl-C stops the part under way, and the others are kept.
-/// The exit code is 1 if a part fails, except for PyTorch and burn unless --parts names them.
+/// Each part runs in a process of its own with a share of the time, so that a part that fails or hangs
+/// leaves the others standing; it may also take what the parts before it leave of their shares. A part that
+/// is cut off keeps the rows that it has, and the page says so. All parts end within nine minutes. The
+/// report is a JSON file and a page beside it, written after each part; Ctrl-C stops the part under way, and
+/// the others are kept. The exit code is 1 if a part fails, except for PyTorch and burn unless --parts
+/// names them.
 #[derive(Clone, Debug, Parser)]
 pub struct Options {
     /// Adapter, by any part of its name; else the first hardware adapter, or a software one
@@ -62,7 +64,7 @@ pub struct Options {
     #[arg(
         long,
         value_name = "S",
-        default_value_t = 520,
+        default_value_t = SECONDS,
         value_parser = clap::value_parser!(u64).range(LEAST..),
         group = RESULT
     )]
@@ -79,6 +81,10 @@ pub struct Options {
     #[arg(long, value_name = "DIR", group = REQUEST)]
     pack: Option<PathBuf>,
 }
+
+/// The seconds that all parts together take at most, unless `--seconds` says otherwise: with the start and
+/// the end of each part's process less than nine minutes.
+const SECONDS: u64 = 520;
 
 /// The seconds that must be left for a part to begin.
 const LEAST: u64 = 5;
@@ -166,18 +172,19 @@ fn report(options: &Options) -> Result<Ended> {
     let mut report = Report::new(today.to_string());
     let mut failed = Vec::new();
     let mut ended = Ended::Whole;
-    for part in Part::ALL {
-        // The adapter names the report.
-        let wanted = |parts: &Vec<Part>| part == Part::Adapter || parts.contains(&part);
-        if !options.parts.as_ref().is_none_or(wanted) {
-            continue;
-        }
+    // The adapter names the report.
+    let is_wanted = |part: &Part| {
+        let asked = |parts: &Vec<Part>| *part == Part::Adapter || parts.contains(part);
+        options.parts.as_ref().is_none_or(asked)
+    };
+    let parts: Vec<Part> = Part::ALL.into_iter().filter(is_wanted).collect();
+    for (index, &part) in parts.iter().enumerate() {
         let left = options.seconds.saturating_sub(start.elapsed().as_secs());
         let began = Instant::now();
         let measured = match left {
             ..LEAST => Some(Measured::failed("no time was left")),
             _ => {
-                let limit = Duration::from_secs(part.seconds().min(left));
+                let limit = Duration::from_secs(limit(part, &parts[index + 1..], left));
                 let process = options.process(part, &report)?;
                 output(process, folder, limit, &stop::requested)
             }
@@ -219,6 +226,13 @@ fn report(options: &Options) -> Result<Ended> {
         ended = Ended::Failed;
     }
     Ok(ended)
+}
+
+/// The seconds that `part` may take of the `left` ones: its share, or more if the parts `later` keep theirs.
+fn limit(part: Part, later: &[Part], left: u64) -> u64 {
+    let reserved: u64 = later.iter().map(|part| part.seconds()).sum();
+    let spare = left.saturating_sub(reserved);
+    part.seconds().max(spare).min(left)
 }
 
 /// The last line of JSON that `process` prints within `limit`, or why there is none. None at all if `stop`
@@ -269,7 +283,7 @@ fn output(
     }
     let last = |text: &str| text.trim().lines().next_back().unwrap_or("").to_owned();
     let failure = match status {
-        None => Some(format!("stopped after {} s", limit.as_secs())),
+        None => Some(format!("cut off after {} s", limit.as_secs())),
         Some(status) if status.success() => None,
         Some(status) => Some(format!("{status}: {}", last(&complaint))),
     };
@@ -306,6 +320,21 @@ mod tests {
     }
 
     #[test]
+    fn a_part_gets_its_share_and_what_earlier_ones_left() {
+        let all: u64 = Part::ALL.iter().map(|part| part.seconds()).sum();
+        assert!(all <= SECONDS, "{all} s");
+        let share = Part::Steps.seconds();
+        let later = [Part::Cnn, Part::Burn];
+        let theirs = Part::Cnn.seconds() + Part::Burn.seconds();
+        assert_eq!(limit(Part::Steps, &later, theirs + share), share);
+        assert_eq!(limit(Part::Steps, &later, theirs + share + 7), share + 7);
+        // Where the time is short, the earlier parts have theirs first.
+        assert_eq!(limit(Part::Steps, &later, share + 1), share);
+        assert_eq!(limit(Part::Steps, &later, share - 1), share - 1);
+        assert_eq!(limit(Part::Burn, &[], SECONDS), SECONDS);
+    }
+
+    #[test]
     fn a_part_that_is_stopped_is_none_unless_it_had_ended_well() {
         let start = Instant::now();
         assert!(shell("exec sleep 60", 60_000, true).is_none());
@@ -325,7 +354,7 @@ mod tests {
         );
         let hung = shell("echo '[1]'; exec sleep 60", 300);
         assert_eq!(hung.found, json!([1]));
-        assert_eq!(hung.failure(), Some("stopped after 0 s"));
+        assert_eq!(hung.failure(), Some("cut off after 0 s"));
         let broken = shell("echo '[1]'; echo no card >&2; exit 3", 5000);
         assert_eq!(broken.found, json!([1]));
         assert!(
