@@ -15,6 +15,7 @@ fn plan(model: &Model, realizations: usize, fused: bool) -> Plan {
         recipe: SGD.into(),
         fused,
         storage: Storage::F32,
+        small: false,
     };
     Plan::new(model, &splits(model), options).expect("a plan")
 }

@@ -366,6 +366,7 @@ impl Network {
             }),
             fused,
             storage: self.storage,
+            small: true,
         }
     }
 
@@ -556,6 +557,7 @@ impl Steps {
             }),
             fused: true,
             storage: Storage::F32,
+            small: true,
         };
         let name = format!("step cnn, batch 32, R = {realizations}");
         Ok(Self {
@@ -590,13 +592,9 @@ impl Steps {
             seconds.push(wall(epochs)?);
         }
         seconds.sort_by(f64::total_cmp);
-        let (program, gpu) = executor.train_step();
-        let times = (*steps).min(50);
-        let device = pollster::block_on(program.device_seconds(gpu, times))?;
-        let times = (
-            seconds[seconds.len() / 2],
-            device.map(|seconds| seconds / times as f64),
-        );
+        let device = pollster::block_on(executor.device_seconds((*steps).min(50)))?;
+        let times = (seconds[seconds.len() / 2], device);
+        let (program, _) = executor.train_step();
         let dispatches = program.dispatches();
         Ok(Row {
             samples: self.samples,

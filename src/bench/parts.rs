@@ -273,6 +273,7 @@ fn mnist(gpu: &Gpu, data_dir: PathBuf) -> Result<Value> {
             recipe: sgd.into(),
             fused: true,
             storage: Storage::F32,
+            small: true,
         };
         let epochs = pollster::block_on(async {
             let gpu = gpu.clone();

@@ -34,6 +34,7 @@ pub use adapter::{AdapterSummary, Selection, adapters};
 #[doc(hidden)]
 pub use buffers::BufferSpecs;
 pub use device::Gpu;
+pub(crate) use device::SOFTWARE_TURNS;
 #[doc(hidden)]
 pub use executor::GpuExecutor;
 #[cfg(feature = "theory")]
@@ -43,7 +44,7 @@ pub use op::{BufferId, BufferSpec, Contents, Grid, Op, Permutation, Step};
 #[doc(hidden)]
 pub use plan::PlanOptions;
 #[doc(hidden)]
-pub use plan::{LayerPlan, Plan};
+pub use plan::{LayerPlan, Plan, SmallSteps};
 #[doc(hidden)]
 pub use program::{Buffers, Program};
 pub(crate) use storage::{decode, to_half};

@@ -93,6 +93,8 @@ impl Builder<'_> {
         let plan = SplitPlan {
             split,
             samples,
+            source,
+            targets,
             order,
             steps: uniforms,
             metrics,
