@@ -2,8 +2,8 @@
 // which keeps weights, activations and gradients in its memory for the steps span.first .. span.first +
 // span.count of an epoch. All hidden layers are of one kind and width, without M.
 //
-// A line of W has the bias last, and a line of z (batch, width) a 1 in that column, so that the bias and its
-// gradient belong to the products with W. Lines have an odd length, so that the entries of a column fall
+// A line of W has the bias last, and a line of z (batch, width) a 1 in that column, so that the bias
+// belongs to the products with W. Lines have an odd length, so that the entries of a column fall
 // into different banks. z of the layers 1 … L is in the blocks 0 … L − 1. There are two blocks more,
 // because dL/da of layer l takes the block of z of layer l + 2, which is needed no longer by then.
 //
@@ -124,21 +124,29 @@ fn delta_line(l: u32) -> u32 {
     return select(params.line, params.output_line, l > params.layers);
 }
 
-// The sums of `depth` products of two lines by two lines: xx, xy, yx, yy.
+struct Sums {
+    // Of the products xx, xy, yx, yy.
+    products: vec4<f32>,
+    // Of the two lines on the left.
+    left: vec2<f32>,
+}
+
+// The sums of `depth` products of two lines by two lines.
 fn products(
     left: vec2<u32>,
     left_stride: u32,
     right: vec2<u32>,
     right_stride: u32,
     depth: u32,
-) -> vec4<f32> {
-    var sums = vec4(0.0);
+) -> Sums {
+    var sums = Sums(vec4(0.0), vec2(0.0));
     var left_place = left;
     var right_place = right;
     for (var k = 0u; k < depth; k++) {
         let x = vec2(memory[left_place.x], memory[left_place.y]);
         let y = vec2(memory[right_place.x], memory[right_place.y]);
-        sums += vec4(x.xx, x.yy) * vec4(y, y);
+        sums.products += vec4(x.xx, x.yy) * vec4(y, y);
+        sums.left += x;
         left_place += left_stride;
         right_place += right_stride;
     }
@@ -202,7 +210,7 @@ fn forward(l: u32, thread: u32) {
         let cols = two(index % across, params.width);
         let left = z + rows * weight.stride;
         let right = weight.place + cols * weight.stride;
-        let sums = products(left, 1u, right, 1u, weight.inputs + 1u);
+        let sums = products(left, 1u, right, 1u, weight.inputs + 1u).products;
         activate(l, rows.x, cols, sums.xy);
         if (rows.y < step.count) {
             activate(l, rows.y, cols, sums.zw);
@@ -220,7 +228,7 @@ fn head(thread: u32) {
         let cols = two(index % across, params.outputs);
         let left = z + rows * weight.stride;
         let right = weight.place + cols * weight.stride;
-        let sums = products(left, 1u, right, 1u, weight.inputs + 1u);
+        let sums = products(left, 1u, right, 1u, weight.inputs + 1u).products;
         let places = params.logit_place + rows * params.output_line;
         store_pair(places.x, cols, params.outputs, sums.xy);
         if (rows.y < step.count) {
@@ -271,7 +279,7 @@ fn backward(l: u32, thread: u32) {
         let cols = two(index % across, params.width);
         let left = above + rows * stride;
         let right = weight.place + cols;
-        let sums = products(left, 1u, right, weight.stride, weight.outputs);
+        let sums = products(left, 1u, right, weight.stride, weight.outputs).products;
         propagate(l, rows.x, cols, sums.xy);
         if (rows.y < step.count) {
             propagate(l, rows.y, cols, sums.zw);
@@ -279,22 +287,30 @@ fn backward(l: u32, thread: u32) {
     }
 }
 
-// Two parameters of a line of W.
-fn update_pair(
+// The update of a parameter in a line of W. The optimizer's state is (R, out, in + 1), layer after layer.
+fn update_one(weight: Weight, realization: u32, row: u32, col: u32, gradient: f32) {
+    let place = weight.place + row * weight.stride + col;
+    let line = realization * weight.outputs + row;
+    let before = params.realizations * weight.before;
+    let state_place = before + line * (weight.inputs + 1u) + col;
+    memory[place] = updated(realization, state_place, memory[place], gradient);
+}
+
+// The update of two parameters in a line, and with the first ones that of the bias.
+fn update_line(
     weight: Weight,
     realization: u32,
     row: u32,
     cols: vec2<u32>,
     gradients: vec2<f32>,
+    bias_gradient: f32,
 ) {
-    let place = weight.place + row * weight.stride;
-    let size = weight.inputs + 1u;
-    // The optimizer's state is (R, out, in + 1), layer after layer.
-    let line = params.realizations * weight.before + (realization * weight.outputs + row) * size;
-    let old = pair_at(place, cols);
-    memory[place + cols.x] = updated(realization, line + cols.x, old.x, gradients.x);
-    if (cols.y < size) {
-        memory[place + cols.y] = updated(realization, line + cols.y, old.y, gradients.y);
+    update_one(weight, realization, row, cols.x, gradients.x);
+    if (cols.y < weight.inputs) {
+        update_one(weight, realization, row, cols.y, gradients.y);
+    }
+    if (cols.x == 0u) {
+        update_one(weight, realization, row, weight.inputs, bias_gradient);
     }
 }
 
@@ -303,15 +319,15 @@ fn update(l: u32, realization: u32, thread: u32) {
     let weight = weight_of(l);
     let z = z_of(l, step.slot);
     let above = delta_of(l + 1u);
-    let across = (weight.inputs + 2u) / 2u;
+    let across = (weight.inputs + 1u) / 2u;
     let blocks = (weight.outputs + 1u) / 2u * across;
     for (var index = thread; index < blocks; index += NETWORK_THREADS) {
         let rows = two(index / across, weight.outputs);
-        let cols = two(index % across, weight.inputs + 1u);
+        let cols = two(index % across, weight.inputs);
         let sums = products(above + rows, delta_line(l + 1u), z + cols, weight.stride, step.count);
-        update_pair(weight, realization, rows.x, cols, sums.xy);
+        update_line(weight, realization, rows.x, cols, sums.products.xy, sums.left.x);
         if (rows.y < weight.outputs) {
-            update_pair(weight, realization, rows.y, cols, sums.zw);
+            update_line(weight, realization, rows.y, cols, sums.products.zw, sums.left.y);
         }
     }
 }

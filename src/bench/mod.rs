@@ -298,19 +298,20 @@ impl Network {
 
     /// The sizes of the full product; on a software adapter the small ones alone.
     pub fn sizes(software: bool) -> &'static [[usize; 2]] {
-        const SIZES: [[usize; 2]; 6] = [
+        const SIZES: [[usize; 2]; 7] = [
             [10, 2],
+            [32, 32],
             [32, 64],
             [128, 784],
             [512, 784],
             [4096, 784],
             [4096, 4096],
         ];
-        if software { &SIZES[..2] } else { &SIZES }
+        if software { &SIZES[..3] } else { &SIZES }
     }
 
     /// Bregman layers in dual form at all sizes, and one network for each other kind, form and R; or with `full`
-    /// all combinations.
+    /// all combinations. On a card, many realizations of a small network too.
     pub fn all(software: bool, full: bool) -> Vec<Self> {
         let sizes = Self::sizes(software);
         let one = if software { [32, 64] } else { [128, 784] };
@@ -333,6 +334,13 @@ impl Network {
                     }
                 }
             }
+        }
+        if !software {
+            // As many as an H100 has multiprocessors.
+            networks.push(Self {
+                realizations: 132,
+                ..Self::bregman(32, 32)
+            });
         }
         networks
     }
