@@ -614,13 +614,13 @@ const FAULTS: &[(&str, &str, Path, Fault)] = &[
         },
     ),
     (
-        "a small network's dual variable from the first layer alone",
+        "a small network's dual variable in the first layer alone",
         "bregman dual tanh [13, 13, 13]",
         Path::Small,
         Fault::Wgsl {
             file: "layer/small_network",
-            find: "    if (l == 0u) {\n        a = dual",
-            replace: "    if (l < 9u) {\n        a = dual",
+            find: "a = pair_at(dual_of(l) + row * params.line, cols);",
+            replace: "a = vec2(0.0);",
         },
     ),
     (

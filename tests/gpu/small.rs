@@ -186,7 +186,9 @@ fn submissions() {
             all.extend(more);
         }
     }
-    assert!(few == found, "dispatches of 97 steps");
+    let differs = |r: usize| (0..samples).find(|&step| few[r][step] != found[r][step]);
+    let differs = [0, 1].map(differs);
+    assert_eq!(differs, [None; 2], "dispatches of 97 steps, and of {first}");
 }
 
 fn resumes() {

@@ -200,8 +200,8 @@ impl Shape {
         Some(4 * WORDS[memory?])
     }
 
-    /// An upper bound of the turns of all loops that an invocation takes in a step, with the one in which each
-    /// loop ends.
+    /// An upper bound of the turns of all loops that an invocation takes in a step. llvmpipe counts two more of
+    /// each loop.
     pub fn turns(&self) -> usize {
         let &Self {
             layers,
@@ -213,7 +213,7 @@ impl Shape {
         } = self;
         let [_, threads] = *SIZES;
         let product = |m: usize, n: usize, k: usize| {
-            (m.div_ceil(2) * n.div_ceil(2)).div_ceil(threads) * (k + 2) + 1
+            (m.div_ceil(2) * n.div_ceil(2)).div_ceil(threads) * (k + 3) + 2
         };
         let widest = inputs.max(width);
         let forward = product(batch, width, widest + 1);
@@ -221,19 +221,19 @@ impl Shape {
         let update = product(width, widest + 1, batch);
         let head = product(batch, outputs, width + 1) + product(outputs, width + 1, batch);
         // Each sample has at most seven loops over the outputs.
-        let losses = batch.div_ceil(threads / 2) * (1 + 7 * (outputs + 1)) + 1;
-        let gather = (batch * inputs).div_ceil(threads / 2) + 1;
-        layers * (forward + backward + update + 2) + head + losses + gather + 3
+        let losses = batch.div_ceil(threads / 2) * (1 + 7 * (outputs + 2)) + 2;
+        let gather = (batch * inputs).div_ceil(threads / 2) + 2;
+        layers * (forward + backward + update + 2) + head + losses + gather + 5
     }
 
     /// The same before the first step and after the last one.
     pub fn turns_around(&self) -> usize {
         let [_, threads] = *SIZES;
-        let own = |elements: usize| elements.div_ceil(threads) + 1;
+        let own = |elements: usize| elements.div_ceil(threads) + 2;
         let weights = own(self.width * (self.inputs.max(self.width) + 1));
         let head = own(self.outputs * (self.width + 1));
         let ones = own(2 * self.batch) + own(self.layers * self.batch);
-        2 * (self.layers * (weights + 1) + head + 2) + ones + own(self.batch * self.inputs) + 1
+        2 * (self.layers * (weights + 1) + head + 3) + ones + own(self.batch * self.inputs) + 2
     }
 }
 
