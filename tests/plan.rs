@@ -7,7 +7,7 @@ use bregman::gpu::{Plan, PlanOptions};
 use bregman::kind::Storage;
 use bregman::kind::{Form, LayerKind, Loss};
 use bregman::nn::{Layer, Model};
-use bregman::selftest::networks::{Case, SGD, cases, mixed_cases, splits};
+use bregman::selftest::networks::{Case, Path, SGD, cases, mixed_cases, splits};
 
 fn plan(model: &Model, realizations: usize, fused: bool) -> Plan {
     let options = PlanOptions {
@@ -15,6 +15,7 @@ fn plan(model: &Model, realizations: usize, fused: bool) -> Plan {
         recipe: SGD.into(),
         fused,
         storage: Storage::F32,
+        small: false,
     };
     Plan::new(model, &splits(model), options).expect("a plan")
 }
@@ -115,6 +116,39 @@ fn weights_alone_come_in_pairs() {
         let distinct: HashSet<usize> = plan.pairs.iter().flatten().map(|id| id.0).collect();
         assert_eq!(distinct.len(), 2 * plan.pairs.len(), "{name}");
     }
+}
+
+/// Networks of one width, without M, by stochastic gradient descent alone.
+#[test]
+fn networks_that_a_workgroup_s_memory_holds_are_small() {
+    let is_small = |model: &Model, change: fn(&mut PlanOptions)| {
+        let mut options = Path::Small.options(2, SGD);
+        change(&mut options);
+        let plan = Plan::new(model, &splits(model), options).expect("a plan");
+        plan.small.is_some()
+    };
+    for Case { name, model } in cases().into_iter().chain(mixed_cases()) {
+        let alike = |layer: &Layer| !layer.shape.mix && layer.shape.outputs == model.head.inputs;
+        let one_width = model.layers.iter().all(alike) && model.cnn.is_none();
+        let expected = one_width && model.uniform().is_some();
+        assert_eq!(is_small(&model, |_| {}), expected, "{name}");
+        assert!(!is_small(&model, |options| options.small = false), "{name}");
+        assert!(!is_small(&model, |options| options.fused = false), "{name}");
+        let clipped = |options: &mut PlanOptions| options.recipe.clip_norm = Some(1.0);
+        assert!(!is_small(&model, clipped), "{name}");
+    }
+    let tanh = &bregman::activation::Activation::TANH;
+    let network = |width: usize, classes| {
+        let (kind, loss) = (LayerKind::Euclidean, Loss::CrossEntropy);
+        let model = Model::new(kind, Form::Dual, tanh, loss, &[width; 4], classes);
+        model.expect("a network")
+    };
+    assert!(is_small(&network(32, 10), |options| options
+        .recipe
+        .batch_size = 32));
+    assert!(!is_small(&network(64, 10), |_| {}));
+    assert!(is_small(&network(7, 32), |_| {}));
+    assert!(!is_small(&network(7, 33), |_| {}));
 }
 
 /// In half precision a step has the same dispatches and half of the memory for weights and activations;

@@ -3,7 +3,7 @@
 // order of samples come from the invocation's own generator. Sweep files state the number of layers, their
 // kind and the loss. A dispatch does the epochs step.first .. step.first + step.count, and stores the
 // parameters for the next dispatch.
-// Hooks: activation (rho, rho_slope), sweep (delta_below, dual_input, sample_loss, with_skip).
+// Hooks: activation (rho), sweep (delta_below, dual_input, sample_loss, with_skip).
 
 const RUNS: u32 = 32u;
 const LAYER_PARAMETERS: u32 = 6u;
@@ -52,14 +52,6 @@ var<private> p: array<f32, PARAMETERS>;
 var<private> gradient: array<f32, PARAMETERS>;
 var<private> z: array<vec2<f32>, LAYERS + 1u>;
 var<private> a: array<vec2<f32>, LAYERS + 1u>;
-
-fn limit_pair(x: vec2<f32>, low: f32, high: f32) -> vec2<f32> {
-    return vec2(limit(x.x, low, high), limit(x.y, low, high));
-}
-
-fn slope(z: vec2<f32>) -> vec2<f32> {
-    return vec2(rho_slope(z.x), rho_slope(z.y));
-}
 
 fn initialize(seed: vec2<u32>) {
     for (var k = 0u; k < PARAMETERS; k++) {

@@ -309,19 +309,20 @@ impl Network {
 
     /// The sizes of the full product; on a software adapter the small ones alone.
     pub fn sizes(software: bool) -> &'static [[usize; 2]] {
-        const SIZES: [[usize; 2]; 6] = [
+        const SIZES: [[usize; 2]; 7] = [
             [10, 2],
+            [32, 32],
             [32, 64],
             [128, 784],
             [512, 784],
             [4096, 784],
             [4096, 4096],
         ];
-        if software { &SIZES[..2] } else { &SIZES }
+        if software { &SIZES[..3] } else { &SIZES }
     }
 
     /// Bregman layers in dual form at all sizes, and one network for each other kind, form and R; or with `full`
-    /// all combinations.
+    /// all combinations. On a card, many realizations of a small network too.
     pub fn all(software: bool, full: bool) -> Vec<Self> {
         let sizes = Self::sizes(software);
         let one = if software { [32, 64] } else { [128, 784] };
@@ -344,6 +345,13 @@ impl Network {
                     }
                 }
             }
+        }
+        if !software {
+            // As many as an H100 has multiprocessors.
+            networks.push(Self {
+                realizations: 132,
+                ..Self::bregman(32, 32)
+            });
         }
         networks
     }
@@ -377,6 +385,7 @@ impl Network {
             }),
             fused,
             storage: self.storage,
+            small: true,
         }
     }
 
@@ -550,6 +559,7 @@ impl Steps {
             }),
             fused: true,
             storage: Storage::F32,
+            small: true,
         };
         let name = format!("step cnn, batch 32, R = {realizations}");
         Ok(Self {
@@ -584,13 +594,9 @@ impl Steps {
             seconds.push(wall(epochs)?);
         }
         seconds.sort_by(f64::total_cmp);
-        let (program, gpu) = executor.train_step();
-        let times = (*steps).min(50);
-        let device = pollster::block_on(program.device_seconds(gpu, times))?;
-        let times = (
-            seconds[seconds.len() / 2],
-            device.map(|seconds| seconds / times as f64),
-        );
+        let device = pollster::block_on(executor.device_seconds((*steps).min(50)))?;
+        let times = (seconds[seconds.len() / 2], device);
+        let (program, _) = executor.train_step();
         let dispatches = program.dispatches();
         Ok(Row {
             samples: self.samples,

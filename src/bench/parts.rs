@@ -283,6 +283,7 @@ fn mnist(gpu: &Gpu, data_dir: PathBuf, mut rows: Rows) -> Result<Value> {
             recipe: sgd.into(),
             fused: true,
             storage: Storage::F32,
+            small: true,
         };
         let epochs = pollster::block_on(async {
             let gpu = gpu.clone();

@@ -21,6 +21,10 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 /// The largest number of submissions in flight.
 const IN_FLIGHT: usize = 3;
 
+/// Turns of loops that a dispatch on a software adapter may take: llvmpipe leaves every loop of an
+/// invocation after 65,535 turns in all, without reporting an error.
+pub(crate) const SOFTWARE_TURNS: usize = 60_000;
+
 /// The error that a scope caught, if any. It is known only once it is awaited.
 #[cfg(not(target_arch = "wasm32"))]
 type Reported = Pin<Box<dyn Future<Output = Option<wgpu::Error>> + Send>>;

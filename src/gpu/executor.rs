@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::device::Gpu;
+use super::device::{Gpu, SOFTWARE_TURNS};
 use super::metrics::batch_metrics;
-use super::op::{BufferId, Op, Step};
-use super::plan::{Plan, PlanOptions, SplitPlan, TensorState};
-use super::program::{Buffers, Program, run_in_turn};
+use super::op::{BufferId, Op, Part, Step};
+use super::plan::{Plan, PlanOptions, SmallSteps, SplitPlan, TensorState};
+use super::program::{Buffers, Program, copy, run_in_turn};
 use super::storage::{decode, encode};
 use crate::data::{Split, Splits};
 use crate::error::{Error, Result};
@@ -25,14 +25,23 @@ const SOFTWARE_SUBMISSION_FLOPS: u64 = 10_000_000_000;
 /// The most steps of one submission.
 const SUBMISSION_STEPS: u64 = 64;
 
+/// The most seconds of a submission of small networks. Browsers and drivers give up after some 2 s.
+const SMALL_SECONDS: f64 = 0.25;
+
+/// A pessimistic estimate of one workgroup on a small card: the seconds of a step's barriers, the FLOPs a
+/// second, and the number of workgroups at once.
+const WORKGROUP_STEP_SECONDS: f64 = 20e-6;
+const WORKGROUP_FLOPS: f64 = 5e9;
+const WORKGROUPS: usize = 4;
+
 /// R realizations of a network on an adapter.
 pub struct GpuExecutor {
     gpu: Gpu,
     model: Model,
     options: PlanOptions,
     buffers: Buffers,
+    training: Training,
     /// There are two of each program: after an even and after an odd number of steps.
-    train_step: [Program; 2],
     epoch_end: [Program; 2],
     tensors: [Vec<BufferId>; 2],
     /// Whether each tensor is in half precision.
@@ -47,6 +56,19 @@ pub struct GpuExecutor {
     /// The logits, and whether they are in half precision.
     logits: (BufferId, bool),
     splits: Vec<SplitPrograms>,
+}
+
+/// The programs of training.
+enum Training {
+    /// A step, after an even and after an odd number of steps.
+    Steps([Program; 2]),
+    /// Many steps of a small network.
+    Small {
+        program: Program,
+        steps: SmallSteps,
+        /// The parts at either parity.
+        parts: [Vec<Part>; 2],
+    },
 }
 
 struct SplitPrograms {
@@ -116,8 +138,14 @@ impl GpuExecutor {
             .find(|s| s.split == Split::Train)
             .and_then(steps);
         // All kernels at once, so that no processor waits while a program's last kernel compiles.
+        let memory = gpu.limits().max_compute_workgroup_storage_size as usize;
+        let small = plan.small.filter(|small| small.memory_bytes <= memory);
+        let training = match &small {
+            Some(small) => std::slice::from_ref(&small.op),
+            None => &plan.train_step,
+        };
         let evaluations = plan.splits.iter().flat_map(|split| &split.evaluate);
-        let ops = plan.train_step.iter().chain(&plan.epoch_end);
+        let ops = training.iter().chain(&plan.epoch_end);
         let shaders: Vec<_> = ops.chain(evaluations).map(|op| &op.shader).collect();
         gpu.compile(&shaders).await?;
         let swapped = |ops: &[Op]| ops.iter().map(|op| op.swapped(&plan.pairs)).collect();
@@ -128,7 +156,25 @@ impl GpuExecutor {
                 Program::new(&gpu, &buffers, &swapped, steps).await?,
             ])
         };
-        let train_step = both(&plan.train_step, train).await?;
+        let trade = |&id: &BufferId| {
+            let pair = plan.pairs.iter().find(|pair| pair[0] == id);
+            pair.map_or(id, |pair| pair[1])
+        };
+        let training = match small {
+            None => Training::Steps(both(&plan.train_step, train).await?),
+            Some(small) => {
+                let after = small.parts.iter().map(|part| Part {
+                    own: trade(&part.own),
+                    ..*part
+                });
+                let op = std::slice::from_ref(&small.op);
+                Training::Small {
+                    program: Program::new(&gpu, &buffers, op, Some(small.span)).await?,
+                    parts: [small.parts.clone(), after.collect()],
+                    steps: small,
+                }
+            }
+        };
         let epoch_end = both(&plan.epoch_end, None).await?;
         let mut split_programs = Vec::new();
         for split in &plan.splits {
@@ -143,10 +189,6 @@ impl GpuExecutor {
                 outputs_programs: None,
             });
         }
-        let trade = |&id: &BufferId| {
-            let pair = plan.pairs.iter().find(|pair| pair[0] == id);
-            pair.map_or(id, |pair| pair[1])
-        };
         let tensors_after = plan.tensors.iter().map(trade).collect();
         let is_half = |id: &BufferId| plan.buffers[id.0].half;
         let half: Vec<bool> = plan.tensors.iter().map(is_half).collect();
@@ -164,7 +206,7 @@ impl GpuExecutor {
             steps: options.recipe.first_step,
             options,
             buffers,
-            train_step,
+            training,
             epoch_end,
             tensors: [plan.tensors, tensors_after],
             half,
@@ -182,7 +224,31 @@ impl GpuExecutor {
 
     /// The program of a training step after an even number of steps, for measurements.
     pub fn train_step(&mut self) -> (&Program, &mut Gpu) {
-        (&self.train_step[0], &mut self.gpu)
+        let program = match &self.training {
+            Training::Steps(programs) => &programs[0],
+            Training::Small { program, steps, .. } => {
+                self.buffers.write_span(&self.gpu, steps.span, &(0..1));
+                program
+            }
+        };
+        (program, &mut self.gpu)
+    }
+
+    /// Seconds of each of the first `times` steps of an epoch by the device's own clock, or of as many times
+    /// the first one; `None` if it has no clock that advances.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`], or [`Error::Gpu`] with the driver's message.
+    pub async fn device_seconds(&mut self, times: usize) -> Result<Option<f64>> {
+        let (program, dispatches) = match &self.training {
+            Training::Steps(programs) => (&programs[0], times),
+            Training::Small { program, steps, .. } => {
+                self.buffers.write_span(&self.gpu, steps.span, &(0..times));
+                (program, 1)
+            }
+        };
+        let seconds = program.device_seconds(&mut self.gpu, dispatches).await?;
+        Ok(seconds.map(|seconds| seconds / times as f64))
     }
 
     /// (R, batch).
@@ -219,6 +285,36 @@ impl GpuExecutor {
         (most / flops.max(1)).clamp(1, SUBMISSION_STEPS) as usize
     }
 
+    /// The same for training, which on a small network is one dispatch.
+    fn training_steps_per_submission(&self) -> usize {
+        let Training::Small { steps, .. } = &self.training else {
+            return self.steps_per_submission();
+        };
+        let [turns, turns_around] = steps.turns;
+        if self.gpu.summary().software {
+            return (SOFTWARE_TURNS.saturating_sub(turns_around) / turns).max(1);
+        }
+        let flops = self.model.step_flops(self.options.recipe.batch_size) as f64;
+        let seconds = WORKGROUP_STEP_SECONDS + flops / WORKGROUP_FLOPS;
+        let rounds = self.options.realizations.div_ceil(WORKGROUPS);
+        (SMALL_SECONDS / (seconds * rounds as f64)).max(1.0) as usize
+    }
+
+    /// Submits the training steps `slots`. Returns the number of earlier submissions that finished meanwhile.
+    fn submit_steps(&mut self, slots: Range<usize>) -> Result<usize> {
+        match &self.training {
+            Training::Steps(programs) => {
+                let programs = [self.parity, 1 - self.parity].map(|p| &programs[p]);
+                self.parity = (self.parity + slots.len()) % 2;
+                run_in_turn(&mut self.gpu, &programs, slots)
+            }
+            Training::Small { program, steps, .. } => {
+                self.buffers.write_span(&self.gpu, steps.span, &slots);
+                program.run(&mut self.gpu, 0..1)
+            }
+        }
+    }
+
     /// Runs `steps` of an epoch, or those submitted before `stop` returned true.
     async fn run_steps(
         &mut self,
@@ -241,11 +337,29 @@ impl GpuExecutor {
         let numbered = Step::all(samples, recipe.batch_size).skip(steps.start);
         let numbered = numbered.take(steps.len()).zip(self.steps..);
         let numbered = numbered.map(|(step, number)| step.trained_by(recipe, number, epoch as u64));
-        self.buffers
-            .write_steps(&self.gpu, uniforms, steps.start, numbered);
-        let most = self.steps_per_submission();
-        // The first submissions are short, so that the device has work while the host records the next.
-        let mut each = 1;
+        match &self.training {
+            Training::Steps(_) => {
+                self.buffers
+                    .write_steps(&self.gpu, uniforms, steps.start, numbered);
+            }
+            Training::Small {
+                steps: small,
+                parts,
+                ..
+            } => {
+                let factors: Vec<f32> = numbered.map(|step| step.factor).collect();
+                self.buffers
+                    .write_from(&self.gpu, small.factors, steps.start, &factors);
+                copy(&mut self.gpu, &self.buffers, &parts[self.parity], true)?;
+            }
+        }
+        let most = self.training_steps_per_submission();
+        // The first submissions are short, so that the device has work while the host records the next; one
+        // dispatch of many steps takes no time to record.
+        let mut each = match &self.training {
+            Training::Steps(_) => 1,
+            Training::Small { .. } => most,
+        };
         let mut ends = Vec::new();
         let mut finished = 0;
         let mut next = steps.start;
@@ -253,15 +367,16 @@ impl GpuExecutor {
             let slots = next..steps.end.min(next + each);
             next = slots.end;
             ends.push(next - steps.start);
-            let programs = [self.parity, 1 - self.parity].map(|p| &self.train_step[p]);
-            let odd = slots.len() % 2;
-            finished += run_in_turn(&mut self.gpu, &programs, slots)?;
-            self.parity = (self.parity + odd) % 2;
-            progress(finished.checked_sub(1).map_or(0, |last| ends[last]));
+            finished += self.submit_steps(slots)?;
+            let done = finished.checked_sub(1).and_then(|last| ends.get(last));
+            progress(done.copied().unwrap_or(0));
             each = (2 * each).min(most);
             if stop() {
                 steps.end = next;
             }
+        }
+        if let Training::Small { parts, .. } = &self.training {
+            copy(&mut self.gpu, &self.buffers, &parts[self.parity], false)?;
         }
         self.steps += steps.len() as u64;
         let to_the_end = steps.end == epoch;

@@ -36,6 +36,7 @@ pub use adapter::{MatrixShape, MatrixUnits};
 #[doc(hidden)]
 pub use buffers::BufferSpecs;
 pub use device::Gpu;
+pub(crate) use device::SOFTWARE_TURNS;
 #[doc(hidden)]
 pub use executor::GpuExecutor;
 #[cfg(feature = "theory")]
@@ -45,7 +46,7 @@ pub use op::{BufferId, BufferSpec, Contents, Grid, Op, Permutation, Step};
 #[doc(hidden)]
 pub use plan::PlanOptions;
 #[doc(hidden)]
-pub use plan::{LayerPlan, Plan};
+pub use plan::{LayerPlan, Plan, SmallSteps};
 #[doc(hidden)]
 pub use program::{Buffers, DispatchSummary, Program};
 pub(crate) use storage::{decode, to_half};

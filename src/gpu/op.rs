@@ -33,6 +33,16 @@ pub enum Contents {
     Uniform(Vec<u8>),
 }
 
+/// A buffer of which another one holds a copy as a part.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub own: BufferId,
+    pub whole: BufferId,
+    /// Bytes before it in the whole.
+    pub offset: u64,
+    pub bytes: u64,
+}
+
 /// The number of bytes from one step's uniform to the next: the largest alignment that WebGPU lets an
 /// adapter require.
 pub(super) const STEP_STRIDE: usize = 256;

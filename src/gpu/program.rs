@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::device::Gpu;
 use super::kernel::Kernel;
-use super::op::{BufferId, BufferSpec, Contents, Op, STEP_STRIDE, Step};
+use super::op::{BufferId, BufferSpec, Contents, Op, Part, STEP_STRIDE, Step};
 use super::reflect::Binding;
 use crate::error::Result;
 
@@ -44,6 +44,19 @@ impl Buffers {
         let offset = (slot * STEP_STRIDE) as u64;
         let bytes = Step::uniforms(steps);
         gpu.queue.write_buffer(self.get(id), offset, &bytes);
+    }
+
+    /// Replaces the numbers of a buffer from number `first` on.
+    pub(super) fn write_from(&self, gpu: &Gpu, id: BufferId, first: usize, numbers: &[f32]) {
+        let bytes = bytemuck::cast_slice(numbers);
+        gpu.queue
+            .write_buffer(self.get(id), 4 * first as u64, bytes);
+    }
+
+    /// Makes `slots` the steps of the next dispatch of small networks.
+    pub(super) fn write_span(&self, gpu: &Gpu, id: BufferId, slots: &std::ops::Range<usize>) {
+        let span = Step::new(slots.start as u32, slots.len() as u32, 0);
+        self.write(gpu, id, bytemuck::bytes_of(&span));
     }
 
     /// The contents of the buffers `ids` after everything submitted has run.
@@ -306,6 +319,23 @@ pub(super) fn run_in_turn(
     }
     drop(pass);
     gpu.submit(encoder)
+}
+
+/// Copies each of `parts` into its whole, or back from it.
+///
+/// # Errors
+/// [`Error::DeviceLost`](crate::error::Error::DeviceLost), or [`Error::Gpu`](crate::error::Error::Gpu) with the
+/// driver's message.
+pub(super) fn copy(gpu: &mut Gpu, buffers: &Buffers, parts: &[Part], joins: bool) -> Result<()> {
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    for part in parts {
+        let [own, whole] = [part.own, part.whole].map(|id| buffers.get(id));
+        match joins {
+            true => encoder.copy_buffer_to_buffer(own, 0, whole, part.offset, part.bytes),
+            false => encoder.copy_buffer_to_buffer(whole, part.offset, own, 0, part.bytes),
+        }
+    }
+    gpu.submit(encoder).map(drop)
 }
 
 fn bind_group(gpu: &Gpu, buffers: &Buffers, kernel: &Kernel, op: &Op) -> wgpu::BindGroup {

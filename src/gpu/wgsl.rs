@@ -35,6 +35,8 @@ pub const MATH: File = wgsl!("lib/math");
 pub const GRID: File = wgsl!("lib/grid");
 /// Non-finite tests and limits.
 pub const NUMBERS: File = wgsl!("lib/numbers");
+/// Limits and slopes of two neurons.
+pub const PAIR: File = wgsl!("lib/pair");
 /// Random numbers.
 pub const RNG: File = wgsl!("lib/rng");
 /// Sums for kernels with one workgroup for each row.

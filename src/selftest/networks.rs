@@ -6,8 +6,9 @@ use crate::activation::Activation;
 use crate::data::{Dataset, Inputs, Split, Splits, Targets};
 use crate::error::Result;
 use crate::executor::{BatchMetrics, Executor};
+use crate::gpu::PlanOptions;
 pub use crate::kind::KINDS;
-use crate::kind::{Form, Init, LayerKind, Loss};
+use crate::kind::{Form, Init, LayerKind, Loss, Storage};
 use crate::nn::cnn::{BlockSpec, Cnn, Dropout};
 use crate::nn::{LayerSpec, Model, Parameters};
 use crate::optim::{RateSchedule, Recipe, Rule, RunSettings, Sgd, Shape};
@@ -33,6 +34,30 @@ pub const TRAIN_SAMPLES: usize = 37;
 const FEATURES: usize = 13;
 /// Channels, height and width of the images of networks without convolutions, where they are images.
 const IMAGE: [usize; 3] = [2, 3, 5];
+
+/// The kernels that train a network on an adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// A layer in a dispatch or two.
+    Fused,
+    /// Each operation in a dispatch of its own.
+    Unfused,
+    /// Many steps of a small network in one dispatch.
+    Small,
+}
+
+impl Path {
+    /// The plan of a network that takes this path, in single precision.
+    pub fn options(self, realizations: usize, recipe: impl Into<Recipe>) -> PlanOptions {
+        PlanOptions {
+            realizations,
+            recipe: recipe.into(),
+            fused: self != Self::Unfused,
+            storage: Storage::F32,
+            small: self == Self::Small,
+        }
+    }
+}
 
 /// A network under test.
 #[derive(Clone)]
@@ -510,6 +535,62 @@ pub fn optimizer_cases() -> Vec<(Case, Recipe)> {
     cases
 }
 
+/// Networks that one workgroup trains: each kind of layer with each activation, in both forms, of different
+/// widths and depths, with each loss, and with each optimizer that they may have. The batches are odd, and the
+/// last one has two samples.
+pub fn small_cases() -> Vec<(Case, Recipe)> {
+    let sgd = Sgd {
+        batch_size: 7,
+        ..SGD
+    };
+    let case = |kind: LayerKind, form: Form, activation, loss, widths: &[usize], outputs| {
+        let model = Model::new(kind, form, activation, loss, widths, outputs);
+        let model: Model = model.expect("a valid network");
+        let [kind, form, loss] = [kind.name(), form.name(), model.loss.name()];
+        let name = format!(
+            "{kind} {form} {} {widths:?}, {loss}",
+            model.activation_name()
+        );
+        (Case { name, model }, Recipe::from(sgd))
+    };
+    let mut cases = Vec::new();
+    for (k, (kind, form)) in KINDS.into_iter().enumerate() {
+        for (i, activation) in Activation::ALL.iter().enumerate() {
+            let width = [2, 7, 16, 13][(i + k) % 4];
+            let widths = vec![width; 2 + (i + k) % 3];
+            let loss = Loss::OF_CLASSES[i % Loss::OF_CLASSES.len()];
+            cases.push(case(kind, form, activation, loss, &widths, 5));
+        }
+    }
+    let (dual, tanh) = (Form::Dual, &Activation::TANH);
+    for loss in Loss::OF_VALUES {
+        for outputs in [1, 5] {
+            cases.push(case(LayerKind::Bregman, dual, tanh, loss, &[7; 3], outputs));
+        }
+    }
+    // The first layer of a standard network may have another width, and no M.
+    let standard = LayerKind::Standard;
+    for widths in [&[13, 6, 6][..], &[3, 16]] {
+        cases.push(case(standard, dual, tanh, Loss::CrossEntropy, widths, 5));
+    }
+    // 19 KiB.
+    let wide = [32; 4];
+    cases.push(case(
+        LayerKind::Bregman,
+        dual,
+        tanh,
+        Loss::CrossEntropy,
+        &wide,
+        5,
+    ));
+    let takes = |(case, recipe): &(Case, Recipe)| {
+        let one_width = case.name.ends_with("[13, 13, 13]");
+        one_width && matches!(recipe.rule, Rule::Sgd { .. }) && recipe.clip_norm.is_none()
+    };
+    cases.extend(optimizer_cases().into_iter().filter(takes));
+    cases
+}
+
 /// Every change of training images, with seeds that differ between realizations, where the first layer
 /// would gather its batch, where it has M, and where convolutions come first.
 pub fn augmented_cases() -> Vec<(Case, Recipe)> {
@@ -601,7 +682,7 @@ pub fn splits(model: &Model) -> Splits {
             [conv.channels, conv.height, conv.width]
         }
         None if model.inputs() == IMAGE.iter().product::<usize>() => IMAGE,
-        None => [1, 1, FEATURES],
+        None => [1, 1, model.inputs()],
     };
     let split = |samples, stream| {
         let mut data = images(samples, classes, stream, shape);

@@ -4,8 +4,8 @@ use super::activations::RoundTrip;
 use super::checks::{Check, Checks};
 use super::dispatch::Run;
 use super::networks::{
-    self, Case, Expected, REALIZATIONS, SEED, SGD, augmented_cases, cases, cnn_cases, dataset,
-    initial, mixed_cases, optimizer_cases, perturb, run, splits,
+    self, Case, Expected, Path, REALIZATIONS, SEED, SGD, augmented_cases, cases, cnn_cases,
+    dataset, initial, mixed_cases, optimizer_cases, perturb, run, small_cases, splits,
 };
 use crate::activation::Activation;
 use crate::data::Splits;
@@ -13,43 +13,50 @@ use crate::error::Result;
 use crate::executor::Executor;
 use crate::gpu::ops::layer::layer_forward::{Epilogue, Input, Operands, layer_forward};
 use crate::gpu::tile::Tile;
-use crate::gpu::{Gpu, GpuExecutor, PlanOptions};
-use crate::kind::Storage;
+use crate::gpu::{Gpu, GpuExecutor};
 use crate::kind::{Form, LayerKind, Loss};
 use crate::nn::{LayerShape, Model, Parameters};
 use crate::optim::{Recipe, Sgd};
 use crate::reference;
 
 /// The checks, by name.
-pub const ALL: [(&str, Check); 11] = [
+pub const ALL: [(&str, Check); 12] = [
     ("ten steps, fused", |gpu, checks| {
-        ten_steps(gpu, checks, by_sgd([cases(), mixed_cases()].concat()), true)
+        ten_steps(
+            gpu,
+            checks,
+            by_sgd([cases(), mixed_cases()].concat()),
+            Path::Fused,
+        )
     }),
     ("ten steps, unfused", |gpu, checks| {
         ten_steps(
             gpu,
             checks,
             by_sgd([cases(), mixed_cases()].concat()),
-            false,
+            Path::Unfused,
         )
     }),
     ("convolutions, ten steps, fused", |gpu, checks| {
-        ten_steps(gpu, checks, by_sgd(cnn_cases()), true)
+        ten_steps(gpu, checks, by_sgd(cnn_cases()), Path::Fused)
     }),
     ("convolutions, ten steps, unfused", |gpu, checks| {
-        ten_steps(gpu, checks, by_sgd(cnn_cases()), false)
+        ten_steps(gpu, checks, by_sgd(cnn_cases()), Path::Unfused)
     }),
     ("optimizers, ten steps, fused", |gpu, checks| {
-        ten_steps(gpu, checks, optimizer_cases(), true)
+        ten_steps(gpu, checks, optimizer_cases(), Path::Fused)
     }),
     ("optimizers, ten steps, unfused", |gpu, checks| {
-        ten_steps(gpu, checks, optimizer_cases(), false)
+        ten_steps(gpu, checks, optimizer_cases(), Path::Unfused)
     }),
     ("augmented images, ten steps, fused", |gpu, checks| {
-        ten_steps(gpu, checks, augmented_cases(), true)
+        ten_steps(gpu, checks, augmented_cases(), Path::Fused)
     }),
     ("augmented images, ten steps, unfused", |gpu, checks| {
-        ten_steps(gpu, checks, augmented_cases(), false)
+        ten_steps(gpu, checks, augmented_cases(), Path::Unfused)
+    }),
+    ("small networks, ten steps", |gpu, checks| {
+        ten_steps(gpu, checks, small_cases(), Path::Small)
     }),
     ("gradient", gradient),
     ("identity of 100 layers", identity),
@@ -63,14 +70,9 @@ fn executor(
     splits: &Splits,
     parameters: &[Parameters],
     recipe: impl Into<Recipe>,
-    fused: bool,
+    path: Path,
 ) -> Result<GpuExecutor> {
-    let options = PlanOptions {
-        realizations: parameters.len(),
-        recipe: recipe.into(),
-        fused,
-        storage: Storage::F32,
-    };
+    let options = path.options(parameters.len(), recipe);
     let executor = GpuExecutor::new(gpu.clone(), model, splits, parameters, options);
     pollster::block_on(executor)
 }
@@ -85,13 +87,13 @@ fn ten_steps(
     gpu: &mut Gpu,
     checks: &mut Checks,
     cases: Vec<(Case, Recipe)>,
-    fused: bool,
+    path: Path,
 ) -> Result<()> {
     for (case, recipe) in cases {
         let model = &case.model;
         let parameters = initial(model, REALIZATIONS);
         let data = splits(model);
-        let mut executor = executor(gpu, model, &data, &parameters, recipe.clone(), fused)?;
+        let mut executor = executor(gpu, model, &data, &parameters, recipe.clone(), path)?;
         let found = run(&mut executor, SEED, REALIZATIONS)?;
         Expected::by(model, &recipe)?.compare(model, &found, checks);
     }
@@ -124,7 +126,7 @@ fn gradient_of(gpu: &mut Gpu, checks: &mut Checks, model: &Model) -> Result<()> 
         train,
     };
     let before = initial(model, 1);
-    let mut executor = executor(gpu, model, &splits, &before, sgd, true)?;
+    let mut executor = executor(gpu, model, &splits, &before, sgd, Path::Fused)?;
     let order: Vec<u32> = (0..sgd.batch_size as u32).collect();
     let after = pollster::block_on(async {
         executor.train_epoch(&[order], &mut |_| {}).await?;
@@ -263,7 +265,7 @@ pub fn tied_states(
 fn saturation(gpu: &mut Gpu, checks: &mut Checks) -> Result<()> {
     for activation in Activation::ALL {
         let (model, splits, parameters, sgd) = saturated(activation)?;
-        let mut executor = executor(gpu, &model, &splits, &parameters, sgd, true)?;
+        let mut executor = executor(gpu, &model, &splits, &parameters, sgd, Path::Fused)?;
         for (step, loss) in saturated_losses(&mut executor)?.into_iter().enumerate() {
             checks.require(loss.is_finite(), || {
                 format!("{}: loss {loss} in step {step}", activation.name)

@@ -7,15 +7,11 @@ use std::time::Duration;
 use super::{Metrics, Record, Run, Samples, Sweep, WIDTH};
 use crate::error::{Error, Result};
 use crate::gpu::ops::sweep::{MAX_LAYERS, Operands, Params, sweep as sweep_op};
-use crate::gpu::{BufferSpecs, Buffers, Gpu, Program, Step};
+use crate::gpu::{BufferSpecs, Buffers, Gpu, Program, SOFTWARE_TURNS, Step};
 use crate::kind::{Init, LayerKind};
 
 /// The time that a dispatch should take: drivers give up after some 2 s, and a first estimate may be wrong.
 const DISPATCH: Duration = Duration::from_millis(250);
-
-/// Turns of loops that a dispatch on a software adapter may take: llvmpipe leaves every loop of an
-/// invocation after 65,535 turns in all, without reporting an error.
-const SOFTWARE_TURNS: usize = 60_000;
 
 /// Trains every run of `sweep` on its own of `samples`. `clock` returns the time since a fixed moment. The first
 /// dispatch trains one epoch; its duration decides the number of epochs in each later dispatch.

@@ -377,6 +377,7 @@ impl<'a> Trainer<'a> {
             recipe,
             fused: true,
             storage: self.storage,
+            small: true,
         };
         let drawn = || {
             let draw = |&seed: &u64| self.init.parameters(self.model, seed);

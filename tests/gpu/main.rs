@@ -14,6 +14,7 @@ mod equilibrium;
 mod mutations;
 mod networks;
 mod selftest;
+mod small;
 mod theory;
 
 use bregman::error::Error;
@@ -41,6 +42,7 @@ fn main() {
         device::tests(),
         dispatch::tests(),
         networks::tests(),
+        small::tests(),
         mutations::tests(),
         theory::tests(),
         equilibrium::tests(),

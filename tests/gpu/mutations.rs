@@ -2,12 +2,11 @@
 //! each.
 
 use bregman::gpu::wgsl::File;
-use bregman::gpu::{BufferId, GpuExecutor, Plan, PlanOptions};
-use bregman::kind::Storage;
+use bregman::gpu::{BufferId, GpuExecutor, Plan};
 use bregman::nn::Model;
 use bregman::optim::Recipe;
 use bregman::selftest::networks::{
-    Expected, REALIZATIONS, Record, SEED, SGD, augmented_cases, cases, cnn_cases, initial,
+    Expected, Path, REALIZATIONS, Record, SEED, SGD, augmented_cases, cases, cnn_cases, initial,
     mixed_cases, optimizer_cases, run, splits,
 };
 
@@ -15,10 +14,15 @@ use crate::common;
 use crate::{Test, gpu, own_gpu};
 
 pub fn tests() -> Vec<Test> {
-    vec![(
-        "mutations::every_planted_fault_is_caught",
-        every_planted_fault_is_caught,
-    )]
+    vec![
+        ("mutations::every_planted_fault_is_caught", || {
+            are_caught(|path| path != Path::Small)
+        }),
+        (
+            "mutations::every_fault_planted_in_small_networks_is_caught",
+            || are_caught(|path| path == Path::Small),
+        ),
+    ]
 }
 
 /// A fault.
@@ -37,12 +41,12 @@ enum Fault {
     },
 }
 
-/// The fault's name, the name of a network whose path has it, whether on the unfused path, and the fault.
-const FAULTS: &[(&str, &str, bool, Fault)] = &[
+/// The fault's name, the name of a network whose path has it, the path, and the fault.
+const FAULTS: &[(&str, &str, Path, Fault)] = &[
     (
         "a crop whose rows and columns have one number",
         "crop:2,flip: bregman [30, 30]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/augment",
             find: "within(high.y, params.crop)",
@@ -52,7 +56,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "images of the next epoch, a step too early",
         "rotate:180,scale:0.5,shift:1: euclidean [30, 7]",
-        true,
+        Path::Unfused,
         Fault::Wgsl {
             file: "layer/augment",
             find: "step.number / params",
@@ -62,7 +66,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "images changed alike in all realizations",
         "rotate:180,scale:0.5,shift:1: bregman [30, 30]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/augment",
             find: "let low = random_bits(seeds[realization]",
@@ -72,7 +76,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "the noise of another pixel",
         "noise:0.1,cutout:2: bregman [30, 30]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/augment",
             find: "number / 2u % 4u",
@@ -82,7 +86,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "the skip above another activation",
         "bregman dual sigmoid 13, bregman dual tanh 13, bregman primal arcsinh 13",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/after_backward/bregman_nested",
             find: "acc + mix_gradient",
@@ -92,7 +96,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "the slope of another layer",
         "bregman dual tanh 13, bregman dual arcsinh 7, bregman primal identity 7",
-        false,
+        Path::Fused,
         Fault::Buffer {
             kernel: "apply_rho_slope",
             binding: "z",
@@ -102,7 +106,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "an open gate of a dual passage",
         "bregman primal tanh 13, bregman dual sigmoid 13 pass, bregman dual arctan 13, clamped",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "elementwise/apply_gate",
             find: "select(0.0, delta[index], open)",
@@ -112,7 +116,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a dual passage past z",
         "bregman dual tanh 13, bregman dual softplus 13 pass, bregman dual softplus 13",
-        false,
+        Path::Fused,
         Fault::Buffer {
             kernel: "layer_backward",
             binding: "z",
@@ -122,7 +126,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a transposed operand",
         "bregman dual tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "product/layout/rhs_k",
             find: "    return transpose(mat4x4(\n        rhs_vector",
@@ -132,7 +136,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a missing bias",
         "bregman dual tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/layer_forward",
             find: "acc + operands.x",
@@ -142,7 +146,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a wrong slope",
         "bregman dual sigmoid [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/after_backward/bregman",
             find: "rho_slope(operands.x) * acc",
@@ -152,7 +156,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a dropped skip, forward",
         "bregman dual tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/after_forward/bregman_dual",
             find: "skip + pre_activation",
@@ -162,7 +166,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a dropped skip, backward",
         "euclidean  tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/after_backward/euclidean",
             find: "(acc + operands.y)",
@@ -172,7 +176,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "an off-by-one at the tile's edge",
         "standard  tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "product/tile_matmul",
             find: "block[0], kk < size.z)",
@@ -182,7 +186,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a stale residual",
         "bregman dual tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Buffer {
             kernel: "layer_backward",
             binding: "z",
@@ -192,7 +196,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "the sign of the update",
         "standard  tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "elementwise/update/sgd_step",
             find: "parameter - step.factor",
@@ -202,7 +206,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a bias that moves too little",
         "standard  tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/layer_backward",
             find: "vec4(1.0), ones)",
@@ -212,7 +216,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a bias with workgroups of its own, skipped",
         "bregman dual tanh [13, 32, 32], 8 classes",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/layer_backward",
             find: "updated_parameter(realization, row, params.inputs, bias[place], gradient)",
@@ -222,7 +226,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a bias without the last part of the batch",
         "bregman dual tanh [13, 32, 32], 8 classes",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/layer_backward",
             find: "part < BIAS_PARTS",
@@ -232,7 +236,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "tiles of W where those of δ are",
         "bregman dual tanh [13, 32, 32], 8 classes",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/layer_backward",
             find: "select(tiles(input_size), 0u, weight_first)",
@@ -242,7 +246,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "the last class left out of δ below the head",
         "bregman dual tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/below/delta",
             find: "label < params.outputs)",
@@ -252,7 +256,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "no slope below the head",
         "standard  tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/below/delta",
             find: "rho_slope(f32(z[place])) * sums[own]",
@@ -262,7 +266,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a wrong projection of M",
         "bregman dual tanh [13, 7, 7, 11]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "lib/simplex",
             find: "(total - 1.0)",
@@ -272,7 +276,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a swapped realization stride",
         "bregman dual tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/layer_backward",
             find: "vec4(realization * size.z * params.inputs)",
@@ -282,7 +286,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "ρ for ρ⁻¹",
         "bregman dual tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/after_forward/bregman_lift",
             find: "rho_inv(u)",
@@ -292,7 +296,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "the slope of u in M's gradient",
         "bregman dual tanh [13, 7, 7, 11]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/mix/bregman",
             find: "delta / slope",
@@ -302,7 +306,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a loss that is not a mean",
         "bregman dual tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "loss/cross_entropy",
             find: "/ f32(step.count)",
@@ -312,7 +316,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a sample out of order, gathered on the way",
         "bregman dual tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "product/operand/batch",
             find: "step.first + min(row",
@@ -322,7 +326,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a sample out of order, gathered first",
         "bregman dual tanh [13, 7, 7, 11]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/gather",
             find: "step.first + row",
@@ -332,7 +336,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a batch left behind without its last sample",
         "bregman dual tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "product/operand/batch_scalar",
             find: "= Stored(value[i - kk]);",
@@ -342,7 +346,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "the other half of a pair read",
         "standard  tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Buffer {
             kernel: "layer_forward",
             binding: "rhs",
@@ -352,7 +356,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a slice of the depth forgotten",
         "standard  tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "product/tile_matmul",
             find: "var s = 0u;",
@@ -362,7 +366,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "the product with M added to that with W, forward",
         "bregman dual tanh [13, 7, 7, 11]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/layer_forward_mix",
             find: "    clear_tile();",
@@ -372,7 +376,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "no gradient through M",
         "euclidean  tanh [13, 7, 7, 11]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/mix/present",
             find: "const MIXES: bool = true",
@@ -382,7 +386,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "M updated by half its gradient",
         "euclidean  tanh [13, 7, 7, 11]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/mix_update",
             find: "f32(matrix[place]), gradient)",
@@ -392,7 +396,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a head without its bias",
         "standard  tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/head",
             find: "sum + bias[",
@@ -402,7 +406,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "an unfused slope left out",
         "bregman dual tanh [13, 13, 13]",
-        true,
+        Path::Unfused,
         Fault::Wgsl {
             file: "elementwise/apply_rho_slope",
             find: "delta[index] *= rho_slope(z[index]);",
@@ -412,7 +416,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "an unfused update with the wrong gradient",
         "bregman dual tanh [13, 13, 13]",
-        true,
+        Path::Unfused,
         Fault::Buffer {
             kernel: "optimizer_step",
             binding: "gradient",
@@ -422,7 +426,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a kernel upside down",
         "bregman dual tanh behind 2 blocks of softplus",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "conv/window",
             find: "position.y * params.stride + element.y",
@@ -432,7 +436,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "an input gradient between the strides",
         "bregman dual tanh behind 2 blocks of softplus",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "conv/conv2d_backward_input",
             find: "meets = all(place * params.stride == offset);",
@@ -442,7 +446,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "the sign of a filter's update",
         "bregman dual tanh behind 2 blocks of softplus",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "elementwise/update/sgd_step",
             find: "parameter - step.factor",
@@ -452,7 +456,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a bias gradient of some pixels",
         "bregman dual tanh behind 2 blocks of softplus",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "conv/conv2d_backward_weight",
             find: "select(block[3], vec4(1.0), ones)",
@@ -462,7 +466,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "the smallest of a window",
         "bregman dual tanh behind 2 blocks of softplus",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "conv/max_pool2d_forward",
             find: "value > largest",
@@ -472,7 +476,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a pooling gradient without the last window",
         "bregman dual tanh behind 1 blocks of relu",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "conv/max_pool2d_backward",
             find: "min(last_row + 1u",
@@ -482,7 +486,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a slope left out below the pooling",
         "bregman dual tanh behind 2 blocks of softplus",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "conv/after/pool_slope",
             find: "rho_slope(active_z[index]) * sum",
@@ -492,7 +496,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "the same features left out in every step",
         "bregman dual tanh behind 2 blocks of softplus",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "elementwise/dropout",
             find: "step.number",
@@ -502,7 +506,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a convolution's bias at the wrong channel",
         "bregman dual tanh behind 2 blocks of softplus",
-        true,
+        Path::Unfused,
         Fault::Wgsl {
             file: "elementwise/add_channel_bias",
             find: "index / params.plane % params.filters",
@@ -512,7 +516,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "no correction of Adam's bias",
         "Adam, cosine after warm-up: bregman dual tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "elementwise/update/adam",
             find: "step.unbias_1 * m",
@@ -522,7 +526,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "the weight decay twice",
         "AdamW, linear, steps done before: bregman dual tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "elementwise/update/adamw_step",
             find: "rate * run.z",
@@ -532,7 +536,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "the rate of another realization",
         "momentum: bregman dual tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "elementwise/update/momentum_step",
             find: "runs[realization]",
@@ -542,7 +546,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a schedule without its warm-up's start",
         "Adam, cosine after warm-up: bregman dual tanh [13, 7, 7, 11]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "elementwise/update/adam_step",
             find: "step.factor * run.x",
@@ -552,7 +556,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "the moments of a line in the next",
         "momentum: bregman dual tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "layer/layer_backward",
             find: "place * (params.inputs + 1u) + col",
@@ -562,7 +566,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "no momentum in Nesterov's step",
         "Nesterov's momentum, weight decay, exponential: bregman dual tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "elementwise/update/nesterov_step",
             find: "decayed + run.y * velocity",
@@ -572,7 +576,7 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a norm that is not limited",
         "momentum, limited norm: bregman dual tanh [13, 7, 7, 11]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "elementwise/clip_scale",
             find: "select(params.norm / (found + 1e-6)",
@@ -582,11 +586,151 @@ const FAULTS: &[(&str, &str, bool, Fault)] = &[
     (
         "a norm without the second part of a gradient's squares",
         "AdamW, limited norm: bregman dual tanh [13, 13, 13]",
-        false,
+        Path::Fused,
         Fault::Wgsl {
             file: "elementwise/gradient_squares",
             find: "sum += g * g",
             replace: "sum = g * g",
+        },
+    ),
+    (
+        "a small network's barrier too few, forward",
+        "bregman dual tanh [13, 13, 13]",
+        Path::Small,
+        Fault::Wgsl {
+            file: "layer/small_network",
+            find: "            forward(l, thread);\n            workgroupBarrier();",
+            replace: "            forward(l, thread);",
+        },
+    ),
+    (
+        "a small network's barrier too few, before the losses",
+        "standard  tanh [13, 13, 13]",
+        Path::Small,
+        Fault::Wgsl {
+            file: "layer/small_network",
+            find: "        head(thread);\n        workgroupBarrier();",
+            replace: "        head(thread);",
+        },
+    ),
+    (
+        "a small network's barrier too few, backward",
+        "euclidean  tanh [13, 13, 13]",
+        Path::Small,
+        Fault::Wgsl {
+            file: "layer/small_network",
+            find: "            }\n            workgroupBarrier();",
+            replace: "            }",
+        },
+    ),
+    (
+        "a small network without its biases",
+        "standard  tanh [13, 13, 13]",
+        Path::Small,
+        Fault::Wgsl {
+            file: "layer/small_network",
+            find: "products(left, 1u, right, 1u, weight.inputs + 1u)",
+            replace: "products(left, 1u, right, 1u, weight.inputs)",
+        },
+    ),
+    (
+        "a small network whose biases are not trained",
+        "bregman primal tanh [13, 13, 13]",
+        Path::Small,
+        Fault::Wgsl {
+            file: "layer/small_network",
+            find: "weight.inputs, bias_gradient);",
+            replace: "weight.inputs, 0.0 * bias_gradient);",
+        },
+    ),
+    (
+        "a small network's gradient over the rows of another batch",
+        "standard  tanh [13, 13, 13]",
+        Path::Small,
+        Fault::Wgsl {
+            file: "layer/small_network",
+            find: "weight.stride, step.count);",
+            replace: "weight.stride, params.batch);",
+        },
+    ),
+    (
+        "a small network's update before the layer below has its gradient",
+        "bregman dual tanh [13, 13, 13]",
+        Path::Small,
+        Fault::Wgsl {
+            file: "layer/small_network",
+            find: "            backward(l, thread);\n            if (l < params.layers) {\n                update(l + 1u, realization, thread);\n            }",
+            replace: "            update(l, realization, thread);\n            workgroupBarrier();\n            backward(l, thread);",
+        },
+    ),
+    (
+        "a small network's dual variable in the first layer alone",
+        "bregman dual tanh [13, 13, 13]",
+        Path::Small,
+        Fault::Wgsl {
+            file: "layer/small_network",
+            find: "a = pair_at(dual_of(l) + row * params.line, cols);",
+            replace: "a = vec2(0.0);",
+        },
+    ),
+    (
+        "a small network's dual variable of another layer",
+        "bregman dual sin [13, 13, 13]",
+        Path::Small,
+        Fault::Wgsl {
+            file: "layer/small_network",
+            find: "a = pair_at(dual_of(l) + row",
+            replace: "a = pair_at(dual_of(l + 1u) + row",
+        },
+    ),
+    (
+        "a small network's head without its skip",
+        "bregman dual tanh [13, 13, 13]",
+        Path::Small,
+        Fault::Wgsl {
+            file: "layer/small_network",
+            find: "if (l < params.layers) {\n        let a",
+            replace: "if (l <= params.layers) {\n        let a",
+        },
+    ),
+    (
+        "the rate of another realization in a small network",
+        "momentum: bregman dual tanh [13, 13, 13]",
+        Path::Small,
+        Fault::Wgsl {
+            file: "elementwise/update/momentum_step",
+            find: "runs[realization]",
+            replace: "runs[0u]",
+        },
+    ),
+    (
+        "the moments of another layer of a small network",
+        "momentum: bregman dual tanh [13, 13, 13]",
+        Path::Small,
+        Fault::Wgsl {
+            file: "layer/small_network",
+            find: "let before = params.realizations * weight.before",
+            replace: "let before = params.realizations * (weight.before / 2u)",
+        },
+    ),
+    (
+        "a small network's schedule of the next step",
+        "Nesterov's momentum, weight decay, exponential: bregman dual tanh [13, 13, 13]",
+        Path::Small,
+        Fault::Wgsl {
+            file: "layer/small_network",
+            find: "factors[slot]",
+            replace: "factors[0u] * f32(slot)",
+        },
+    ),
+    (
+        "a small network's batch of the step before",
+        "standard  tanh [13, 13, 13]",
+        Path::Small,
+        Fault::Wgsl {
+            file: "layer/small_network",
+            find: "gather(realization, slot + 1u,",
+            replace: "gather(realization, slot,",
         },
     ),
 ];
@@ -601,10 +745,9 @@ impl Fault {
                 find,
                 replace,
             } => {
-                let files = plan
-                    .train_step
-                    .iter_mut()
-                    .flat_map(|op| &mut op.shader.files);
+                let small = plan.small.iter_mut().map(|small| &mut small.op);
+                let ops = plan.train_step.iter_mut().chain(small);
+                let files = ops.flat_map(|op| &mut op.shader.files);
                 for target in files.filter(|f| f.name == *file) {
                     assert!(
                         target.text.contains(find),
@@ -641,14 +784,10 @@ impl Fault {
     }
 }
 
-fn run_with(model: &Model, recipe: &Recipe, fused: bool, fault: Option<&Fault>) -> Record {
-    let options = PlanOptions {
-        realizations: REALIZATIONS,
-        recipe: recipe.clone(),
-        fused,
-        storage: Storage::F32,
-    };
+fn run_with(model: &Model, recipe: &Recipe, path: Path, fault: Option<&Fault>) -> Record {
+    let options = path.options(REALIZATIONS, recipe.clone());
     let mut plan = Plan::new(model, &splits(model), options).expect("a plan");
+    assert_eq!(plan.small.is_some(), path == Path::Small);
     // A kernel with a fault has the name of the one without, by which a device keeps it.
     let gpu = match fault {
         Some(fault) => {
@@ -663,18 +802,18 @@ fn run_with(model: &Model, recipe: &Recipe, fused: bool, fault: Option<&Fault>) 
     run(&mut executor, SEED, REALIZATIONS).expect("a run")
 }
 
-fn every_planted_fault_is_caught() {
+fn are_caught(on: fn(Path) -> bool) {
     let by_sgd = cases().into_iter().chain(cnn_cases()).chain(mixed_cases());
     let by_sgd = by_sgd.map(|case| (case, Recipe::from(SGD)));
     let others = optimizer_cases().into_iter().chain(augmented_cases());
     let cases: Vec<_> = by_sgd.chain(others).collect();
-    for (name, network, unfused, fault) in FAULTS {
+    for (name, network, path, fault) in FAULTS.iter().filter(|(_, _, path, _)| on(*path)) {
         let case = cases.iter().find(|(case, _)| case.name == *network);
         let (case, recipe) = case.unwrap_or_else(|| panic!("no network `{network}`"));
         let expected = Expected::by(&case.model, recipe).expect("a reference");
-        let sound = run_with(&case.model, recipe, !unfused, None);
+        let sound = run_with(&case.model, recipe, *path, None);
         common::check(&expected, &case.model, name, &sound);
-        let faulty = run_with(&case.model, recipe, !unfused, Some(fault));
+        let faulty = run_with(&case.model, recipe, *path, Some(fault));
         let caught = common::fault(&expected, &case.model, &faulty).is_some();
         assert!(caught, "{name} was not caught");
     }

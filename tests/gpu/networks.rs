@@ -108,6 +108,7 @@ fn options(realizations: usize, recipe: impl Into<Recipe>, fused: bool) -> PlanO
         recipe: recipe.into(),
         fused,
         storage: Storage::F32,
+        small: false,
     }
 }
 

@@ -238,6 +238,7 @@ impl Lists<'_> {
             recipe,
             fused: !own.unfused,
             storage: own.storage,
+            small: true,
         };
         Ok((network, plan))
     }

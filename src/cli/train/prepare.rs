@@ -192,6 +192,7 @@ impl<'a> Prepared<'a> {
             recipe: self.recipe(),
             fused: !self.options.unfused,
             storage: self.options.storage,
+            small: true,
         };
         let Network { model, initial } = self.network;
         let parameters = || initial.parameters(&model);

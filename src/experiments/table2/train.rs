@@ -107,6 +107,7 @@ impl Experiment<'_> {
             recipe: recipe.training(seed, position.number(schedule.steps() as u64)),
             fused: true,
             storage: Storage::F32,
+            small: true,
         };
         if position.epochs.len() < schedule.epochs as usize {
             let executor = self

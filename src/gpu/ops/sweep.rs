@@ -3,7 +3,7 @@
 use crate::activation::Activation;
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
 use crate::gpu::shader::Shader;
-use crate::gpu::wgsl::{File, NUMBERS, RNG, STEP, wgsl};
+use crate::gpu::wgsl::{File, NUMBERS, PAIR, RNG, STEP, wgsl};
 use crate::kind::{Form, LayerKind, Loss};
 use crate::nn::Model;
 
@@ -24,6 +24,16 @@ const LAYERS: [File; 4] = [
 
 use crate::kind::KINDS;
 
+/// The file that defines a kind of layer on two neurons.
+pub(super) fn kind_file(kind: LayerKind, form: Form) -> File {
+    match (kind, form) {
+        (LayerKind::Standard, _) => wgsl!("sweep/standard"),
+        (LayerKind::Euclidean, _) => wgsl!("sweep/euclidean"),
+        (LayerKind::Bregman, Form::Dual) => wgsl!("sweep/bregman_dual"),
+        (LayerKind::Bregman, Form::Primal) => wgsl!("sweep/bregman_primal"),
+    }
+}
+
 /// The kernel for `layers` layers of a kind.
 ///
 /// # Panics
@@ -35,18 +45,13 @@ pub fn shader(
     loss: Loss,
     layers: usize,
 ) -> Shader {
-    let kind = match (kind, form) {
-        (LayerKind::Standard, _) => wgsl!("sweep/standard"),
-        (LayerKind::Euclidean, _) => wgsl!("sweep/euclidean"),
-        (LayerKind::Bregman, Form::Dual) => wgsl!("sweep/bregman_dual"),
-        (LayerKind::Bregman, Form::Primal) => wgsl!("sweep/bregman_primal"),
-    };
     let loss = match loss {
         // Sweeps are of classes, which Huber's loss does not take.
         Loss::MeanSquaredError | Loss::Huber => wgsl!("sweep/mse"),
         Loss::CrossEntropy => wgsl!("sweep/cross_entropy"),
     };
-    let files = [LAYERS[layers - 1], kind, loss, RNG, STEP, NUMBERS];
+    let kind = kind_file(kind, form);
+    let files = [LAYERS[layers - 1], kind, loss, PAIR, RNG, STEP, NUMBERS];
     Shader::new(wgsl!("sweep/sweep"), files).with_activation(activation)
 }
 

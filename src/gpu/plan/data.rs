@@ -99,6 +99,8 @@ impl Builder<'_> {
         let plan = SplitPlan {
             split,
             samples,
+            source,
+            targets,
             order,
             steps: uniforms,
             metrics,

@@ -4,15 +4,18 @@
 mod convolutions;
 mod data;
 mod layers;
+mod small;
 mod unfused;
 mod updates;
 
 use convolutions::Convolutions;
+pub use small::SmallSteps;
 
 use super::buffers::BufferSpecs;
 use super::op::{BufferId, BufferSpec, Op, Step};
 use super::ops;
 use super::ops::elementwise::gradient_squares::parts as squares_of;
+use super::ops::layer::gather::Source;
 use super::ops::layer::layer_backward::Skip;
 use super::ops::layer::layer_forward::Input;
 use super::ops::update::{Update, Updating};
@@ -34,6 +37,9 @@ pub struct PlanOptions {
     pub fused: bool,
     /// The storage of weights and activations.
     pub storage: Storage,
+    /// Whether a network that one workgroup's memory holds trains there, many steps to a dispatch:
+    /// [`SmallSteps`] says which networks do. Fused kernels only.
+    pub small: bool,
 }
 
 /// The part of a plan for one data set.
@@ -41,6 +47,8 @@ pub struct PlanOptions {
 pub(super) struct SplitPlan {
     pub split: Split,
     pub samples: usize,
+    pub source: Source,
+    pub targets: BufferId,
     pub order: BufferId,
     pub steps: BufferId,
     pub metrics: BufferId,
@@ -59,6 +67,8 @@ pub struct Plan {
     pub buffers: Vec<BufferSpec>,
     /// A training step. In the next step the buffers of each pair are swapped.
     pub train_step: Vec<Op>,
+    /// The same steps in one workgroup for each realization, if the network is small.
+    pub small: Option<SmallSteps>,
     /// Each weight, and the buffer to which a step writes its new value while others still read the old
     /// one.
     pub pairs: Vec<[BufferId; 2]>,
@@ -97,10 +107,12 @@ impl Plan {
         let mut builder = Builder::new(model, options)?;
         let mut split_plans = Vec::new();
         let mut train_step = Vec::new();
+        let mut small = None;
         for split in present {
             let (plan, ends) = builder.split(split, splits)?;
             if split == Split::Train {
                 train_step = builder.train_forward(&plan.evaluate, ends);
+                small = builder.small_steps(&splits.train, &plan);
             }
             split_plans.push(plan);
         }
@@ -126,6 +138,7 @@ impl Plan {
             options: builder.options,
             buffers,
             train_step,
+            small,
             epoch_end,
             flags,
             logits: builder.logits,

@@ -1,4 +1,5 @@
-//! Layers and the head of a network, fused, and the gather of a batch, with augmentation or without.
+//! Layers and the head of a network, fused, the gather of a batch, with augmentation or without, and whole
+//! steps of small networks.
 
 pub mod augment;
 pub mod gather;
@@ -8,6 +9,7 @@ pub mod layer_forward;
 pub mod layer_forward_mix;
 pub mod mix_backward;
 pub mod mix_update;
+pub mod small_network;
 
 use crate::gpu::op::Permutation;
 
@@ -22,6 +24,7 @@ pub fn permutations() -> Vec<Permutation> {
         layer_forward_mix::permutations(),
         mix_backward::permutations(),
         mix_update::permutations(),
+        small_network::permutations(),
     ]
     .concat()
 }

@@ -1,0 +1,2 @@
+// 48 KiB of workgroup memory.
+const MEMORY_WORDS: u32 = 12288u;
