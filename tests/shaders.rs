@@ -288,7 +288,7 @@ fn tiles_follow_the_shape() {
         (128, 784, 784, false, Short),
         (512, 784, 784, true, Medium),
         (512, 784, 128, true, Small),
-        (128, 4096, 256, true, Small),
+        (128, 4096, 256, true, Medium),
         (4096, 4096, 4096, true, Large),
         (128, 784, 10, true, Deep),
         (10, 2, 2, true, Short),

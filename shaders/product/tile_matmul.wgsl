@@ -247,6 +247,7 @@ fn multiply_stage(slice: u32, quads: vec2<u32>) {
 
 // Adds the product over all of the depth. Each stage's load is among the multiplications of the one
 // before, under no condition here, so that drivers can mix them; past the end it loads values that are not used.
+// The last stage, if it is not full, comes by itself, so that the others need no zeros.
 fn accumulate_tile(tile: OutputTile, thread: u32, size: vec3<u32>) {
     let quads = quads_of(thread);
     let slice = thread / SLICE_THREADS;
@@ -255,15 +256,24 @@ fn accumulate_tile(tile: OutputTile, thread: u32, size: vec3<u32>) {
         let rhs = rhs_share(tile, thread % RHS_BLOCKS, size);
         var lhs_next = load_lhs(lhs, 0u, size);
         var rhs_next = load_rhs(rhs, 0u, size);
-        for (var k0 = 0u; k0 < size.z; k0 += TILE_K) {
+        var k0 = 0u;
+        for (; k0 + TILE_K <= size.z; k0 += TILE_K) {
+            store_block(finished(lhs_next, lhs, k0, size), lhs.at);
+            if (thread < RHS_BLOCKS) {
+                store_block(rhs_next, rhs.at);
+            }
+            workgroupBarrier();
+            lhs_next = load_lhs(lhs, k0 + TILE_K, size);
+            rhs_next = load_rhs(rhs, k0 + TILE_K, size);
+            multiply_stage(slice, quads);
+            workgroupBarrier();
+        }
+        if (k0 < size.z) {
             store_block(within_depth(finished(lhs_next, lhs, k0, size), k0 + lhs.kk, size), lhs.at);
             if (thread < RHS_BLOCKS) {
                 store_block(within_depth(rhs_next, k0 + rhs.kk, size), rhs.at);
             }
             workgroupBarrier();
-            let k1 = k0 + TILE_K;
-            lhs_next = load_lhs(lhs, k1, size);
-            rhs_next = load_rhs(rhs, k1, size);
             multiply_stage(slice, quads);
             workgroupBarrier();
         }
@@ -277,13 +287,23 @@ fn accumulate_tile(tile: OutputTile, thread: u32, size: vec3<u32>) {
         share = rhs_share(tile, thread - LHS_BLOCKS, size);
     }
     var next = load_either(is_lhs, share, 0u, size);
-    for (var k0 = 0u; k0 < size.z; k0 += TILE_K) {
+    var k0 = 0u;
+    for (; k0 + TILE_K <= size.z; k0 += TILE_K) {
+        if (is_lhs) {
+            next = finished(next, share, k0, size);
+        }
+        store_block(next, share.at);
+        workgroupBarrier();
+        next = load_either(is_lhs, share, k0 + TILE_K, size);
+        multiply_stage(slice, quads);
+        workgroupBarrier();
+    }
+    if (k0 < size.z) {
         if (is_lhs) {
             next = finished(next, share, k0, size);
         }
         store_block(within_depth(next, k0 + share.kk, size), share.at);
         workgroupBarrier();
-        next = load_either(is_lhs, share, k0 + TILE_K, size);
         multiply_stage(slice, quads);
         workgroupBarrier();
     }

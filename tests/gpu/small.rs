@@ -19,6 +19,7 @@ use crate::{Test, gpu};
 pub fn tests() -> Vec<Test> {
     vec![
         ("small::all_cases_are_small", all_are_small),
+        ("small::the_other_kernels_train_the_same", other_kernels),
         ("small::realizations_are_independent_runs", realizations),
         ("small::a_span_of_steps_is_a_part_of_an_epoch", spans),
         ("small::an_epoch_of_many_submissions", submissions),
@@ -76,6 +77,25 @@ fn all_are_small() {
         let bytes = small.map_or(0, |small| small.memory_bytes);
         let expected = if name.contains("32") { 32 } else { 16 };
         assert_eq!(bytes, expected << 10, "{name}");
+    }
+}
+
+/// The same networks by the kernels of large ones, up to the rounding of a few steps.
+fn other_kernels() {
+    for (Case { name, model }, recipe) in some_cases() {
+        let small = together(&model, &recipe);
+        let parameters = initial(&model, REALIZATIONS);
+        let mut plan = plan(&model, &splits(&model), REALIZATIONS, recipe);
+        plan.small = None;
+        let mut executor = executor_of(&model, plan, &parameters);
+        let others = run(&mut executor, SEED, REALIZATIONS).expect("a run");
+        for (small, others) in small.parameters.iter().zip(&others.parameters) {
+            let pairs = small.tensors().flatten().zip(others.tensors().flatten());
+            for (small, other) in pairs {
+                let near = (small - other).abs() <= 1e-4 * (1.0 + other.abs());
+                assert!(near, "{name}: {small} and {other}");
+            }
+        }
     }
 }
 
