@@ -16,12 +16,15 @@ use crate::nn::{Model, Parameters};
 use crate::sweep::{self, Record, Run, Samples, Sweep, reference};
 
 /// The checks of adapters, by name.
-pub const ALL: [(&str, Check); 3] = [
+pub const ALL: [(&str, Check); 4] = [
     ("sweep, 20 steps", |gpu, checks| {
         for model in models(checks.full) {
             first_steps(&model, checks, &mut |sweep, data| train(gpu, sweep, data))?;
         }
         Ok(())
+    }),
+    ("sweep, batches", |gpu, checks| {
+        batches(checks, &mut |sweep, data| train(gpu, sweep, data))
     }),
     ("sweep, runs", |gpu, checks| {
         runs(MAX_LAYERS, checks, &mut |sweep, data| {
@@ -126,88 +129,153 @@ fn eight_runs() -> Vec<Run> {
     (0..8).map(run).collect()
 }
 
-/// Compares each loss, count and parameter of the first 20 steps of 8 runs. The tolerance is that
-/// of [`super::networks::Expected`] for sums over two neurons and a batch. The steps are 20 epochs
-/// of one batch, so that each is recorded, and 5 epochs of 4 batches, with a short last one.
+/// The size of a compared training.
+#[derive(Clone, Copy)]
+struct Extent {
+    samples: usize,
+    batch: usize,
+    epochs: u32,
+    runs: usize,
+}
+
+/// Compares the first 20 steps of 8 runs with the textbook: 20 epochs of one batch, so that each is recorded,
+/// and 5 epochs of 4 batches, with a short last one.
 ///
 /// # Errors
 /// Errors of `train`.
 pub fn first_steps(model: &Model, checks: &mut Checks, train: Train<'_>) -> Result<()> {
-    const STEPS: f64 = 20.0;
     const BATCH: usize = 10;
-    let roundings = STEPS * (BATCH + 8) as f64 / f64::from(1 << 23);
-    let scale = roundings / f64::from(ETA);
     for (samples, epochs) in [(BATCH, 20), (3 * BATCH + 7, 5)] {
-        let data = few(model, samples);
-        let data = Samples::from(&data);
-        let sweep = Sweep {
-            model: model.clone(),
-            init: Init::Random,
-            runs: eight_runs(),
+        let extent = Extent {
+            samples,
+            batch: BATCH,
             epochs,
-            batch_size: BATCH,
-            record_every: 1,
+            runs: 8,
         };
-        let found = train(&sweep, data)?;
-        let own = reference::train(&sweep, data)?;
-        let perturbed = (0..3).map(|draw| {
-            reference::train_from(&sweep, data, |run| perturb(&sweep.initial(run), draw))
-        });
-        let perturbed = perturbed.collect::<Result<Vec<_>>>()?;
-        let named = |run: usize| {
-            let form = if model.layers[0].kind == LayerKind::Bregman {
-                model.form_name()
-            } else {
-                ""
+        compare(model, extent, checks, train)?;
+    }
+    Ok(())
+}
+
+/// Compares batches of one sample, of as many as an adapter takes side by side, of one more, and of all samples;
+/// numbers of runs that do not fill a workgroup; and more samples than workgroup memory has room for, which
+/// are also trained with points of each run's own.
+///
+/// # Errors
+/// Errors of `train`.
+pub fn batches(checks: &mut Checks, train: Train<'_>) -> Result<()> {
+    let (activation, mse, entropy) = (
+        &Activation::ARCTAN,
+        Loss::MeanSquaredError,
+        Loss::CrossEntropy,
+    );
+    let models = [
+        sweep::network(LayerKind::Bregman, Form::Dual, activation, mse, 3)?,
+        sweep::network(LayerKind::Standard, Form::Dual, activation, entropy, 2)?,
+    ];
+    for model in &models {
+        for (samples, batch, epochs, runs) in [
+            (5, 1, 4, 3),
+            (37, 16, 5, 1),
+            (37, 17, 5, 2),
+            (37, 40, 10, 5),
+            (MANY, 206, 2, 3),
+        ] {
+            let extent = Extent {
+                samples,
+                batch,
+                epochs,
+                runs,
             };
-            format!(
-                "{} {form} {} {} of {} layers, run {run} of {samples} samples",
-                model.kind_name(),
-                model.activation_name(),
-                model.loss.name(),
-                model.layers.len(),
-            )
+            compare(model, extent, checks, train)?;
+        }
+    }
+    points_of_runs(&models[0], MANY, checks, train)
+}
+
+/// A number of samples whose order is not in workgroup memory.
+const MANY: usize = 1030;
+
+/// Compares each loss, count and parameter of the first steps of some runs, of at most 8. The tolerance is that of
+/// [`super::networks::Expected`] for sums over two neurons and a batch.
+fn compare(model: &Model, extent: Extent, checks: &mut Checks, train: Train<'_>) -> Result<()> {
+    let Extent {
+        samples,
+        batch,
+        epochs,
+        runs,
+    } = extent;
+    let steps = epochs as usize * samples.div_ceil(batch);
+    let roundings = (steps * (batch.min(samples) + 8)) as f64 / f64::from(1 << 23);
+    let scale = roundings / f64::from(ETA);
+    let data = few(model, samples);
+    let data = Samples::from(&data);
+    let sweep = Sweep {
+        model: model.clone(),
+        init: Init::Random,
+        runs: eight_runs()[..runs].to_vec(),
+        epochs,
+        batch_size: batch,
+        record_every: 1,
+    };
+    let found = train(&sweep, data)?;
+    let own = reference::train(&sweep, data)?;
+    let perturbed = (0..3)
+        .map(|draw| reference::train_from(&sweep, data, |run| perturb(&sweep.initial(run), draw)));
+    let perturbed = perturbed.collect::<Result<Vec<_>>>()?;
+    let named = |run: usize| {
+        let form = if model.layers[0].kind == LayerKind::Bregman {
+            model.form_name()
+        } else {
+            ""
         };
-        checks.require(found.epochs == own.epochs, || "recorded epochs".to_owned());
-        for run in 0..sweep.runs.len() {
-            let pairs = found.metrics[run].iter().zip(&own.metrics[run]);
-            checks.require(pairs.len() == epochs as usize, || named(run));
-            for (e, (found, own)) in pairs.enumerate() {
-                let loss = f64::from(own.loss);
-                let mut bound = roundings * loss;
-                let mut slack = 0;
-                for other in &perturbed {
-                    let other = other.metrics[run][e];
-                    bound += scale * (f64::from(other.loss) - loss).abs();
-                    slack = slack.max(other.correct.abs_diff(own.correct));
-                }
-                let place = || {
-                    let name = named(run);
-                    format!("{name}, epoch {e}: {found:?}, expected {own:?} ± {bound:.1e}, {slack}")
-                };
-                checks.within((f64::from(found.loss) - loss).abs(), bound, place);
-                checks.require(found.correct.abs_diff(own.correct) <= slack, place);
+        format!(
+            "{} {form} {} {} of {} layers, run {run} of {samples} samples in batches of {batch}",
+            model.kind_name(),
+            model.activation_name(),
+            model.loss.name(),
+            model.layers.len(),
+        )
+    };
+    checks.require(found.epochs == own.epochs, || "recorded epochs".to_owned());
+    for run in 0..sweep.runs.len() {
+        let pairs = found.metrics[run].iter().zip(&own.metrics[run]);
+        checks.require(pairs.len() == epochs as usize, || named(run));
+        for (e, (found, own)) in pairs.enumerate() {
+            let loss = f64::from(own.loss);
+            let mut bound = roundings * loss;
+            let mut slack = 0;
+            for other in &perturbed {
+                let other = other.metrics[run][e];
+                bound += scale * (f64::from(other.loss) - loss).abs();
+                slack = slack.max(other.correct.abs_diff(own.correct));
             }
-            let tensors = |record: &Record| -> Vec<Vec<f32>> {
-                record.parameters[run].tensors().cloned().collect()
+            let place = || {
+                let name = named(run);
+                format!("{name}, epoch {e}: {found:?}, expected {own:?} ± {bound:.1e}, {slack}")
             };
-            let (found, own) = (tensors(&found), tensors(&own));
-            for (t, shape) in model.tensors().iter().enumerate() {
-                let largest = own[t].iter().fold(0.0, |m: f32, x| m.max(x.abs()));
-                let changes = perturbed
-                    .iter()
-                    .map(|other| largest_difference(&tensors(other)[t], &own[t]));
-                let bound = roundings * f64::from(largest) + scale * changes.sum::<f64>();
-                checks.within(largest_difference(&found[t], &own[t]), bound, || {
-                    format!(
-                        "{}, {}: {:?}, expected {:?} ± {bound:.1e}",
-                        named(run),
-                        shape.name,
-                        found[t],
-                        own[t]
-                    )
-                });
-            }
+            checks.within((f64::from(found.loss) - loss).abs(), bound, place);
+            checks.require(found.correct.abs_diff(own.correct) <= slack, place);
+        }
+        let tensors = |record: &Record| -> Vec<Vec<f32>> {
+            record.parameters[run].tensors().cloned().collect()
+        };
+        let (found, own) = (tensors(&found), tensors(&own));
+        for (t, shape) in model.tensors().iter().enumerate() {
+            let largest = own[t].iter().fold(0.0, |m: f32, x| m.max(x.abs()));
+            let changes = perturbed
+                .iter()
+                .map(|other| largest_difference(&tensors(other)[t], &own[t]));
+            let bound = roundings * f64::from(largest) + scale * changes.sum::<f64>();
+            checks.within(largest_difference(&found[t], &own[t]), bound, || {
+                format!(
+                    "{}, {}: {:?}, expected {:?} ± {bound:.1e}",
+                    named(run),
+                    shape.name,
+                    found[t],
+                    own[t]
+                )
+            });
         }
     }
     Ok(())
@@ -219,6 +287,16 @@ pub fn first_steps(model: &Model, checks: &mut Checks, train: Train<'_>) -> Resu
 /// # Errors
 /// Errors of `train`.
 pub fn own_points(model: &Model, checks: &mut Checks, train: Train<'_>) -> Result<()> {
+    points_of_runs(model, 23, checks, train)
+}
+
+/// [`own_points`] with a number of samples.
+fn points_of_runs(
+    model: &Model,
+    samples: usize,
+    checks: &mut Checks,
+    train: Train<'_>,
+) -> Result<()> {
     let sweep = Sweep {
         model: model.clone(),
         init: Init::Random,
@@ -227,7 +305,7 @@ pub fn own_points(model: &Model, checks: &mut Checks, train: Train<'_>) -> Resul
         batch_size: 10,
         record_every: 1,
     };
-    let of_run = |run: &Run| (run.seed, few_of(model, 23, run.seed));
+    let of_run = |run: &Run| (run.seed, few_of(model, samples, run.seed));
     let points: BTreeMap<u64, Spirals> = sweep.runs.iter().map(of_run).collect();
     let together = train(&sweep, (&points).into())?;
     for run in [0, 5] {
@@ -238,7 +316,9 @@ pub fn own_points(model: &Model, checks: &mut Checks, train: Train<'_>) -> Resul
             && alone.parameters[0] == together.parameters[run];
         let depth = model.layers.len();
         checks.require(same, || {
-            format!("run {run} of {depth} layers on points of its own, beside others and alone")
+            format!(
+                "run {run} of {depth} layers on {samples} points of its own, beside others and alone"
+            )
         });
     }
     Ok(())

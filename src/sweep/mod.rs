@@ -1,7 +1,7 @@
 //! Sweeps: thousands of trainings of networks of two neurons per layer, side by side.
 //!
-//! A network of three layers of two neurons with one output has 21 parameters, so one invocation of
-//! a compute shader, or one lane of a vector, holds a whole training run. Seeds and learning rates
+//! A network of three layers of two neurons with one output has 21 parameters, so one lane of a vector holds a
+//! whole training run, and so do a few invocations of a compute shader. Seeds and learning rates
 //! differ from run to run, and the samples may, too; everything else is shared. Run r of a sweep is the
 //! same run everywhere: its initial parameters and the order of its samples depend only on its own seed,
 //! through [`crate::rng`].
@@ -10,7 +10,7 @@
 //! Sweep        network, initialisation, epochs, batch size, and the runs
 //!   → reference  f64, one run after another: the textbook
 //!   → cpu        16 runs in the lanes of a vector, groups of runs on all cores; any depth
-//!   → gpu        one invocation per run; up to 4 layers
+//!   → gpu        16 invocations per run, which take the samples of a batch side by side; up to 4 layers
 //!   → Record     loss and accuracy by run and epoch, and the trained parameters
 //! ```
 

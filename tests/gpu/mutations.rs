@@ -1,14 +1,19 @@
 //! Plants faults in the WGSL or in the plan, one at a time. The comparison with the reference must catch
 //! each.
 
+use std::time::Instant;
+
 use bregman::gpu::wgsl::File;
-use bregman::gpu::{BufferId, GpuExecutor, Plan};
+use bregman::gpu::{BufferId, GpuExecutor, Op, Plan};
 use bregman::nn::Model;
 use bregman::optim::Recipe;
+use bregman::selftest::checks::Checks;
 use bregman::selftest::networks::{
     Expected, Path, REALIZATIONS, Record, SEED, SGD, augmented_cases, cases, cnn_cases, initial,
     mixed_cases, optimizer_cases, run, splits,
 };
+use bregman::selftest::sweeps;
+use bregman::sweep;
 
 use crate::common;
 use crate::{Test, gpu, own_gpu};
@@ -21,6 +26,10 @@ pub fn tests() -> Vec<Test> {
         (
             "mutations::every_fault_planted_in_small_networks_is_caught",
             || are_caught(|path| path == Path::Small),
+        ),
+        (
+            "mutations::every_fault_planted_in_sweeps_is_caught",
+            sweeps_are_caught,
         ),
     ]
 }
@@ -816,5 +825,105 @@ fn are_caught(on: fn(Path) -> bool) {
         let faulty = run_with(&case.model, recipe, *path, Some(fault));
         let caught = common::fault(&expected, &case.model, &faulty).is_some();
         assert!(caught, "{name} was not caught");
+    }
+}
+
+/// Faults of `shaders/sweep/sweep.wgsl`: the name, what is replaced, and by what.
+const SWEEP_FAULTS: &[(&str, &str, &str)] = &[
+    (
+        "the gradient of a sample of each chunk dropped",
+        "+ gradients[at + 4u * GRADIENT])",
+        "+ 0.0 * gradients[at + 4u * GRADIENT])",
+    ),
+    (
+        "the gradients of the workgroup's first run",
+        "let at = (place * LANES + first)",
+        "let at = first",
+    ),
+    (
+        "gradients behind the end of a batch",
+        "select(vec2(0.0), delta, chunk + lane < count)",
+        "delta",
+    ),
+    (
+        "only the last chunk of a batch",
+        "plus_chunk(sums.x, lane)",
+        "plus_chunk(0.0, lane)",
+    ),
+    (
+        "the second parameter of a lane without its update",
+        "update(lane + LANES,",
+        "update(PARAMETERS,",
+    ),
+    (
+        "a swap that does not see the one before",
+        "here = select(below, moved, here.y == i - 1u);",
+        "here = below;",
+    ),
+    (
+        "the points of the first run",
+        "min(run, params.sets - 1u)",
+        "0u",
+    ),
+    (
+        "an evaluation without a lane",
+        "loss += losses[other];",
+        "loss += select(losses[other], 0.0, other % LANES == 5u);",
+    ),
+];
+
+/// Those that a subgroup of 32 invocations does not show, since they go together: a missing barrier.
+const SWEEP_BARRIERS: &[(&str, &str, &str)] = &[
+    (
+        "sums before the gradients are there",
+        "chunk + lane < count));\n            workgroupBarrier();",
+        "chunk + lane < count));",
+    ),
+    (
+        "a step before the update",
+        "            }\n            workgroupBarrier();",
+        "            }",
+    ),
+    (
+        "an evaluation before its parts are there",
+        "= correct;\n    workgroupBarrier();",
+        "= correct;",
+    ),
+];
+
+fn sweeps_are_caught() {
+    let failure = |fault: Option<&(&str, &str, &str)>| {
+        let mut gpu = match fault {
+            Some(_) => own_gpu(),
+            None => gpu(),
+        };
+        let change = |op: &mut Op| {
+            if let Some((_, find, replace)) = fault {
+                let file = &mut op.shader.files[0];
+                assert!(file.text.contains(find), "the sweep has no `{find}`");
+                *file = File {
+                    name: file.name,
+                    text: file.text.replace(find, replace).leak(),
+                };
+            }
+        };
+        let mut checks = Checks::new(false);
+        checks.begin("a sweep");
+        sweeps::batches(&mut checks, &mut |sweep, data| {
+            let start = Instant::now();
+            let clock = || start.elapsed();
+            let training = sweep::gpu::train_changed(&mut gpu, sweep, data, &change, &clock);
+            pollster::block_on(training)
+        })
+        .expect("a sweep");
+        checks.into_rows().remove(0).failure
+    };
+    assert_eq!(failure(None), None);
+    let barriers = match gpu().summary().software {
+        true => SWEEP_BARRIERS,
+        false => &[],
+    };
+    for fault in SWEEP_FAULTS.iter().chain(barriers) {
+        assert!(failure(Some(fault)).is_some(), "{} was not caught", fault.0);
     }
 }

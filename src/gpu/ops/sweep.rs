@@ -1,7 +1,10 @@
-//! Whole trainings of small networks, each in one invocation.
+//! Whole trainings of small networks, each by the lanes of a run.
+
+use std::sync::LazyLock;
 
 use crate::activation::Activation;
 use crate::gpu::op::{BufferId, Grid, Op, Permutation, params};
+use crate::gpu::reflect::reflect;
 use crate::gpu::shader::Shader;
 use crate::gpu::wgsl::{File, NUMBERS, PAIR, RNG, STEP, wgsl};
 use crate::kind::{Form, LayerKind, Loss};
@@ -12,7 +15,7 @@ params! {
     bound: f32, diagonal: f32, head_weight: f32, clamp_low: f32, clamp_high: f32
 }
 
-/// The largest number of layers that one invocation holds.
+/// The largest number of layers that an invocation holds.
 pub const MAX_LAYERS: usize = LAYERS.len();
 
 const LAYERS: [File; 4] = [
@@ -34,6 +37,59 @@ pub(super) fn kind_file(kind: LayerKind, form: Form) -> File {
     }
 }
 
+/// The memory that has the order of the samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The workgroup's, for at most as many samples as its file says.
+    Workgroup,
+    /// A buffer, for any number of samples.
+    Storage,
+}
+
+impl Order {
+    /// Each memory.
+    pub const ALL: [Self; 2] = [Self::Workgroup, Self::Storage];
+
+    /// The one for a number of samples: the workgroup's where they fit.
+    pub fn of(samples: usize) -> Self {
+        match samples <= SIZES.samples {
+            true => Self::Workgroup,
+            false => Self::Storage,
+        }
+    }
+
+    /// Its file.
+    fn file(self) -> File {
+        match self {
+            Self::Workgroup => wgsl!("sweep/order/workgroup"),
+            Self::Storage => wgsl!("sweep/order/storage"),
+        }
+    }
+}
+
+/// Numbers that the kernel's files state.
+pub(crate) struct Sizes {
+    /// Invocations of a run.
+    pub lanes: usize,
+    /// Runs of a workgroup.
+    pub runs: usize,
+    /// The most samples whose order is in workgroup memory.
+    samples: usize,
+}
+
+pub(crate) static SIZES: LazyLock<Sizes> = LazyLock::new(|| {
+    let (kind, form) = KINDS[0];
+    let (activation, loss) = (&Activation::IDENTITY, Loss::MeanSquaredError);
+    let shader = shader(kind, form, activation, loss, 1, Order::Workgroup);
+    let constants = reflect(&shader).expect("checked by a test").constants;
+    let size = |name: &str| constants[name] as usize;
+    Sizes {
+        lanes: size("LANES"),
+        runs: size("RUNS"),
+        samples: size("ORDER_SAMPLES"),
+    }
+});
+
 /// The kernel for `layers` layers of a kind.
 ///
 /// # Panics
@@ -44,6 +100,7 @@ pub fn shader(
     activation: &Activation,
     loss: Loss,
     layers: usize,
+    order: Order,
 ) -> Shader {
     let loss = match loss {
         // Sweeps are of classes, which Huber's loss does not take.
@@ -51,20 +108,26 @@ pub fn shader(
         Loss::CrossEntropy => wgsl!("sweep/cross_entropy"),
     };
     let kind = kind_file(kind, form);
-    let files = [LAYERS[layers - 1], kind, loss, PAIR, RNG, STEP, NUMBERS];
+    let (layers, order) = (LAYERS[layers - 1], order.file());
+    let files = [layers, kind, loss, order, PAIR, RNG, STEP, NUMBERS];
     Shader::new(wgsl!("sweep/sweep"), files).with_activation(activation)
 }
 
 /// The permutations that ship.
 pub fn permutations() -> Vec<Permutation> {
-    let each = |(kind, form)| {
-        Activation::ALL.iter().flat_map(move |activation| {
-            Loss::OF_CLASSES.iter().flat_map(move |&loss| {
-                (1..=MAX_LAYERS).map(move |layers| shader(kind, form, activation, loss, layers))
-            })
-        })
-    };
-    Params::permutations(KINDS.into_iter().flat_map(each))
+    let mut shaders = Vec::new();
+    for (kind, form) in KINDS {
+        for activation in Activation::ALL {
+            for &loss in &Loss::OF_CLASSES {
+                for layers in 1..=MAX_LAYERS {
+                    shaders.extend(
+                        Order::ALL.map(|order| shader(kind, form, activation, loss, layers, order)),
+                    );
+                }
+            }
+        }
+    }
+    Params::permutations(shaders)
 }
 
 /// Buffers of a sweep.
@@ -78,8 +141,8 @@ pub struct Operands {
     pub seeds: BufferId,
     /// (runs).
     pub learning_rates: BufferId,
-    /// (samples, runs).
-    pub order: BufferId,
+    /// (samples, runs, 2) numbers, where the order of the samples does not fit into workgroup memory.
+    pub order: Option<BufferId>,
     /// (parameters, runs).
     pub parameters: BufferId,
     /// (records, runs) pairs: the bits of the mean loss, and the count of correct classes.
@@ -98,13 +161,21 @@ pub fn sweep(model: &Model, params: &Params, operands: Operands) -> Op {
         model.layers[0].activation,
         model.loss,
         model.layers.len(),
+        match operands.order {
+            None => Order::Workgroup,
+            Some(_) => Order::Storage,
+        },
     );
-    Op::new(shader, params, Grid::Elements(params.runs as usize))
+    let groups = (params.runs as usize).div_ceil(SIZES.runs);
+    let op = Op::new(shader, params, Grid::Workgroups(groups))
         .bind("points", operands.points)
         .bind("labels", operands.labels)
         .bind("seeds", operands.seeds)
         .bind("learning_rates", operands.learning_rates)
-        .bind("order", operands.order)
         .bind("parameters", operands.parameters)
-        .bind("metrics", operands.metrics)
+        .bind("metrics", operands.metrics);
+    match operands.order {
+        None => op,
+        Some(order) => op.bind("order", order),
+    }
 }
