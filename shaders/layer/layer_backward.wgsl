@@ -4,9 +4,10 @@
 // - the update of W (R, out, in) by its gradient δ′ᵀ z, written to `next_weight`, because other workgroups
 //   still read W, and that of the bias (R, out) by Σ δ′. The optimizer's state is (R, out, in + 1), with
 //   the bias last in a line.
-// The bias is the product with a column of ones after the last of z, unless that column would open another
-// column of tiles: then workgroups of their own add δ′. They come first, then those of the product with the
-// longer sums, so that no long sum starts last and is waited for.
+// The bias is the product with a column of ones after the last of z, unless the width of z is a multiple of
+// BIAS_MULTIPLE, where that column would open another column of most tiles: then workgroups of their own add δ′.
+// They come first, then those of the product with the longer sums, so that no long sum starts last and is
+// waited for.
 // Hooks: after_backward (epilogue, epilogue_operands), mix (q_vector), mix or operand (mix_vector),
 // operand (delta_element, delta_vector, weight_element, weight_vector, z_vector), update (updated).
 

@@ -30,7 +30,8 @@ const LOADS_BOTH: bool = LHS_BLOCKS == THREADS;
 const_assert LHS_BLOCKS + RHS_BLOCKS == THREADS || (LOADS_BOTH && RHS_BLOCKS <= THREADS);
 // Invocations are laid out in squares of four by four.
 const_assert THREADS_M % 4u == 0u && THREADS_N % 4u == 0u;
-// The number of rows whose sums, one for each slice, fit the memory of the stage; a power of two.
+// The number of rows whose sums, one for each slice, fit the memory of the stage, and the power of two that is
+// stored at a time.
 const FITTING_ROWS: u32 = TILE_K * QUADS / (SLICES * QUADS_N);
 const PASS_ROWS: u32 = min(TILE_M, 1u << firstLeadingBit(FITTING_ROWS));
 const KEPT_LINE: u32 = FOURS * QUADS;

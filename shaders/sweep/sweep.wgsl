@@ -105,7 +105,8 @@ var<workgroup> losses: array<f32, INVOCATIONS>;
 var<workgroup> counts: array<u32, INVOCATIONS>;
 
 // The invocation's run, the run's place in the workgroup, and the lane. Behind the last run there may be a
-// place without one: its lanes compute with the last run's seed and samples, and store nothing.
+// place without one: its lanes compute with the last run's seed and samples in an order that nobody wrote, and
+// store nothing.
 var<private> run: u32;
 var<private> place: u32;
 var<private> lane: u32;

@@ -611,7 +611,8 @@ impl Steps {
 /// Those of [`GpuExecutor`].
 pub fn encoding(gpu: &Gpu) -> Result<f64> {
     const STEPS: usize = 200;
-    let mut executor = Network::bregman(10, 2).executor(gpu, true, 4)?;
+    // Too wide for one workgroup, and little work.
+    let mut executor = Network::bregman(32, 64).executor(gpu, true, 4)?;
     let (program, gpu) = executor.train_step();
     program.encode(gpu, STEPS);
     let start = Instant::now();

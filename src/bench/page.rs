@@ -38,7 +38,7 @@ struct FirstStep {
 #[derive(Deserialize)]
 struct Verdict {
     passed: Option<bool>,
-    /// The check that was running when the self-test was cut off.
+    /// The check that was begun last when the self-test was cut off; others may have run beside it.
     running: Option<String>,
 }
 
@@ -142,7 +142,7 @@ pub fn page(report: &Report) -> String {
             ..
         } => "NOT RIGHT: see the JSON file.\n".to_owned(),
         Verdict { running, .. } => match running {
-            Some(check) => format!("No verdict: the check `{check}` was running.\n"),
+            Some(check) => format!("No verdict: the check `{check}` was begun last.\n"),
             None => "No verdict.\n".to_owned(),
         },
     });
@@ -436,7 +436,7 @@ mod tests {
         for text in [
             "| step a, fused | PyTorch | eager | 4.00 | 2.00 | 2.00 |",
             "| step a, fused | PyTorch | compiled | failed: no / compiler | 2.00 |  |",
-            "No verdict: the check `head` was running.",
+            "No verdict: the check `head` was begun last.",
             "burn: Failed: cut off after 9 s",
             "## The CNN\n\nNot run.",
         ] {

@@ -72,7 +72,7 @@ impl Part {
         self.name_and_seconds().0
     }
 
-    /// Its share of the report's time, in seconds. The shares of all parts are less than the 520 s that the
+    /// Its share of the report's time, in seconds. The shares of all parts are at most the 520 s that the
     /// report takes at most, and a part also gets what those before it leave of theirs.
     pub fn seconds(self) -> u64 {
         self.name_and_seconds().1

@@ -18,6 +18,10 @@ use crate::error::{Error, Result};
 /// hardware drivers give up long before this.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
+/// The longest wait for a callback that another thread has taken.
+#[cfg(not(target_arch = "wasm32"))]
+const CALLBACK_MILLISECONDS: usize = 60_000;
+
 /// The largest number of submissions in flight.
 const IN_FLIGHT: usize = 3;
 
@@ -371,6 +375,14 @@ impl Gpu {
         });
         self.in_flight.clear();
         self.wait(None)?;
+        // Another thread's wait may have taken the callback, which it then calls a moment later.
+        #[cfg(not(target_arch = "wasm32"))]
+        for _ in 0..CALLBACK_MILLISECONDS {
+            if lock(&mapped).is_some() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
         let failed = |message: String| {
             self.blame(Error::Gpu {
                 operation: "reading back".to_owned(),

@@ -28,9 +28,9 @@ const SUBMISSION_STEPS: u64 = 64;
 /// The most seconds of a submission of small networks. Browsers and drivers give up after some 2 s.
 const SMALL_SECONDS: f64 = 0.25;
 
-/// A pessimistic estimate of one workgroup on a small card: the seconds of a step's barriers, the FLOPs a
-/// second, and the number of workgroups at once.
-const WORKGROUP_STEP_SECONDS: f64 = 20e-6;
+/// A pessimistic estimate of one workgroup on a small card: the seconds from one barrier to the next, the FLOPs
+/// a second, and the number of workgroups at once. An H200 takes 1 µs from barrier to barrier.
+const WORKGROUP_PHASE_SECONDS: f64 = 5e-6;
 const WORKGROUP_FLOPS: f64 = 5e9;
 const WORKGROUPS: usize = 4;
 
@@ -139,7 +139,11 @@ impl GpuExecutor {
             .and_then(steps);
         // All kernels at once, so that no processor waits while a program's last kernel compiles.
         let memory = gpu.limits().max_compute_workgroup_storage_size as usize;
-        let small = plan.small.filter(|small| small.memory_bytes <= memory);
+        let software = gpu.summary().software;
+        let small = plan.small.filter(|small| {
+            let turns = small.turns.iter().sum::<usize>();
+            small.memory_bytes <= memory && !(software && turns > SOFTWARE_TURNS)
+        });
         let training = match &small {
             Some(small) => std::slice::from_ref(&small.op),
             None => &plan.train_step,
@@ -292,10 +296,11 @@ impl GpuExecutor {
         };
         let [turns, turns_around] = steps.turns;
         if self.gpu.summary().software {
-            return (SOFTWARE_TURNS.saturating_sub(turns_around) / turns).max(1);
+            return (SOFTWARE_TURNS - turns_around) / turns;
         }
         let flops = self.model.step_flops(self.options.recipe.batch_size) as f64;
-        let seconds = WORKGROUP_STEP_SECONDS + flops / WORKGROUP_FLOPS;
+        let phases = (2 * self.model.layers.len() + 3) as f64;
+        let seconds = phases * WORKGROUP_PHASE_SECONDS + flops / WORKGROUP_FLOPS;
         let rounds = self.options.realizations.div_ceil(WORKGROUPS);
         (SMALL_SECONDS / (seconds * rounds as f64)).max(1.0) as usize
     }
@@ -360,7 +365,11 @@ impl GpuExecutor {
             Training::Steps(_) => 1,
             Training::Small { .. } => most,
         };
-        let mut ends = Vec::new();
+        // On a small network the parameters are joined first.
+        let mut ends = match &self.training {
+            Training::Steps(_) => Vec::new(),
+            Training::Small { .. } => vec![0],
+        };
         let mut finished = 0;
         let mut next = steps.start;
         while next < steps.end {

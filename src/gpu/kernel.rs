@@ -50,7 +50,7 @@ impl Kernel {
             module: &module,
             entry_point: Some(shader.kernel()),
             compilation_options: wgpu::PipelineCompilationOptions {
-                // Every workgroup writes its tiles before it reads them.
+                // No result depends on memory that a workgroup has not written.
                 zero_initialize_workgroup_memory: false,
                 ..Default::default()
             },
