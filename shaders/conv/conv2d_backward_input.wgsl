@@ -2,7 +2,7 @@
 // delta (R, batch, filters, height′, width′) and weight (R, filters, channels, kernel, kernel). Each
 // pixel gathers from the outputs whose windows have it, so that no two invocations write the same number:
 // it is the product of the weights, (channels, filters × kernel), with those outputs.
-// Hooks: none.
+// Hooks: load (accumulate_tile).
 
 @group(0) @binding(1) var<storage, read> delta: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;

@@ -2,7 +2,7 @@
 // width) and weight (R, filters, channels, kernel, kernel), NCHW and OIHW; an after file turns the
 // sums into the output. It is the product of the weights, (filters, window), with the windows, which are
 // never stored in memory (implicit GEMM).
-// Hooks: after (epilogue, epilogue_operand).
+// Hooks: after (epilogue, epilogue_operand), load (accumulate_tile).
 
 @group(0) @binding(2) var<storage, read> x: array<f32>;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;

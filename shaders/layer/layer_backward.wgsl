@@ -8,8 +8,8 @@
 // BIAS_MULTIPLE, where that column would open another column of most tiles: then workgroups of their own add δ′.
 // They come first, then those of the product with the longer sums, so that no long sum starts last and is
 // waited for.
-// Hooks: after_backward (epilogue, epilogue_operands), mix (q_vector), mix or operand (mix_vector),
-// operand (delta_element, delta_vector, weight_element, weight_vector, z_vector), update (updated).
+// Hooks: after_backward (epilogue, epilogue_operands), load (accumulate_tile), mix (q_vector), mix or
+// operand (mix_vector), operand (delta_element, delta_vector, weight_element, weight_vector, z_vector), update (updated).
 
 struct Params {
     batch: u32,

@@ -2,7 +2,7 @@
 // b (R, out); an after_forward file turns the pre-activation Wz + b into z′ (eq. 20). Both operands are
 // contiguous along k. An operand file loads z, and may gather the batch while it does; a skip file loads
 // the skip path.
-// Hooks: after_forward (epilogue), skip (skip_element).
+// Hooks: after_forward (epilogue), load (accumulate_tile), skip (skip_element).
 
 struct Params {
     batch: u32,

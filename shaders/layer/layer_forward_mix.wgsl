@@ -2,7 +2,7 @@
 // z (R, batch, in), M and W (R, out, in) and b (R, out); an after_forward file turns the
 // pre-activation Wz + b into z′ (eq. 20). Both operands are contiguous along k. An element of u is read by
 // the invocation that wrote it.
-// Hooks: after_forward (epilogue).
+// Hooks: after_forward (epilogue), load (accumulate_tile).
 
 struct Params {
     batch: u32,

@@ -1,5 +1,5 @@
 // output (R, m, n) = lhs · rhs for each realization, with the operands in the order that the layout files load.
-// Hooks: none.
+// Hooks: load (accumulate_tile).
 
 struct Params {
     m: u32,

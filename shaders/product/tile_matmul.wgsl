@@ -23,11 +23,9 @@ const TWO_COLS: bool = THREAD_N == 8u;
 const FOURS: u32 = TILE_K / 4u;
 const SLICE_FOURS: u32 = FOURS / SLICES;
 const_assert SLICE_FOURS == 2u || SLICE_FOURS == 4u || SLICE_FOURS == 8u;
-// Blocks of 4 × 4 elements in a stage. An invocation loads one, or one of each operand.
+// Blocks of 4 × 4 elements in a stage. A load file gives each invocation one, or one of each operand.
 const LHS_BLOCKS: u32 = QUADS_M * FOURS;
 const RHS_BLOCKS: u32 = QUADS_N * FOURS;
-const LOADS_BOTH: bool = LHS_BLOCKS == THREADS;
-const_assert LHS_BLOCKS + RHS_BLOCKS == THREADS || (LOADS_BOTH && RHS_BLOCKS <= THREADS);
 // Invocations are laid out in squares of four by four.
 const_assert THREADS_M % 4u == 0u && THREADS_N % 4u == 0u;
 // The number of rows whose sums, one for each slice, fit the memory of the stage, and the power of two that is
@@ -244,80 +242,6 @@ fn multiply_stage(slice: u32, quads: vec2<u32>) {
         multiply_four(four + 6u * SLICES, quads);
         multiply_four(four + 6u * SLICES + 1u, quads);
     }
-}
-
-// Adds the product over all of the depth. Each stage's load is among the multiplications of the one
-// before, under no condition here, so that drivers can mix them; past the end it loads values that are not used.
-// The last stage, if it is not full, comes by itself, so that the others need no zeros.
-fn accumulate_tile(tile: OutputTile, thread: u32, size: vec3<u32>) {
-    let quads = quads_of(thread);
-    let slice = thread / SLICE_THREADS;
-    if (LOADS_BOTH) {
-        let lhs = lhs_share(tile, thread, size);
-        let rhs = rhs_share(tile, thread % RHS_BLOCKS, size);
-        var lhs_next = load_lhs(lhs, 0u, size);
-        var rhs_next = load_rhs(rhs, 0u, size);
-        var k0 = 0u;
-        for (; k0 + TILE_K <= size.z; k0 += TILE_K) {
-            store_block(finished(lhs_next, lhs, k0, size), lhs.at);
-            if (thread < RHS_BLOCKS) {
-                store_block(rhs_next, rhs.at);
-            }
-            workgroupBarrier();
-            lhs_next = load_lhs(lhs, k0 + TILE_K, size);
-            rhs_next = load_rhs(rhs, k0 + TILE_K, size);
-            multiply_stage(slice, quads);
-            workgroupBarrier();
-        }
-        if (k0 < size.z) {
-            store_block(within_depth(finished(lhs_next, lhs, k0, size), k0 + lhs.kk, size), lhs.at);
-            if (thread < RHS_BLOCKS) {
-                store_block(within_depth(rhs_next, k0 + rhs.kk, size), rhs.at);
-            }
-            workgroupBarrier();
-            multiply_stage(slice, quads);
-            workgroupBarrier();
-        }
-        return;
-    }
-    let is_lhs = thread < LHS_BLOCKS;
-    var share: Share;
-    if (is_lhs) {
-        share = lhs_share(tile, thread, size);
-    } else {
-        share = rhs_share(tile, thread - LHS_BLOCKS, size);
-    }
-    var next = load_either(is_lhs, share, 0u, size);
-    var k0 = 0u;
-    for (; k0 + TILE_K <= size.z; k0 += TILE_K) {
-        if (is_lhs) {
-            next = finished(next, share, k0, size);
-        }
-        store_block(next, share.at);
-        workgroupBarrier();
-        next = load_either(is_lhs, share, k0 + TILE_K, size);
-        multiply_stage(slice, quads);
-        workgroupBarrier();
-    }
-    if (k0 < size.z) {
-        if (is_lhs) {
-            next = finished(next, share, k0, size);
-        }
-        store_block(within_depth(next, k0 + share.kk, size), share.at);
-        workgroupBarrier();
-        multiply_stage(slice, quads);
-        workgroupBarrier();
-    }
-}
-
-fn load_either(is_lhs: bool, share: Share, k0: u32, size: vec3<u32>) -> mat4x4<f32> {
-    var block: mat4x4<f32>;
-    if (is_lhs) {
-        block = load_lhs(share, k0, size);
-    } else {
-        block = load_rhs(share, k0, size);
-    }
-    return block;
 }
 
 // Leaves the sums of four rows and a quad of columns to `store_tile`, if the pass from row `first` has

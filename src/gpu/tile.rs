@@ -77,6 +77,14 @@ impl Tile {
         }
     }
 
+    /// The file by which its invocations load the operands.
+    pub fn load_file(self) -> File {
+        match self {
+            Self::Large => wgsl!("product/load/both_operands"),
+            _ => wgsl!("product/load/one_operand"),
+        }
+    }
+
     /// Its sizes, as its file states them.
     pub fn sizes(self) -> TileSizes {
         static SIZES: LazyLock<[TileSizes; 6]> = LazyLock::new(|| {

@@ -9,7 +9,14 @@ use crate::nn::cnn::Conv;
 
 /// The kernel for one tile.
 pub fn shader(tile: Tile) -> Shader {
-    let files = [TILE_MATMUL, LHS_WHOLE, tile.file(), PLACE, SHAPE];
+    let files = [
+        TILE_MATMUL,
+        LHS_WHOLE,
+        tile.file(),
+        tile.load_file(),
+        PLACE,
+        SHAPE,
+    ];
     Shader::new(wgsl!("conv/conv2d_backward_input"), files)
 }
 

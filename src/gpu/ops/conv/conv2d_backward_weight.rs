@@ -56,7 +56,15 @@ impl Parts {
 
 /// The kernel for one tile.
 pub fn shader(tile: Tile) -> Shader {
-    let files = [TILE_MATMUL, LHS_WHOLE, tile.file(), WINDOW, PLACE, SHAPE];
+    let files = [
+        TILE_MATMUL,
+        LHS_WHOLE,
+        tile.file(),
+        tile.load_file(),
+        WINDOW,
+        PLACE,
+        SHAPE,
+    ];
     Shader::new(wgsl!("conv/conv2d_backward_weight"), files)
 }
 

@@ -20,6 +20,7 @@ pub fn shader(activation: Option<&Activation>, tile: Tile, aligned: bool) -> Sha
     let files = [
         TILE_MATMUL,
         tile.file(),
+        tile.load_file(),
         LHS_K,
         LHS_WHOLE,
         weights,

@@ -114,6 +114,7 @@ pub fn shader(
         TILE_MATMUL,
         LHS_WHOLE,
         tile.file(),
+        tile.load_file(),
         VECTOR,
         STORAGE,
         operands,

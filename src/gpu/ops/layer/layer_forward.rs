@@ -98,7 +98,14 @@ pub fn shader(
     source: Option<Source>,
 ) -> Shader {
     let [lhs, rhs] = crate::gpu::ops::product::matmul::operands(aligned);
-    let mut files = vec![TILE_MATMUL, RHS_K, tile.file(), VECTOR, rhs];
+    let mut files = vec![
+        TILE_MATMUL,
+        RHS_K,
+        tile.file(),
+        tile.load_file(),
+        VECTOR,
+        rhs,
+    ];
     if let Some(source) = source {
         files.extend([wgsl!("product/operand/batch"), source.file(), STEP]);
     }

@@ -26,10 +26,17 @@ pub fn shader(epilogue: Epilogue, activation: &Activation, tile: Tile, aligned: 
         false => wgsl!("product/operand/weights_scalar"),
     };
     let layout = [LHS_K, LHS_WHOLE, RHS_K];
-    let files = [TILE_MATMUL, tile.file(), VECTOR, lhs, weights]
-        .into_iter()
-        .chain(layout)
-        .chain([epilogue.file(), STORAGE, NUMBERS]);
+    let files = [
+        TILE_MATMUL,
+        tile.file(),
+        tile.load_file(),
+        VECTOR,
+        lhs,
+        weights,
+    ]
+    .into_iter()
+    .chain(layout)
+    .chain([epilogue.file(), STORAGE, NUMBERS]);
     Shader::new(wgsl!("layer/layer_forward_mix"), files).with_activation(activation)
 }
 

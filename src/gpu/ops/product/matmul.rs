@@ -17,6 +17,7 @@ pub fn shader(layout: Layout, tile: Tile, aligned: bool) -> Shader {
         LHS_WHOLE,
         rhs_layout,
         tile.file(),
+        tile.load_file(),
         VECTOR,
         STORAGE,
         lhs,
