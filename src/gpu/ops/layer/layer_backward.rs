@@ -173,8 +173,8 @@ pub fn has_room(skip: Skip, update: Update) -> bool {
     !matches!(skip, Skip::Mix { .. }) || matches!(update, Update::Store | Update::Sgd)
 }
 
-/// The number of outputs whose bias a workgroup of its own updates; widths of z that are multiples of it have
-/// such workgroups, as the kernel's file states.
+/// The number of outputs whose bias one workgroup updates, apart from the tiles, where the width of z is a multiple
+/// of this number, as the kernel's file states.
 static BIAS_MULTIPLE: LazyLock<usize> = LazyLock::new(|| {
     let file = shader(
         Skip::None,
